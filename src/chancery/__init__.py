@@ -1,0 +1,1 @@
+"""Chancery: one console, API and engine for every certificate authority an organisation uses."""

@@ -1,0 +1,76 @@
+"""People, teams, environments, roles and API tokens."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Team(models.Model):
+    """Who owns connectors, profiles, orders and bots."""
+
+    name = models.CharField(max_length=100, unique=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Environment(models.Model):
+    """Production, QA, Development, …: connectors, profiles and bots each belong to one."""
+
+    name = models.CharField(max_length=60, unique=True)
+    is_production = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    """Looks people up by their login name."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Return the user with this login name, ignoring case."""
+        return self.get(username=(username or "").lower())
+
+
+class User(AbstractBaseUser):
+    """A person who may log in. Rights come from `Grant` rows only; there is no superuser flag."""
+
+    username = models.CharField(_("login name"), max_length=150, unique=True)
+    full_name = models.CharField(_("name"), max_length=200, blank=True)
+    email = models.EmailField(blank=True)
+    is_active = models.BooleanField(default=True)
+    must_change_password = models.BooleanField(default=False)
+    time_zone = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+
+    USERNAME_FIELD = "username"
+    objects = UserManager()
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class Grant(models.Model):
+    """A role given to a person, for all teams and environments or for one of each."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="grants")
+    role = models.CharField(max_length=40)
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.CASCADE)
+    environment = models.ForeignKey(Environment, null=True, blank=True, on_delete=models.CASCADE)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "role"], name="grant_user")]
+
+
+class ApiToken(models.Model):
+    """A bearer token. Only its SHA-256 is kept; the text is shown once, when it is made."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    hint = models.CharField(max_length=12)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)

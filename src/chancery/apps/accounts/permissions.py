@@ -1,0 +1,53 @@
+"""Every permission there is, and the built-in roles as sets of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What an action asks for. One permission per action; reading is a permission too."""
+
+    CONNECTOR_VIEW = "connectors.view"
+    CONNECTOR_CREATE = "connectors.create"
+    CONNECTOR_EDIT = "connectors.edit"
+    CONNECTOR_COPY = "connectors.copy"
+    CONNECTOR_ACTIVATE = "connectors.activate"
+    CONNECTOR_DEACTIVATE = "connectors.deactivate"
+    CONNECTOR_DELETE = "connectors.delete"
+    CONNECTOR_TEST = "connectors.test"
+    PROFILE_VIEW = "profiles.view"
+    PROFILE_CREATE = "profiles.create"
+    PROFILE_EDIT = "profiles.edit"
+    PROFILE_DELETE = "profiles.delete"
+    ORDER_VIEW = "orders.view"
+    ORDER_PLACE = "orders.place"
+    ORDER_APPROVE = "orders.approve"
+    ORDER_CANCEL = "orders.cancel"
+    ORDER_SETTLE = "orders.settle"
+    CERTIFICATE_VIEW = "certificates.view"
+    CERTIFICATE_REVOKE = "certificates.revoke"
+    CERTIFICATE_RENEW = "certificates.renew"
+    AUDIT_VIEW = "audit.view"
+    AUDIT_EXPORT = "audit.export"
+    PEOPLE_VIEW = "people.view"
+    PEOPLE_MANAGE = "people.manage"
+    TOKEN_CREATE = "tokens.create"  # noqa: S105  a permission's name, not a credential
+    TOKEN_REVOKE = "tokens.revoke"  # noqa: S105  a permission's name, not a credential
+
+
+_P = Permission
+_READ = frozenset({_P.CONNECTOR_VIEW, _P.PROFILE_VIEW, _P.ORDER_VIEW, _P.CERTIFICATE_VIEW})
+_OWN_TOKENS = frozenset({_P.TOKEN_CREATE, _P.TOKEN_REVOKE})
+
+ROLES: dict[str, frozenset[Permission]] = {
+    "administrator": frozenset(Permission),
+    "ca_operator": _READ
+    | _OWN_TOKENS
+    | {p for p in Permission if p.startswith(("connectors.", "profiles."))}
+    | {_P.ORDER_CANCEL, _P.ORDER_SETTLE, _P.CERTIFICATE_REVOKE, _P.CERTIFICATE_RENEW, _P.AUDIT_VIEW},
+    "requester": _READ | _OWN_TOKENS | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
+    "approver": _READ | _OWN_TOKENS | {_P.ORDER_APPROVE},
+    "auditor": _READ | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW},
+}
+"""Role name → what it may do."""

@@ -1,0 +1,81 @@
+"""Who somebody is, and which teams and environments there are."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.db.models import Q, QuerySet
+
+from chancery.apps.accounts.models import ApiToken, Environment, Grant, Team, User
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.shared import actor as actors
+from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.actor import Actor
+from chancery.core.errors import Invalid, NotPermitted
+
+
+def actor_of(user: User, *, how: str, address: str = "", via: str = "console") -> Actor:
+    """Return the actor for a person, with the grants as they stand at this moment."""
+    grants = Grant.objects.filter(user=user).values_list("role", "team_id", "environment_id")
+    return Actor(
+        name=user.username,
+        user=user.pk,
+        how=how,
+        address=address,
+        via=via,
+        grants=tuple(actors.Grant(role, team, environment) for role, team, environment in grants),
+    )
+
+
+def actor_of_token(text: str, address: str = "", via: str = "api") -> Actor | None:
+    """Return the actor whose API token this is, or None where it is unknown, expired or revoked."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    rows = list(
+        ApiToken.objects.filter(digest=digest, revoked_at=None, user__is_active=True)
+        .filter(Q(expires_at=None) | Q(expires_at__gt=current_clock().now()))
+        .values_list(
+            "name",
+            "user_id",
+            "user__username",
+            "user__grants__role",
+            "user__grants__team_id",
+            "user__grants__environment_id",
+        )
+    )
+    if not rows:
+        return None
+    token, user, username = rows[0][:3]
+    grants = tuple(actors.Grant(role, team, env) for *_, role, team, env in rows if role)
+    return Actor(name=username, user=user, how=f"token:{token}", address=address, via=via, grants=grants)
+
+
+def users(actor: Actor) -> QuerySet[User]:
+    """Return everybody, for those who may see people."""
+    if not actor.may(Permission.PEOPLE_VIEW):
+        raise NotPermitted(Permission.PEOPLE_VIEW)
+    return User.objects.order_by("username")
+
+
+def tokens(actor: Actor) -> QuerySet[ApiToken]:
+    """Return the actor's own API tokens, newest first."""
+    return ApiToken.objects.filter(user_id=actor.user).order_by("-created_at")
+
+
+def team(value: object) -> Team:
+    """Return a team by id or name; raise `Invalid` on field *team*."""
+    return _pick(Team.objects.all(), value, "team")
+
+
+def environment(value: object) -> Environment:
+    """Return an environment by id or name; raise `Invalid` on field *environment*."""
+    return _pick(Environment.objects.all(), value, "environment")
+
+
+def _pick(rows: QuerySet, value: object, field: str):  # type: ignore[no-untyped-def, type-arg]  # two models, one rule
+    text = str(value or "").strip()
+    found = rows.filter(pk=int(text)).first() if text.isascii() and text.isdigit() else None
+    found = found or rows.filter(name=text).first()
+    if found is None:
+        known = ", ".join(rows.order_by("name").values_list("name", flat=True)[:10])
+        raise Invalid.one(field, f"There is no {field} {text[:60]!r}.", f"Choose one of: {known}.")
+    return found

@@ -1,0 +1,68 @@
+"""What came back from a CA, and its revocation."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+
+class Chain(models.Model):
+    """The other certificates of a chain, stored once: `sha256` is over the concatenated DER."""
+
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    ders = models.JSONField()
+    """Base64 DER, issuer of the leaf first."""
+
+
+class Certificate(models.Model):
+    """An issued certificate. Its status is derived from dates and revocation, not stored."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.OneToOneField("orders.Order", null=True, on_delete=models.PROTECT, related_name="certificate")
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, db_index=False)
+    profile = models.ForeignKey("profiles.Profile", on_delete=models.PROTECT, db_index=False)
+    team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT, db_index=False)
+    environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT, db_index=False)
+    der = models.BinaryField()
+    chain = models.ForeignKey(Chain, null=True, on_delete=models.PROTECT, db_index=False)
+    serial = models.CharField(max_length=64)
+    issuer = models.CharField(max_length=500)
+    common_name = models.CharField(max_length=255)
+    names = models.JSONField(default=list)
+    key_type = models.CharField(max_length=20)
+    spki_sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, unique=True)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    ca_reference = models.CharField(max_length=200, blank=True)
+    stored_at = models.DateTimeField()
+    revocation = models.CharField(max_length=20, blank=True)
+    revocation_reason = models.CharField(max_length=40, blank=True)
+    revocation_comment = models.CharField(max_length=500, blank=True)
+    revocation_text = models.CharField(max_length=1000, blank=True)
+    revocation_state = models.JSONField(default=dict)
+    revocation_by = models.CharField(max_length=200, blank=True)
+    revocation_asked_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    fence = models.UUIDField(null=True)
+    attempt = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["not_after", "id"], name="certificate_by_expiry"),
+            models.Index(fields=["connector", "id"], name="certificate_by_connector"),
+            models.Index(fields=["team", "id"], name="certificate_by_team"),
+            models.Index(fields=["common_name", "id"], name="certificate_by_name"),
+            models.Index(fields=["serial"], name="certificate_by_serial"),
+            models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="revocation_due"),
+            models.Index(
+                fields=["revocation", "id"], condition=~Q(revocation=""), name="certificate_by_revocation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.common_name} {self.serial}"

@@ -1,0 +1,181 @@
+"""Connectors, their immutable versions, pools, and the calls that are made for them."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+
+class Status(models.TextChoices):
+    """The administrator's switch."""
+
+    ACTIVE = "active", "Active"
+    INACTIVE = "inactive", "Inactive"
+
+
+class Health(models.TextChoices):
+    """What the engine measured; never the administrator's word."""
+
+    UNKNOWN = "unknown", "Not measured yet"
+    HEALTHY = "healthy", "Healthy"
+    THROTTLED = "throttled", "Throttled"
+    UNREACHABLE = "unreachable", "Unreachable"
+    LOGIN_REFUSED = "login_refused", "Login refused"
+    ERROR = "error", "Error"
+
+
+class Connector(models.Model):
+    """An account at one CA.
+
+    `epoch` grows with every change that the engine must notice before its next first byte.
+    `breaker_until` is the end of the pause that the engine ordered; orders wait until then.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    authority = models.CharField(max_length=60)
+    name = models.CharField(max_length=120)
+    status = models.CharField(max_length=10, choices=Status, default=Status.INACTIVE)
+    base_url = models.CharField(max_length=500, blank=True)
+    environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT)
+    team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT)
+    owner = models.CharField(max_length=200, blank=True)
+    contact = models.CharField(max_length=200, blank=True)
+    region = models.CharField(max_length=60, blank=True)
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=list)
+    revision = models.PositiveIntegerField(default=1)
+    epoch = models.PositiveBigIntegerField(default=1)
+    current = models.ForeignKey("ConnectorVersion", null=True, on_delete=models.PROTECT, related_name="+")
+    health = models.CharField(max_length=20, choices=Health, default=Health.UNKNOWN)
+    health_text = models.CharField(max_length=500, blank=True)
+    health_at = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0)
+    breaker_until = models.DateTimeField(null=True)
+    probe_at = models.DateTimeField(null=True)
+    last_issue_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["authority", "name"],
+                condition=Q(deleted_at__isnull=True),
+                name="connector_name_per_type",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["authority", "deleted_at", "name", "id"], name="connector_by_name"),
+            models.Index(fields=["authority", "deleted_at", "status", "name", "id"], name="connector_by_status"),
+            models.Index(fields=["authority", "deleted_at", "created_at", "id"], name="connector_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ConnectorVersion(models.Model):
+    """Settings as they stood at one moment. Never changed; every call names the one that it used.
+
+    `secrets` maps field name → sealed value (see `sealing`). A new credential makes a new version, so
+    that "the newest credential with this version's mapping" can be said exactly.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    schema = models.PositiveIntegerField(default=1)
+    base_url = models.CharField(max_length=500, blank=True)
+    proxy = models.CharField(max_length=500, blank=True)
+    trust_pem = models.TextField(blank=True)
+    allowed_networks = models.JSONField(default=list)
+    settings = models.JSONField(default=dict)
+    secrets = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connector", "number"], name="connector_version_once")]
+
+
+class Pool(models.Model):
+    """An ordered set of connectors that may stand in for one another; one member by default."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PoolMember(models.Model):
+    """A connector's place in a pool; lower preference comes first."""
+
+    pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="members")
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="memberships")
+    preference = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        ordering = ["preference"]
+        constraints = [models.UniqueConstraint(fields=["pool", "connector"], name="pool_member_once")]
+
+
+class CallKind(models.TextChoices):
+    """Outgoing acts that are not an order's own."""
+
+    PROBE = "probe", "Probe"
+    DIAGNOSE = "diagnose", "Test connection"
+    CHOICES = "choices", "Pick list"
+
+
+class CallState(models.TextChoices):
+    """Where such an act stands."""
+
+    DUE = "due", "Waiting for a worker"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+
+
+class Call(models.Model):
+    """A durable outgoing act of a connector: an action writes it, a worker runs it, the page follows.
+
+    For unsaved settings `connector` is empty and `sealed` holds them, erased after the answer.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=12, choices=CallKind)
+    state = models.CharField(max_length=10, choices=CallState, default=CallState.DUE)
+    connector = models.ForeignKey(Connector, null=True, on_delete=models.PROTECT, related_name="calls")
+    version = models.ForeignKey(ConnectorVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    authority = models.CharField(max_length=60)
+    field = models.CharField(max_length=60, blank=True)
+    sealed = models.JSONField(default=dict)
+    due_at = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
+    fence = models.UUIDField(null=True)
+    result = models.JSONField(default=dict)
+    team = models.ForeignKey("accounts.Team", null=True, on_delete=models.PROTECT)
+    asked_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state__in=["due", "running"]), name="call_due"),
+            models.Index(fields=["connector", "kind", "-created_at"], name="call_of_connector"),
+        ]
+
+
+class WorkerBeat(models.Model):
+    """A worker's sign of life; the console says *no worker is running* when none is fresh."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=200)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()

@@ -1,0 +1,102 @@
+"""Seals secrets: AES-256-GCM under a fresh key per value, itself wrapped by the key-encryption key.
+
+Format (JSON): `v` format version, `kid` id of the key-encryption key, `k` wrapped data key, `c` nonce
+and ciphertext, both base64. The associated data binds a value to its table, record and field, so that
+a sealed value moved elsewhere does not open.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from chancery.core.errors import Unavailable
+from chancery.core.secret import Secret
+
+VERSION = 1
+_NONCE = 12
+_KEY = 32
+
+
+def seal(plain: str, *, table: str, record: str, field: str) -> dict[str, Any]:
+    """Return `plain` sealed for one field of one record."""
+    kek, kid = _kek()
+    data_key = os.urandom(_KEY)
+    bound = _bound(table, record, field, kid)
+    return {
+        "v": VERSION,
+        "kid": kid,
+        "k": _encrypt(kek, data_key, bound),
+        "c": _encrypt(data_key, plain.encode(), bound),
+    }
+
+
+def unseal(sealed: dict[str, Any], *, table: str, record: str, field: str) -> Secret:
+    """Return what was sealed for this very field; anything else raises `Unavailable`."""
+    kek, kid = _kek()
+    if sealed.get("v") != VERSION or sealed.get("kid") != kid:
+        msg = f"The stored secret {field!r} was sealed with another key-encryption key."
+        raise Unavailable(msg, remedy=f"Put back the key file with id {sealed.get('kid')}.", code="wrong_kek")
+    bound = _bound(table, record, field, kid)
+    try:
+        data_key = _decrypt(kek, sealed["k"], bound)
+        return Secret(_decrypt(data_key, sealed["c"], bound).decode())
+    except InvalidTag:
+        msg = f"The stored secret {field!r} does not belong to this record or was altered."
+        raise Unavailable(msg, remedy="Enter the credential again.", code="unsealing_failed") from None
+
+
+def forget_key() -> None:
+    """Read the key file again at the next use (after a restore, and in tests)."""
+    _kek.cache_clear()
+
+
+def _bound(table: str, record: str, field: str, kid: str) -> bytes:
+    return "\x1f".join((f"chancery-seal-{VERSION}", kid, table, record, field)).encode()
+
+
+def _encrypt(key: bytes, plain: bytes, bound: bytes) -> str:
+    nonce = os.urandom(_NONCE)
+    return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, plain, bound)).decode()
+
+
+def _decrypt(key: bytes, text: str, bound: bytes) -> bytes:
+    raw = base64.b64decode(text)
+    return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], bound)
+
+
+@lru_cache(maxsize=1)
+def _kek() -> tuple[bytes, str]:
+    path = Path(settings.KEK_FILE)
+    if not path.exists():
+        _make(path)
+    key = path.read_bytes()
+    if len(key) != _KEY:
+        msg = f"The key-encryption key file {path.name!r} has {len(key)} bytes instead of {_KEY}."
+        raise Unavailable(msg, remedy="Restore it from your backup.", code="wrong_kek")
+    return key, hashlib.sha256(b"chancery-kek-id" + key).hexdigest()[:16]
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(os.urandom(_KEY))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # A hard link fails where another process was first; its key then stands.
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()

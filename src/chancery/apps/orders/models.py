@@ -1,0 +1,97 @@
+"""Orders: the table is the queue. And their timeline."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from chancery.core.order import State
+
+DUE_STATES = [State.QUEUED, State.SUBMITTING, State.PENDING, State.OUTCOME_UNKNOWN]
+
+
+class Order(models.Model):
+    """One request for one certificate.
+
+    `due_at` is when the engine looks next (empty: it does not look); `lease_until` and `fence` belong
+    to the worker that claimed the order: a result is recorded only while the fence is still its own.
+    `reference` towards the CA is the id. `intended_at` is the first intent and never changes.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=20)
+    profile = models.ForeignKey("profiles.Profile", on_delete=models.PROTECT, db_index=False)
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, db_index=False)
+    version = models.ForeignKey("connectors.ConnectorVersion", null=True, on_delete=models.PROTECT, db_index=False)
+    team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT, db_index=False)
+    environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT, db_index=False)
+    requested_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, db_index=False)
+    requested_via = models.CharField(max_length=20)
+    comment = models.CharField(max_length=500, blank=True)
+    csr = models.BinaryField()
+    spki_sha256 = models.CharField(max_length=64)
+    common_name = models.CharField(max_length=255)
+    names = models.JSONField(default=list)
+    key_type = models.CharField(max_length=20)
+    validity_days = models.PositiveIntegerField()
+    product = models.JSONField(default=dict)
+    replaces = models.ForeignKey(
+        "certificates.Certificate", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    placed_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    fence = models.UUIDField(null=True)
+    attempt = models.PositiveIntegerField(default=0)
+    searches = models.PositiveIntegerField(default=0)
+    intended_at = models.DateTimeField(null=True)
+    submitted_at = models.DateTimeField(null=True)
+    cancel_requested = models.BooleanField(default=False)
+    poll_state = models.JSONField(default=dict)
+    pending_kind = models.CharField(max_length=20, blank=True)
+    ca_reference = models.CharField(max_length=200, blank=True)
+    reason_code = models.CharField(max_length=200, blank=True)
+    reason = models.TextField(blank=True)
+    idem_route = models.CharField(max_length=60, blank=True)
+    idem_key = models.CharField(max_length=200, null=True)  # noqa: DJ001  NULL keeps orders without a key out of the unique index
+    idem_digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["requested_by", "idem_route", "idem_key"],
+                condition=Q(idem_key__isnull=False),
+                name="order_idempotency",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="order_due"
+            ),
+            models.Index(fields=["state", "id"], name="order_by_state"),
+            models.Index(fields=["connector", "state", "id"], name="order_by_connector"),
+            models.Index(fields=["profile", "id"], name="order_by_profile"),
+            models.Index(fields=["team", "id"], name="order_by_team"),
+            models.Index(fields=["common_name", "id"], name="order_by_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.common_name} ({self.id})"
+
+
+class OrderEvent(models.Model):
+    """One line of an order's timeline. `detail` holds only what may be shown to whoever sees the order."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events", db_index=False)
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=40)
+    actor = models.CharField(max_length=200)
+    text = models.CharField(max_length=1000, blank=True)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["order", "id"], name="event_of_order")]

@@ -1,0 +1,43 @@
+"""What may be asked of whom."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+
+class Profile(models.Model):
+    """Rules for orders: keys, names, validity, approval; and which pool serves them.
+
+    `products` maps authority slug → that authority's profile settings (product, organisation, …).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT)
+    environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT)
+    pool = models.ForeignKey("connectors.Pool", on_delete=models.PROTECT, related_name="profiles")
+    key_types = models.JSONField(default=list)
+    name_kinds = models.JSONField(default=list)
+    name_suffixes = models.JSONField(default=list)
+    wildcard = models.BooleanField(default=False)
+    max_names = models.PositiveIntegerField(default=100)
+    validity_days = models.PositiveIntegerField(default=90)
+    validity_days_max = models.PositiveIntegerField(default=397)
+    needs_approval = models.BooleanField(default=False)
+    products = models.JSONField(default=dict)
+    revision = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name"], condition=Q(deleted_at__isnull=True), name="profile_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,113 @@
+"""The one shape of every change: permission, one transaction, at least one audit entry.
+
+An action is a function whose first argument is an `Act`. Doors call it with an `Actor` instead; the
+decorator opens the transaction, checks the permission and writes the audit entries that the function
+noted with `act.note`. A refusal is audited too, in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from django.db import transaction
+
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.audit.record import Note, write
+from chancery.apps.shared.actor import Actor
+from chancery.core.clock import SYSTEM_CLOCK, Clock
+from chancery.core.errors import ChanceryError, NotPermitted
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Scoped(Protocol):
+    """Something that belongs to a team and an environment."""
+
+    team_id: int
+    environment_id: int
+
+
+@dataclass
+class Act:
+    """One running action: who, when, and what it did."""
+
+    name: str
+    permission: Permission
+    actor: Actor
+    clock: Clock
+    at: datetime
+    notes: list[Note] = field(default_factory=list)
+
+    def require(self, thing: Scoped | None = None, permission: Permission | None = None) -> None:
+        """Raise `NotPermitted` unless the actor has the permission for this very thing."""
+        wanted = permission or self.permission
+        team = thing.team_id if thing is not None else None
+        environment = thing.environment_id if thing is not None else None
+        if not self.actor.may(wanted, team, environment):
+            raise NotPermitted(wanted)
+
+    def note(self, kind: str, ident: object, name: str = "", **more: Any) -> None:
+        """Note one audit entry: a target by kind, id and name; `changed` are field names, never values."""
+        self.notes.append(Note(kind=kind, id=str(ident), name=name, **more))
+
+
+REGISTRY: dict[str, Permission] = {}
+"""Action name → permission: what docs and the role matrix are made from."""
+
+
+def action(
+    name: str, permission: Permission
+) -> Callable[[Callable[Concatenate[Act, P], R]], Callable[Concatenate[Actor, P], R]]:
+    """Turn a function of an `Act` into an action that doors call with an `Actor`."""
+
+    def decorate(body: Callable[Concatenate[Act, P], R]) -> Callable[Concatenate[Actor, P], R]:
+        REGISTRY[name] = permission
+
+        @functools.wraps(body)
+        def run(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> R:
+            clock = _clock
+            act = Act(name, permission, actor, clock, clock.now())
+            try:
+                with transaction.atomic():
+                    act.require()
+                    result = body(act, *args, **kwargs)
+                    if not act.notes:
+                        msg = f"the action {name} wrote no audit entry"
+                        raise AssertionError(msg)
+                    write(act.actor, act.name, act.at, act.notes)
+            except ChanceryError as refusal:
+                _audit_refusal(act, refusal)
+                raise
+            return result
+
+        return run
+
+    return decorate
+
+
+_clock: Clock = SYSTEM_CLOCK
+
+
+def use_clock(clock: Clock) -> Clock:
+    """Set the clock that actions read, and return the one before (for tests and the demo)."""
+    global _clock  # noqa: PLW0603  one clock per process; handing it through every door would add nothing
+    before, _clock = _clock, clock
+    return before
+
+
+def current_clock() -> Clock:
+    """Return the clock that actions read."""
+    return _clock
+
+
+def _audit_refusal(act: Act, refusal: ChanceryError) -> None:
+    if not isinstance(refusal, NotPermitted):
+        return
+    note = Note(kind="action", id=act.name, outcome="refused", reason=refusal.code)
+    with transaction.atomic():
+        write(act.actor, act.name, act.at, [note])

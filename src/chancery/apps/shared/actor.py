@@ -1,0 +1,67 @@
+"""Who acts. Every action and every query takes one; there is no anonymous default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chancery.apps.accounts.permissions import ROLES, Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, for every team and environment (None) or for one of each."""
+
+    role: str
+    team: int | None = None
+    environment: int | None = None
+
+    def covers(self, permission: str, team: int | None, environment: int | None) -> bool:
+        """Say whether this grant gives a permission for a thing of a team in an environment."""
+        if permission not in ROLES.get(self.role, ()):
+            return False
+        return self.team in {None, team} and self.environment in {None, environment}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody, how they proved it, and from where.
+
+    `user` is the id of a person, or None for the engine and the host's operator, who hold every right.
+    """
+
+    name: str
+    user: int | None
+    how: str
+    address: str = ""
+    via: str = "console"
+    grants: tuple[Grant, ...] = ()
+
+    def may(self, permission: Permission, team: int | None = None, environment: int | None = None) -> bool:
+        """Say whether this actor has a permission for a thing of a team in an environment.
+
+        Without a team and environment the question is whether it holds anywhere at all.
+        """
+        if self.user is None:
+            return True
+        if team is None and environment is None:
+            return any(permission in ROLES.get(g.role, ()) for g in self.grants)
+        return any(g.covers(permission, team, environment) for g in self.grants)
+
+    def scopes(self, permission: Permission) -> tuple[Grant, ...] | None:
+        """Return the grants that give a permission, or None where it holds everywhere."""
+        if self.user is None:
+            return None
+        giving = tuple(g for g in self.grants if permission in ROLES.get(g.role, ()))
+        if any(g.team is None and g.environment is None for g in giving):
+            return None
+        return giving
+
+
+def engine_actor() -> Actor:
+    """Return the actor of a worker."""
+    return Actor(name="engine", user=None, how="process", via="engine")
+
+
+def host_actor(login: str) -> Actor:
+    """Return the actor of a command that runs on the host: the operating-system user."""
+    return Actor(name=f"os:{login}", user=None, how="host", via="cli")

@@ -1,0 +1,247 @@
+"""The contract between the engine and an authority.
+
+An authority's author writes one class with three methods (`check`, `submit`, `poll`) and as many of
+the small *powers* below as the CA really has. The engine SHALL call them only from a worker, never
+inside a database transaction, and SHALL have committed its intent before `submit`. An authority SHALL
+NOT sleep, retry a call that can have an effect, or open a connection other than through `context.http`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from chancery.core.clock import Clock
+from chancery.core.names import Name
+from chancery.core.order import RevocationReason
+from chancery.core.policy import AuthorityFacts
+from chancery.sdk.config import Config, ProfileSettings
+from chancery.sdk.http import HttpDoor
+from chancery.sdk.outcome import (
+    Absence,
+    Choice,
+    Found,
+    Outcome,
+    PollState,
+    RevocationPending,
+    Revoked,
+)
+
+API_VERSION = 1
+"""Raised when this contract changes so that an older authority would not work."""
+
+
+class Dedup(StrEnum):
+    """How the CA treats a second request with the same reference."""
+
+    NONE = "none"
+    REJECT_DUPLICATE = "reject_duplicate"
+    RETURN_ORIGINAL = "return_original"
+
+
+class Level(StrEnum):
+    """How a finding of *Test connection* turned out."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+STAGES = ("name", "tcp", "tls", "clock", "login", "rights", "product", "quota", "chain")
+"""The order of the diagnosis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a diagnosis: where, how it turned out, on what evidence, and what to do."""
+
+    stage: str
+    level: Level
+    code: str
+    message: str
+    evidence: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an authority declares about its CA; the engine plans and paces with it."""
+
+    certificates: AuthorityFacts
+    calls_per_second: float = 5.0
+    burst: int = 10
+    concurrency: int = 4
+    revocation_reasons: tuple[RevocationReason, ...] = tuple(RevocationReason)
+    dedup: Dedup = Dedup.NONE
+    dedup_window: timedelta | None = None
+    search_lag: timedelta = timedelta(0)
+    search_tries: int = 3
+    cpu_bound: bool = False
+    lease: timedelta = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One certificate to be asked for.
+
+    `reference` is ours, stable over every attempt, unique for good. `intended_at` is when the first
+    intent was written and stays the same over attempts: use it, not the clock, for what goes into the
+    certificate. `previous` is the CA's reference of the certificate that this one renews, if any.
+    """
+
+    reference: str
+    csr: bytes
+    common_name: str
+    names: tuple[Name, ...]
+    spki_sha256: str
+    validity: timedelta
+    intended_at: datetime
+    settings: ProfileSettings
+    previous: str = ""
+
+    @property
+    def csr_pem(self) -> str:
+        """Return the CSR as PEM text (RFC 7468)."""
+        from chancery.core.pem import encode  # noqa: PLC0415  only the few that need text pay for it
+
+        return encode("CERTIFICATE REQUEST", self.csr)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A certificate to be revoked: DER, serial (lower-case hex), and the CA's own reference."""
+
+    certificate: bytes
+    serial: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that an authority gets from outside."""
+
+    http: HttpDoor
+    clock: Clock
+    log: logging.Logger
+
+
+class Authority(Protocol):
+    """The part every authority has. Construction does nothing outside."""
+
+    slug: ClassVar[str]
+    title: ClassVar[str]
+    maker: ClassVar[str]
+    proof: ClassVar[str]
+    config: ClassVar[type[Config]]
+    profile: ClassVar[type[ProfileSettings]]
+    facts: ClassVar[Facts]
+    api: ClassVar[tuple[int, int]]
+
+    def __init__(self, config: Any, context: Context) -> None: ...
+
+    def check(self) -> Iterable[Finding]:
+        """Diagnose, read-only, stage by stage from *login* on; the engine has done the earlier ones."""
+
+    def submit(self, request: Request) -> Outcome:
+        """Ask for the certificate, once."""
+
+    def poll(self, state: PollState, request: Request) -> Outcome:
+        """Look how an accepted request stands."""
+
+
+@runtime_checkable
+class Revokes(Protocol):
+    """The CA can revoke."""
+
+    def revoke(self, target: Target, reason: RevocationReason, comment: str) -> Revoked | RevocationPending:
+        """Revoke one certificate (never a whole order)."""
+
+    def poll_revocation(self, state: PollState, target: Target) -> Revoked | RevocationPending:
+        """Look how an accepted revocation stands."""
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """The CA can withdraw a pending request."""
+
+    def cancel(self, state: PollState, request: Request) -> None:
+        """Cancel; raise `AlreadyDone` if it can no longer be stopped."""
+
+
+@runtime_checkable
+class Finds(Protocol):
+    """The CA can be searched for what we may have ordered."""
+
+    def find(self, request: Request, since: datetime) -> Found | Absence:
+        """Search by client reference, then by public key, for an order placed after `since`."""
+
+
+@runtime_checkable
+class Adopts(Protocol):
+    """A person can point at an order at the CA by the CA's own reference."""
+
+    def adopt(self, reference: str, request: Request) -> Found:
+        """Return how that order stands; raise `NotFound`, or `RejectedByPolicy` if its key is another."""
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """Some fields offer what the account has."""
+
+    def choices(self, field: str) -> list[Choice]:
+        """Return the pick list of a dynamic field of config or profile settings."""
+
+
+POWERS: dict[str, type[Any]] = {
+    "revokes": Revokes,
+    "cancels": Cancels,
+    "finds": Finds,
+    "adopts": Adopts,
+    "chooses": Chooses,
+}
+"""Name in API and console → protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What everybody but the engine may know of an authority."""
+
+    slug: str
+    title: str
+    maker: str
+    proof: str
+    config: type[Config]
+    profile: type[ProfileSettings]
+    facts: Facts
+    powers: frozenset[str] = field(default_factory=frozenset)
+    default_base_url: str = ""
+    base_urls: tuple[tuple[str, str], ...] = ()
+    outside: bool = True
+    """False for an authority that needs no network (base URL is then not asked for)."""
+
+
+def powers_of(cls: type[Any]) -> frozenset[str]:
+    """Return the names of the powers that a class implements."""
+    return frozenset(name for name, power in POWERS.items() if issubclass(cls, power))
+
+
+def describe(cls: type[Any]) -> Descriptor:
+    """Return the descriptor of an authority class."""
+    return Descriptor(
+        slug=cls.slug,
+        title=cls.title,
+        maker=cls.maker,
+        proof=cls.proof,
+        config=cls.config,
+        profile=cls.profile,
+        facts=cls.facts,
+        powers=powers_of(cls),
+        default_base_url=getattr(cls, "default_base_url", ""),
+        base_urls=tuple(getattr(cls, "base_urls", ())),
+        outside=getattr(cls, "outside", True),
+    )

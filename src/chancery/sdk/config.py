@@ -1,0 +1,87 @@
+"""How an authority declares what an administrator must fill in.
+
+One frozen Pydantic model per authority is the single source of the console form, the REST schema,
+the command-line flags and the table in the docs. Secrets are `Secret` fields: they are stored sealed
+and apart from the rest, and never rendered back.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from chancery.core.secret import Secret
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    schema_version: ClassVar[int] = 1
+
+    @classmethod
+    def upgrade(cls, version: int, data: dict[str, Any]) -> dict[str, Any]:
+        """Return `data`, stored under schema `version`, in today's form. Pure; override when it changes."""
+        del version
+        return data
+
+
+class Config(_Model):
+    """Base of an authority's connector settings (everything beside the common fields)."""
+
+
+class ProfileSettings(_Model):
+    """Base of an authority's settings per profile (product, template, organisation)."""
+
+
+def setting(  # noqa: PLR0913  one keyword per thing that every door shows
+    *,
+    title: str,
+    help: str = "",  # noqa: A002  the word that form libraries use
+    group: str = "Connection",
+    default: Any = ...,
+    choices: dict[str, str] | None = None,
+    dynamic: bool = False,
+    advanced: bool = False,
+    multiline: bool = False,
+    destination: bool = False,
+    **constraints: Any,
+) -> Any:
+    """Declare a field.
+
+    `choices` maps value to label; `dynamic` fields offer what `Authority.choices(field)` returns;
+    `destination` marks a field that decides where secrets are sent: changing it clears them.
+    """
+    extra = {
+        "group": group,
+        "choices": choices or {},
+        "dynamic": dynamic,
+        "advanced": advanced,
+        "multiline": multiline,
+        "destination": destination,
+    }
+    return Field(default, title=title, description=help, json_schema_extra=extra, **constraints)
+
+
+def is_secret(info: FieldInfo) -> bool:
+    """Say whether a field holds a secret (a `Secret`, or an optional one)."""
+    return info.annotation is Secret or Secret in get_args(info.annotation)
+
+
+def secret_names(model: type[_Model]) -> frozenset[str]:
+    """Return the names of a model's secret fields."""
+    return frozenset(name for name, info in model.model_fields.items() if is_secret(info))
+
+
+def destination_names(model: type[_Model]) -> frozenset[str]:
+    """Return the names of the fields that decide where secrets go."""
+    return frozenset(name for name, info in model.model_fields.items() if extra(info).get("destination"))
+
+
+def extra(info: FieldInfo) -> dict[str, Any]:
+    """Return what `setting` stored beside a field."""
+    stored = info.json_schema_extra
+    return dict(stored) if isinstance(stored, dict) else {}
+
+
+NonEmpty = Annotated[str, Field(min_length=1, max_length=500)]

@@ -1,0 +1,83 @@
+"""What an authority answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+PollState = dict[str, Any]
+"""An authority's own progress: small JSON with the key `v` (its schema version). Opaque to the engine."""
+
+
+class PendingKind(StrEnum):
+    """Why the CA has not issued yet; shown to people as *whom does it wait for*."""
+
+    APPROVAL = "approval"
+    VALIDATION = "validation"
+    PROCESSING = "processing"
+    ACTION = "action"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate: DER of the leaf, DER of the other certificates in any order, the CA's reference."""
+
+    leaf: bytes
+    chain: tuple[bytes, ...] = ()
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Accepted, not yet issued. `next_check` is how long to leave the CA in peace."""
+
+    state: PollState
+    kind: PendingKind = PendingKind.PROCESSING
+    next_check: timedelta = timedelta(seconds=30)
+    text: str = ""
+    reference: str = ""
+
+
+Outcome = Issued | Pending
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The CA's search knows the order; `outcome` says how it stands, `evidence` is for the page."""
+
+    outcome: Outcome
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """The CA's search does not know the order. `evidence` says what was searched and how."""
+
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """The CA confirms the revocation."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationPending:
+    """The CA took the request but a person there must approve it."""
+
+    state: PollState
+    next_check: timedelta = timedelta(minutes=5)
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a dynamic pick list (product, organisation, template)."""
+
+    value: str
+    label: str
+    detail: dict[str, Any] = field(default_factory=dict)

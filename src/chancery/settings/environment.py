@@ -1,0 +1,114 @@
+"""Every setting that an operator can give, typed, with its default and what it is for."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What `CHANCERY_<NAME>` variables say; the docstring of each field is its documentation."""
+
+    home: Path = Path("~/.chancery")
+    database_url: str = ""
+    listen: str = "127.0.0.1:8140"
+    allowed_hosts: str = "localhost,127.0.0.1,[::1]"
+    secure_cookies: bool = False
+    language: str = "en"
+    time_zone: str = "UTC"
+    csr_max_bytes: int = 65_536
+    csr_max_names: int = 100
+    trusted_origins: str = ""
+
+    @classmethod
+    def read(cls, environ: dict[str, str] | None = None) -> Environment:
+        """Return the settings of this process; a malformed one stops the start with its name."""
+        source = os.environ if environ is None else environ
+        given: dict[str, Any] = {}
+        for field in fields(cls):
+            name = f"CHANCERY_{field.name.upper()}"
+            if source.get(name):
+                given[field.name] = _convert(name, source[name], field.default)
+        return cls(**given)
+
+
+DOCS: dict[str, str] = {
+    "home": "Folder of the database file, the keys and the logs; made with mode 0700.",
+    "database_url": "Empty for SQLite in the home folder, or postgresql://user:password@host/name.",
+    "listen": "Address and port that `chancery serve` binds.",
+    "allowed_hosts": "Host names under which the console may be reached, separated by commas.",
+    "secure_cookies": "1 where the console is reached over https; cookies then never travel in the clear.",
+    "language": "Default language of pages (a gettext locale).",
+    "time_zone": "Default time zone of pages; storage is always UTC.",
+    "csr_max_bytes": "Largest certificate request that is looked at, in bytes.",
+    "csr_max_names": "Most names that one request may ask for.",
+    "trusted_origins": "Origins (https://host) that a reverse proxy serves the console under, by commas.",
+}
+
+
+def _convert(name: str, text: str, default: object) -> object:
+    if isinstance(default, bool):
+        if text.lower() not in {"0", "1", "true", "false", "yes", "no"}:
+            raise SystemExit(f"{name}: {text!r} is neither 1 nor 0.")
+        return text.lower() in {"1", "true", "yes"}
+    if isinstance(default, int):
+        if not text.isascii() or not text.isdigit():
+            raise SystemExit(f"{name}: {text!r} is not a whole number.")
+        return int(text)
+    return Path(text) if isinstance(default, Path) else text
+
+
+def database(url: str, home: Path) -> dict[str, Any]:
+    """Return Django's DATABASES entry for a URL; empty means SQLite in `home`."""
+    if not url:
+        return _sqlite(home / "chancery.sqlite3")
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise SystemExit(f"CHANCERY_DATABASE_URL: the scheme {parts.scheme!r} is not postgresql.")
+    query = parse_qs(parts.query)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.get("host", [parts.hostname or ""])[0],
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"application_name": "chancery"},
+    }
+
+
+def _sqlite(path: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                " PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
+            ),
+        },
+    }
+
+
+def secret_key(home: Path) -> str:
+    """Return the key that signs cookies, made at first start in a file of mode 0600."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = home / "secret-key"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii")
+    fresh = secrets.token_urlsafe(48)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(fresh)
+    return fresh
