@@ -1,0 +1,143 @@
+"""Public keys: what they are, and whether they are too weak to certify (BR 6.1.1.3, 6.1.6)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from math import gcd, isqrt, prod
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from chancery.core.errors import Problem
+
+try:
+    from cryptography.hazmat.primitives.asymmetric import mldsa
+except ImportError:  # pragma: no cover  older releases of the library; the locked one has it
+    mldsa = None  # type: ignore[assignment]
+
+_CURVES = {"secp256r1": "P256", "secp384r1": "P384", "secp521r1": "P521"}
+_MIN_RSA, _MAX_RSA, _EXPONENT, _FERMAT_ROUNDS = 2048, 8192, 65537, 100
+_SMALL = prod(p for p in range(3, 752, 2) if all(p % q for q in range(3, isqrt(p) + 1, 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A public key: `label` is the name used in profiles, such as RSA-2048 or EC-P256."""
+
+    algorithm: str
+    size: int | None
+    curve: str | None
+    label: str
+    spki_sha256: str
+
+
+def spki_sha256(key: Any) -> str:
+    """Return the SHA-256 (hex) of a key's SubjectPublicKeyInfo; takes a key or a certificate or CSR."""
+    public = key.public_key() if isinstance(key, (x509.Certificate, x509.CertificateSigningRequest)) else key
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+def describe_key(key: Any) -> KeyFacts:
+    """Return what a public key is; a kind that is not known has the label *unknown*."""
+    algorithm, size, curve, label = _kind(key)
+    return KeyFacts(algorithm, size, curve, label, spki_sha256(key))
+
+
+def _kind(key: Any) -> tuple[str, int | None, str | None, str]:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        curve = _CURVES.get(key.curve.name)
+        return "EC", key.key_size, key.curve.name, f"EC-{curve}" if curve else f"EC-{key.curve.name}"
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA", key.key_size, None, f"RSA-{key.key_size}"
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "Ed25519", None, None, "Ed25519"
+    if isinstance(key, ed448.Ed448PublicKey):
+        return "Ed448", None, None, "Ed448"
+    for label, (_, public) in _mldsa().items():
+        if isinstance(key, public):
+            return label, None, None, label
+    return "unknown", None, None, "unknown"
+
+
+def _mldsa() -> dict[str, tuple[Any, Any]]:
+    if mldsa is None:  # pragma: no cover  see the import
+        return {}
+    return {
+        f"ML-DSA-{n}": (getattr(mldsa, f"MLDSA{n}PrivateKey"), getattr(mldsa, f"MLDSA{n}PublicKey"))
+        for n in (44, 65, 87)
+    }
+
+
+def check_key(key: Any, field: str = "csr") -> list[Problem]:
+    """Return why a public key must not be certified; an empty list means nothing was found."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return _check_rsa(key, field)
+    facts = _kind(key)
+    if facts[0] == "unknown" or (facts[0] == "EC" and facts[2] not in _CURVES):
+        return [_weak(field, f"keys of the kind {facts[3]} are not supported", "unsupported_key")]
+    return []
+
+
+def _check_rsa(key: rsa.RSAPublicKey, field: str) -> list[Problem]:
+    numbers = key.public_numbers()
+    size = key.key_size
+    if size < _MIN_RSA or size > _MAX_RSA or size % 8:
+        text = f"RSA keys have {_MIN_RSA} to {_MAX_RSA} bits, a multiple of 8; this one has {size}"
+        return [_weak(field, text, "rsa_size")]
+    if numbers.e != _EXPONENT:
+        return [_weak(field, f"the RSA exponent is not {_EXPONENT}", "rsa_exponent")]
+    if numbers.n % 2 == 0 or gcd(numbers.n, _SMALL) != 1:
+        return [_weak(field, "the RSA modulus has a small factor", "rsa_small_factor")]
+    if _fermat(numbers.n):
+        return [_weak(field, "the two primes of the RSA key are close together", "rsa_close_primes")]
+    return _known_bad(key, field)
+
+
+def _fermat(n: int) -> bool:
+    a = isqrt(n)
+    if a * a < n:
+        a += 1
+    for _ in range(_FERMAT_ROUNDS):
+        b2 = a * a - n
+        if isqrt(b2) ** 2 == b2:
+            return True
+        a += 1
+    return False
+
+
+def _known_bad(key: rsa.RSAPublicKey, field: str) -> list[Problem]:
+    from badkeys.rsakeys import roca  # noqa: PLC0415  slow to import, and only RSA keys need it
+
+    numbers = key.public_numbers()
+    if roca.roca(numbers.n, numbers.e):
+        return [_weak(field, "the RSA key has the ROCA weakness (CVE-2017-15361)", "roca")]
+    return []
+
+
+def _weak(field: str, why: str, code: str) -> Problem:
+    return Problem(field, f"This key cannot be certified: {why}.", "Make a new key and a new request.", code)
+
+
+def available_key_labels() -> tuple[str, ...]:
+    """Return the labels of the keys that `generate` can make."""
+    return ("EC-P256", "EC-P384", "EC-P521", "RSA-2048", "RSA-3072", "RSA-4096", "Ed25519", *_mldsa())
+
+
+def generate(label: str) -> Any:
+    """Return a fresh private key of the kind that a label names; raises `KeyError` for an unknown one."""
+    curves: dict[str, ec.EllipticCurve] = {
+        "EC-P256": ec.SECP256R1(),
+        "EC-P384": ec.SECP384R1(),
+        "EC-P521": ec.SECP521R1(),
+    }
+    if label in curves:
+        return ec.generate_private_key(curves[label])
+    if label in {"RSA-2048", "RSA-3072", "RSA-4096"}:
+        return rsa.generate_private_key(_EXPONENT, int(label[4:]))
+    if label == "Ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    return _mldsa()[label][0].generate()

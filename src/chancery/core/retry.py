@@ -1,0 +1,30 @@
+"""How long to wait before trying again."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+GAPS: tuple[tuple[int, str], ...] = (
+    (2, "a dropped packet or a restart of one node"),
+    (5, "a restart of the service"),
+    (15, "a short overload"),
+    (30, "a failover at the CA"),
+    (60, "an outage that people have begun to look at"),
+    (120, "the same, still going on"),
+    (300, "an outage worth an alarm; five minutes keep the first order after it quick"),
+)
+"""Seconds before each further try, and what the gap is meant for. The last one repeats."""
+
+_SPREAD = 0.2
+
+
+def next_gap(attempt: int, rng: random.Random, left: timedelta | None = None) -> timedelta:
+    """Return the wait after the `attempt`-th failure (from 1), spread by a fifth either way.
+
+    `left` is the time until it is too late; no wait takes more than a tenth of it, so that a renewal
+    that is running out is tried more often.
+    """
+    seconds = GAPS[min(max(attempt, 1), len(GAPS)) - 1][0] * rng.uniform(1 - _SPREAD, 1 + _SPREAD)
+    gap = timedelta(seconds=seconds)
+    return gap if left is None else max(min(gap, left / 10), timedelta(seconds=1))
