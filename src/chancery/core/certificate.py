@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from chancery.core.errors import ChanceryError, Invalid, Problem
-from chancery.core.keys import KeyFacts, describe_key, spki_sha256
-from chancery.core.names import Name, canonical
+from chancery.core.keys import KeyFacts, describe_key, signature_label, spki_sha256
+from chancery.core.names import Name, canonical, parse_name
 
-_KINDS: dict[type, str] = {
+_KINDS: dict[type[x509.GeneralName], str] = {
     x509.DNSName: "dns",
     x509.IPAddress: "ip",
     x509.RFC822Name: "email",
     x509.UniformResourceIdentifier: "uri",
 }
-_LATE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, OverflowError)
+_LATE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 _TOLERANCE = timedelta(days=1)
 _SKEW = timedelta(hours=1)
 
@@ -35,13 +35,18 @@ class Mismatch(ChanceryError):
     code = "mismatch"
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(p.message for p in problems))
+        super().__init__("; ".join(p.message for p in problems), remedy="Ask the CA why, and order anew.")
         self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """A certificate, decoded once. `serial` is lower-case hex; times are aware UTC."""
+    """A certificate, decoded once.
+
+    `serial`, `sha256` and the key ids are lower-case hex (a key id that is not there is empty), times
+    are aware UTC, `signature_algorithm` is a label such as ecdsa-with-sha256. `names` are those of the
+    subject alternative name alone; one that we would never ask for keeps its text under its kind.
+    """
 
     der: bytes
     serial: str
@@ -55,6 +60,8 @@ class CertificateFacts:
     sha256: str
     signature_algorithm: str
     is_ca: bool
+    authority_key_id: str
+    subject_key_id: str
     crl_urls: tuple[str, ...]
     ocsp_urls: tuple[str, ...]
 
@@ -79,35 +86,50 @@ def facts(der: bytes) -> CertificateFacts:
 
 
 def _facts(der: bytes, cert: x509.Certificate) -> CertificateFacts:
-    names: tuple[Name, ...] = ()
-    is_ca, crls, ocsps = False, (), ()
-    for extension in cert.extensions:
-        value: Any = extension.value
-        if isinstance(value, x509.SubjectAlternativeName):
-            names = canonical(Name(_KINDS.get(type(n), "other"), str(n.value).lower()) for n in value)
-        elif isinstance(value, x509.BasicConstraints):
-            is_ca = value.ca
-        elif isinstance(value, x509.CRLDistributionPoints):
-            crls = tuple(str(u.value) for p in value for u in p.full_name or ())
-        elif isinstance(value, x509.AuthorityInformationAccess):
-            wanted = AuthorityInformationAccessOID.OCSP
-            ocsps = tuple(str(d.access_location.value) for d in value if d.access_method == wanted)
+    found = {type(extension.value): extension.value for extension in cert.extensions}
+    constraints: Any = found.get(x509.BasicConstraints)
+    authority: Any = found.get(x509.AuthorityKeyIdentifier)
+    subject: Any = found.get(x509.SubjectKeyIdentifier)
     return CertificateFacts(
         der=der,
         serial=f"{cert.serial_number:x}",
-        issuer=cert.issuer.rfc4514_string(),
-        subject=cert.subject.rfc4514_string(),
+        issuer=_distinguished(cert.issuer),
+        subject=_distinguished(cert.subject),
         common_name=_common_name(cert),
-        names=names,
+        names=canonical(_name(n) for n in _listed(found.get(x509.SubjectAlternativeName))),
         not_before=cert.not_valid_before_utc,
         not_after=cert.not_valid_after_utc,
         key=describe_key(cert.public_key()),
         sha256=hashlib.sha256(der).hexdigest(),
-        signature_algorithm=cert.signature_algorithm_oid.dotted_string,
-        is_ca=is_ca,
-        crl_urls=crls,
-        ocsp_urls=ocsps,
+        signature_algorithm=signature_label(cert.signature_algorithm_oid),
+        is_ca=bool(constraints and constraints.ca),
+        authority_key_id=(authority and authority.key_identifier or b"").hex(),
+        subject_key_id=(subject.digest if subject else b"").hex(),
+        crl_urls=tuple(str(u.value) for p in _listed(found.get(x509.CRLDistributionPoints)) for u in p.full_name or ()),
+        ocsp_urls=tuple(_responders(_listed(found.get(x509.AuthorityInformationAccess)))),
     )
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value or ()
+
+
+def _responders(descriptions: Iterable[x509.AccessDescription]) -> Iterable[str]:
+    wanted = AuthorityInformationAccessOID.OCSP
+    return (str(d.access_location.value) for d in descriptions if d.access_method == wanted)
+
+
+@lru_cache(maxsize=1024)
+def _distinguished(name: x509.Name) -> str:
+    return name.rfc4514_string()
+
+
+def _name(name: x509.GeneralName) -> Name:
+    kind = _KINDS.get(type(name), "other")
+    try:
+        return parse_name(str(name.value), kind)
+    except Invalid:
+        return Name(kind, ascii(name.value)[:200])
 
 
 def _common_name(cert: x509.Certificate) -> str:
@@ -126,7 +148,7 @@ def check_issued(
         cert = x509.load_der_x509_certificate(leaf)
         found = _facts(leaf, cert)
         issuers = _issuers(tuple(chain))
-    except (*_LATE, Invalid):
+    except _LATE:
         problem = Problem("certificate", "The CA's answer holds a certificate that cannot be decoded.", "", "garbled")
         raise Mismatch([problem]) from None
     problems = _compare(found, expected)
@@ -138,54 +160,79 @@ def check_issued(
 
 
 def _compare(found: CertificateFacts, expected: Expected) -> list[Problem]:
-    problems = []
-    if found.key.spki_sha256 != expected.spki_sha256:
-        problems.append(Problem("key", "It is for another key than the request's.", "", "wrong_key"))
+    extra = () if expected.allow_extra_names else set(found.names) - set(expected.names)
     missing = set(expected.names) - set(found.names)
-    if missing:
-        problems.append(Problem("names", f"It lacks {_list(missing)}.", "", "missing_names"))
-    extra = set(found.names) - set(expected.names)
-    if extra and not expected.allow_extra_names:
-        problems.append(Problem("names", f"It also names {_list(extra)}.", "", "extra_names"))
-    if found.is_ca:
-        problems.append(Problem("certificate", "It is a CA certificate.", "", "is_ca"))
-    if found.not_after <= expected.now or found.not_before > expected.now + _SKEW:
-        problems.append(Problem("validity", "It is not valid now.", "", "not_valid_now"))
-    if expected.not_after_max is not None and found.not_after > expected.not_after_max + _TOLERANCE:
-        problems.append(Problem("validity", "It is valid for longer than was asked for.", "", "too_long"))
-    return problems
+    late = expected.not_after_max is not None and found.not_after > expected.not_after_max + _TOLERANCE
+    checks = (
+        (found.key.spki_sha256 != expected.spki_sha256, "key", "It is for another key than the request's", "wrong_key"),
+        (missing, "names", f"It lacks the names {_list(missing)}", "missing_names"),
+        (extra, "names", f"It also has the names {_list(extra)}", "extra_names"),
+        (found.is_ca, "certificate", "It is a CA certificate", "is_ca"),
+        (found.not_after <= expected.now, "validity", f"It has expired on {found.not_after:%Y-%m-%d}", "expired"),
+        (
+            found.not_before > expected.now + _SKEW,
+            "validity",
+            f"It is not valid before {found.not_before:%Y-%m-%d %H:%M} UTC",
+            "not_yet_valid",
+        ),
+        (late, "validity", f"It is valid until {found.not_after:%Y-%m-%d}, longer than was asked for", "too_long"),
+    )
+    return [Problem(field, f"{text}.", _REMEDY, code) for wrong, field, text, code in checks if wrong]
 
 
-def _list(names: set[Name]) -> str:
+_REMEDY = "Do not use it. Ask the CA why, and have it revoked."
+
+
+def _list(names: Iterable[Name]) -> str:
     return ", ".join(n.value for n in sorted(names)[:5])
 
 
 @lru_cache(maxsize=256)
 def _issuers(chain: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
-    return tuple(x509.load_der_x509_certificate(der) for der in chain)
+    return tuple(dict.fromkeys(x509.load_der_x509_certificate(der) for der in chain))
 
 
 def _order(
     leaf: x509.Certificate, issuers: tuple[x509.Certificate, ...]
 ) -> tuple[tuple[bytes, ...], list[Problem]]:
-    first = next((c for c in issuers if _signed(leaf, c)), None)
+    first = next((c for c in issuers if c != leaf and _signed(leaf, c)), None)
     if first is None:
-        return (), [Problem("chain", "No certificate of the chain signed it.", "", "no_issuer")]
-    ordered = _climb(first, issuers)
-    if any(not _is_authority(c) for c in ordered):
-        return (), [Problem("chain", "A certificate of the chain is not a CA's.", "", "issuer_not_ca")]
-    return tuple(_der(c) for c in ordered), []
+        return (), [_broken("The CA sent no certificate that signed it", "no_issuer")]
+    ordered, unused, authorities = _climb(first, issuers)
+    if not authorities:
+        return (), [_broken("A certificate that signed it, or signed its issuer, is not a CA's", "issuer_not_ca")]
+    if unused - {leaf}:
+        return (), [_broken("Its chain has a gap: a certificate between its issuer and the root is missing", "gap")]
+    return ordered, []
+
+
+def _broken(text: str, code: str) -> Problem:
+    return Problem("chain", f"{text}.", "Have the chain at the CA (or in the connector's settings) put right.", code)
 
 
 @lru_cache(maxsize=256)
-def _climb(first: x509.Certificate, issuers: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+def _climb(
+    first: x509.Certificate, issuers: tuple[x509.Certificate, ...]
+) -> tuple[tuple[bytes, ...], frozenset[x509.Certificate], bool]:
+    """Return the chain from `first` on, what a gap leaves over, and whether all of it are CAs.
+
+    Kept by the certificates themselves: thousands of leaves share one chain, and its signatures are
+    verified once. A chain that ends in a root has no gap, whatever else (cross-certificates) came with it.
+    """
     ordered = [first]
-    while ordered[-1].issuer != ordered[-1].subject:
-        above = next((c for c in issuers if c not in ordered and _signed(ordered[-1], c)), None)
-        if above is None:
+    while not _is_root(ordered[-1]):
+        above = [c for c in issuers if c not in ordered and _signed(ordered[-1], c)]
+        if not above:
             break
-        ordered.append(above)
-    return tuple(ordered)
+        # Where a root and its cross-certificate both fit, the shorter way is the one to deploy.
+        ordered.append(next((c for c in above if _is_root(c)), above[0]))
+    unused = frozenset() if _is_root(ordered[-1]) else frozenset(issuers) - frozenset(ordered)
+    ders = tuple(c.public_bytes(Encoding.DER) for c in ordered)
+    return ders, unused, all(_is_authority(c) for c in ordered)
+
+
+def _is_root(cert: x509.Certificate) -> bool:
+    return cert.issuer == cert.subject and _signed(cert, cert)
 
 
 def _signed(child: x509.Certificate, parent: x509.Certificate) -> bool:
@@ -196,17 +243,11 @@ def _signed(child: x509.Certificate, parent: x509.Certificate) -> bool:
     return True
 
 
-@lru_cache(maxsize=256)
 def _is_authority(cert: x509.Certificate) -> bool:
     try:
         return cert.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except (x509.ExtensionNotFound, *_LATE):
         return False
-
-
-@lru_cache(maxsize=256)
-def _der(cert: x509.Certificate) -> bytes:
-    return cert.public_bytes(Encoding.DER)
 
 
 def spki_of(der: bytes) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -14,11 +15,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from chancery.core import pem
 from chancery.core.errors import Invalid, Problem
-from chancery.core.keys import KeyFacts, check_key, describe_key
+from chancery.core.keys import KeyFacts, check_key, describe_key, signature_label
 from chancery.core.names import Name, canonical, parse_name
 
 _LABELS = {"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"}
@@ -30,7 +31,17 @@ _REFUSED_EXTENSIONS = {
     "1.3.6.1.4.1.311.21.10": "Windows application policies",
 }
 _REFUSED_USES = {"2.5.29.37.0": "any purpose", "1.3.6.1.4.1.311.20.2.2": "smart card logon"}
-_BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_KINDS = {
+    x509.DNSName: "dns",
+    x509.IPAddress: "ip",
+    x509.RFC822Name: "email",
+    x509.UniformResourceIdentifier: "uri",
+}
+_HASHLESS = {"ed25519", "ed448", "ml-dsa-44", "ml-dsa-65", "ml-dsa-87"}
+_SEQUENCE, _LONG_FORM = 0x30, 0x80
+_ADDRESS = re.compile(r"[0-9.]+\Z|[0-9A-Fa-f.]*:")
+_CN_REMEDY = "The common name must be a DNS name or an IP address, or left out."
+_LATE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, decoded. `names` is canonical and includes the common name; `sha256` is over the DER."""
+    """A request, decoded. `names` is canonical and includes the common name; `sha256` is over the DER.
+
+    A request without common name gets its first DNS name as one (else its first name), because many
+    CAs want one. `signature_algorithm` is a label such as ecdsa-with-sha256.
+    """
 
     der: bytes
     common_name: str
@@ -62,9 +77,7 @@ def parse(data: bytes | str, limits: Limits | None = None) -> Request:
     der = _der(raw)
     try:
         return _decode(der, limits)
-    except Invalid:
-        raise
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, OverflowError, KeyError):
+    except _LATE:
         # From None: the cause may quote what was sent.
         raise _bad("It could not be decoded.", "Make the request anew with a current tool.", "csr_garbled") from None
 
@@ -75,11 +88,20 @@ def _der(raw: bytes) -> bytes:
             "It holds a private key. It was not stored; treat that key as disclosed.",
             "Make a new key, keep it to yourself, and send only the certificate request.",
             "private_key",
-        ) from None
-    if b"-----BEGIN" not in raw:
-        if raw[:1] != b"\x30":
-            raise _bad("It is neither PEM nor DER.", "Paste the whole block with its BEGIN and END lines.", "csr_garbled")
-        return raw
+        )
+    return _from_pem(raw) if b"-----BEGIN" in raw else _from_der(raw)
+
+
+def _from_der(raw: bytes) -> bytes:
+    length = der_length(raw)
+    if length is None or length > len(raw):
+        raise _bad("It is neither PEM nor DER.", "Paste the whole block with its BEGIN and END lines.", "csr_garbled")
+    if length < len(raw):
+        raise _bad("There are bytes after its end.", "Send only the request.", "csr_trailing")
+    return raw
+
+
+def _from_pem(raw: bytes) -> bytes:
     blocks = pem.split(raw, "csr")
     if any(label == "CERTIFICATE" for label, _ in blocks):
         raise _bad("It is a certificate, not a certificate request.", "Send the request (CSR).", "not_a_csr")
@@ -88,108 +110,135 @@ def _der(raw: bytes) -> bytes:
         raise _bad(f"It holds {len(requests)} requests.", "Send exactly one complete PEM block.", "csr_count")
     if pem.outside(raw):
         raise _bad("There is text around the PEM block.", "Send only the block.", "csr_trailing")
-    return requests[0]
+    return _from_der(requests[0])
+
+
+def der_length(raw: bytes) -> int | None:
+    """Return how long the outer DER SEQUENCE says it is, header included; `None` if it is none (X.690 8.1.3)."""
+    if len(raw) < 2 or raw[0] != _SEQUENCE:
+        return None
+    first = raw[1]
+    if first < _LONG_FORM:
+        return 2 + first
+    octets = first - _LONG_FORM
+    return 2 + octets + int.from_bytes(raw[2 : 2 + octets], "big") if octets else None
 
 
 def _decode(der: bytes, limits: Limits) -> Request:
-    csr = x509.load_der_x509_csr(der)
-    if len(csr.public_bytes(Encoding.DER)) != len(der):
-        raise _bad("There are bytes after its end.", "Send only the request.", "csr_trailing")
-    hash_name = csr.signature_hash_algorithm.name if csr.signature_hash_algorithm else ""
-    if hash_name in _WEAK_HASHES:
-        raise _bad(f"It is signed with {hash_name.upper()}.", "Sign the request with SHA-256 or better.", "weak_hash")
+    csr = _load(der)
     key = csr.public_key()
+    _signature(csr, key)
     problems = check_key(key)
     if problems:
         raise Invalid(problems)
-    _verify(csr)
     common_name = _subject(csr)
     names = _names(csr, common_name, limits)
-    algorithm = csr.signature_algorithm_oid._name  # noqa: SLF001  the library's only short name for it
-    facts = describe_key(key)
-    return Request(der, common_name or _first(names), names, facts, hashlib.sha256(der).hexdigest(), str(algorithm))
+    return Request(
+        der=der,
+        common_name=common_name.lower() or _first(names),
+        names=names,
+        key=describe_key(key),
+        sha256=hashlib.sha256(der).hexdigest(),
+        signature_algorithm=signature_label(csr.signature_algorithm_oid),
+    )
 
 
-def _verify(csr: x509.CertificateSigningRequest) -> None:
+def _load(der: bytes) -> x509.CertificateSigningRequest:
     try:
-        valid = csr.is_signature_valid
-    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
-        valid = False
-    if not valid:
+        return x509.load_der_x509_csr(der)
+    except _LATE:
+        with suppress(ValueError):
+            x509.load_der_x509_certificate(der)
+            raise _bad("It is a certificate.", "Send the certificate request (CSR).", "not_a_csr") from None
+        raise
+
+
+def _signature(csr: x509.CertificateSigningRequest, key: Any) -> None:
+    label = signature_label(csr.signature_algorithm_oid)
+    hash_algorithm = None if label in _HASHLESS else csr.signature_hash_algorithm
+    if hash_algorithm is not None and hash_algorithm.name in _WEAK_HASHES:
+        name = hash_algorithm.name.upper()
+        raise _bad(f"It is signed with {name}.", "Sign the request with SHA-256 or better.", "weak_hash")
+    if not _is_signature_valid(csr, key, hash_algorithm):
         raise _bad("Its signature does not match its key.", "Make the request anew with the right key.", "bad_signature")
 
 
-def _subject(csr: x509.CertificateSigningRequest) -> str:
-    common = ""
-    for attribute in csr.subject:
-        value = attribute.value
-        text = value if isinstance(value, str) else value.decode("utf-8", "replace")
-        if not text.isprintable() or any(unicodedata.bidirectional(c) in _BIDI for c in text):
-            raise _bad("Its subject holds control or direction characters.", "Write the subject in plain text.", "bad_subject")
-        if attribute.oid == NameOID.COMMON_NAME:
-            if common:
-                raise _bad("It has several common names.", "Use one, and list the others as DNS names.", "bad_subject")
-            common = text
-    return common
-
-
-def _names(csr: x509.CertificateSigningRequest, common_name: str, limits: Limits) -> tuple[Name, ...]:
-    found: list[Name] = []
-    for extension in csr.extensions:
-        oid = extension.oid.dotted_string
-        if oid in _REFUSED_EXTENSIONS:
-            raise _refused(_REFUSED_EXTENSIONS[oid])
-        if extension.oid == ExtensionOID.SUBJECT_ALTERNATIVE_NAME:
-            found = _alternative(extension.value, limits)
-        else:
-            _check_extension(extension)
-    for attribute in csr.attributes:
-        _ = attribute.value
-    if common_name:
-        found.append(_common(common_name))
-    if not found:
-        raise _bad("It asks for no name.", "Put the names into the subject alternative name.", "no_names")
-    names = canonical(found)
-    if len(names) > limits.max_names:
-        raise _bad(f"It asks for {len(names)} names; {limits.max_names} are the limit.", "Split it.", "too_many_names")
-    return names
-
-
-def _common(text: str) -> Name:
+def _is_signature_valid(csr: x509.CertificateSigningRequest, key: Any, hash_algorithm: Any) -> bool:
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return csr.is_signature_valid
+    # The library's own check decodes the key once more; elliptic curves are what comes in thousands.
     try:
-        kind = "ip" if _is_ip(text) else "dns"
-        return parse_name(text, kind)
-    except Invalid as error:
-        raise Invalid([Problem("csr", p.message, "The common name must be a DNS name or address.", p.code) for p in error.problems]) from None
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
+        key.verify(csr.signature, csr.tbs_certrequest_bytes, ec.ECDSA(hash_algorithm))
+    except InvalidSignature:
         return False
     return True
 
 
-def _alternative(value: Any, limits: Limits) -> list[Name]:
+def _subject(csr: x509.CertificateSigningRequest) -> str:
+    found: list[str] = []
+    for attribute in csr.subject:
+        value = attribute.value
+        text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+        # Control and direction characters (and unassigned ones) are what `isprintable` says no to.
+        if not text.isprintable():
+            raise _bad(
+                "Its subject holds control or direction characters.", "Write the subject in plain text.", "bad_subject"
+            )
+        if attribute.oid == NameOID.COMMON_NAME:
+            found.append(text)
+    if len(found) > 1:
+        raise _bad("It has several common names.", "Use one, and list the others as DNS names.", "bad_subject")
+    return found[0] if found else ""
+
+
+def _names(csr: x509.CertificateSigningRequest, common_name: str, limits: Limits) -> tuple[Name, ...]:
+    found = [_name(common_name, _common_kind(common_name), _CN_REMEDY)] if common_name else []
+    for extension in csr.extensions:
+        _check_extension(extension)
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            found += _alternative(extension.value, limits)
+    for attribute in csr.attributes:
+        del attribute  # reading is the point: each is decoded here and now, or the request is refused
+    if not found:
+        raise _bad("It asks for no name.", "Put the names into the subject alternative name.", "no_names")
+    return canonical(found)
+
+
+def _common_kind(text: str) -> str:
+    return "ip" if _ADDRESS.match(text) else "dns"
+
+
+def _alternative(value: x509.SubjectAlternativeName, limits: Limits) -> list[Name]:
     general = list(value)
     if len(general) > limits.max_names:
-        raise _bad(f"It asks for {len(general)} names; {limits.max_names} are the limit.", "Split it.", "too_many_names")
-    kinds = {x509.DNSName: "dns", x509.IPAddress: "ip", x509.RFC822Name: "email", x509.UniformResourceIdentifier: "uri"}
-    found = []
-    for name in general:
-        kind = kinds.get(type(name))
-        if kind is None:
-            raise _refused(f"a name of the kind {type(name).__name__}")
-        try:
-            found.append(parse_name(str(name.value), kind))
-        except Invalid as error:
-            raise Invalid([Problem("csr", p.message, p.remedy, p.code) for p in error.problems]) from None
-    return found
+        raise _bad(
+            f"It asks for {len(general)} names; {limits.max_names} are the limit.",
+            "Split the names over several requests.",
+            "too_many_names",
+        )
+    return [_general(name) for name in general]
+
+
+def _general(name: x509.GeneralName) -> Name:
+    kind = _KINDS.get(type(name))
+    if kind is None:
+        raise _refused(f"a name of the kind {type(name).__name__}")
+    return _name(str(name.value), kind, "")
+
+
+def _name(text: str, kind: str | None, remedy: str) -> Name:
+    try:
+        return parse_name(text, kind)
+    except Invalid as error:
+        problems = [Problem("csr", p.message, remedy or p.remedy, p.code) for p in error.problems]
+        raise Invalid(problems) from None
 
 
 def _check_extension(extension: x509.Extension[Any]) -> None:
     value = extension.value
+    refused = _REFUSED_EXTENSIONS.get(extension.oid.dotted_string)
+    if refused:
+        raise _refused(refused)
     if isinstance(value, x509.BasicConstraints) and value.ca:
         raise _refused("to be a CA")
     if isinstance(value, x509.ExtendedKeyUsage):
@@ -226,6 +275,3 @@ def general_name(name: Name) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name.value))
     makers = {"dns": x509.DNSName, "email": x509.RFC822Name, "uri": x509.UniformResourceIdentifier}
     return makers[name.kind](name.value)
-
-
-

@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import gcd, isqrt, prod
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import SignatureAlgorithmOID
 
-from chancery.core.errors import Problem
+from chancery.core.errors import Invalid, Problem
 
-try:
-    from cryptography.hazmat.primitives.asymmetric import mldsa
-except ImportError:  # pragma: no cover  older releases of the library; the locked one has it
-    mldsa = None  # type: ignore[assignment]
+PrivateKey = Any
+"""A private key of the cryptography library; its kinds have no common base."""
 
+_SIGNATURES = {
+    oid: name.lower().replace("_", "-") for name, oid in vars(SignatureAlgorithmOID).items() if name.isupper()
+}
 _CURVES = {"secp256r1": "P256", "secp384r1": "P384", "secp521r1": "P521"}
+_FIXED: dict[type[Any], str] = {
+    ed25519.Ed25519PublicKey: "Ed25519",
+    ed448.Ed448PublicKey: "Ed448",
+    mldsa.MLDSA44PublicKey: "ML-DSA-44",
+    mldsa.MLDSA65PublicKey: "ML-DSA-65",
+    mldsa.MLDSA87PublicKey: "ML-DSA-87",
+}
+_MAKERS: dict[str, Callable[[], PrivateKey]] = {
+    "EC-P256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "EC-P384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "EC-P521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "RSA-2048": lambda: rsa.generate_private_key(_EXPONENT, 2048),
+    "RSA-3072": lambda: rsa.generate_private_key(_EXPONENT, 3072),
+    "RSA-4096": lambda: rsa.generate_private_key(_EXPONENT, 4096),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate,
+    "Ed448": ed448.Ed448PrivateKey.generate,
+    "ML-DSA-44": mldsa.MLDSA44PrivateKey.generate,
+    "ML-DSA-65": mldsa.MLDSA65PrivateKey.generate,
+    "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate,
+}
 _MIN_RSA, _MAX_RSA, _EXPONENT, _FERMAT_ROUNDS = 2048, 8192, 65537, 100
 _SMALL = prod(p for p in range(3, 752, 2) if all(p % q for q in range(3, isqrt(p) + 1, 2)))
 
@@ -53,23 +76,8 @@ def _kind(key: Any) -> tuple[str, int | None, str | None, str]:
         return "EC", key.key_size, key.curve.name, f"EC-{curve}" if curve else f"EC-{key.curve.name}"
     if isinstance(key, rsa.RSAPublicKey):
         return "RSA", key.key_size, None, f"RSA-{key.key_size}"
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return "Ed25519", None, None, "Ed25519"
-    if isinstance(key, ed448.Ed448PublicKey):
-        return "Ed448", None, None, "Ed448"
-    for label, (_, public) in _mldsa().items():
-        if isinstance(key, public):
-            return label, None, None, label
-    return "unknown", None, None, "unknown"
-
-
-def _mldsa() -> dict[str, tuple[Any, Any]]:
-    if mldsa is None:  # pragma: no cover  see the import
-        return {}
-    return {
-        f"ML-DSA-{n}": (getattr(mldsa, f"MLDSA{n}PrivateKey"), getattr(mldsa, f"MLDSA{n}PublicKey"))
-        for n in (44, 65, 87)
-    }
+    label = next((name for public, name in _FIXED.items() if isinstance(key, public)), "unknown")
+    return label, None, None, label
 
 
 def check_key(key: Any, field: str = "csr") -> list[Problem]:
@@ -94,7 +102,7 @@ def _check_rsa(key: rsa.RSAPublicKey, field: str) -> list[Problem]:
         return [_weak(field, "the RSA modulus has a small factor", "rsa_small_factor")]
     if _fermat(numbers.n):
         return [_weak(field, "the two primes of the RSA key are close together", "rsa_close_primes")]
-    return _known_bad(key, field)
+    return _known_bad(numbers.n, field)
 
 
 def _fermat(n: int) -> bool:
@@ -109,12 +117,13 @@ def _fermat(n: int) -> bool:
     return False
 
 
-def _known_bad(key: rsa.RSAPublicKey, field: str) -> list[Problem]:
-    from badkeys.rsakeys import roca  # noqa: PLC0415  slow to import, and only RSA keys need it
+def _known_bad(n: int, field: str) -> list[Problem]:
+    from badkeys.rsakeys import pattern, roca  # noqa: PLC0415  slow to import, and only RSA keys need it
 
-    numbers = key.public_numbers()
-    if roca.roca(numbers.n, numbers.e):
+    if roca(n):
         return [_weak(field, "the RSA key has the ROCA weakness (CVE-2017-15361)", "roca")]
+    if pattern(n):
+        return [_weak(field, "the RSA modulus holds a long run of one byte, so it is not random", "rsa_pattern")]
     return []
 
 
@@ -124,20 +133,16 @@ def _weak(field: str, why: str, code: str) -> Problem:
 
 def available_key_labels() -> tuple[str, ...]:
     """Return the labels of the keys that `generate` can make."""
-    return ("EC-P256", "EC-P384", "EC-P521", "RSA-2048", "RSA-3072", "RSA-4096", "Ed25519", *_mldsa())
+    return tuple(_MAKERS)
 
 
 def generate(label: str) -> Any:
-    """Return a fresh private key of the kind that a label names; raises `KeyError` for an unknown one."""
-    curves: dict[str, ec.EllipticCurve] = {
-        "EC-P256": ec.SECP256R1(),
-        "EC-P384": ec.SECP384R1(),
-        "EC-P521": ec.SECP521R1(),
-    }
-    if label in curves:
-        return ec.generate_private_key(curves[label])
-    if label in {"RSA-2048", "RSA-3072", "RSA-4096"}:
-        return rsa.generate_private_key(_EXPONENT, int(label[4:]))
-    if label == "Ed25519":
-        return ed25519.Ed25519PrivateKey.generate()
-    return _mldsa()[label][0].generate()
+    """Return a fresh private key of the kind that a label names; raises `Invalid` for an unknown one."""
+    if label not in _MAKERS:
+        raise Invalid.one("key_type", f"There is no key of the kind {label[:40]!r}.", f"Choose one of {', '.join(_MAKERS)}.")
+    return _MAKERS[label]()
+
+
+def signature_label(oid: x509.ObjectIdentifier) -> str:
+    """Return a short name of a signature algorithm, such as ecdsa-with-sha256; else its dotted number."""
+    return _SIGNATURES.get(oid, oid.dotted_string)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-GAPS: tuple[tuple[int, str], ...] = (
-    (2, "a dropped packet or a restart of one node"),
-    (5, "a restart of the service"),
+GAPS: tuple[tuple[float, str], ...] = (
+    (1.5, "a dropped packet, or one node that restarts"),
+    (5, "a service that restarts"),
     (15, "a short overload"),
     (30, "a failover at the CA"),
     (60, "an outage that people have begun to look at"),
     (120, "the same, still going on"),
-    (300, "an outage worth an alarm; five minutes keep the first order after it quick"),
+    (300, "an outage worth an alarm"),
+    (750, "a long outage: with the spread at most 15 minutes, so little is lost when it ends"),
 )
 """Seconds before each further try, and what the gap is meant for. The last one repeats."""
 

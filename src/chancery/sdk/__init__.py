@@ -1,0 +1,1 @@
+"""Everything that an authority's author needs."""

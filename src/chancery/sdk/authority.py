@@ -20,6 +20,7 @@ from chancery.core.names import Name
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.sdk.config import Config, ProfileSettings
+from chancery.sdk.finding import STAGES, Finding, Level
 from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import (
     Absence,
@@ -41,31 +42,6 @@ class Dedup(StrEnum):
     NONE = "none"
     REJECT_DUPLICATE = "reject_duplicate"
     RETURN_ORIGINAL = "return_original"
-
-
-class Level(StrEnum):
-    """How a finding of *Test connection* turned out."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-STAGES = ("name", "tcp", "tls", "clock", "login", "rights", "product", "quota", "chain")
-"""The order of the diagnosis."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of a diagnosis: where, how it turned out, on what evidence, and what to do."""
-
-    stage: str
-    level: Level
-    code: str
-    message: str
-    evidence: str = ""
-    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +163,15 @@ class Adopts(Protocol):
 
     def adopt(self, reference: str, request: Request) -> Found:
         """Return how that order stands; raise `NotFound`, or `RejectedByPolicy` if its key is another."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """The authority fills in values of a new connector by itself, such as a fresh CA key."""
+
+    @classmethod
+    def prepare(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values with what was absent; pure but for randomness."""
 
 
 @runtime_checkable

@@ -1,0 +1,370 @@
+"""Changes to connectors. Each bumps the epoch, which the engine reads before its next first byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chancery import catalog
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.connectors import configure as fields
+from chancery.apps.connectors import queries, sealing
+from chancery.apps.connectors.configure import Configured, configure
+from chancery.apps.connectors.models import (
+    Call,
+    CallKind,
+    Connector,
+    ConnectorVersion,
+    Pool,
+    PoolMember,
+    Status,
+)
+from chancery.apps.shared.action import Act, action
+from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.paging import by_id
+from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
+from chancery.core.ids import new_id
+from chancery.core.secret import Secret
+from chancery.sdk.config import secret_names
+
+VERSION_TABLE = "connector_version"
+CALL_TABLE = "call"
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """A connector just switched off, and how many submissions were already on their way."""
+
+    connector: Connector
+    submissions: int
+
+
+@action("connectors.create", Permission.CONNECTOR_CREATE)
+def create(act: Act, authority: str, values: dict[str, Any]) -> Connector:
+    """Add a connector, active unless `values["status"]` says inactive, with a pool of its own."""
+    descriptor = catalog.get(authority)
+    configured = configure(descriptor, catalog.prepare(authority, values))
+    connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at)
+    _apply(connector, configured, act)
+    act.require(connector)
+    connector.status = Status.INACTIVE if values.get("status") == Status.INACTIVE else Status.ACTIVE
+    connector.probe_at = act.at
+    _free_name(connector)
+    connector.save(force_insert=True)
+    _new_version(act, connector, configured, {})
+    pool = Pool.objects.create(name=connector.name, created_at=act.at)
+    PoolMember.objects.create(pool=pool, connector=connector)
+    _note(act, connector)
+    return connector
+
+
+@action("connectors.edit", Permission.CONNECTOR_EDIT)
+def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Connector:
+    """Change a connector. `revision` is the one that the editor saw; a later one refuses this edit.
+
+    Changing where secrets are sent drops the stored ones: each must be given again in the same edit.
+    """
+    connector = _locked(act, ident)
+    _same_revision(connector, revision)
+    before = current(connector)
+    stored = frozenset(before.secrets)
+    configured = configure(catalog.get(connector.authority), values, stored)
+    moved = _destination(connector, before) != configured.destination()
+    if moved:
+        _demand_secrets(stored, configured)
+    changed = _changed(connector, before, configured)
+    _apply(connector, configured, act)
+    act.require(connector)
+    _free_name(connector)
+    kept = {} if moved else _unsealed(before)
+    _new_version(act, connector, configured, kept)
+    _touch(connector)
+    _note(act, connector, changed=changed)
+    return connector
+
+
+@action("connectors.copy", Permission.CONNECTOR_COPY)
+def copy(act: Act, ident: object, name: str) -> Connector:
+    """Copy a connector under another name, without its secrets, inactive."""
+    source = queries.get(act.actor, ident)
+    act.require(source)
+    version = current(source)
+    twin = Connector.objects.get(pk=source.pk)
+    twin.pk, twin.name, twin.status = new_id(act.at), name.strip()[:120], Status.INACTIVE
+    if not twin.name:
+        raise Invalid.one("name", "The copy needs a name.", "Choose one that this CA type does not have yet.")
+    twin.revision = twin.epoch = 1
+    twin.current, twin.health, twin.health_text, twin.health_at = None, "unknown", "", None
+    twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
+    twin.created_at = twin.updated_at = act.at
+    _free_name(twin)
+    twin.save(force_insert=True)
+    made = ConnectorVersion.objects.get(pk=version.pk)
+    made.pk, made.connector, made.number, made.secrets = new_id(act.at), twin, 1, {}
+    made.created_at, made.created_by = act.at, act.actor.name
+    made.save(force_insert=True)
+    twin.current = made
+    twin.save(update_fields=["current"])
+    pool = Pool.objects.create(name=twin.name, created_at=act.at)
+    PoolMember.objects.create(pool=pool, connector=twin)
+    _note(act, twin, detail={"copied_from": str(source.pk)})
+    return twin
+
+
+@action("connectors.activate", Permission.CONNECTOR_ACTIVATE)
+def activate(act: Act, ident: object) -> Connector:
+    """Switch a connector on; missing secrets are named instead of failing at the first order."""
+    connector = _locked(act, ident)
+    missing = _missing_secrets(connector)
+    if missing:
+        raise Invalid([Problem(n, "This secret has not been given yet.", "Edit the connector and enter it.") for n in missing])
+    _switch(act, connector, Status.ACTIVE)
+    return connector
+
+
+@action("connectors.deactivate", Permission.CONNECTOR_DEACTIVATE)
+def deactivate(act: Act, ident: object) -> InFlight:
+    """Switch a connector off: from this commit no new submission starts. Nothing is revoked."""
+    connector = _locked(act, ident)
+    _switch(act, connector, Status.INACTIVE)
+    return InFlight(connector, queries.in_flight(connector))
+
+
+@action("connectors.delete", Permission.CONNECTOR_DELETE)
+def delete(act: Act, ident: object) -> None:
+    """Remove a connector that nothing uses; its name stays readable in every record."""
+    connector = _locked(act, ident)
+    found = queries.blockers(connector)
+    if found:
+        raise Conflict(
+            f"{connector.name} is in use: {', '.join(sorted({b.kind for b in found}))}.",
+            remedy="Point the profiles elsewhere, and let the orders finish or cancel them.",
+            blockers=found,
+            code="in_use",
+        )
+    connector.deleted_at, connector.status, connector.probe_at = act.at, Status.INACTIVE, None
+    connector.epoch += 1
+    connector.save()
+    ConnectorVersion.objects.filter(connector=connector).update(secrets={})
+    PoolMember.objects.filter(connector=connector).delete()
+    _note(act, connector)
+
+
+def bulk_switch(actor: Actor, idents: list[object], status: str) -> list[tuple[object, ChanceryError | None]]:
+    """Activate or deactivate several connectors, each on its own: one refusal does not stop the others."""
+    switch = activate if status == Status.ACTIVE else deactivate
+    results: list[tuple[object, ChanceryError | None]] = []
+    for ident in idents:
+        try:
+            switch(actor, ident)
+            results.append((ident, None))
+        except ChanceryError as refusal:
+            results.append((ident, refusal))
+    return results
+
+
+@action("connectors.test", Permission.CONNECTOR_TEST)
+def test_saved(act: Act, ident: object) -> Call:
+    """Ask a worker to diagnose a connector as it is saved."""
+    connector = queries.get(act.actor, ident)
+    act.require(connector)
+    call = _call(act, CallKind.DIAGNOSE, connector.authority, connector=connector)
+    _note(act, connector)
+    return call
+
+
+@action("connectors.test_unsaved", Permission.CONNECTOR_TEST)
+def test_unsaved(act: Act, authority: str, values: dict[str, Any], connector_id: object = None) -> Call:
+    """Ask a worker to diagnose settings that are not saved; they are sealed in the call, then erased."""
+    return _unsaved(act, CallKind.DIAGNOSE, authority, values, connector_id)
+
+
+@action("connectors.choices", Permission.CONNECTOR_TEST)
+def ask_choices(act: Act, authority: str, field: str, values: dict[str, Any], connector_id: object = None) -> Call:
+    """Ask a worker for the pick list of a dynamic field."""
+    if connector_id is not None and not values:
+        connector = queries.get(act.actor, connector_id)
+        call = _call(act, CallKind.CHOICES, connector.authority, connector=connector, field=field)
+        _note(act, connector, detail={"field": field})
+        return call
+    return _unsaved(act, CallKind.CHOICES, authority, values, connector_id, field)
+
+
+def current(connector: Connector) -> ConnectorVersion:
+    """Return the version in force."""
+    if connector.current is None:
+        raise Absent("connector version", connector.pk)
+    return connector.current
+
+
+def unsealed_version(version: ConnectorVersion) -> dict[str, Secret]:
+    """Return a version's secrets, opened; for the engine and for carrying them to the next version."""
+    return _unsealed(version)
+
+
+def _unsaved(  # noqa: PLR0913  the two public actions above share it
+    act: Act, kind: CallKind, authority: str, values: dict[str, Any], connector_id: object, field: str = ""
+) -> Call:
+    descriptor = catalog.get(authority)
+    connector = queries.get(act.actor, connector_id) if connector_id is not None else None
+    before = current(connector) if connector is not None else None
+    stored = frozenset(before.secrets) if before is not None else frozenset()
+    named = {"name": "unsaved", **{k: v for k, v in values.items() if v != "" or k not in {"name"}}}
+    configured = configure(descriptor, catalog.prepare(authority, named), stored)
+    secrets = dict(configured.secrets)
+    if connector is not None and before is not None:
+        act.require(connector)
+        if _destination(connector, before) != configured.destination():
+            _demand_secrets(stored, configured)
+        else:
+            secrets = {**_unsealed(before), **secrets}
+    call = _call(act, kind, authority, field=field, save=False)
+    call.team = configured.team
+    call.sealed = {
+        "plain": {**configured.where, "settings": configured.settings},
+        "secrets": {
+            name: sealing.seal(secret.reveal(), table=CALL_TABLE, record=str(call.pk), field=name)
+            for name, secret in secrets.items()
+        },
+    }
+    call.save(force_insert=True)
+    act.note("connector", connector.pk if connector else call.pk, configured.texts["name"], detail={"unsaved": True})
+    return call
+
+
+def _call(  # noqa: PLR0913  one keyword per column
+    act: Act,
+    kind: CallKind,
+    authority: str,
+    *,
+    connector: Connector | None = None,
+    field: str = "",
+    save: bool = True,
+) -> Call:
+    call = Call(
+        id=new_id(act.at),
+        kind=kind,
+        authority=authority,
+        connector=connector,
+        version=connector.current if connector else None,
+        field=field,
+        due_at=act.at,
+        team=connector.team if connector else None,
+        asked_by=act.actor.name,
+        created_at=act.at,
+    )
+    if save:
+        call.save(force_insert=True)
+    return call
+
+
+def _locked(act: Act, ident: object) -> Connector:
+    queries.get(act.actor, ident)
+    rows = Connector.objects.select_for_update().filter(deleted_at=None)
+    connector = by_id(rows, ident)
+    if connector is None:
+        raise Absent("connector", ident)
+    act.require(connector)
+    return connector
+
+
+def _same_revision(connector: Connector, revision: int) -> None:
+    if connector.revision == revision:
+        return
+    by = current(connector).created_by
+    raise Conflict(
+        f"{connector.name} was changed by {by} while you were editing (revision {connector.revision}, yours {revision}).",
+        remedy="Your input is still here: compare it with the present settings and save again.",
+        code="stale",
+    )
+
+
+def _apply(connector: Connector, configured: Configured, act: Act) -> None:
+    for name, text in configured.texts.items():
+        setattr(connector, name, text)
+    connector.base_url = configured.where["base_url"]
+    connector.team, connector.environment, connector.tags = configured.team, configured.environment, configured.tags
+    connector.updated_at = act.at
+
+
+def _changed(connector: Connector, before: ConnectorVersion, after: Configured) -> tuple[str, ...]:
+    old = {name: getattr(connector, name) for name in fields.TEXTS}
+    old |= {"team": connector.team_id, "environment": connector.environment_id, "tags": connector.tags}
+    old |= {**{name: getattr(before, name) for name in fields.WHERE}, **before.settings}
+    new: dict[str, Any] = {**after.texts, "team": after.team.pk, "environment": after.environment.pk, "tags": after.tags}
+    new |= {**after.where, **after.settings}
+    return tuple(sorted({n for n in old.keys() | new.keys() if old.get(n) != new.get(n)} | set(after.secrets)))
+
+
+def _destination(connector: Connector, version: ConnectorVersion) -> dict[str, Any]:
+    config = catalog.get(connector.authority).config
+    own = {name: version.settings.get(name) for name in sorted(fields.destination_names(config))}
+    return {**{name: getattr(version, name) for name in fields.WHERE}, **own}
+
+
+def _demand_secrets(stored: frozenset[str], configured: Configured) -> None:
+    missing = sorted(stored - set(configured.secrets))
+    if missing:
+        text = "The address or trust that this secret is sent to changed, so the stored one was not carried over."
+        raise Invalid([Problem(n, text, "Enter it again.", "secret_needed") for n in missing])
+
+
+def _new_version(act: Act, connector: Connector, configured: Configured, kept: dict[str, Secret]) -> None:
+    version = ConnectorVersion(
+        id=new_id(act.at),
+        connector=connector,
+        number=connector.versions.count() + 1,
+        schema=configured.descriptor.config.schema_version,
+        settings=configured.settings,
+        created_at=act.at,
+        created_by=act.actor.name,
+        **configured.where,
+    )
+    version.secrets = {
+        name: sealing.seal(secret.reveal(), table=VERSION_TABLE, record=str(version.pk), field=name)
+        for name, secret in {**kept, **configured.secrets}.items()
+    }
+    version.save(force_insert=True)
+    connector.current = version
+    connector.save(update_fields=["current"])
+
+
+def _unsealed(version: ConnectorVersion) -> dict[str, Secret]:
+    return {
+        name: sealing.unseal(sealed, table=VERSION_TABLE, record=str(version.pk), field=name)
+        for name, sealed in version.secrets.items()
+    }
+
+
+def _missing_secrets(connector: Connector) -> list[str]:
+    config = catalog.get(connector.authority).config
+    needed = {n for n in secret_names(config) if config.model_fields[n].is_required()}
+    return sorted(needed - set(current(connector).secrets))
+
+
+def _touch(connector: Connector) -> None:
+    connector.revision += 1
+    connector.epoch += 1
+    connector.failures, connector.breaker_until = 0, None
+    connector.probe_at = connector.updated_at
+    connector.save()
+
+
+def _switch(act: Act, connector: Connector, status: Status) -> None:
+    connector.status, connector.updated_at = status, act.at
+    _touch(connector)
+    _note(act, connector, changed=("status",))
+
+
+def _free_name(connector: Connector) -> None:
+    same = Connector.objects.filter(authority=connector.authority, name=connector.name, deleted_at=None)
+    if same.exclude(pk=connector.pk).exists():
+        raise Invalid.one(
+            "name", f"There is already a connector {connector.name!r} of this CA type.", "Choose another name.", "taken"
+        )
+
+
+def _note(act: Act, connector: Connector, **more: Any) -> None:
+    act.note("connector", connector.pk, connector.name, team=connector.team_id, **more)
+
+

@@ -1,0 +1,182 @@
+"""Reading connectors. Every door, and the choice of where an order may go, reads through here."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Count, QuerySet
+
+from chancery import catalog
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.models import Call, Connector, Health, PoolMember, Status, WorkerBeat
+from chancery.apps.orders.models import Order
+from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.paging import Page, by_id, paginate, prefix
+from chancery.apps.shared.scope import visible
+from chancery.core.errors import Absent, Blocker
+from chancery.core.order import OPEN, State
+from chancery.sdk.authority import Descriptor
+
+BEAT_FRESH = timedelta(seconds=5)
+SORTS = ("name", "-name", "created_at", "-created_at")
+
+
+def visible_to(actor: Actor) -> QuerySet[Connector]:
+    """Return the undeleted connectors that the actor may see."""
+    rows = Connector.objects.filter(deleted_at=None).select_related("environment", "team", "current")
+    return visible(rows, actor, Permission.CONNECTOR_VIEW)
+
+
+def usable_connectors(actor: Actor) -> QuerySet[Connector]:
+    """Return the connectors that new work may use: the one list behind ordering, profiles and bots."""
+    return visible_to(actor).filter(status=Status.ACTIVE)
+
+
+def get(actor: Actor, ident: object) -> Connector:
+    """Return one visible connector, or raise `Absent`."""
+    found = by_id(visible_to(actor), ident)
+    if found is None:
+        raise Absent("connector", ident)
+    return found
+
+
+@dataclass(frozen=True)
+class TypeSummary:
+    """One CA type on the overview."""
+
+    descriptor: Descriptor
+    total: int
+    active: int
+    inactive: int
+    health: dict[str, int]
+
+
+def overview(actor: Actor) -> list[TypeSummary]:
+    """Return every known CA type with its counts, by title."""
+    counted = visible_to(actor).order_by().values_list("authority", "status", "health").annotate(n=Count("pk"))
+    rows = list(counted)
+    return [_summary(d, [(s, h, n) for a, s, h, n in rows if a == d.slug]) for d in catalog.descriptors()]
+
+
+def _summary(descriptor: Descriptor, rows: list[tuple[str, str, int]]) -> TypeSummary:
+    health = {h: sum(n for _, x, n in rows if x == h) for h in Health.values}
+    active = sum(n for s, _, n in rows if s == Status.ACTIVE)
+    total = sum(n for *_, n in rows)
+    return TypeSummary(descriptor, total, active, total - active, {h: n for h, n in health.items() if n})
+
+
+def listing(  # noqa: PLR0913  one keyword per control of the page
+    actor: Actor,
+    authority: str,
+    *,
+    status: str = "",
+    search: str = "",
+    sort: str = "name",
+    cursor: str = "",
+    size: int = 50,
+) -> Page[Connector]:
+    """Return one page of the connectors of a CA type."""
+    rows = visible_to(actor).filter(authority=authority)
+    if status in Status.values:
+        rows = rows.filter(status=status)
+    if search:
+        rows, sort = rows.filter(prefix("name", search)), "name"
+    return paginate(rows, order=sort if sort in SORTS else "name", cursor=cursor, size=size)
+
+
+def queues(connectors: Iterable[Connector]) -> dict[str, int]:
+    """Return connector id → number of orders that wait for it, for the rows of one page."""
+    waiting = (State.QUEUED, State.SUBMITTING, State.PENDING)
+    rows = Order.objects.filter(connector__in=[c.pk for c in connectors], state__in=waiting)
+    return {str(k): n for k, n in rows.order_by().values_list("connector_id").annotate(n=Count("pk"))}
+
+
+def in_flight(connector: Connector) -> int:
+    """Return how many submissions are at the CA, or on their way, at this moment."""
+    return Order.objects.filter(connector=connector, state=State.SUBMITTING).count()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What deleting a connector would meet: what forbids it, and what it would strand."""
+
+    connector: Connector
+    blockers: list[Blocker] = field(default_factory=list)
+    unrevocable: int = 0
+
+
+def delete_preview(actor: Actor, ident: object) -> Preview:
+    """Return what stands in the way of deleting a connector."""
+    connector = get(actor, ident)
+    return Preview(connector, blockers(connector), _unrevocable(connector))
+
+
+def blockers(connector: Connector) -> list[Blocker]:
+    """Return everything that uses the connector: profiles, shared pools, open orders, open revocations."""
+    return [*_pool_blockers(connector), *_order_blockers(connector), *_revocation_blockers(connector)]
+
+
+def _pool_blockers(connector: Connector) -> list[Blocker]:
+    pools = PoolMember.objects.filter(connector=connector).values("pool")
+    profiles = Profile.objects.filter(pool__in=pools, deleted_at=None).order_by("name")
+    return [Blocker("profile", p.name, str(p.pk), "orders with this profile go to this connector") for p in profiles]
+
+
+def _order_blockers(connector: Connector) -> list[Blocker]:
+    rows = Order.objects.filter(connector=connector, state__in=list(OPEN)).order_by("id")
+    return [Blocker("order", o.common_name, str(o.pk), f"is {o.state.replace('_', ' ')}") for o in rows[:20]] + (
+        [Blocker("orders", "more", "", "there are further open orders")] if rows[20:21].exists() else []
+    )
+
+
+def _revocation_blockers(connector: Connector) -> list[Blocker]:
+    rows = Certificate.objects.filter(connector=connector, due_at__isnull=False)[:20]
+    return [Blocker("certificate", c.common_name, str(c.pk), "its revocation is not finished") for c in rows]
+
+
+def _unrevocable(connector: Connector) -> int:
+    now = current_clock().now()
+    return Certificate.objects.filter(connector=connector, not_after__gt=now).exclude(revocation="confirmed").count()
+
+
+def call(actor: Actor, ident: object) -> Call:
+    """Return one outgoing act that the actor asked for, or whose connector they may see."""
+    found = by_id(Call.objects.select_related("connector"), ident)
+    if found is None or not _may_see(actor, found):
+        raise Absent("call", ident)
+    return found
+
+
+def _may_see(actor: Actor, found: Call) -> bool:
+    if found.connector is not None:
+        return visible_to(actor).filter(pk=found.connector_id).exists()
+    return found.asked_by == actor.name
+
+
+def worker_alive(now: datetime) -> bool:
+    """Say whether some worker gave a sign of life within the last five seconds."""
+    return WorkerBeat.objects.filter(seen_at__gt=now - BEAT_FRESH).exists()
+
+
+CSV_COLUMNS = ("name", "authority", "base_url", "status", "health", "environment", "region", "team", "owner", "contact")
+
+
+def as_csv(connectors: Iterable[Connector]) -> str:
+    """Return connectors as CSV without secrets; cells that a spreadsheet would run are defused."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(CSV_COLUMNS)
+    for row in connectors:
+        writer.writerow([_cell(str(getattr(row, column))) for column in CSV_COLUMNS])
+    return out.getvalue()
+
+
+def _cell(text: str) -> str:
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
