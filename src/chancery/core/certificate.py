@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -160,27 +160,34 @@ def check_issued(
 
 
 def _compare(found: CertificateFacts, expected: Expected) -> list[Problem]:
-    extra = () if expected.allow_extra_names else set(found.names) - set(expected.names)
+    return [
+        Problem(field, f"{text}.", "Do not use it. Ask the CA why, and have it revoked.", code)
+        for field, text, code in (*_other_key_or_names(found, expected), *_other_dates(found, expected))
+    ]
+
+
+def _other_key_or_names(found: CertificateFacts, expected: Expected) -> Iterator[tuple[str, str, str]]:
+    if found.key.spki_sha256 != expected.spki_sha256:
+        yield "key", "It is for another key than the request's", "wrong_key"
+    if found.is_ca:
+        yield "certificate", "It is a CA certificate", "is_ca"
+    if found.names == expected.names:
+        return
     missing = set(expected.names) - set(found.names)
-    late = expected.not_after_max is not None and found.not_after > expected.not_after_max + _TOLERANCE
-    checks = (
-        (found.key.spki_sha256 != expected.spki_sha256, "key", "It is for another key than the request's", "wrong_key"),
-        (missing, "names", f"It lacks the names {_list(missing)}", "missing_names"),
-        (extra, "names", f"It also has the names {_list(extra)}", "extra_names"),
-        (found.is_ca, "certificate", "It is a CA certificate", "is_ca"),
-        (found.not_after <= expected.now, "validity", f"It has expired on {found.not_after:%Y-%m-%d}", "expired"),
-        (
-            found.not_before > expected.now + _SKEW,
-            "validity",
-            f"It is not valid before {found.not_before:%Y-%m-%d %H:%M} UTC",
-            "not_yet_valid",
-        ),
-        (late, "validity", f"It is valid until {found.not_after:%Y-%m-%d}, longer than was asked for", "too_long"),
-    )
-    return [Problem(field, f"{text}.", _REMEDY, code) for wrong, field, text, code in checks if wrong]
+    extra = set(found.names) - set(expected.names)
+    if missing:
+        yield "names", f"It lacks the names {_list(missing)}", "missing_names"
+    if extra and not expected.allow_extra_names:
+        yield "names", f"It also has the names {_list(extra)}", "extra_names"
 
 
-_REMEDY = "Do not use it. Ask the CA why, and have it revoked."
+def _other_dates(found: CertificateFacts, expected: Expected) -> Iterator[tuple[str, str, str]]:
+    if found.not_after <= expected.now:
+        yield "validity", f"It has expired on {found.not_after:%Y-%m-%d}", "expired"
+    if found.not_before > expected.now + _SKEW:
+        yield "validity", f"It is not valid before {found.not_before:%Y-%m-%d %H:%M} UTC", "not_yet_valid"
+    if expected.not_after_max is not None and found.not_after > expected.not_after_max + _TOLERANCE:
+        yield "validity", f"It is valid until {found.not_after:%Y-%m-%d}, longer than was asked for", "too_long"
 
 
 def _list(names: Iterable[Name]) -> str:
