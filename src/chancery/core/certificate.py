@@ -137,9 +137,7 @@ def _common_name(cert: x509.Certificate) -> str:
     return str(found[0].value)[:255] if found else ""
 
 
-def check_issued(
-    leaf: bytes, chain: Sequence[bytes], expected: Expected
-) -> tuple[CertificateFacts, tuple[bytes, ...]]:
+def check_issued(leaf: bytes, chain: Sequence[bytes], expected: Expected) -> tuple[CertificateFacts, tuple[bytes, ...]]:
     """Return the leaf's facts and the chain put in order, issuer of the leaf first.
 
     Raises `Mismatch` naming everything that is not as ordered: key, names, dates, issuer, signature.
@@ -199,9 +197,7 @@ def _issuers(chain: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
     return tuple(dict.fromkeys(x509.load_der_x509_certificate(der) for der in chain))
 
 
-def _order(
-    leaf: x509.Certificate, issuers: tuple[x509.Certificate, ...]
-) -> tuple[tuple[bytes, ...], list[Problem]]:
+def _order(leaf: x509.Certificate, issuers: tuple[x509.Certificate, ...]) -> tuple[tuple[bytes, ...], list[Problem]]:
     first = next((c for c in issuers if c != leaf and _signed(leaf, c)), None)
     if first is None:
         return (), [_broken("The CA sent no certificate that signed it", "no_issuer")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -160,7 +160,9 @@ def _signature(csr: x509.CertificateSigningRequest, key: Any) -> None:
         name = hash_algorithm.name.upper()
         raise _bad(f"It is signed with {name}.", "Sign the request with SHA-256 or better.", "weak_hash")
     if not _is_signature_valid(csr, key, hash_algorithm):
-        raise _bad("Its signature does not match its key.", "Make the request anew with the right key.", "bad_signature")
+        raise _bad(
+            "Its signature does not match its key.", "Make the request anew with the right key.", "bad_signature"
+        )
 
 
 def _is_signature_valid(csr: x509.CertificateSigningRequest, key: Any, hash_algorithm: Any) -> bool:
@@ -273,5 +275,9 @@ def general_name(name: Name) -> x509.GeneralName:
     """Return a name as the X.509 library writes it into an extension."""
     if name.kind == "ip":
         return x509.IPAddress(ip_address(name.value))
-    makers = {"dns": x509.DNSName, "email": x509.RFC822Name, "uri": x509.UniformResourceIdentifier}
+    makers: dict[str, Callable[[str], x509.GeneralName]] = {
+        "dns": x509.DNSName,
+        "email": x509.RFC822Name,
+        "uri": x509.UniformResourceIdentifier,
+    }
     return makers[name.kind](name.value)

@@ -18,6 +18,7 @@ from chancery.core.errors import Invalid, Problem
 PrivateKey = Any
 """A private key of the cryptography library; its kinds have no common base."""
 
+_EXPONENT = 65537
 _SIGNATURES = {
     oid: name.lower().replace("_", "-") for name, oid in vars(SignatureAlgorithmOID).items() if name.isupper()
 }
@@ -42,7 +43,7 @@ _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "ML-DSA-65": mldsa.MLDSA65PrivateKey.generate,
     "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate,
 }
-_MIN_RSA, _MAX_RSA, _EXPONENT, _FERMAT_ROUNDS = 2048, 8192, 65537, 100
+_MIN_RSA, _MAX_RSA, _FERMAT_ROUNDS = 2048, 8192, 100
 _SMALL = prod(p for p in range(3, 752, 2) if all(p % q for q in range(3, isqrt(p) + 1, 2)))
 
 
@@ -118,7 +119,7 @@ def _fermat(n: int) -> bool:
 
 
 def _known_bad(n: int, field: str) -> list[Problem]:
-    from badkeys.rsakeys import pattern, roca  # noqa: PLC0415  slow to import, and only RSA keys need it
+    from badkeys.rsakeys import pattern, roca  # type: ignore[import-untyped]  # noqa: PLC0415  slow to import, and only RSA keys need it
 
     if roca(n):
         return [_weak(field, "the RSA key has the ROCA weakness (CVE-2017-15361)", "roca")]
@@ -139,7 +140,9 @@ def available_key_labels() -> tuple[str, ...]:
 def generate(label: str) -> Any:
     """Return a fresh private key of the kind that a label names; raises `Invalid` for an unknown one."""
     if label not in _MAKERS:
-        raise Invalid.one("key_type", f"There is no key of the kind {label[:40]!r}.", f"Choose one of {', '.join(_MAKERS)}.")
+        raise Invalid.one(
+            "key_type", f"There is no key of the kind {label[:40]!r}.", f"Choose one of {', '.join(_MAKERS)}."
+        )
     return _MAKERS[label]()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -38,10 +38,9 @@ def parse_name(text: str, kind: str | None = None) -> Name:
     if not text or len(text) > 600 or not text.isprintable():
         raise _bad(text, "it is empty, too long or holds characters that cannot be seen")
     kind = kind or _guess(text)
-    parsers = {"dns": _dns, "ip": _ip, "email": _email, "uri": _uri}
-    if kind not in parsers:
-        raise _bad(text, f"there is no kind of name {kind!r}")
-    return Name(kind, parsers[kind](text))
+    if kind not in KINDS:
+        raise _bad(text, f"there is no kind of name {kind!r}", f"The kinds are {', '.join(KINDS)}.")
+    return Name(kind, _PARSERS[kind](text))
 
 
 def canonical(names: Iterable[Name]) -> tuple[Name, ...]:
@@ -118,6 +117,9 @@ def _uri(text: str) -> str:
     if not _URI.match(text):
         raise _bad(text, "it is no absolute URI in plain ASCII")
     return text
+
+
+_PARSERS: dict[str, Callable[[str], str]] = {"dns": _dns, "ip": _ip, "email": _email, "uri": _uri}
 
 
 def _bad(text: str, why: str, remedy: str = "Correct the name or leave it out.") -> Invalid:

@@ -46,4 +46,6 @@ def _decode(body: bytes, field: str) -> bytes:
     try:
         return base64.b64decode(b"".join(body.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise Invalid.one(field, "The PEM block holds characters that are no base64.", "Copy the block whole.") from None
+        raise Invalid.one(
+            field, "The PEM block holds characters that are no base64.", "Copy the block whole."
+        ) from None

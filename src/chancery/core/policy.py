@@ -88,10 +88,10 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one rule said: its name, `allow`, `hold` or `deny`, and why."""
+    """What one rule said: its name, the outcome (`allow`, `hold` or `deny`), and why."""
 
     rule: str
-    verdict: str
+    outcome: str
     reason: str = ""
 
 
@@ -101,6 +101,16 @@ class Decision:
 
     verdict: Allow | Hold | Deny
     trail: tuple[Step, ...]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Return why it was denied; empty if it was not."""
+        return self.verdict.problems if isinstance(self.verdict, Deny) else ()
+
+    @property
+    def hold(self) -> str:
+        """Return why it is held; empty if it is not."""
+        return self.verdict.reason if isinstance(self.verdict, Hold) else ""
 
 
 Rule = Callable[[Ask], Iterator[Problem]]

@@ -38,6 +38,12 @@ class Secret:
 
     __hash__ = None  # type: ignore[assignment]  # a secret is no dictionary key
 
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
     def __reduce__(self) -> Any:
         msg = "a secret is not pickled"
         raise TypeError(msg)
