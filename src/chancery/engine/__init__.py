@@ -1,0 +1,1 @@
+"""The only place where authorities are built and called."""

@@ -1,0 +1,114 @@
+"""What people do to orders once they are placed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.orders import queries
+from chancery.apps.orders.models import Order, OrderEvent
+from chancery.apps.orders.place import PlaceOrder, place, place_many
+from chancery.apps.shared.action import Act, action
+from chancery.apps.shared.paging import by_id
+from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
+from chancery.core.ids import new_id
+from chancery.core.order import Cause, IllegalMove, State, move
+
+__all__ = ["PlaceOrder", "adopt", "approve", "cancel", "deny", "give_up", "place", "place_many"]
+
+
+@action("orders.approve", Permission.ORDER_APPROVE)
+def approve(act: Act, ident: object) -> Order:
+    """Let a held order go ahead; never by the person who asked for it."""
+    order = _locked(act, ident)
+    _not_own(act, order)
+    _move(act, order, State.QUEUED, due_at=act.at)
+    return order
+
+
+@action("orders.deny", Permission.ORDER_APPROVE)
+def deny(act: Act, ident: object, reason: str) -> Order:
+    """Refuse a held order, with a reason that the requester reads."""
+    order = _locked(act, ident)
+    _not_own(act, order)
+    _move(act, order, State.DENIED, text=_reason(reason), due_at=None)
+    return order
+
+
+@action("orders.cancel", Permission.ORDER_CANCEL)
+def cancel(act: Act, ident: object) -> Order:
+    """Withdraw an order. One that is at the CA is cancelled there by the engine, where the CA can."""
+    order = _locked(act, ident)
+    if order.state == State.PENDING:
+        order.cancel_requested, order.due_at = True, act.at
+        order.save(update_fields=["cancel_requested", "due_at"])
+        _event(act, order, "order.cancel_requested", "The CA is asked to withdraw it.")
+        act.note("order", order.pk, order.common_name, team=order.team_id, changed=("cancel_requested",))
+        return order
+    _move(act, order, State.CANCELLED, due_at=None)
+    return order
+
+
+@action("orders.adopt", Permission.ORDER_SETTLE)
+def adopt(act: Act, ident: object, reference: str) -> Order:
+    """Settle an unknown outcome by the CA's own order number; the engine then fetches and checks it."""
+    order = _locked(act, ident)
+    if not reference.strip():
+        raise Invalid.one("reference", "The CA's order number is missing.", "Look it up in the CA's console.")
+    state = {"v": 1, "adopt": reference.strip()[:200]}
+    _move(act, order, State.PENDING, text=f"The CA's order {reference.strip()[:200]}.", due_at=act.at, poll_state=state)
+    return order
+
+
+@action("orders.give_up", Permission.ORDER_SETTLE)
+def give_up(act: Act, ident: object, reason: str) -> Order:
+    """End an order whose outcome stays unknown, or whose certificate is quarantined."""
+    order = _locked(act, ident)
+    _move(act, order, State.FAILED, text=_reason(reason), due_at=None)
+    return order
+
+
+def _locked(act: Act, ident: object) -> Order:
+    seen = queries.get(act.actor, ident)
+    order = by_id(Order.objects.select_for_update(), seen.pk)
+    if order is None:
+        raise Absent("order", ident)
+    act.require(order)
+    return order
+
+
+def _not_own(act: Act, order: Order) -> None:
+    if order.requested_by_id is not None and order.requested_by_id == act.actor.user:
+        raise NotPermitted(Permission.ORDER_APPROVE, "Nobody decides about an order that they placed themselves.")
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise Invalid.one("reason", "A reason is missing.", "Say in a sentence why.")
+    return text.strip()[:1000]
+
+
+def _move(act: Act, order: Order, target: State, *, text: str = "", **columns: Any) -> None:
+    try:
+        step = move(State(order.state), target, Cause.PERSON)
+    except IllegalMove:
+        raise Conflict(
+            f"The order is {order.state.replace('_', ' ')}; this cannot be done to it now.",
+            remedy="Look at the order again: somebody, or the engine, was faster.",
+            code="wrong_state",
+        ) from None
+    order.state = target
+    order.fence = order.lease_until = None
+    for column, value in columns.items():
+        setattr(order, column, value)
+    if text:
+        order.reason = text
+    if target in {State.DENIED, State.CANCELLED, State.FAILED}:
+        order.finished_at = act.at
+    order.save()
+    _event(act, order, step.event, text)
+    act.note("order", order.pk, order.common_name, team=order.team_id, changed=("state",), detail={"state": str(target)})
+
+
+def _event(act: Act, order: Order, kind: str, text: str) -> None:
+    OrderEvent.objects.create(id=new_id(act.at), order=order, at=act.at, kind=kind, actor=act.actor.name, text=text)

@@ -1,0 +1,275 @@
+"""Placing orders: who asks, parse once, policy, one transaction. The commit is the enqueue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from chancery import catalog
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.audit.record import Note, write
+from chancery.apps.connectors.models import Connector
+from chancery.apps.orders.models import Order, OrderEvent
+from chancery.apps.profiles import queries as profiles
+from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.action import REGISTRY, current_clock
+from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.bulk import insert
+from chancery.core.csr import Limits, Request, parse
+from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
+from chancery.core.ids import new_id
+from chancery.core.order import Cause, State, move
+from chancery.core.policy import Ask, Decision, ProfileRules, decide
+
+ACTION = "orders.place"
+REGISTRY[ACTION] = Permission.ORDER_PLACE
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """What a door asks for. `profile` is an id or a name; `csr` is PEM or DER."""
+
+    profile: str
+    csr: str | bytes
+    validity_days: int | None = None
+    comment: str = ""
+    idem_key: str | None = None
+    route: str = "orders"
+    replaces: UUID | None = None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """A profile with all that placing needs, looked up once for a batch."""
+
+    profile: Profile
+    connector: Connector
+    rules: ProfileRules
+    product: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Ready:
+    """An order that passed every rule, not yet written."""
+
+    ask: PlaceOrder
+    order: Order
+    decision: Decision
+    digest: str
+
+
+ORDER_COLUMNS = tuple(f.column for f in Order._meta.concrete_fields)
+EVENT_COLUMNS = ("id", "order_id", "at", "kind", "actor", "text", "detail")
+
+
+def place(actor: Actor, ask: PlaceOrder) -> Order:
+    """Place one order, or return the one that this idempotency key made before. Raises `ChanceryError`."""
+    result = place_many(actor, [ask])[0]
+    if isinstance(result, ChanceryError):
+        raise result
+    return result
+
+
+def place_many(actor: Actor, asks: Sequence[PlaceOrder]) -> list[Order | ChanceryError]:
+    """Place several orders in one commit; each has its own result, and a bad one refuses only itself."""
+    return place_mixed([(actor, ask) for ask in asks])
+
+
+def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | ChanceryError]:
+    """Place orders of several people in one commit, for the writer that groups single requests."""
+    cache: dict[tuple[str, int | None], Gathered | ChanceryError] = {}
+    prepared = [_prepare(actor, ask, cache) for actor, ask in items]
+    try:
+        with transaction.atomic():
+            return _write(items, prepared)
+    except IntegrityError:
+        # Another process used one of the keys at the same moment: one by one tells which.
+        if len(items) == 1:
+            return [_repeated(items[0], prepared[0])]
+        return [r for item in items for r in place_mixed([item])]
+
+
+def _prepare(
+    actor: Actor, ask: PlaceOrder, cache: dict[tuple[str, int | None], Gathered | ChanceryError]
+) -> Ready | ChanceryError:
+    try:
+        gathered = _gather(actor, ask.profile, cache)
+        request = parse(ask.csr, limits())
+        return _decide(actor, ask, gathered, request)
+    except ChanceryError as refusal:
+        return refusal
+
+
+@lru_cache(maxsize=1)
+def limits() -> Limits:
+    """Return how much of a request is looked at."""
+    return Limits(settings.CSR_MAX_BYTES, settings.CSR_MAX_NAMES)
+
+
+def _gather(actor: Actor, name: str, cache: dict[tuple[str, int | None], Gathered | ChanceryError]) -> Gathered:
+    found = cache.get((name, actor.user))
+    if found is None:
+        try:
+            found = _look_up(actor, name)
+        except ChanceryError as refusal:
+            found = refusal
+        cache[name, actor.user] = found
+    if isinstance(found, ChanceryError):
+        raise found
+    return found
+
+
+def _look_up(actor: Actor, name: str) -> Gathered:
+    if not actor.may(Permission.ORDER_PLACE):
+        raise NotPermitted(Permission.ORDER_PLACE)
+    profile = profiles.get(actor, name)
+    if not actor.may(Permission.ORDER_PLACE, profile.team_id, profile.environment_id):
+        raise NotPermitted(Permission.ORDER_PLACE)
+    connector = profiles.route(profile)
+    if connector is None:
+        raise Conflict("The profile's pool has no connector.", remedy="Add a connector to the profile.", code="no_connector")
+    return Gathered(profile, connector, rules_of(profile), profile.products.get(connector.authority, {}))
+
+
+def rules_of(profile: Profile) -> ProfileRules:
+    """Return a profile's rules as the policy chain wants them."""
+    return ProfileRules(
+        key_types=tuple(profile.key_types),
+        name_kinds=tuple(profile.name_kinds),
+        name_suffixes=tuple(profile.name_suffixes),
+        wildcard=profile.wildcard,
+        max_names=profile.max_names,
+        validity_days_max=profile.validity_days_max,
+        needs_approval=profile.needs_approval,
+    )
+
+
+def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request) -> Ready:
+    now = current_clock().now()
+    days = gathered.profile.validity_days if ask.validity_days is None else ask.validity_days
+    facts = catalog.build(gathered.connector.authority).facts.certificates
+    decision = decide(Ask(request.names, request.key.label, days, gathered.rules, facts, now))
+    if decision.problems:
+        raise Invalid(list(decision.problems))
+    if ask.idem_key is not None and not 1 <= len(ask.idem_key) <= 200:
+        raise Invalid.one("Idempotency-Key", "The key has 1 to 200 characters.", "Send a UUID.")
+    target = State.AWAITING_APPROVAL if decision.hold else State.QUEUED
+    order = _order(actor, ask, gathered, request, days)
+    order.state, order.placed_at = target, now
+    order.due_at = now if target is State.QUEUED else None
+    order.id = new_id(now)
+    order.idem_digest = digest(ask, request)
+    return Ready(ask, order, decision, order.idem_digest)
+
+
+def _order(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request, days: int) -> Order:
+    profile = gathered.profile
+    return Order(
+        profile_id=profile.pk,
+        connector_id=gathered.connector.pk,
+        team_id=profile.team_id,
+        environment_id=profile.environment_id,
+        requested_by_id=actor.user,
+        requested_via=actor.via,
+        comment=ask.comment[:500],
+        csr=request.der,
+        spki_sha256=request.key.spki_sha256,
+        common_name=request.common_name,
+        names=[[n.kind, n.value] for n in request.names],
+        key_type=request.key.label,
+        validity_days=days,
+        product=gathered.product,
+        replaces_id=ask.replaces,
+        idem_route=ask.route if ask.idem_key is not None else "",
+        idem_key=ask.idem_key,
+    )
+
+
+def digest(ask: PlaceOrder, request: Request) -> str:
+    """Return what makes two requests with one idempotency key the same."""
+    parts = [ask.profile, request.sha256, ask.validity_days, ask.comment, str(ask.replaces or "")]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _write(items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | ChanceryError]) -> list[Order | ChanceryError]:
+    known = _known(items)
+    results: list[Order | ChanceryError] = []
+    fresh: list[tuple[Actor, Ready]] = []
+    seen: dict[tuple[int | None, str, str], Ready] = {}
+    for (actor, ask), one in zip(items, prepared, strict=True):
+        if isinstance(one, ChanceryError):
+            results.append(one)
+            continue
+        key = (actor.user, ask.route, ask.idem_key or "")
+        if ask.idem_key is not None and (before := known.get(key) or (seen[key].order if key in seen else None)):
+            results.append(_same(before, one))
+            continue
+        seen[key] = one
+        fresh.append((actor, one))
+        results.append(one.order)
+    _store(fresh)
+    return results
+
+
+def _known(items: Sequence[tuple[Actor, PlaceOrder]]) -> dict[tuple[int | None, str, str], Order]:
+    keys = {ask.idem_key for _, ask in items if ask.idem_key is not None}
+    users = {actor.user for actor, ask in items if ask.idem_key is not None}
+    if not keys:
+        return {}
+    rows = Order.objects.filter(idem_key__in=keys, requested_by__in=[u for u in users if u is not None])
+    return {(o.requested_by_id, o.idem_route, str(o.idem_key)): o for o in rows}
+
+
+def _same(before: Order, one: Ready) -> Order | ChanceryError:
+    if before.idem_digest == one.digest:
+        before.repeated = True  # type: ignore[attr-defined]  # tells the door to answer 200 instead of 201
+        return before
+    return Conflict(
+        "This idempotency key was used for a different request.",
+        remedy="Use a fresh key for a new request; repeat the old request unchanged to get its order.",
+        code="idempotency_mismatch",
+    )
+
+
+def _repeated(item: tuple[Actor, PlaceOrder], one: Ready | ChanceryError) -> Order | ChanceryError:
+    if isinstance(one, ChanceryError):
+        return one
+    actor, ask = item
+    before = _known([item]).get((actor.user, ask.route, ask.idem_key or ""))
+    if before is None:
+        return Conflict("The order could not be stored.", remedy="Send it again.", code="retry")
+    return _same(before, one)
+
+
+def _store(fresh: list[tuple[Actor, Ready]]) -> None:
+    if not fresh:
+        return
+    insert(Order, ORDER_COLUMNS, [[getattr(r.order, f.attname) for f in Order._meta.concrete_fields] for _, r in fresh])
+    insert(OrderEvent, EVENT_COLUMNS, [_event(actor, ready) for actor, ready in fresh])
+    _audit(fresh)
+
+
+def _audit(fresh: list[tuple[Actor, Ready]]) -> None:
+    at = current_clock().now()
+    by_actor: dict[str, tuple[Actor, list[Note]]] = {}
+    for actor, ready in fresh:
+        order = ready.order
+        note = Note("order", str(order.pk), order.common_name, team=order.team_id, detail={"state": str(order.state)})
+        by_actor.setdefault(f"{actor.user} {actor.how} {actor.address}", (actor, []))[1].append(note)
+    for actor, notes in by_actor.values():
+        write(actor, ACTION, at, notes)
+
+
+def _event(actor: Actor, ready: Ready) -> tuple[Any, ...]:
+    order = ready.order
+    kind = move(None, State(order.state), Cause.PERSON).event
+    detail = {"rules": [[s.rule, s.outcome] for s in ready.decision.trail]}
+    return (new_id(order.placed_at), order.pk, order.placed_at, kind, actor.name, ready.decision.hold, detail)

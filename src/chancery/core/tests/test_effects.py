@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from chancery.core.effects import KINDS, Doing, Effect, Retry, consequence
+from chancery.core.order import OPEN, Cause, State, move
+
+CELLS = list(product([*KINDS, "NeverHeardOf"], Doing, [True, False]))
+ORIGIN = {Doing.SUBMIT: State.SUBMITTING, Doing.POLL: State.PENDING, Doing.SETTLE: State.OUTCOME_UNKNOWN}
+UNTRUSTWORTHY = {"OutcomeUnknown", "ProtocolViolation", "Bug", "AlreadyDone", "NeverHeardOf"}
+
+
+@pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
+def test_every_cell_is_a_move_of_the_engine(kind: str, doing: Doing, sent: bool) -> None:  # noqa: FBT001  a cell
+    target = consequence(kind, doing, bytes_sent=sent).target
+    assert move(ORIGIN[doing], target, Cause.ENGINE).target is target
+
+
+@pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
+def test_every_cell_looks_again_unless_it_is_an_end(kind: str, doing: Doing, sent: bool) -> None:  # noqa: FBT001
+    rule = consequence(kind, doing, bytes_sent=sent)
+    assert (rule.retry is Retry.NEVER) == (rule.target not in OPEN)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "NeverHeardOf"])
+def test_a_submission_without_trustworthy_answer_is_never_repeated_blindly(kind: str) -> None:
+    rule = consequence(kind, Doing.SUBMIT, bytes_sent=True)
+    assert (rule.target is State.OUTCOME_UNKNOWN) == (kind in UNTRUSTWORTHY)
+
+
+@pytest.mark.parametrize("kind", ["OutcomeUnknown", "ProtocolViolation", "Bug"])
+def test_what_was_never_sent_is_queued_again(kind: str) -> None:
+    rule = consequence(kind, Doing.SUBMIT, bytes_sent=False)
+    assert (rule.target, rule.effect, rule.retry) == (State.QUEUED, Effect.NONE, Retry.BACKOFF)
+
+
+@pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
+def test_a_fault_of_the_connector_never_ends_an_order(kind: str, doing: Doing, sent: bool) -> None:  # noqa: FBT001
+    rule = consequence(kind, doing, bytes_sent=sent)
+    assert rule.effect is Effect.NONE or rule.target in OPEN
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_search_that_fails_settles_nothing(kind: str) -> None:
+    assert consequence(kind, Doing.SETTLE, bytes_sent=True).target is State.OUTCOME_UNKNOWN
+
+
+@pytest.mark.parametrize("doing", Doing)
+def test_an_unlisted_kind_is_a_bug(doing: Doing) -> None:
+    for sent in (True, False):
+        expected = consequence("Bug", doing, bytes_sent=True)
+        assert consequence("NeverHeardOf", doing, bytes_sent=sent) == expected
+
+
+@pytest.mark.parametrize("doing", Doing)
+@pytest.mark.parametrize("kind", ["AuthFailed", "Forbidden"])
+def test_a_refused_login_is_not_hammered(kind: str, doing: Doing) -> None:
+    rule = consequence(kind, doing, bytes_sent=True)
+    assert (rule.effect, rule.retry) == (Effect.STOP_LOGIN, Retry.WHEN_HEALTHY)

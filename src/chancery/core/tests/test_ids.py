@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from chancery.core import ids
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "_last", (0, 0))
+
+
+def milliseconds(ident: UUID) -> int:
+    return ident.int >> 80
+
+
+def test_an_id_is_a_uuid_of_version_7_that_tells_its_time() -> None:
+    ident = ids.new_id(NOW)
+    assert (ident.version, ident.variant) == (7, "specified in RFC 4122")
+    assert milliseconds(ident) == int(NOW.timestamp() * 1000)
+
+
+def test_ids_of_one_millisecond_increase() -> None:
+    made = [ids.new_id(NOW) for _ in range(100)]
+    assert made == sorted(set(made))
+
+
+def test_ids_increase_when_the_clock_steps_back() -> None:
+    first = ids.new_id(NOW)
+    assert ids.new_id(NOW - timedelta(hours=1)) > first
+
+
+def test_more_ids_than_the_counter_holds_borrow_from_the_next_millisecond() -> None:
+    made = [ids.new_id(NOW) for _ in range(4097)]
+    assert made == sorted(set(made))
+    assert milliseconds(made[4095]) + 1 == milliseconds(made[4096])
+
+
+def test_a_later_moment_starts_to_count_anew() -> None:
+    ids.new_id(NOW)
+    ids.new_id(NOW)
+    later = ids.new_id(NOW + timedelta(milliseconds=1))
+    assert (later.int >> 64) & 0xFFF == 0

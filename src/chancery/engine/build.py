@@ -1,0 +1,87 @@
+"""Builds authorities from connector versions, and keeps them while the version lasts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from chancery import catalog
+from chancery.apps.connectors import sealing
+from chancery.apps.connectors.actions import CALL_TABLE, unsealed_version
+from chancery.apps.connectors.models import Call, ConnectorVersion
+from chancery.core.clock import Clock
+from chancery.core.secret import Secret
+from chancery.engine.cpu import Settings
+from chancery.net.addresses import AddressPolicy
+from chancery.sdk.authority import Context
+from chancery.sdk.http import HttpDoor
+
+_KEEP = 256
+
+
+@dataclass
+class Built:
+    """An authority ready to be called, its door (None for one that needs no network) and raw settings."""
+
+    authority: Any
+    door: HttpDoor | None
+    settings: Settings
+
+
+class Builder:
+    """Caches by version id: versions never change, so nothing old can be served."""
+
+    def __init__(self, clock: Clock, before_send: Callable[[], None]) -> None:
+        self._clock, self._before_send = clock, before_send
+        self._cache: OrderedDict[UUID, Built] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def version(self, slug: str, version_id: UUID) -> Built:
+        """Return the authority of a stored version; call it on the thread that owns the database."""
+        with self._lock:
+            found = self._cache.get(version_id)
+        if found is None:
+            version = ConnectorVersion.objects.get(pk=version_id)
+            where = {n: getattr(version, n) for n in ("base_url", "proxy", "trust_pem", "allowed_networks")}
+            cls = catalog.build(slug)
+            plain = cls.config.upgrade(version.schema, version.settings)
+            found = self._build(slug, where, plain, unsealed_version(version))
+            with self._lock:
+                self._cache[version_id] = found
+                while len(self._cache) > _KEEP:
+                    self._cache.popitem(last=False)
+        return found
+
+    def unsaved(self, call: Call) -> Built:
+        """Return the authority of settings that are sealed in a call."""
+        plain = dict(call.sealed["plain"])
+        settings = plain.pop("settings")
+        secrets = {
+            name: sealing.unseal(sealed, table=CALL_TABLE, record=str(call.pk), field=name)
+            for name, sealed in call.sealed["secrets"].items()
+        }
+        return self._build(call.authority, plain, settings, secrets)
+
+    def _build(self, slug: str, where: dict[str, Any], plain: dict[str, Any], secrets: dict[str, Secret]) -> Built:
+        cls = catalog.build(slug)
+        door = self._door(where, secrets) if getattr(cls, "outside", True) else None
+        config = cls.config.model_validate({**plain, **secrets})
+        context = Context(http=door, clock=self._clock, log=logging.getLogger(f"chancery.authority.{slug}"))  # type: ignore[arg-type]  # None only where nothing outside is reached
+        revealed = tuple(sorted((n, s.reveal()) for n, s in secrets.items()))
+        return Built(cls(config, context), door, (slug, tuple(sorted(plain.items())), revealed))
+
+    def _door(self, where: dict[str, Any], secrets: dict[str, Secret]) -> HttpDoor:
+        return HttpDoor(
+            where["base_url"],
+            clock=self._clock,
+            policy=AddressPolicy(tuple(where["allowed_networks"])),
+            trust_pem=where["trust_pem"] or None,
+            proxy=where["proxy"] or None,
+            secrets=tuple(secrets.values()),
+            before_send=self._before_send,
+        )

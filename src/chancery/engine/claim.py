@@ -1,0 +1,205 @@
+"""Takes due work out of the tables: lease, fence and intent are committed before any call is made."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
+
+from chancery import catalog
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.models import Call, CallState, Connector, Status
+from chancery.apps.orders.models import Order
+from chancery.core.names import Name
+from chancery.core.order import RevocationState, State
+from chancery.engine.jobs import Asked, Job, Kind
+from chancery.sdk.authority import Dedup, Facts
+
+_ORDER_FIELDS = (
+    "id",
+    "state",
+    "csr",
+    "common_name",
+    "names",
+    "spki_sha256",
+    "validity_days",
+    "intended_at",
+    "product",
+    "poll_state",
+    "attempt",
+    "searches",
+    "cancel_requested",
+    "version_id",
+    "replaces__ca_reference",
+)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A connector with due work, as its row stood inside the claiming transaction."""
+
+    id: UUID
+    authority: str
+    status: str
+    epoch: int
+    version: UUID
+    broken: bool
+    facts: Facts
+    powers: frozenset[str]
+
+    @property
+    def takes_new(self) -> bool:
+        """Say whether queued orders may be submitted."""
+        return self.status == Status.ACTIVE and not self.broken
+
+
+def due_connectors(now: datetime) -> list[UUID]:
+    """Return the connectors that have an order or a revocation to look at."""
+    orders = Order.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
+    revocations = Certificate.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
+    rows = Connector.objects.filter(deleted_at=None).filter(Exists(orders) | Exists(revocations))
+    return list(rows.values_list("pk", flat=True))
+
+
+def connector_row(ident: UUID) -> Ready | None:
+    """Read a connector inside a transaction, holding off its administrators until the commit."""
+    # FOR SHARE has no form in the ORM; on SQLite the transaction itself is exclusive.
+    lock = " FOR SHARE" if connection.vendor == "postgresql" else ""
+    sql = f"SELECT id FROM connectors_connector WHERE id = %s AND deleted_at IS NULL{lock}"  # noqa: S608  no outside text
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [ident if connection.vendor == "postgresql" else ident.hex])
+        if cursor.fetchone() is None:
+            return None
+    row = Connector.objects.get(pk=ident)
+    try:
+        descriptor = catalog.get(row.authority)
+    except Exception:  # noqa: BLE001  a plug-in that no longer loads: its orders wait
+        return None
+    if row.current_id is None:
+        return None
+    open_breaker = row.breaker_until is not None
+    return Ready(
+        row.pk, row.authority, row.status, row.epoch, row.current_id, open_breaker, descriptor.facts, descriptor.powers
+    )
+
+
+def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], list[UUID]]:
+    """Claim due orders of one connector. Returns jobs, and orders whose lease ran out unsettled."""
+    states = [State.SUBMITTING]
+    if not ready.broken:
+        states += [State.PENDING, State.OUTCOME_UNKNOWN]
+    rows = _due(Order.objects.filter(connector=ready.id, state__in=states), now, most)
+    if ready.takes_new and len(rows) < most:
+        rows += _due(Order.objects.filter(connector=ready.id, state=State.QUEUED), now, most - len(rows))
+    fence = uuid.uuid4()
+    jobs: list[Job] = []
+    lost: list[UUID] = []
+    for row in rows:
+        kind = _kind(row, ready, now)
+        if kind is None:
+            lost.append(row["id"])
+        else:
+            jobs.append(_job(kind, row, ready, fence, now))
+    _lease(jobs, ready, fence, now)
+    return jobs, lost
+
+
+def _due(rows: QuerySet[Order], now: datetime, most: int) -> list[dict[str, Any]]:
+    found = rows.filter(due_at__lte=now).order_by("due_at").values(*_ORDER_FIELDS)
+    if connection.vendor == "postgresql":
+        found = found.select_for_update(skip_locked=True, of=("self",))
+    return list(found[:most])
+
+
+def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
+    state = row["state"]
+    if state == State.QUEUED:
+        return Kind.SUBMIT
+    if state == State.OUTCOME_UNKNOWN:
+        return Kind.SETTLE
+    if state == State.PENDING:
+        if row["cancel_requested"] and "cancels" in ready.powers:
+            return Kind.CANCEL
+        return Kind.ADOPT if "adopt" in row["poll_state"] else Kind.POLL
+    # Submitting, and the lease ran out: sent again only where the CA gives the original back.
+    window = ready.facts.dedup_window
+    still = window is None or row["intended_at"] + window > now
+    again = ready.facts.dedup is Dedup.RETURN_ORIGINAL and still and ready.takes_new
+    return Kind.SUBMIT if again else None
+
+
+def _job(kind: Kind, row: dict[str, Any], ready: Ready, fence: UUID, now: datetime) -> Job:
+    asked = Asked(
+        id=row["id"],
+        csr=bytes(row["csr"]),
+        common_name=row["common_name"],
+        names=tuple(Name(k, v) for k, v in row["names"]),
+        spki_sha256=row["spki_sha256"],
+        validity=timedelta(days=row["validity_days"]),
+        intended_at=row["intended_at"] or now,
+        product=row["product"],
+        poll_state=row["poll_state"],
+        attempt=row["attempt"],
+        searches=row["searches"],
+        previous=row["replaces__ca_reference"] or "",
+    )
+    return Job(kind, row["id"], fence, ready.id, ready.epoch, ready.version, ready.authority, asked)
+
+
+def _lease(jobs: list[Job], ready: Ready, fence: UUID, now: datetime) -> None:
+    until = now + ready.facts.lease
+    common = {"fence": fence, "lease_until": until, "due_at": until}
+    fresh = [j.row for j in jobs if j.kind is Kind.SUBMIT]
+    if fresh:
+        rows = Order.objects.filter(pk__in=fresh)
+        rows.filter(intended_at=None).update(intended_at=now)
+        rows.update(state=State.SUBMITTING, version_id=ready.version, submitted_at=now, **common)
+    others = [j.row for j in jobs if j.kind is not Kind.SUBMIT]
+    if others:
+        Order.objects.filter(pk__in=others).update(**common)
+
+
+def claim_revocations(ready: Ready, now: datetime, most: int) -> list[Job]:
+    """Claim due revocations of one connector; they go on while it is inactive."""
+    if ready.broken:
+        return []
+    rows = Certificate.objects.filter(connector=ready.id, due_at__lte=now).order_by("due_at")
+    if connection.vendor == "postgresql":
+        rows = rows.select_for_update(skip_locked=True, of=("self",))
+    found = list(rows[:most])
+    fence, until = uuid.uuid4(), now + ready.facts.lease
+    Certificate.objects.filter(pk__in=[c.pk for c in found]).update(fence=fence, lease_until=until, due_at=until)
+    return [_revocation_job(c, ready, fence) for c in found]
+
+
+def _revocation_job(certificate: Certificate, ready: Ready, fence: UUID) -> Job:
+    waiting = certificate.revocation == RevocationState.WAITING_AT_CA
+    extra = {
+        "der": bytes(certificate.der),
+        "serial": certificate.serial,
+        "reference": certificate.ca_reference,
+        "reason": certificate.revocation_reason,
+        "comment": certificate.revocation_comment,
+        "state": certificate.revocation_state,
+        "attempt": certificate.attempt,
+    }
+    kind = Kind.POLL_REVOCATION if waiting else Kind.REVOKE
+    return Job(kind, certificate.pk, fence, ready.id, ready.epoch, ready.version, ready.authority, extra=extra)
+
+
+def claim_calls(now: datetime, most: int) -> list[Call]:
+    """Claim due tests, probes and pick lists, also of inactive connectors."""
+    rows = Call.objects.filter(state__in=[CallState.DUE, CallState.RUNNING], due_at__lte=now).order_by("due_at")
+    if connection.vendor == "postgresql":
+        rows = rows.select_for_update(skip_locked=True)
+    found = list(rows[:most])
+    until = now + timedelta(seconds=60)
+    for call in found:
+        call.fence, call.lease_until, call.due_at, call.state = uuid.uuid4(), until, until, CallState.RUNNING
+        call.save(update_fields=["fence", "lease_until", "due_at", "state"])
+    return found

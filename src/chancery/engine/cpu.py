@@ -1,0 +1,45 @@
+"""Signs batches in processes of their own: Python threads do not sign faster than one of them."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+from chancery import catalog
+from chancery.core.clock import SYSTEM_CLOCK
+from chancery.core.secret import Secret
+from chancery.engine.jobs import Job, Result
+from chancery.engine.work import do
+from chancery.sdk.authority import Context
+
+Settings = tuple[str, tuple[tuple[str, Any], ...], tuple[tuple[str, str], ...]]
+"""Authority slug, plain settings, opened secrets: hashable, so that a process builds each one once."""
+
+
+def pool(processes: int) -> ProcessPoolExecutor:
+    """Return the processes; they are started afresh, so they hold no database connection."""
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet)
+
+
+def run(settings: Settings, jobs: list[Job]) -> list[Result]:
+    """Do a batch of jobs of one connector version."""
+    authority = _authority(settings)
+    return [do(job, authority, SYSTEM_CLOCK.now) for job in jobs]
+
+
+def _quiet() -> None:
+    # The worker stops its processes itself, after the batch; a terminal's Ctrl-C must not.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@lru_cache(maxsize=16)
+def _authority(settings: Settings) -> Any:
+    slug, plain, secrets = settings
+    cls = catalog.build(slug)
+    config = cls.config.model_validate({**dict(plain), **{name: Secret(text) for name, text in secrets}})
+    context = Context(http=None, clock=SYSTEM_CLOCK, log=logging.getLogger(f"chancery.authority.{slug}"))  # type: ignore[arg-type]  # cpu-bound authorities reach nothing outside
+    return cls(config, context)

@@ -1,0 +1,324 @@
+"""Writes what came of many jobs in one commit; a result whose fence is stale changes nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from chancery import catalog
+from chancery.apps.audit.record import Note, write
+from chancery.apps.certificates.models import Certificate, Chain
+from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
+from chancery.apps.orders.models import Order, OrderEvent
+from chancery.apps.orders.place import EVENT_COLUMNS
+from chancery.apps.shared.actor import engine_actor
+from chancery.apps.shared.bulk import insert
+from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
+from chancery.core.ids import new_id
+from chancery.core.order import Cause, RevocationState, State, move
+from chancery.core.retry import next_gap
+from chancery.engine.jobs import (
+    Answered,
+    Bad,
+    Cancelled,
+    Failed,
+    Good,
+    Job,
+    Kind,
+    Missing,
+    Result,
+    Stopped,
+    Waiting,
+)
+from chancery.sdk.outcome import RevocationPending, Revoked
+
+Pair = tuple[Job, Result]
+_ACTION = "engine.record"
+_MIN_WAIT = timedelta(seconds=1)
+_LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
+_MAX_ATTEMPTS_BLIND = 3
+_CERTIFICATE_FIELDS = tuple(f for f in Certificate._meta.concrete_fields)
+
+
+class Recorder:
+    """Collects rows while it looks at results, then writes them all; used inside one transaction."""
+
+    def __init__(self, now: datetime, rng: random.Random) -> None:
+        self._now, self._rng = now, rng
+        self._events: list[tuple[Any, ...]] = []
+        self._notes: list[Note] = []
+
+    def record(self, pairs: Sequence[Pair]) -> None:
+        """Write the results of jobs."""
+        orders = [p for p in pairs if p[0].asked is not None]
+        self._issued([p for p in orders if isinstance(p[1], Good)])
+        for job, result in orders:
+            if not isinstance(result, Good):
+                self._order(job, result)
+        for job, result in pairs:
+            if job.kind in {Kind.REVOKE, Kind.POLL_REVOCATION}:
+                self._revocation(job, result)
+            elif job.kind is Kind.CALL:
+                self._call(job, result)
+        self.flush()
+
+    def lost(self, ids: Sequence[UUID], authority: str) -> None:
+        """Move orders whose worker vanished in mid-submission to *outcome unknown*; never sent again blindly."""
+        descriptor = catalog.get(authority)
+        due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
+        for order in Order.objects.filter(pk__in=ids, state=State.SUBMITTING):
+            text = "The worker that was submitting it vanished; whether the CA has the order is not known."
+            self._move(order, State.OUTCOME_UNKNOWN, text, due_at=due, reason_code="lease_expired", reason=text)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the collected events and audit entries."""
+        insert(OrderEvent, EVENT_COLUMNS, self._events)
+        write(engine_actor(), _ACTION, self._now, self._notes)
+        self._events, self._notes = [], []
+
+    # Orders ------------------------------------------------------------------------------------------
+
+    def _issued(self, pairs: list[Pair]) -> None:
+        if not pairs:
+            return
+        alive = self._alive([job for job, _ in pairs])
+        kept = [(alive[job.row], job, result) for job, result in pairs if job.row in alive and isinstance(result, Good)]
+        if not kept:
+            return
+        self._chains({r.chain for _, _, r in kept})
+        insert(Certificate, [f.column for f in _CERTIFICATE_FIELDS], [self._certificate(o, r) for o, _, r in kept])
+        for origin in {str(o["state"]) for o, *_ in kept}:
+            ids = [o["id"] for o, *_ in kept if o["state"] == origin]
+            Order.objects.filter(pk__in=ids).update(
+                state=State.ISSUED, finished_at=self._now, due_at=None, lease_until=None, fence=None, reason="", reason_code=""
+            )
+        for order, job, result in kept:
+            step = move(State(order["state"]), State.ISSUED, Cause.ENGINE)
+            self._event(job.row, step.event, result.evidence, {"serial": result.facts.serial})
+            self._notes.append(Note("order", str(job.row), order["common_name"], team=order["team_id"], detail={"state": "issued"}))
+        self._healthy({job.connector for _, job, _ in kept}, issued=True)
+
+    def _alive(self, jobs: list[Job]) -> dict[UUID, dict[str, Any]]:
+        fields = ("id", "state", "fence", "common_name", "names", "team_id", "environment_id", "profile_id", "connector_id", "key_type")
+        rows = Order.objects.filter(pk__in=[j.row for j in jobs], fence__in={j.fence for j in jobs}).values(*fields)
+        if connection.vendor == "postgresql":
+            rows = rows.select_for_update()
+        fences = {j.row: j.fence for j in jobs}
+        return {row["id"]: row for row in rows if fences[row["id"]] == row["fence"]}
+
+    def _chains(self, chains: set[tuple[bytes, ...]]) -> None:
+        rows = [Chain(sha256=_chain_id(c), ders=[base64.b64encode(d).decode() for d in c]) for c in chains if c]
+        Chain.objects.bulk_create(rows, ignore_conflicts=True)
+
+    def _certificate(self, order: dict[str, Any], result: Good) -> list[Any]:
+        facts = result.facts
+        made = Certificate(
+            id=new_id(self._now),
+            order_id=order["id"],
+            connector_id=order["connector_id"],
+            profile_id=order["profile_id"],
+            team_id=order["team_id"],
+            environment_id=order["environment_id"],
+            der=facts.der,
+            chain_id=_chain_id(result.chain) if result.chain else None,
+            serial=facts.serial,
+            issuer=facts.issuer[:500],
+            common_name=order["common_name"],
+            names=[[n.kind, n.value] for n in facts.names],
+            key_type=facts.key.label,
+            spki_sha256=facts.key.spki_sha256,
+            sha256=facts.sha256,
+            not_before=facts.not_before,
+            not_after=facts.not_after,
+            ca_reference=result.reference[:200],
+            stored_at=self._now,
+        )
+        return [getattr(made, f.attname) for f in _CERTIFICATE_FIELDS]
+
+    def _order(self, job: Job, result: Result) -> None:
+        order = Order.objects.filter(pk=job.row, fence=job.fence).first()
+        if order is None:
+            return
+        if isinstance(result, Waiting):
+            self._waiting(order, job, result)
+        elif isinstance(result, Stopped):
+            self._move(order, State.QUEUED, "The connector changed before anything was sent.", due_at=self._now)
+        elif isinstance(result, Bad):
+            text = "The certificate that came back is not what was ordered: " + " ".join(result.problems)
+            self._move(order, State.QUARANTINED, text, due_at=None, reason=text, reason_code="mismatch", ca_reference=result.reference[:200])
+        elif isinstance(result, Missing):
+            self._missing(order, job, result)
+        elif isinstance(result, Cancelled):
+            self._move(order, State.CANCELLED, "The CA withdrew it.", due_at=None)
+        elif isinstance(result, Failed):
+            self._failed(order, job, result)
+
+    def _waiting(self, order: Order, job: Job, result: Waiting) -> None:
+        pending = result.pending
+        note = pending.text != order.reason or order.state != State.PENDING
+        columns = {
+            "due_at": self._now + max(pending.next_check, _MIN_WAIT),
+            "poll_state": pending.state,
+            "pending_kind": str(pending.kind),
+            "ca_reference": pending.reference[:200] or order.ca_reference,
+            "reason": pending.text,
+            "attempt": 0,
+            "cancel_requested": order.cancel_requested and job.kind is not Kind.CANCEL,
+        }
+        self._move(order, State.PENDING, result.evidence or pending.text, silent=not note, **columns)
+        self._healthy({job.connector}, issued=False)
+
+    def _missing(self, order: Order, job: Job, result: Missing) -> None:
+        facts = catalog.get(job.authority).facts
+        searches = order.searches + 1
+        if searches < facts.search_tries:
+            due = self._now + max(facts.search_lag, _MIN_WAIT)
+            self._move(order, State.OUTCOME_UNKNOWN, result.evidence, due_at=due, searches=searches, reason=result.evidence)
+        elif order.attempt >= _MAX_ATTEMPTS_BLIND:
+            text = f"{result.evidence} It was sent {order.attempt} times; a person decides."
+            self._move(order, State.OUTCOME_UNKNOWN, text, due_at=None, searches=searches, reason=text)
+        else:
+            text = f"{result.evidence} The CA does not have it, so it is sent again."
+            self._move(order, State.QUEUED, text, due_at=self._now, searches=0, attempt=order.attempt + 1, reason="")
+
+    def _failed(self, order: Order, job: Job, error: Failed) -> None:
+        doing = {Kind.SUBMIT: Doing.SUBMIT, Kind.SETTLE: Doing.SETTLE}.get(job.kind, Doing.POLL)
+        rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent)
+        if job.kind is Kind.ADOPT and error.kind in {"NotFound", "RejectedByPolicy"}:
+            rule = Consequence(State.OUTCOME_UNKNOWN, Effect.NONE, Retry.NEVER)
+        attempt = order.attempt + 1
+        self._connector(job, error, rule.effect)
+        columns: dict[str, Any] = {
+            "due_at": self._when(rule, error, job, attempt),
+            "attempt": attempt,
+            "reason_code": error.code or error.kind,
+            "reason": f"{error.message} {error.remedy}".strip(),
+        }
+        same = order.state == rule.target and order.reason == columns["reason"]
+        self._move(order, rule.target, _evidence(error), silent=same, **columns)
+
+    def _when(self, rule: Consequence, error: Failed, job: Job, attempt: int) -> datetime | None:
+        if rule.retry is Retry.NEVER:
+            return None
+        if rule.retry is Retry.AFTER_LAG:
+            descriptor = catalog.get(job.authority)
+            lag = max(descriptor.facts.search_lag, _MIN_WAIT)
+            return self._now + lag if "finds" in descriptor.powers else None
+        if rule.retry is Retry.WHEN_TOLD and error.until is not None:
+            return max(error.until, self._now + _MIN_WAIT)
+        # While the breaker is open nothing is claimed, so an order that waits for health is simply due.
+        return self._now if rule.retry is Retry.WHEN_HEALTHY else self._now + next_gap(attempt, self._rng)
+
+    def _move(self, order: Order, target: State, text: str, *, silent: bool = False, **columns: Any) -> None:
+        step = None if order.state == target == State.SUBMITTING else move(State(order.state), target, Cause.ENGINE)
+        columns |= {"state": target, "fence": None, "lease_until": None}
+        if target in {State.REJECTED, State.FAILED, State.CANCELLED}:
+            columns["finished_at"] = self._now
+        Order.objects.filter(pk=order.pk).update(**columns)
+        if silent or step is None:
+            return
+        self._event(order.pk, step.event, text, {"cause": columns.get("reason_code", "")})
+        self._notes.append(Note("order", str(order.pk), order.common_name, team=order.team_id, detail={"state": str(target)}))
+
+    def _event(self, order: UUID, kind: str, text: str, detail: dict[str, Any]) -> None:
+        self._events.append((new_id(self._now), order, self._now, kind, "engine", text[:1000], detail))
+
+    # Connectors --------------------------------------------------------------------------------------
+
+    def _connector(self, job: Job, error: Failed, effect: Effect) -> None:
+        row = Connector.objects.filter(pk=job.connector).first()
+        if row is None or effect is Effect.NONE or row.epoch != job.epoch:
+            return
+        row.failures += 1
+        health = {Effect.SLOW_DOWN: Health.THROTTLED, Effect.STOP_LOGIN: Health.LOGIN_REFUSED}.get(effect, Health.UNREACHABLE)
+        Connector.objects.filter(pk=row.pk).update(
+            failures=row.failures,
+            health=health,
+            health_text=error.message[:500],
+            health_at=self._now,
+            breaker_until=self._pause(effect, error, row.failures),
+        )
+
+    def _pause(self, effect: Effect, error: Failed, failures: int) -> datetime:
+        if effect is Effect.SLOW_DOWN and error.until is not None:
+            return max(error.until, self._now + _MIN_WAIT)
+        if effect is Effect.STOP_LOGIN:
+            return self._now + _LOGIN_GAPS[min(failures, len(_LOGIN_GAPS)) - 1]
+        return self._now + next_gap(failures, self._rng)
+
+    def _healthy(self, connectors: set[UUID | None], *, issued: bool) -> None:
+        known = {c for c in connectors if c is not None}
+        if issued:
+            Connector.objects.filter(pk__in=known).update(last_issue_at=self._now)
+        sick = Connector.objects.filter(pk__in=known).exclude(health=Health.HEALTHY, failures=0, breaker_until=None)
+        sick.update(health=Health.HEALTHY, health_text="", health_at=self._now, failures=0, breaker_until=None)
+
+    # Revocations and calls ---------------------------------------------------------------------------
+
+    def _revocation(self, job: Job, result: Result) -> None:
+        row = Certificate.objects.filter(pk=job.row, fence=job.fence).first()
+        if row is None:
+            return
+        columns = self._revocation_columns(job, result, row)
+        columns |= {"fence": None, "lease_until": None}
+        Certificate.objects.filter(pk=row.pk).update(**columns)
+        if columns.get("revocation") != row.revocation:
+            state = str(columns.get("revocation", row.revocation))
+            self._notes.append(Note("certificate", str(row.pk), row.common_name, team=row.team_id, detail={"revocation": state}))
+
+    def _revocation_columns(self, job: Job, result: Result, row: Certificate) -> dict[str, Any]:
+        if isinstance(result, Revoked):
+            done = {"revocation": RevocationState.CONFIRMED, "revoked_at": self._now, "due_at": None}
+            return {**done, "revocation_text": result.text[:1000]}
+        if isinstance(result, RevocationPending):
+            due = self._now + max(result.next_check, _MIN_WAIT)
+            waiting = {"revocation": RevocationState.WAITING_AT_CA, "due_at": due, "revocation_state": result.state}
+            return {**waiting, "revocation_text": result.text[:1000]}
+        if not isinstance(result, Failed):
+            return {"due_at": self._now + _MIN_WAIT}
+        text = {"revocation_text": f"{result.message} {result.remedy}".strip()[:1000]}
+        if result.kind in {"RejectedByPolicy", "ValidationFailed", "NotFound"}:
+            return {**text, "revocation": RevocationState.REFUSED, "due_at": None}
+        effect = consequence(result.kind, Doing.POLL, bytes_sent=result.bytes_sent).effect
+        self._connector(job, result, effect)
+        attempt = row.attempt + 1
+        return {**text, "attempt": attempt, "due_at": self._now + next_gap(attempt, self._rng)}
+
+    def _call(self, job: Job, result: Result) -> None:
+        call = Call.objects.filter(pk=job.row, fence=job.fence).first()
+        if call is None:
+            return
+        call.state = CallState.DONE if isinstance(result, Answered) else CallState.FAILED
+        call.result = result.result if isinstance(result, Answered) else {"error": getattr(result, "message", str(result))}
+        call.sealed, call.fence, call.lease_until, call.finished_at = {}, None, None, self._now
+        call.save()
+        if call.connector_id is not None and call.kind in {CallKind.PROBE, CallKind.DIAGNOSE}:
+            self._probed(job, result)
+
+    def _probed(self, job: Job, result: Result) -> None:
+        if isinstance(result, Answered) and result.healthy:
+            self._healthy({job.connector}, issued=False)
+        elif isinstance(result, Answered):
+            login = result.text.startswith("login")
+            error = Failed("AuthFailed" if login else "Unreachable", result.text)
+            self._connector(job, error, Effect.STOP_LOGIN if login else Effect.OPEN_BREAKER)
+        elif isinstance(result, Failed):
+            self._connector(job, result, Effect.OPEN_BREAKER)
+
+
+def _chain_id(chain: tuple[bytes, ...]) -> str:
+    return hashlib.sha256(b"".join(chain)).hexdigest()
+
+
+def _evidence(error: Failed) -> str:
+    sent = "The request had left." if error.bytes_sent else "Nothing had been sent."
+    said = f" The CA said: {error.code} {error.text}".rstrip() if error.text or error.code else ""
+    return f"{error.kind}: {error.message} {sent}{said}"

@@ -1,0 +1,182 @@
+"""Does one job: builds nothing, stores nothing, only calls the authority and checks what it brings.
+
+Imports no tables, so it also runs in the processes that sign.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from chancery.core.certificate import Expected, Mismatch, check_issued
+from chancery.core.order import RevocationReason
+from chancery.engine.jobs import (
+    Answered,
+    Asked,
+    Bad,
+    Cancelled,
+    Failed,
+    Good,
+    Job,
+    Kind,
+    Missing,
+    Result,
+    Stopped,
+    Waiting,
+)
+from chancery.net.redact import scrub
+from chancery.sdk.authority import Request, Target
+from chancery.sdk.errors import AlreadyDone, AuthorityError, Throttled
+from chancery.sdk.finding import Finding, Level
+from chancery.sdk.outcome import Absence, Issued, Outcome, Revoked
+
+log = logging.getLogger("chancery.engine")
+_SEARCH_BACK = timedelta(days=1)
+
+
+class StopHere(Exception):
+    """Raised just before the first byte when the connector is no longer what the job was claimed for."""
+
+
+def do(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    """Run one job; every error becomes a value."""
+    try:
+        return _VERBS[job.kind](job, authority, now)
+    except StopHere:
+        return Stopped()
+    except AuthorityError as error:
+        return failed(error)
+    except Exception as error:  # noqa: BLE001  a bug in an authority must not take the worker along
+        place = scrub("".join(traceback.format_tb(error.__traceback__)[-3:]))
+        log.error("bug in authority %s during %s: %s\n%s", job.authority, job.kind, type(error).__name__, place)
+        return Failed("Bug", f"The authority failed unexpectedly ({type(error).__name__}). The log has the place.")
+
+
+def failed(error: AuthorityError) -> Failed:
+    """Return an authority's error as a value."""
+    until = error.until if isinstance(error, Throttled) else None
+    return Failed(error.kind, error.message, error.code, error.text, error.bytes_sent, until, error.remedy)
+
+
+def request_of(asked: Asked, authority: Any) -> Request:
+    """Return what an authority gets to see of an order."""
+    return Request(
+        reference=str(asked.id),
+        csr=asked.csr,
+        common_name=asked.common_name,
+        names=asked.names,
+        spki_sha256=asked.spki_sha256,
+        validity=asked.validity,
+        intended_at=asked.intended_at,
+        settings=authority.profile.model_validate(asked.product),
+        previous=asked.previous,
+    )
+
+
+def _asked(job: Job) -> Asked:
+    if job.asked is None:  # pragma: no cover  claims always fill it for orders
+        raise AssertionError(job.kind)
+    return job.asked
+
+
+def _submit(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    asked = _asked(job)
+    return _judge(authority.submit(request_of(asked, authority)), asked, now())
+
+
+def _poll(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    asked = _asked(job)
+    return _judge(authority.poll(asked.poll_state, request_of(asked, authority)), asked, now())
+
+
+def _settle(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    asked = _asked(job)
+    found = authority.find(request_of(asked, authority), asked.intended_at - _SEARCH_BACK)
+    if isinstance(found, Absence):
+        return Missing(found.evidence)
+    return _judge(found.outcome, asked, now(), found.evidence)
+
+
+def _adopt(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    asked = _asked(job)
+    found = authority.adopt(str(asked.poll_state["adopt"]), request_of(asked, authority))
+    return _judge(found.outcome, asked, now(), found.evidence)
+
+
+def _cancel(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    asked = _asked(job)
+    try:
+        authority.cancel(asked.poll_state, request_of(asked, authority))
+    except AlreadyDone:
+        return _poll(job, authority, now)
+    return Cancelled()
+
+
+def _judge(outcome: Outcome, asked: Asked, now: datetime, evidence: str = "") -> Result:
+    if not isinstance(outcome, Issued):
+        return Waiting(outcome, evidence)
+    expected = Expected(asked.spki_sha256, asked.names, now, now + asked.validity)
+    try:
+        facts, chain = check_issued(outcome.leaf, outcome.chain, expected)
+    except Mismatch as mismatch:
+        return Bad(tuple(p.message for p in mismatch.problems), outcome.leaf, outcome.reference)
+    return Good(facts, chain, outcome.reference, evidence)
+
+
+def _revoke(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    del now
+    extra = job.extra
+    try:
+        answer: Result = authority.revoke(_target(extra), RevocationReason(extra["reason"]), extra["comment"])
+    except AlreadyDone as error:
+        return Revoked(error.message)
+    return answer
+
+
+def _poll_revocation(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    del now
+    answer: Result = authority.poll_revocation(job.extra["state"], _target(job.extra))
+    return answer
+
+
+def _target(extra: dict[str, Any]) -> Target:
+    return Target(extra["der"], extra["serial"], extra["reference"])
+
+
+def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    del now
+    if job.extra["kind"] == "choices":
+        choices = authority.choices(job.extra["field"]) if hasattr(authority, "choices") else []
+        return Answered({"choices": [asdict(c) for c in choices]})
+    findings = list(job.extra["door"].diagnose()) if job.extra["door"] is not None else []
+    if not any(f.level is Level.FAILED for f in findings):
+        findings += _check(authority)
+    worst = next((f for f in findings if f.level is Level.FAILED), None)
+    rows = [{**asdict(f), "level": str(f.level)} for f in findings]
+    return Answered({"findings": rows}, healthy=worst is None, text=f"{worst.stage}: {worst.message}" if worst else "")
+
+
+def _check(authority: Any) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        found.extend(authority.check())
+    except AuthorityError as error:
+        stage = "login" if error.kind in {"AuthFailed", "Forbidden"} else "rights"
+        found.append(Finding(stage, Level.FAILED, error.kind, error.message, error.text, error.remedy))
+    return found
+
+
+_VERBS: dict[Kind, Callable[[Job, Any, Callable[[], datetime]], Result]] = {
+    Kind.SUBMIT: _submit,
+    Kind.POLL: _poll,
+    Kind.SETTLE: _settle,
+    Kind.ADOPT: _adopt,
+    Kind.CANCEL: _cancel,
+    Kind.REVOKE: _revoke,
+    Kind.POLL_REVOCATION: _poll_revocation,
+    Kind.CALL: _call,
+}

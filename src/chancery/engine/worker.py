@@ -1,0 +1,246 @@
+"""One worker: seats call CAs, one thread does all writing.
+
+Each turn writes the results that have come in and claims the next work in the same commit; that commit
+is what decides the speed, so it is shared by as many orders as are there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import queue
+import random
+import threading
+import uuid
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import OperationalError, close_old_connections, connection, connections, transaction
+
+from chancery.apps.connectors.models import Call
+from chancery.apps.shared.action import current_clock
+from chancery.core.errors import Unavailable
+from chancery.engine import claim, cpu, timers
+from chancery.engine.build import Builder, Built
+from chancery.engine.gate import Gate
+from chancery.engine.jobs import Failed, Job, Kind, Result
+from chancery.engine.pacing import BATCH, Pacer
+from chancery.engine.record import Pair, Recorder
+from chancery.engine.work import do
+from chancery.sdk.authority import Facts
+
+log = logging.getLogger("chancery.worker")
+IDLE = 0.05
+_SEATS = 64
+_CALLS_AT_ONCE = 8
+_DRAIN = 30.0
+_BEAT_EVERY = 1.0
+_NO_CONNECTOR = UUID(int=0)
+_CALL_FACTS = Facts(certificates=None, concurrency=_CALLS_AT_ONCE, calls_per_second=50, burst=50)  # type: ignore[arg-type]  # only its pace is read
+
+
+class Worker:
+    """Claims, dispatches and records until it is told to stop."""
+
+    def __init__(self, *, processes: int = 2, rng: random.Random | None = None) -> None:
+        self.id = uuid.uuid4()
+        self._clock = current_clock()
+        self._started = self._clock.now()
+        self._rng = rng or random.Random()  # noqa: S311  spreads retries, keeps no secret
+        self._gate = Gate()
+        self._builder = Builder(self._clock, self._gate.before_send)
+        self._pacer = Pacer(self._clock)
+        self._results: queue.SimpleQueue[list[Pair]] = queue.SimpleQueue()
+        self._seats = ThreadPoolExecutor(_SEATS, thread_name_prefix="seat")
+        self._signers: Executor | None = None
+        self._processes = processes
+        self._last_beat = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set, then let what is under way finish."""
+        while not stop.is_set():
+            try:
+                worked = self.turn()
+            except OperationalError:
+                log.exception("the database does not answer; trying again")
+                close_old_connections()
+                stop.wait(1.0)
+                continue
+            if not worked:
+                self._wait(IDLE)
+        self.drain()
+
+    def turn(self) -> int:
+        """Record what has come in and claim what is due; returns how many acts were recorded or begun."""
+        pairs = self._collect()
+        try:
+            with transaction.atomic():
+                now = self._clock.now()
+                self._timers(now)
+                Recorder(now, self._rng).record(pairs)
+                claimed = self._claim(now)
+        except Exception:
+            # What came in is not lost: it is recorded in a later turn, or found by its lease.
+            self._results.put(pairs)
+            raise
+        self._release(pairs)
+        for built, jobs in claimed:
+            self._dispatch(built, jobs)
+        return len(pairs) + sum(len(jobs) for _, jobs in claimed)
+
+    def drain(self) -> None:
+        """Take nothing new; wait for what is under way and record it."""
+        deadline = self._clock.monotonic() + _DRAIN
+        while self._pacer.busy() and self._clock.monotonic() < deadline:
+            self._wait(0.1)
+            pairs = self._collect()
+            with transaction.atomic():
+                Recorder(self._clock.now(), self._rng).record(pairs)
+            self._release(pairs)
+        self.close()
+
+    def close(self) -> None:
+        """End threads and processes."""
+        self._seats.shutdown(wait=False, cancel_futures=True)
+        if self._signers is not None:
+            self._signers.shutdown(wait=False, cancel_futures=True)
+        self._gate.close()
+
+    def _wait(self, seconds: float) -> None:
+        with suppress(queue.Empty):
+            self._results.put(self._results.get(timeout=seconds))
+
+    def _collect(self) -> list[Pair]:
+        pairs: list[Pair] = []
+        while not self._results.empty():
+            pairs += self._results.get()
+        return pairs
+
+    def _release(self, pairs: list[Pair]) -> None:
+        for job, _ in pairs:
+            self._pacer.ended(job.connector if job.kind is not Kind.CALL and job.connector else _NO_CONNECTOR)
+
+    def _timers(self, now: Any) -> None:
+        if self._clock.monotonic() - self._last_beat < _BEAT_EVERY:
+            return
+        self._last_beat = self._clock.monotonic()
+        timers.beat(self.id, self._started, now)
+        timers.probes(now)
+
+    def _claim(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
+        claimed = self._claim_calls(now)
+        for ident in claim.due_connectors(now):
+            ready = claim.connector_row(ident)
+            if ready is None:
+                continue
+            room = self._pacer.room(ident, ready.facts)
+            if room == 0:
+                continue
+            jobs = claim.claim_revocations(ready, now, room)
+            orders, lost = claim.claim_orders(ready, now, room - len(jobs)) if len(jobs) < room else ([], [])
+            if lost:
+                Recorder(now, self._rng).lost(lost, ready.authority)
+            jobs += orders
+            if jobs:
+                self._pacer.started(ident, ready.facts, len(jobs))
+                claimed.append((self._built(ready.authority, ready.version, jobs), jobs))
+        return claimed
+
+    def _claim_calls(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
+        room = self._pacer.room(_NO_CONNECTOR, _CALL_FACTS)
+        calls = claim.claim_calls(now, room) if room else []
+        self._pacer.started(_NO_CONNECTOR, _CALL_FACTS, len(calls))
+        return [self._call(call) for call in calls]
+
+    def _call(self, call: Call) -> tuple[Built | None, list[Job]]:
+        epoch = call.connector.epoch if call.connector is not None else 0
+        version = call.connector.current_id if call.connector is not None and not call.sealed else None
+        extra: dict[str, Any] = {"kind": call.kind, "field": call.field, "door": None}
+        job = Job(Kind.CALL, call.pk, call.fence or self.id, call.connector_id, epoch, version, call.authority, extra=extra)
+        try:
+            built = self._builder.version(call.authority, version) if version else self._builder.unsaved(call)
+        except Exception as error:  # noqa: BLE001  the page shows it
+            self._report([(job, Failed("Bug", f"The connector cannot be built: {_safe(error)}"))])
+            return None, []
+        extra["door"] = built.door
+        return built, [job]
+
+    def _built(self, slug: str, version: UUID, jobs: list[Job]) -> Built | None:
+        try:
+            return self._builder.version(slug, version)
+        except Exception as error:  # noqa: BLE001  orders wait; the connector says why
+            log.error("connector version %s cannot be built: %s", version, type(error).__name__)  # noqa: TRY400  the trace could hold settings
+            text = f"The connector's settings cannot be used: {_safe(error)}"
+            self._report([(job, Failed("AuthFailed", text, bytes_sent=False)) for job in jobs])
+            return None
+
+    def _report(self, pairs: list[Pair]) -> None:
+        self._results.put(pairs)
+
+    def _dispatch(self, built: Built | None, jobs: list[Job]) -> None:
+        if built is None:
+            return
+        if built.door is None and jobs[0].kind is not Kind.CALL:
+            self._sign(built, jobs)
+            return
+        for job in jobs:
+            self._seats.submit(self._sit, built, job)
+
+    def _sit(self, built: Built, job: Job) -> None:
+        self._gate.enter(job)
+        self._report([(job, do(job, built.authority, self._clock.now))])
+
+    def _sign(self, built: Built, jobs: list[Job]) -> None:
+        if self._signers is None:
+            self._signers = cpu.pool(self._processes)
+        for start in range(0, len(jobs), BATCH):
+            batch = jobs[start : start + BATCH]
+            future = self._signers.submit(cpu.run, built.settings, batch)
+            future.add_done_callback(lambda f, b=batch: self._signed(b, f))  # type: ignore[misc]  # the default binds this batch
+
+    def _signed(self, batch: list[Job], future: Future[list[Result]]) -> None:
+        error = future.exception()
+        if error is not None:
+            log.error("a signing process ended: %s", type(error).__name__)
+            self._signers = None
+            results: list[Result] = [Failed("Bug", "A signing process ended.", bytes_sent=False) for _ in batch]
+        else:
+            results = future.result()
+        self._report(list(zip(batch, results, strict=True)))
+
+
+def run(stop: threading.Event, *, processes: int = 2) -> None:
+    """Run a worker in this process until `stop`; on SQLite a second one is refused."""
+    with _only_one():
+        Worker(processes=processes).run(stop)
+    connections.close_all()
+
+
+class _only_one:  # noqa: N801  reads as the condition it is
+    """Holds a lock file while SQLite is the database: SQLite takes one writer process for the queue."""
+
+    def __enter__(self) -> None:
+        self._file: IO[str] | None = None
+        if connection.vendor != "sqlite":
+            return
+        self._file = Path(settings.HOME, "worker.lock").open("w", encoding="ascii")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Unavailable(
+                "A worker is running already, and on SQLite there can be only one.",
+                remedy="Stop the other one, or use PostgreSQL for several workers.",
+                code="second_worker",
+            ) from None
+
+    def __exit__(self, *exc: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _safe(error: Exception) -> str:
+    return getattr(error, "detail", type(error).__name__)
