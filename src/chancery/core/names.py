@@ -123,5 +123,5 @@ _PARSERS: dict[str, Callable[[str], str]] = {"dns": _dns, "ip": _ip, "email": _e
 
 
 def _bad(text: str, why: str, remedy: str = "Correct the name or leave it out.") -> Invalid:
-    shown = ascii(text[:80])[1:-1]
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:80])
     return Invalid.one("names", f"The name {shown!r} cannot be used: {why}.", remedy, "bad_name")

@@ -1,0 +1,35 @@
+"""Who is calling: a bearer token, or the console's session with its CSRF token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja.security import HttpBearer, SessionAuth
+
+from chancery.apps.accounts.models import User
+from chancery.apps.accounts.queries import actor_of, actor_of_token
+from chancery.apps.shared.actor import Actor
+
+
+class Bearer(HttpBearer):
+    """`Authorization: Bearer chy_…`."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
+        """Return the actor whose token this is."""
+        return actor_of_token(token, request.META.get("REMOTE_ADDR", ""))
+
+
+class Session(SessionAuth):
+    """The console's cookie; CSRF is enforced by the framework."""
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        """Return the actor who is logged in."""
+        del key
+        user = request.user
+        if not isinstance(user, User) or not user.is_active or user.must_change_password:
+            return None
+        return actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""), via="api")
+
+
+AUTH = [Bearer(), Session(csrf=True)]

@@ -1,0 +1,156 @@
+"""How things look in the API. One function per kind of thing; secrets are never among the fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chancery.apps.accounts.models import ApiToken, User
+from chancery.apps.certificates import queries as certificates
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.models import Call, Connector
+from chancery.apps.orders.models import Order, OrderEvent
+from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.paging import Page
+from chancery.sdk.authority import Descriptor
+from chancery.sdk.config import secret_names
+
+
+def page(found: Page[Any], show: Any) -> dict[str, Any]:
+    """Return a page with its cursors."""
+    items = [show(item) for item in found.items]
+    return {"items": items, "next": found.next, "previous": found.previous, "count": found.count_text}
+
+
+def authority(descriptor: Descriptor) -> dict[str, Any]:
+    """Return what may be known of a CA type."""
+    return {
+        "slug": descriptor.slug,
+        "title": descriptor.title,
+        "maker": descriptor.maker,
+        "proof": descriptor.proof,
+        "powers": sorted(descriptor.powers),
+        "needs_base_url": descriptor.outside,
+        "default_base_url": descriptor.default_base_url,
+        "secrets": sorted(secret_names(descriptor.config)),
+        "config": descriptor.config.model_json_schema(),
+        "profile": descriptor.profile.model_json_schema(),
+        "revocation_reasons": [str(r) for r in descriptor.facts.revocation_reasons],
+    }
+
+
+def connector(row: Connector) -> dict[str, Any]:
+    """Return a connector; of its secrets only which ones are set."""
+    version = row.current
+    return {
+        "id": str(row.pk),
+        "authority": row.authority,
+        "name": row.name,
+        "status": row.status,
+        "health": row.health,
+        "health_text": row.health_text,
+        "health_at": row.health_at,
+        "paused_until": row.breaker_until,
+        "base_url": row.base_url,
+        "environment": row.environment.name,
+        "team": row.team.name,
+        "owner": row.owner,
+        "contact": row.contact,
+        "region": row.region,
+        "description": row.description,
+        "tags": row.tags,
+        "revision": row.revision,
+        "version": version.number if version else None,
+        "proxy": version.proxy if version else "",
+        "trust_pem": version.trust_pem if version else "",
+        "allowed_networks": version.allowed_networks if version else [],
+        "settings": version.settings if version else {},
+        "secrets_set": sorted(version.secrets) if version else [],
+        "last_issue_at": row.last_issue_at,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def call(row: Call) -> dict[str, Any]:
+    """Return an outgoing act and its result."""
+    return {
+        "id": str(row.pk),
+        "kind": row.kind,
+        "state": row.state,
+        "authority": row.authority,
+        "created_at": row.created_at,
+        "finished_at": row.finished_at,
+        "result": row.result,
+    }
+
+
+def profile(row: Profile) -> dict[str, Any]:
+    """Return a profile."""
+    names = ("key_types", "name_kinds", "name_suffixes", "wildcard", "max_names", "validity_days", "validity_days_max")
+    return {
+        "id": str(row.pk),
+        "name": row.name,
+        "description": row.description,
+        "team": row.team.name,
+        "environment": row.environment.name,
+        "pool": row.pool.name,
+        **{n: getattr(row, n) for n in (*names, "needs_approval", "products", "revision")},
+    }
+
+
+def order(row: Order) -> dict[str, Any]:
+    """Return an order without its request's bytes."""
+    return {
+        "id": str(row.pk),
+        "state": row.state,
+        "common_name": row.common_name,
+        "names": [value for _, value in row.names],
+        "key_type": row.key_type,
+        "validity_days": row.validity_days,
+        "profile": str(row.profile_id),
+        "connector": str(row.connector_id),
+        "requested_by": row.requested_by_id,
+        "comment": row.comment,
+        "placed_at": row.placed_at,
+        "finished_at": row.finished_at,
+        "next_look_at": row.due_at,
+        "pending_kind": row.pending_kind,
+        "ca_reference": row.ca_reference,
+        "reason": row.reason,
+        "reason_code": row.reason_code,
+        "idempotency_key": row.idem_key,
+    }
+
+
+def whole_order(row: Order, events: list[OrderEvent]) -> dict[str, Any]:
+    """Return an order with its timeline and certificate."""
+    found = Certificate.objects.filter(order=row).values_list("pk", flat=True).first()
+    lines = [{"at": e.at, "kind": e.kind, "actor": e.actor, "text": e.text, "detail": e.detail} for e in events]
+    return {**order(row), "certificate": str(found) if found else None, "timeline": lines}
+
+
+def certificate(row: Certificate) -> dict[str, Any]:
+    """Return a certificate without its bytes."""
+    names = ("serial", "issuer", "common_name", "key_type", "sha256", "not_before", "not_after", "ca_reference")
+    more = ("revocation", "revocation_reason", "revocation_text", "revoked_at")
+    return {
+        "id": str(row.pk),
+        "status": certificates.status(row),
+        "names": [value for _, value in row.names],
+        "order": str(row.order_id) if row.order_id else None,
+        "connector": str(row.connector_id),
+        "profile": str(row.profile_id),
+        **{n: getattr(row, n) for n in (*names, *more)},
+    }
+
+
+def user(row: User) -> dict[str, Any]:
+    """Return a person."""
+    grants = [{"role": g.role, "team": g.team_id, "environment": g.environment_id} for g in row.grants.all()]
+    return {"id": row.pk, "username": row.username, "full_name": row.full_name, "is_active": row.is_active, "grants": grants}
+
+
+def token(row: ApiToken) -> dict[str, Any]:
+    """Return an API token without its text."""
+    names = ("name", "hint", "created_at", "expires_at", "revoked_at")
+    return {"id": row.pk, **{n: getattr(row, n) for n in names}}
