@@ -71,7 +71,7 @@ class Local:
     outside: ClassVar[bool] = False
     api: ClassVar[tuple[int, int]] = (1, 1)
     facts: ClassVar[Facts] = Facts(
-        certificates=AuthorityFacts(key_types=(), name_kinds=("dns", "ip", "email", "uri"), max_names=1000),
+        certificates=AuthorityFacts(key_types=(*available_key_labels(), "Ed448"), name_kinds=("dns", "ip", "email", "uri"), max_names=1000),
         calls_per_second=100_000,
         burst=100_000,
         concurrency=200,
