@@ -1,0 +1,285 @@
+"""Real HTTP over loopback for simulators: a router, faults, and a door of its own for control."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from chancery.core.clock import Clock
+from chancery.sandbox.dials import Dials
+from chancery.sandbox.ledger import Ledger
+
+MAX_BODY = 1_000_000
+_HUGE = 8 * 1024 * 1024
+
+
+@dataclass
+class Asked:
+    """One request: `query` keeps order and repeats."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    query: list[tuple[str, str]]
+    body: bytes
+    params: dict[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        """Return the body as JSON; None where it is none."""
+        try:
+            return json.loads(self.body or b"null")
+        except ValueError:
+            return None
+
+    def first(self, name: str, default: str = "") -> str:
+        """Return the first value of a query field."""
+        return next((v for k, v in self.query if k == name), default)
+
+
+@dataclass
+class Reply:
+    """What goes back. `acted` says that something lasting was done for it."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    acted: bool = False
+
+
+Handler = Callable[[Asked], Reply]
+
+
+def json_reply(document: Any, status: int = 200, *, acted: bool = False) -> Reply:
+    """Return a JSON reply."""
+    return Reply(status, json.dumps(document).encode(), acted=acted)
+
+
+class Router:
+    """Method and path pattern → handler; `{name}` matches one segment."""
+
+    def __init__(self) -> None:
+        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
+
+    def add(self, method: str, pattern: str, handler: Handler) -> None:
+        """Add a route."""
+        regex = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern) + r"\Z")
+        self._routes.append((method, regex, handler))
+
+    def find(self, asked: Asked) -> Handler | None:
+        """Return the handler, with the path's parameters put into the request."""
+        for method, regex, handler in self._routes:
+            match = regex.match(asked.path)
+            if match and method == asked.method:
+                asked.params = match.groupdict()
+                return handler
+        return None
+
+
+class Simulator:
+    """A simulated CA: `url` is its service, `control` its control door."""
+
+    def __init__(  # noqa: PLR0913  what every simulator is made of
+        self, name: str, answer: Handler, *, prefix: str, ledger: Ledger, dials: Dials, clock: Clock
+    ) -> None:
+        self.name, self.ledger, self.dials, self.clock = name, ledger, dials, clock
+        self.credentials: dict[str, Any] = {}
+        self._answer, self._prefix = answer, prefix
+        self._server: _Server | None = None
+        self._control: _Server | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """Return the base URL of the simulated service."""
+        return f"http://127.0.0.1:{self._port}{self._prefix}"
+
+    @property
+    def control(self) -> str:
+        """Return the URL of the control door."""
+        return f"http://127.0.0.1:{self._control.server_port}" if self._control else ""
+
+    def start(self) -> None:
+        """Serve on a free port of the loopback address."""
+        self.up()
+        self._control = _serve(0, self._control_answer, None, self)
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self.down()
+        if self._control is not None:
+            self._control.end()
+            self._control = None
+
+    def up(self) -> None:
+        """Listen, on the same port as before."""
+        if self._server is None:
+            self._server = _serve(self._port, self._answer, self.dials, self)
+            self._port = self._server.server_port
+
+    def down(self) -> None:
+        """Stop listening: connections are refused, and those that are open are dropped."""
+        if self._server is not None:
+            self._server.end()
+            self._server = None
+
+    def __enter__(self) -> Simulator:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def _control_answer(self, asked: Asked) -> Reply:
+        what = (asked.method, asked.path)
+        if what == ("PUT", "/dials"):
+            try:
+                self.dials.set(**(asked.json() or {}))
+            except KeyError as error:
+                return json_reply({"unknown": str(error)}, 400)
+        elif what == ("POST", "/down"):
+            self.down()
+        elif what == ("POST", "/up"):
+            self.up()
+        elif what == ("POST", "/reset"):
+            self.dials.reset()
+        elif what == ("GET", "/ledger"):
+            return json_reply({"lines": [vars(line) for line in self.ledger.lines()]})
+        elif what != ("GET", "/dials"):
+            return json_reply({"unknown": asked.path}, 404)
+        return json_reply(self.dials.as_dict())
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 256
+
+    def __init__(self, port: int, answer: Handler, dials: Dials | None, simulator: Simulator) -> None:
+        super().__init__(("127.0.0.1", port), _Talk)
+        self.answer, self.dials, self.simulator = answer, dials, simulator
+        self.open: set[socket.socket] = set()
+        self.ended = False
+
+    def end(self) -> None:
+        """Stop listening and drop every connection."""
+        self.ended = True
+        self.shutdown()
+        self.server_close()
+        for connection in list(self.open):
+            _drop(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that go away are what the sandbox is for."""
+
+
+def _serve(port: int, answer: Handler, dials: Dials | None, simulator: Simulator) -> _Server:
+    server = _Server(port, answer, dials, simulator)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    return server
+
+
+def _drop(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    connection.close()
+
+
+class _Talk(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.server.open.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.open.discard(self.connection)
+        try:
+            super().finish()
+        except OSError:
+            pass
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
+        """Say nothing."""
+
+    def _do(self) -> None:
+        asked = self._read()
+        if asked is None or self.server.ended:
+            self.close_connection = True
+            return
+        dials = self.server.dials
+        if dials is None:
+            self._send(self.server.answer(asked), None)
+        else:
+            self._faulty(asked, dials)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815  the base class's names
+
+    def _read(self) -> Asked | None:
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY:
+            return None
+        body = self.rfile.read(int(length))
+        parts = urlsplit(self.path)
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        return Asked(self.command, parts.path, headers, parse_qsl(parts.query, keep_blank_values=True), body)
+
+    def _faulty(self, asked: Asked, dials: Dials) -> None:
+        now = dials.now
+        if now.delay:
+            time.sleep(now.delay)
+        if dials.hits(now.fail_before):
+            self._hang_up()
+            return
+        if dials.hits(now.error_page):
+            self._send(Reply(503, b"<html><h1>Maintenance</h1></html>", "text/html"), dials)
+            return
+        reply = self.server.answer(asked)
+        if self.server.ended or (reply.acted and dials.hits(now.fail_after)):
+            self._hang_up()
+            return
+        if reply.acted and dials.hits(now.error_after):
+            reply = Reply(500, b"<html>error</html>", "text/html")
+        self._send(self._spoil(reply, dials), dials)
+
+    def _spoil(self, reply: Reply, dials: Dials) -> Reply:
+        if dials.now.huge:
+            return Reply(reply.status, b" " * _HUGE, reply.content_type)
+        if dials.hits(dials.now.garbled):
+            return Reply(reply.status, b"\x00\xff{garbled", reply.content_type)
+        return reply
+
+    def _send(self, reply: Reply, dials: Dials | None) -> None:
+        skew = dials.now.clock_skew if dials else 0.0
+        half = dials is not None and bool(reply.body) and dials.hits(dials.now.half_body)
+        try:
+            self.send_response_only(reply.status)
+            date = self.server.simulator.clock.now() + timedelta(seconds=skew)
+            self.send_header("Date", format_datetime(date, usegmt=True))
+            if reply.body or reply.status != 204:
+                self.send_header("Content-Type", reply.content_type)
+                self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body[: len(reply.body) // 2] if half else reply.body)
+            self.wfile.flush()
+        except OSError:
+            self.close_connection = True
+        if half:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        _drop(self.connection)

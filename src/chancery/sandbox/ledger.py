@@ -1,0 +1,52 @@
+"""What a simulated CA was really asked to do: the judge of *never lost, never doubled*."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Line:
+    """One paid or lasting act: `kind` is order, revoke or cancel."""
+
+    seq: int
+    at: str
+    kind: str
+    order: str
+    reference: str
+    spki_sha256: str
+    detail: str = ""
+
+
+class Ledger:
+    """Append-only; also written to a file, a line each, when one is given."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._lines: list[Line] = []
+        self._lock = threading.Lock()
+        self._path = path
+
+    def add(  # noqa: PLR0913  one per column
+        self, at: datetime, kind: str, *, order: str, reference: str = "", spki_sha256: str = "", detail: str = ""
+    ) -> None:
+        """Append one line."""
+        with self._lock:
+            line = Line(len(self._lines) + 1, at.isoformat(), kind, order, reference, spki_sha256, detail)
+            self._lines.append(line)
+            if self._path is not None:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(line)) + "\n")
+
+    def lines(self, kind: str | None = None) -> list[Line]:
+        """Return the lines, of one kind where given."""
+        with self._lock:
+            return [line for line in self._lines if kind is None or line.kind == kind]
+
+    def orders_by_reference(self) -> Counter[str]:
+        """Return client reference → number of orders; more than one is a double."""
+        return Counter(line.reference for line in self.lines("order"))
