@@ -103,7 +103,7 @@ def _facts(der: bytes, cert: x509.Certificate) -> CertificateFacts:
         sha256=hashlib.sha256(der).hexdigest(),
         signature_algorithm=signature_label(cert.signature_algorithm_oid),
         is_ca=bool(constraints and constraints.ca),
-        authority_key_id=(authority and authority.key_identifier or b"").hex(),
+        authority_key_id=((authority and authority.key_identifier) or b"").hex(),
         subject_key_id=(subject.digest if subject else b"").hex(),
         crl_urls=tuple(str(u.value) for p in _listed(found.get(x509.CRLDistributionPoints)) for u in p.full_name or ()),
         ocsp_urls=tuple(_responders(_listed(found.get(x509.AuthorityInformationAccess)))),

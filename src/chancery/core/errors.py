@@ -1,11 +1,11 @@
 """The family of errors that a door turns into a page, a problem document (RFC 9457) or an exit code.
 
-    ChanceryError
-    ├── Invalid         what was sent cannot be used; one Problem per field
-    ├── NotPermitted    this person may not do this
-    ├── Absent          no such thing, or not visible to this person
-    ├── Conflict        the thing has changed, or is in use; `blockers` lists by what
-    └── Unavailable     the service cannot do this now (disk full, no worker); try again later
+ChanceryError
+├── Invalid         what was sent cannot be used; one Problem per field
+├── NotPermitted    this person may not do this
+├── Absent          no such thing, or not visible to this person
+├── Conflict        the thing has changed, or is in use; `blockers` lists by what
+└── Unavailable     the service cannot do this now (disk full, no worker); try again later
 """
 
 from __future__ import annotations

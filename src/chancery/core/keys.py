@@ -119,7 +119,7 @@ def _fermat(n: int) -> bool:
 
 
 def _known_bad(n: int, field: str) -> list[Problem]:
-    from badkeys.rsakeys import pattern, roca  # type: ignore[import-untyped]  # noqa: PLC0415  slow to import, and only RSA keys need it
+    from badkeys.rsakeys import pattern, roca  # type: ignore[import-untyped]
 
     if roca(n):
         return [_weak(field, "the RSA key has the ROCA weakness (CVE-2017-15361)", "roca")]

@@ -64,7 +64,7 @@ def _guess(text: str) -> str:
 def _dns(text: str) -> str:
     if text.endswith("."):
         raise _bad(text, "it ends in a dot", "Leave the dot at the end out.")
-    host = text[2:] if text.startswith("*.") else text
+    host = text.removeprefix("*.")
     ascii_host = host.lower() if host.isascii() else _to_ascii(text, host)
     labels = ascii_host.split(".")
     if len(ascii_host) > _MAX_DNS or not all(_LABEL.match(label) for label in labels):

@@ -98,16 +98,35 @@ class Recorder:
         for origin in {str(o["state"]) for o, *_ in kept}:
             ids = [o["id"] for o, *_ in kept if o["state"] == origin]
             Order.objects.filter(pk__in=ids).update(
-                state=State.ISSUED, finished_at=self._now, due_at=None, lease_until=None, fence=None, reason="", reason_code=""
+                state=State.ISSUED,
+                finished_at=self._now,
+                due_at=None,
+                lease_until=None,
+                fence=None,
+                reason="",
+                reason_code="",
             )
         for order, job, result in kept:
             step = move(State(order["state"]), State.ISSUED, Cause.ENGINE)
             self._event(job.row, step.event, result.evidence, {"serial": result.facts.serial})
-            self._notes.append(Note("order", str(job.row), order["common_name"], team=order["team_id"], detail={"state": "issued"}))
+            self._notes.append(
+                Note("order", str(job.row), order["common_name"], team=order["team_id"], detail={"state": "issued"})
+            )
         self._healthy({job.connector for _, job, _ in kept}, issued=True)
 
     def _alive(self, jobs: list[Job]) -> dict[UUID, dict[str, Any]]:
-        fields = ("id", "state", "fence", "common_name", "names", "team_id", "environment_id", "profile_id", "connector_id", "key_type")
+        fields = (
+            "id",
+            "state",
+            "fence",
+            "common_name",
+            "names",
+            "team_id",
+            "environment_id",
+            "profile_id",
+            "connector_id",
+            "key_type",
+        )
         rows = Order.objects.filter(pk__in=[j.row for j in jobs], fence__in={j.fence for j in jobs}).values(*fields)
         if connection.vendor == "postgresql":
             rows = rows.select_for_update()
@@ -153,7 +172,15 @@ class Recorder:
             self._move(order, State.QUEUED, "The connector changed before anything was sent.", due_at=self._now)
         elif isinstance(result, Bad):
             text = "The certificate that came back is not what was ordered: " + " ".join(result.problems)
-            self._move(order, State.QUARANTINED, text, due_at=None, reason=text, reason_code="mismatch", ca_reference=result.reference[:200])
+            self._move(
+                order,
+                State.QUARANTINED,
+                text,
+                due_at=None,
+                reason=text,
+                reason_code="mismatch",
+                ca_reference=result.reference[:200],
+            )
         elif isinstance(result, Missing):
             self._missing(order, job, result)
         elif isinstance(result, Cancelled):
@@ -181,7 +208,9 @@ class Recorder:
         searches = order.searches + 1
         if searches < facts.search_tries:
             due = self._now + max(facts.search_lag, _MIN_WAIT)
-            self._move(order, State.OUTCOME_UNKNOWN, result.evidence, due_at=due, searches=searches, reason=result.evidence)
+            self._move(
+                order, State.OUTCOME_UNKNOWN, result.evidence, due_at=due, searches=searches, reason=result.evidence
+            )
         elif order.attempt >= _MAX_ATTEMPTS_BLIND:
             text = f"{result.evidence} It was sent {order.attempt} times; a person decides."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=None, searches=searches, reason=text)
@@ -226,7 +255,9 @@ class Recorder:
         if silent or step is None:
             return
         self._event(order.pk, step.event, text, {"cause": columns.get("reason_code", "")})
-        self._notes.append(Note("order", str(order.pk), order.common_name, team=order.team_id, detail={"state": str(target)}))
+        self._notes.append(
+            Note("order", str(order.pk), order.common_name, team=order.team_id, detail={"state": str(target)})
+        )
 
     def _event(self, order: UUID, kind: str, text: str, detail: dict[str, Any]) -> None:
         self._events.append((new_id(self._now), order, self._now, kind, "engine", text[:1000], detail))
@@ -238,7 +269,9 @@ class Recorder:
         if row is None or effect is Effect.NONE or row.epoch != job.epoch:
             return
         row.failures += 1
-        health = {Effect.SLOW_DOWN: Health.THROTTLED, Effect.STOP_LOGIN: Health.LOGIN_REFUSED}.get(effect, Health.UNREACHABLE)
+        health = {Effect.SLOW_DOWN: Health.THROTTLED, Effect.STOP_LOGIN: Health.LOGIN_REFUSED}.get(
+            effect, Health.UNREACHABLE
+        )
         Connector.objects.filter(pk=row.pk).update(
             failures=row.failures,
             health=health,
@@ -272,7 +305,9 @@ class Recorder:
         Certificate.objects.filter(pk=row.pk).update(**columns)
         if columns.get("revocation") != row.revocation:
             state = str(columns.get("revocation", row.revocation))
-            self._notes.append(Note("certificate", str(row.pk), row.common_name, team=row.team_id, detail={"revocation": state}))
+            self._notes.append(
+                Note("certificate", str(row.pk), row.common_name, team=row.team_id, detail={"revocation": state})
+            )
 
     def _revocation_columns(self, job: Job, result: Result, row: Certificate) -> dict[str, Any]:
         if isinstance(result, Revoked):
@@ -297,7 +332,9 @@ class Recorder:
         if call is None:
             return
         call.state = CallState.DONE if isinstance(result, Answered) else CallState.FAILED
-        call.result = result.result if isinstance(result, Answered) else {"error": getattr(result, "message", str(result))}
+        call.result = (
+            result.result if isinstance(result, Answered) else {"error": getattr(result, "message", str(result))}
+        )
         call.sealed, call.fence, call.lease_until, call.finished_at = {}, None, None, self._now
         call.save()
         if call.connector_id is not None and call.kind in {CallKind.PROBE, CallKind.DIAGNOSE}:

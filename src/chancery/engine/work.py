@@ -50,7 +50,7 @@ def do(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
         return Stopped()
     except AuthorityError as error:
         return failed(error)
-    except Exception as error:  # noqa: BLE001  a bug in an authority must not take the worker along
+    except Exception as error:
         place = scrub("".join(traceback.format_tb(error.__traceback__)[-3:]))
         log.error("bug in authority %s during %s: %s\n%s", job.authority, job.kind, type(error).__name__, place)
         return Failed("Bug", f"The authority failed unexpectedly ({type(error).__name__}). The log has the place.")

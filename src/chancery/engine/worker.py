@@ -160,10 +160,12 @@ class Worker:
         epoch = call.connector.epoch if call.connector is not None else 0
         version = call.connector.current_id if call.connector is not None and not call.sealed else None
         extra: dict[str, Any] = {"kind": call.kind, "field": call.field, "door": None}
-        job = Job(Kind.CALL, call.pk, call.fence or self.id, call.connector_id, epoch, version, call.authority, extra=extra)
+        job = Job(
+            Kind.CALL, call.pk, call.fence or self.id, call.connector_id, epoch, version, call.authority, extra=extra
+        )
         try:
             built = self._builder.version(call.authority, version) if version else self._builder.unsaved(call)
-        except Exception as error:  # noqa: BLE001  the page shows it
+        except Exception as error:
             self._report([(job, Failed("Bug", f"The connector cannot be built: {_safe(error)}"))])
             return None, []
         extra["door"] = built.door
@@ -172,7 +174,7 @@ class Worker:
     def _built(self, slug: str, version: UUID, jobs: list[Job]) -> Built | None:
         try:
             return self._builder.version(slug, version)
-        except Exception as error:  # noqa: BLE001  orders wait; the connector says why
+        except Exception as error:
             log.error("connector version %s cannot be built: %s", version, type(error).__name__)  # noqa: TRY400  the trace could hold settings
             text = f"The connector's settings cannot be used: {_safe(error)}"
             self._report([(job, Failed("AuthFailed", text, bytes_sent=False)) for job in jobs])

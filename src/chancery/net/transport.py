@@ -139,7 +139,7 @@ def transport(
     common = {"ssl_context": tls_context(trust_pem), "network_backend": backend, "retries": 0}
     limits = {"max_connections": 64, "max_keepalive_connections": 32, "keepalive_expiry": 5.0}
     if proxy:
-        made._pool = httpcore.HTTPProxy(proxy_url=proxy, **common, **limits)  # type: ignore[arg-type]  # noqa: SLF001  the one seam httpx leaves
+        made._pool = httpcore.HTTPProxy(proxy_url=proxy, **common, **limits)  # type: ignore[arg-type]
     else:
-        made._pool = httpcore.ConnectionPool(**common, **limits)  # type: ignore[arg-type]  # noqa: SLF001  the one seam httpx leaves
+        made._pool = httpcore.ConnectionPool(**common, **limits)  # type: ignore[arg-type]
     return made

@@ -55,7 +55,7 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _ca(  # noqa: PLR0913  the parts of a CA certificate
+def _ca(
     subject: x509.Name, key: Any, issuer: x509.Name, issuer_key: Any, now: datetime, below: int
 ) -> x509.Certificate:
     return (

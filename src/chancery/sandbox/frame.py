@@ -88,7 +88,7 @@ class Router:
 class Simulator:
     """A simulated CA: `url` is its service, `control` its control door."""
 
-    def __init__(  # noqa: PLR0913  what every simulator is made of
+    def __init__(
         self, name: str, answer: Handler, *, prefix: str, ledger: Ledger, dials: Dials, clock: Clock
     ) -> None:
         self.name, self.ledger, self.dials, self.clock = name, ledger, dials, clock

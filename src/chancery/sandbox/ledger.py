@@ -31,7 +31,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._path = path
 
-    def add(  # noqa: PLR0913  one per column
+    def add(
         self, at: datetime, kind: str, *, order: str, reference: str = "", spki_sha256: str = "", detail: str = ""
     ) -> None:
         """Append one line."""

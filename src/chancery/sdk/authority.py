@@ -20,7 +20,7 @@ from chancery.core.names import Name
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.sdk.config import Config, ProfileSettings
-from chancery.sdk.finding import STAGES, Finding, Level
+from chancery.sdk.finding import Finding
 from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import (
     Absence,
@@ -83,7 +83,7 @@ class Request:
     @property
     def csr_pem(self) -> str:
         """Return the CSR as PEM text (RFC 7468)."""
-        from chancery.core.pem import encode  # noqa: PLC0415  only the few that need text pay for it
+        from chancery.core.pem import encode
 
         return encode("CERTIFICATE REQUEST", self.csr)
 

@@ -34,7 +34,7 @@ class ProfileSettings(_Model):
     """Base of an authority's settings per profile (product, template, organisation)."""
 
 
-def setting(  # noqa: PLR0913  one keyword per thing that every door shows
+def setting(
     *,
     title: str,
     help: str = "",  # noqa: A002  the word that form libraries use

@@ -69,7 +69,7 @@ class Answer:
 class HttpDoor:
     """HTTP to one CA. Safe to share between threads."""
 
-    def __init__(  # noqa: PLR0913  one keyword per thing that decides where and how we connect
+    def __init__(
         self,
         base_url: str,
         *,
@@ -96,7 +96,7 @@ class HttpDoor:
             headers={"Accept-Encoding": "identity", "User-Agent": "chancery"},
         )
 
-    def request(  # noqa: PLR0913  the parts of an HTTP request
+    def request(
         self,
         method: str,
         path: str,
@@ -130,8 +130,15 @@ class HttpDoor:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise self._failure(error, effect=effect) from None
 
-    def _send(  # noqa: PLR0913  the parts of an HTTP request
-        self, method: str, url: str, params: Any, json: Any, content: bytes | None, headers: Mapping[str, str], most: int
+    def _send(
+        self,
+        method: str,
+        url: str,
+        params: Any,
+        json: Any,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        most: int,
     ) -> Answer:
         deadline = time.monotonic() + self.timeout
         with self._client.stream(

@@ -21,7 +21,7 @@ _MAX_TOKEN_DAYS = 730
 
 
 @action("people.create", Permission.PEOPLE_MANAGE)
-def create_user(  # noqa: PLR0913  one argument per field of the form
+def create_user(
     act: Act,
     username: str,
     password: str,
@@ -32,7 +32,11 @@ def create_user(  # noqa: PLR0913  one argument per field of the form
 ) -> User:
     """Add a person with a first password and some roles."""
     name = username.strip().lower()
-    if not name or len(name) > 150 or not name.replace(".", "").replace("-", "").replace("_", "").replace("@", "").isalnum():
+    if (
+        not name
+        or len(name) > 150
+        or not name.replace(".", "").replace("-", "").replace("_", "").replace("@", "").isalnum()
+    ):
         raise Invalid.one("username", "A login name has letters, digits and . - _ @ only.", "Choose another.")
     if User.objects.filter(username=name).exists():
         raise Invalid.one("username", f"There is already a user {name!r}.", "Choose another login name.")

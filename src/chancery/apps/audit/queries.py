@@ -27,7 +27,7 @@ def visible_to(actor: Actor, permission: Permission = Permission.AUDIT_VIEW) -> 
     return Entry.objects.filter(team_id__in={g.team for g in scopes if g.team is not None})
 
 
-def listing(  # noqa: PLR0913  one keyword per control of the page
+def listing(
     actor: Actor, *, action: str = "", by: str = "", target: str = "", cursor: str = "", size: int = 50
 ) -> Page[Entry]:
     """Return one page of entries, newest first."""

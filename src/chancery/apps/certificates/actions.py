@@ -25,17 +25,30 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
     descriptor = catalog.get(certificate.connector.authority)
     known = [str(r) for r in descriptor.facts.revocation_reasons]
     if "revokes" not in descriptor.powers:
-        raise Conflict(f"{descriptor.title} cannot revoke through its interface.", remedy="Revoke it at the CA.", code="no_power")
+        raise Conflict(
+            f"{descriptor.title} cannot revoke through its interface.", remedy="Revoke it at the CA.", code="no_power"
+        )
     if reason not in known or reason not in set(RevocationReason):
-        raise Invalid.one("reason", f"This CA does not know the reason {reason[:40]!r}.", f"Choose one of: {', '.join(known)}.")
+        raise Invalid.one(
+            "reason", f"This CA does not know the reason {reason[:40]!r}.", f"Choose one of: {', '.join(known)}."
+        )
     if certificate.revocation in {RevocationState.REQUESTED, RevocationState.WAITING_AT_CA, RevocationState.CONFIRMED}:
-        raise Conflict("Its revocation has been asked for already.", remedy="Look at its page.", code="already_revoking")
+        raise Conflict(
+            "Its revocation has been asked for already.", remedy="Look at its page.", code="already_revoking"
+        )
     certificate.revocation, certificate.revocation_reason = RevocationState.REQUESTED, reason
     certificate.revocation_comment, certificate.revocation_by = comment.strip()[:500], act.actor.name
     certificate.revocation_asked_at = certificate.due_at = act.at
     certificate.revocation_text, certificate.revocation_state, certificate.attempt = "", {}, 0
     certificate.save()
-    act.note("certificate", certificate.pk, certificate.common_name, team=certificate.team_id, changed=("revocation",), detail={"reason": reason})
+    act.note(
+        "certificate",
+        certificate.pk,
+        certificate.common_name,
+        team=certificate.team_id,
+        changed=("revocation",),
+        detail={"reason": reason},
+    )
     return certificate
 
 

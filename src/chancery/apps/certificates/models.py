@@ -59,9 +59,7 @@ class Certificate(models.Model):
             models.Index(fields=["common_name", "id"], name="certificate_by_name"),
             models.Index(fields=["serial"], name="certificate_by_serial"),
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="revocation_due"),
-            models.Index(
-                fields=["revocation", "id"], condition=~Q(revocation=""), name="certificate_by_revocation"
-            ),
+            models.Index(fields=["revocation", "id"], condition=~Q(revocation=""), name="certificate_by_revocation"),
         ]
 
     def __str__(self) -> str:

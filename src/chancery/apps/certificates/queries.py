@@ -38,7 +38,7 @@ def get(actor: Actor, ident: object) -> Certificate:
     return found
 
 
-def listing(  # noqa: PLR0913  one keyword per control of the page
+def listing(
     actor: Actor,
     *,
     status: str = "",

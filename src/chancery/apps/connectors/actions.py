@@ -117,7 +117,9 @@ def activate(act: Act, ident: object) -> Connector:
     connector = _locked(act, ident)
     missing = _missing_secrets(connector)
     if missing:
-        raise Invalid([Problem(n, "This secret has not been given yet.", "Edit the connector and enter it.") for n in missing])
+        raise Invalid(
+            [Problem(n, "This secret has not been given yet.", "Edit the connector and enter it.") for n in missing]
+        )
     _switch(act, connector, Status.ACTIVE)
     return connector
 
@@ -202,7 +204,7 @@ def unsealed_version(version: ConnectorVersion) -> dict[str, Secret]:
     return _unsealed(version)
 
 
-def _unsaved(  # noqa: PLR0913  the two public actions above share it
+def _unsaved(
     act: Act, kind: CallKind, authority: str, values: dict[str, Any], connector_id: object, field: str = ""
 ) -> Call:
     descriptor = catalog.get(authority)
@@ -232,7 +234,7 @@ def _unsaved(  # noqa: PLR0913  the two public actions above share it
     return call
 
 
-def _call(  # noqa: PLR0913  one keyword per column
+def _call(
     act: Act,
     kind: CallKind,
     authority: str,
@@ -291,7 +293,12 @@ def _changed(connector: Connector, before: ConnectorVersion, after: Configured) 
     old = {name: getattr(connector, name) for name in fields.TEXTS}
     old |= {"team": connector.team_id, "environment": connector.environment_id, "tags": connector.tags}
     old |= {**{name: getattr(before, name) for name in fields.WHERE}, **before.settings}
-    new: dict[str, Any] = {**after.texts, "team": after.team.pk, "environment": after.environment.pk, "tags": after.tags}
+    new: dict[str, Any] = {
+        **after.texts,
+        "team": after.team.pk,
+        "environment": after.environment.pk,
+        "tags": after.tags,
+    }
     new |= {**after.where, **after.settings}
     return tuple(sorted({n for n in old.keys() | new.keys() if old.get(n) != new.get(n)} | set(after.secrets)))
 
@@ -366,5 +373,3 @@ def _free_name(connector: Connector) -> None:
 
 def _note(act: Act, connector: Connector, **more: Any) -> None:
     act.note("connector", connector.pk, connector.name, team=connector.team_id, **more)
-
-

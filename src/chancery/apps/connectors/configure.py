@@ -119,9 +119,7 @@ def _where(descriptor: Descriptor, common: dict[str, Any], problems: list[Proble
     return {"base_url": url, "proxy": proxy, "trust_pem": trust, "allowed_networks": networks}
 
 
-def _check_url(
-    field: str, url: str, networks: list[str], problems: list[Problem], *, schemes: tuple[str, ...]
-) -> None:
+def _check_url(field: str, url: str, networks: list[str], problems: list[Problem], *, schemes: tuple[str, ...]) -> None:
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port
@@ -135,7 +133,9 @@ def _check_url(
         problems.append(Problem(field, "The URL names no host, or is too long.", "Write it as https://host/path."))
     elif parts.username or parts.password or parts.fragment or parts.query:
         problems.append(
-            Problem(field, "A URL here holds no user, password, query or fragment.", "Put credentials in their own fields.")
+            Problem(
+                field, "A URL here holds no user, password, query or fragment.", "Put credentials in their own fields."
+            )
         )
 
 
@@ -144,7 +144,9 @@ def _is_allowed_loopback(host: str, networks: list[str]) -> bool:
         address = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         return False
-    return address.is_loopback and any(address in ip_network(n) for n in networks if ip_network(n).version == address.version)
+    return address.is_loopback and any(
+        address in ip_network(n) for n in networks if ip_network(n).version == address.version
+    )
 
 
 def _networks(value: object, problems: list[Problem]) -> list[str]:
@@ -155,19 +157,25 @@ def _networks(value: object, problems: list[Problem]) -> list[str]:
             found.append(str(ip_network(str(part).strip())))
         except ValueError:
             problems.append(
-                Problem("allowed_networks", f"{str(part)[:60]!r} is no network.", "Write it as 10.1.0.0/16 or fd00::/8.")
+                Problem(
+                    "allowed_networks", f"{str(part)[:60]!r} is no network.", "Write it as 10.1.0.0/16 or fd00::/8."
+                )
             )
     return sorted(set(found))
 
 
 def _check_trust(text: str, problems: list[Problem]) -> None:
     if "PRIVATE KEY" in text:
-        problems.append(Problem("trust_pem", "This holds a private key.", "Paste certificates only; treat that key as leaked."))
+        problems.append(
+            Problem("trust_pem", "This holds a private key.", "Paste certificates only; treat that key as leaked.")
+        )
         return
     try:
         x509.load_pem_x509_certificates(text.encode())
     except ValueError:
-        problems.append(Problem("trust_pem", "This is not a bundle of PEM certificates.", "Paste the CA certificates as PEM."))
+        problems.append(
+            Problem("trust_pem", "This is not a bundle of PEM certificates.", "Paste the CA certificates as PEM.")
+        )
 
 
 def _tags(value: object) -> list[str]:

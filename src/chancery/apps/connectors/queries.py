@@ -72,7 +72,7 @@ def _summary(descriptor: Descriptor, rows: list[tuple[str, str, int]]) -> TypeSu
     return TypeSummary(descriptor, total, active, total - active, {h: n for h, n in health.items() if n})
 
 
-def listing(  # noqa: PLR0913  one keyword per control of the page
+def listing(
     actor: Actor,
     authority: str,
     *,

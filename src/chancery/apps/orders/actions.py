@@ -107,7 +107,9 @@ def _move(act: Act, order: Order, target: State, *, text: str = "", **columns: A
         order.finished_at = act.at
     order.save()
     _event(act, order, step.event, text)
-    act.note("order", order.pk, order.common_name, team=order.team_id, changed=("state",), detail={"state": str(target)})
+    act.note(
+        "order", order.pk, order.common_name, team=order.team_id, changed=("state",), detail={"state": str(target)}
+    )
 
 
 def _event(act: Act, order: Order, kind: str, text: str) -> None:

@@ -53,7 +53,7 @@ class Grouper:
     def _commit(self, group: list[Item]) -> None:
         try:
             results = place_mixed([(actor, ask) for actor, ask, _ in group])
-        except Exception as error:  # noqa: BLE001  it is handed to each request, which reports it
+        except Exception as error:
             for *_, future in group:
                 future.set_exception(error)
             return

@@ -68,9 +68,7 @@ class Order(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="order_due"
-            ),
+            models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="order_due"),
             models.Index(fields=["state", "id"], name="order_by_state"),
             models.Index(fields=["connector", "state", "id"], name="order_by_connector"),
             models.Index(fields=["profile", "id"], name="order_by_profile"),

@@ -135,7 +135,9 @@ def _look_up(actor: Actor, name: str) -> Gathered:
         raise NotPermitted(Permission.ORDER_PLACE)
     connector = profiles.route(profile)
     if connector is None:
-        raise Conflict("The profile's pool has no connector.", remedy="Add a connector to the profile.", code="no_connector")
+        raise Conflict(
+            "The profile's pool has no connector.", remedy="Add a connector to the profile.", code="no_connector"
+        )
     return Gathered(profile, connector, rules_of(profile), profile.products.get(connector.authority, {}))
 
 
@@ -199,7 +201,9 @@ def digest(ask: PlaceOrder, request: Request) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _write(items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | ChanceryError]) -> list[Order | ChanceryError]:
+def _write(
+    items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | ChanceryError]
+) -> list[Order | ChanceryError]:
     known = _known(items)
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []

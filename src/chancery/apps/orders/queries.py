@@ -40,7 +40,7 @@ def timeline(order: Order) -> list[OrderEvent]:
     return list(OrderEvent.objects.filter(order=order).order_by("id")[:500])
 
 
-def listing(  # noqa: PLR0913  one keyword per control of the page
+def listing(
     actor: Actor,
     *,
     state: str = "",

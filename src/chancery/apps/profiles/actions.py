@@ -76,7 +76,12 @@ def delete(act: Act, ident: object) -> None:
     rows = Order.objects.filter(profile=profile, state__in=list(OPEN))[:20]
     blockers = [Blocker("order", o.common_name, str(o.pk), f"is {o.state}") for o in rows]
     if blockers:
-        raise Conflict("Orders with this profile are open.", remedy="Wait for them or cancel them.", blockers=blockers, code="in_use")
+        raise Conflict(
+            "Orders with this profile are open.",
+            remedy="Wait for them or cancel them.",
+            blockers=blockers,
+            code="in_use",
+        )
     profile.deleted_at = act.at
     profile.save()
     act.note("profile", profile.pk, profile.name, team=profile.team_id)
@@ -102,7 +107,10 @@ def _parse(values: dict[str, Any]) -> ProfileValues:
         return ProfileValues.model_validate(values)
     except ValidationError as error:
         raise Invalid(
-            [Problem(str(e["loc"][0]), f"{e['msg']}.", "Correct the field.", e["type"]) for e in error.errors(include_input=False)]
+            [
+                Problem(str(e["loc"][0]), f"{e['msg']}.", "Correct the field.", e["type"])
+                for e in error.errors(include_input=False)
+            ]
         ) from None
 
 
@@ -113,7 +121,7 @@ def _connector(act: Act, text: str) -> Connector:
         return found
     try:
         return connectors.get(act.actor, text)
-    except Exception:  # noqa: BLE001  whatever it was, the remedy is the same
+    except Exception:
         raise Invalid.one("connector", f"There is no connector {text[:80]!r}.", "Choose one from the list.") from None
 
 
@@ -123,7 +131,9 @@ def _check(given: ProfileValues, connector: Connector, profile: Profile) -> list
     if same.exists():
         problems.append(Problem("name", f"There is already a profile {given.name!r}.", "Choose another name.", "taken"))
     if given.validity_days > given.validity_days_max:
-        problems.append(Problem("validity_days", "The usual validity is above the longest.", "Lower it, or raise the longest."))
+        problems.append(
+            Problem("validity_days", "The usual validity is above the longest.", "Lower it, or raise the longest.")
+        )
     model = catalog.get(connector.authority).profile
     try:
         given.product = model.model_validate(given.product).model_dump(mode="json")
@@ -133,5 +143,3 @@ def _check(given: ProfileValues, connector: Connector, profile: Profile) -> list
             for e in error.errors(include_input=False)
         ]
     return problems
-
-

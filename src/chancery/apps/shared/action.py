@@ -95,7 +95,7 @@ _clock: Clock = SYSTEM_CLOCK
 
 def use_clock(clock: Clock) -> Clock:
     """Set the clock that actions read, and return the one before (for tests and the demo)."""
-    global _clock  # noqa: PLW0603  one clock per process; handing it through every door would add nothing
+    global _clock
     before, _clock = _clock, clock
     return before
 

@@ -41,7 +41,9 @@ def _insert_postgresql(model: type[Model], columns: tuple[str, ...], rows: Seque
         if len(rows) < _COPY_FROM:
             marks = ", ".join(["%s"] * len(columns))
             sql = f"INSERT INTO {table} ({names}) VALUES " + ", ".join([f"({marks})"] * len(rows))
-            cursor.execute(sql, [c(v) if v is not None else None for row in rows for c, v in zip(converts, row, strict=True)])
+            cursor.execute(
+                sql, [c(v) if v is not None else None for row in rows for c, v in zip(converts, row, strict=True)]
+            )
             return
         with cursor.cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
             for row in rows:

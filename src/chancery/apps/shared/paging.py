@@ -7,7 +7,6 @@ offset. Only orders that an index serves may be offered.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,7 +101,7 @@ def _read(cursor: str, fields: Sequence[str], model: type[Model]) -> tuple[bool,
         edge = [model._meta.get_field(f).to_python(v) for f, v in zip(fields, values, strict=True)]
         if way not in {"<", ">"} or any(v is None for v in edge):
             raise ValueError(way)
-    except Exception:  # noqa: BLE001  whatever is wrong with it, it is not a cursor of ours
+    except Exception:
         raise Invalid.one(
             "cursor", "This page marker is not one of ours.", "Start again from the first page."
         ) from None

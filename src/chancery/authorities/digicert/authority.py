@@ -109,20 +109,38 @@ class DigiCert:
         if products:
             yield Finding("product", Level.OK, "ok", f"{len(products)} products can be ordered.", names)
         else:
-            yield Finding("product", Level.FAILED, "none", "The account offers no product.", "", "Ask DigiCert to enable one.")
+            yield Finding(
+                "product", Level.FAILED, "none", "The account offers no product.", "", "Ask DigiCert to enable one."
+            )
 
     def _reference_field(self) -> Iterator[Finding]:
         wanted = self._config.reference_field_id
         if not wanted:
             text = "No custom field carries our reference; a lost answer is then settled by key and name."
-            yield Finding("product", Level.WARNING, "no_reference_field", text, "", "Make a text field in CertCentral and enter its id.")
+            yield Finding(
+                "product",
+                Level.WARNING,
+                "no_reference_field",
+                text,
+                "",
+                "Make a text field in CertCentral and enter its id.",
+            )
             return
         fields = self._client.get("account/metadata").get("metadata") or []
         found = next((f for f in fields if str(f.get("id")) == wanted), None)
         if found is None or not found.get("is_active", True):
-            yield Finding("product", Level.FAILED, "reference_field", "The custom field is missing or inactive.", wanted, "Correct its id.")
+            yield Finding(
+                "product",
+                Level.FAILED,
+                "reference_field",
+                "The custom field is missing or inactive.",
+                wanted,
+                "Correct its id.",
+            )
         else:
-            yield Finding("product", Level.OK, "ok", "The custom field for our reference is active.", str(found.get("label", "")))
+            yield Finding(
+                "product", Level.OK, "ok", "The custom field for our reference is active.", str(found.get("label", ""))
+            )
 
     # Ordering ----------------------------------------------------------------------------------------
 
@@ -190,17 +208,23 @@ class DigiCert:
     def _stand(self, order: str, info: dict[str, Any], request: Request) -> Outcome:
         status = str(info.get("status", "")).lower()
         if status in _ENDED:
-            raise RejectedByPolicy(f"The order is {status} at DigiCert.", code=status, remedy="Ask the CA's administrators why.")
+            raise RejectedByPolicy(
+                f"The order is {status} at DigiCert.", code=status, remedy="Ask the CA's administrators why."
+            )
         if status in {"issued", "revoked", "expired"}:
             return self._download(order, info, request)
-        kind, text = _KINDS.get(status, (PendingKind.PROCESSING, f"DigiCert reports the unknown status {status[:40]!r}."))
+        kind, text = _KINDS.get(
+            status, (PendingKind.PROCESSING, f"DigiCert reports the unknown status {status[:40]!r}.")
+        )
         wait = _SOON if status in {"processing", "approved"} else _LATER
         return Pending({"v": 1, "order": order}, kind, wait, text, order)
 
     def _download(self, order: str, info: dict[str, Any], request: Request) -> Outcome:
         certificate = (info.get("certificate") or {}).get("id")
         if certificate is None:
-            return Pending({"v": 1, "order": order}, next_check=_SOON, text="Issued; not yet downloadable.", reference=order)
+            return Pending(
+                {"v": 1, "order": order}, next_check=_SOON, text="Issued; not yet downloadable.", reference=order
+            )
         raw = self._client.raw(f"certificate/{segment(certificate)}/download/format/pem_all")
         issued = _pick(raw, request, _reference(order, certificate))
         if issued is None:

@@ -18,9 +18,7 @@ _HASHES = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 class DigiCertConfig(Config):
     """Account settings. The base URL (US or EU) is a common field of every connector."""
 
-    api_key: Secret = setting(
-        title="API key", help="Key of a service user; sent as X-DC-DEVKEY.", group="Credential"
-    )
+    api_key: Secret = setting(title="API key", help="Key of a service user; sent as X-DC-DEVKEY.", group="Credential")
     container_id: str = setting(
         title="Division", help="Id of the division (container) to order in; needed where there are several.",
         group="Account", default="", pattern=r"^[0-9]{0,12}$", dynamic=True,

@@ -44,12 +44,52 @@ _YEAR = timedelta(days=365)
 class LocalConfig(Config):
     """Settings of a private CA; what is left empty is made at creation."""
 
-    subject: str = setting(title="CA name", help="Organisation name in the CA certificates.", group="CA", default="Chancery Local CA", min_length=1, max_length=60)
-    key_type: str = setting(title="CA key", help="Kind of the root's and the issuing CA's key.", group="CA", default="EC-P256", choices=_KEYS)
-    years: int = setting(title="CA lifetime", help="Years that the root lives; the issuing CA lives half of them.", group="CA", default=10, ge=2, le=30)
-    crl_url: str = setting(title="CRL address", help="Written into certificates when given.", group="CA", default="", advanced=True, max_length=500)
-    chain_pem: str = setting(title="CA certificates", help="Issuing CA and root as PEM; made at creation when empty.", group="CA", default="", advanced=True, multiline=True)
-    issuing_key: Secret = setting(title="Issuing CA key", help="PEM (PKCS#8); made at creation when empty.", group="CA", advanced=True, multiline=True)
+    subject: str = setting(
+        title="CA name",
+        help="Organisation name in the CA certificates.",
+        group="CA",
+        default="Chancery Local CA",
+        min_length=1,
+        max_length=60,
+    )
+    key_type: str = setting(
+        title="CA key",
+        help="Kind of the root's and the issuing CA's key.",
+        group="CA",
+        default="EC-P256",
+        choices=_KEYS,
+    )
+    years: int = setting(
+        title="CA lifetime",
+        help="Years that the root lives; the issuing CA lives half of them.",
+        group="CA",
+        default=10,
+        ge=2,
+        le=30,
+    )
+    crl_url: str = setting(
+        title="CRL address",
+        help="Written into certificates when given.",
+        group="CA",
+        default="",
+        advanced=True,
+        max_length=500,
+    )
+    chain_pem: str = setting(
+        title="CA certificates",
+        help="Issuing CA and root as PEM; made at creation when empty.",
+        group="CA",
+        default="",
+        advanced=True,
+        multiline=True,
+    )
+    issuing_key: Secret = setting(
+        title="Issuing CA key",
+        help="PEM (PKCS#8); made at creation when empty.",
+        group="CA",
+        advanced=True,
+        multiline=True,
+    )
 
 
 class LocalProfile(ProfileSettings):
@@ -71,7 +111,9 @@ class Local:
     outside: ClassVar[bool] = False
     api: ClassVar[tuple[int, int]] = (1, 1)
     facts: ClassVar[Facts] = Facts(
-        certificates=AuthorityFacts(key_types=(*available_key_labels(), "Ed448"), name_kinds=("dns", "ip", "email", "uri"), max_names=1000),
+        certificates=AuthorityFacts(
+            key_types=(*available_key_labels(), "Ed448"), name_kinds=("dns", "ip", "email", "uri"), max_names=1000
+        ),
         calls_per_second=100_000,
         burst=100_000,
         concurrency=200,
@@ -100,9 +142,18 @@ class Local:
         issuer = self._issuer()
         yield Finding("login", Level.OK, "ok", "The issuing key opens and fits its certificate.")
         left = issuer.certificate.not_valid_after_utc - self._context.clock.now()
-        evidence = f"{issuer.certificate.subject.rfc4514_string()}, until {issuer.certificate.not_valid_after_utc:%Y-%m-%d}"
+        evidence = (
+            f"{issuer.certificate.subject.rfc4514_string()}, until {issuer.certificate.not_valid_after_utc:%Y-%m-%d}"
+        )
         if left < _YEAR:
-            yield Finding("chain", Level.WARNING, "ca_expiring", "The issuing CA ends within a year.", evidence, "Make a new local CA connector and move the profiles to it.")
+            yield Finding(
+                "chain",
+                Level.WARNING,
+                "ca_expiring",
+                "The issuing CA ends within a year.",
+                evidence,
+                "Make a new local CA connector and move the profiles to it.",
+            )
         else:
             yield Finding("chain", Level.OK, "ok", "The issuing CA is valid.", evidence)
 
@@ -112,7 +163,9 @@ class Local:
         not_before = request.intended_at - _BACKDATE
         not_after = not_before + request.validity
         if not_after > issuer.certificate.not_valid_after_utc:
-            raise RejectedByPolicy("The certificate would outlive the issuing CA.", code="beyond_ca", remedy="Ask for fewer days.")
+            raise RejectedByPolicy(
+                "The certificate would outlive the issuing CA.", code="beyond_ca", remedy="Ask for fewer days."
+            )
         leaf = _sign(request, issuer, not_before, not_after, self._config.crl_url)
         return Issued(leaf, issuer.chain, reference=request.reference)
 
@@ -134,7 +187,11 @@ class Local:
     def _issuer(self) -> _Issuer:
         issuer = _load(self._config.chain_pem, self._config.issuing_key.reveal())
         if issuer is None:
-            raise AuthFailed("The issuing key or the CA certificates are missing, damaged, or do not fit each other.", bytes_sent=False, remedy="Restore them from a backup, or make a new local CA.")
+            raise AuthFailed(
+                "The issuing key or the CA certificates are missing, damaged, or do not fit each other.",
+                bytes_sent=False,
+                remedy="Restore them from a backup, or make a new local CA.",
+            )
         return issuer
 
 
@@ -246,7 +303,7 @@ def _ca_name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
 
 
-def _ca(  # noqa: PLR0913  the parts of a CA certificate
+def _ca(
     subject: x509.Name, key: Any, issuer: x509.Name, issuer_key: Any, now: datetime, days: int, below: int
 ) -> x509.Certificate:
     public = key.public_key()

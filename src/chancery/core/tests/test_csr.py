@@ -41,7 +41,9 @@ def refusal(data: bytes | str, limits: Limits | None = None) -> Problem:
 
 @pytest.mark.parametrize("label", available_key_labels())
 def test_what_is_built_is_parsed_for_every_kind_of_key(label: str) -> None:
-    names = tuple(parse_name(t) for t in ("a.example", "*.example.com", "10.0.0.1", "x@example.com", "https://b.example/"))
+    names = tuple(
+        parse_name(t) for t in ("a.example", "*.example.com", "10.0.0.1", "x@example.com", "https://b.example/")
+    )
     found = parse(build(key_of(label), names, "a.example"))
     assert (found.common_name, found.key.label) == ("a.example", label)
     assert found.names == tuple(sorted(names))
@@ -194,7 +196,16 @@ def test_names_of_other_kinds_are_refused(name: x509.GeneralName) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["../../etc", "$(id).example.com", "-oProxyCommand=x", "a.example\nb.example", "a\x00b.example", "10.0.0.1", "a..b", ""],
+    [
+        "../../etc",
+        "$(id).example.com",
+        "-oProxyCommand=x",
+        "a.example\nb.example",
+        "a\x00b.example",
+        "10.0.0.1",
+        "a..b",
+        "",
+    ],
 )
 def test_a_hostile_dns_name_is_refused(text: str) -> None:
     assert refusal(request(KEY, "a.example", dns(text))).code == "bad_name"

@@ -49,7 +49,11 @@ def _unknown(request: HttpRequest, error: Any) -> HttpResponse:
     del request, error
     document = {"type": "urn:chancery:problem:unauthenticated", "title": "Not logged in", "status": 401}
     detail = "No valid API token or session came with the request."
-    response = _json({**document, "code": "unauthenticated", "detail": detail, "remedy": "Send Authorization: Bearer chy_…"}, 401, MEDIA)
+    response = _json(
+        {**document, "code": "unauthenticated", "detail": detail, "remedy": "Send Authorization: Bearer chy_…"},
+        401,
+        MEDIA,
+    )
     response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
@@ -64,10 +68,12 @@ def _malformed(request: HttpRequest, error: Any) -> HttpResponse:
 def _http(request: HttpRequest, error: Any) -> HttpResponse:
     del request
     document = {"type": "urn:chancery:problem:request", "title": "Bad request", "status": error.status_code}
-    return _json({**document, "detail": str(error), "code": "request", "remedy": "See the API description."}, error.status_code, MEDIA)
+    return _json(
+        {**document, "detail": str(error), "code": "request", "remedy": "See the API description."},
+        error.status_code,
+        MEDIA,
+    )
 
 
 def _json(document: dict[str, Any], code: int, media: str = "application/json") -> HttpResponse:
     return HttpResponse(json.dumps(document), status=code, content_type=media)
-
-

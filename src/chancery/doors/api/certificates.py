@@ -17,7 +17,7 @@ router = Router(tags=["certificates"])
 
 
 @router.get("/certificates")
-def listing(  # noqa: PLR0913  one parameter per filter
+def listing(
     request: HttpRequest,
     status: str = "",
     connector: str = "",
@@ -85,7 +85,7 @@ def renew(request: HttpRequest, ident: str) -> Status[dict[str, Any]]:
 
 
 @router.get("/audit", tags=["audit"])
-def entries(  # noqa: PLR0913  one parameter per filter
+def entries(
     request: HttpRequest, action: str = "", by: str = "", target: str = "", cursor: str = "", size: int = 50
 ) -> dict[str, Any]:
     """List audit entries, newest first."""

@@ -34,7 +34,7 @@ def export(request: HttpRequest, authority: str) -> HttpResponse:
 
 
 @router.get("/connectors")
-def listing(  # noqa: PLR0913  one parameter per filter
+def listing(
     request: HttpRequest,
     authority: str = "",
     status: str = "",

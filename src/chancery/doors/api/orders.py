@@ -87,7 +87,7 @@ def _wait(prefer: str) -> int:
 
 
 @router.get("/orders")
-def listing(  # noqa: PLR0913  one parameter per filter
+def listing(
     request: HttpRequest,
     state: str = "",
     connector: str = "",
@@ -99,7 +99,14 @@ def listing(  # noqa: PLR0913  one parameter per filter
 ) -> Whole:
     """List orders, newest first."""
     found = queries.listing(
-        actor(request), state=state, connector=connector, profile=profile, search=search, sort=sort, cursor=cursor, size=size
+        actor(request),
+        state=state,
+        connector=connector,
+        profile=profile,
+        search=search,
+        sort=sort,
+        cursor=cursor,
+        size=size,
     )
     return show.page(found, show.order)
 

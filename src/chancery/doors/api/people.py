@@ -55,14 +55,20 @@ def create_team(request: HttpRequest) -> Status[dict[str, Any]]:
 def environments(request: HttpRequest) -> dict[str, Any]:
     """List environments."""
     actor(request)
-    return {"items": [{"id": e.pk, "name": e.name, "is_production": e.is_production} for e in Environment.objects.order_by("name")]}
+    return {
+        "items": [
+            {"id": e.pk, "name": e.name, "is_production": e.is_production} for e in Environment.objects.order_by("name")
+        ]
+    }
 
 
 @router.post("/environments", response={201: dict[str, Any]})
 def create_environment(request: HttpRequest) -> Status[dict[str, Any]]:
     """Add an environment."""
     values = mapping(request)
-    made = actions.create_environment(actor(request), text(values, "name"), is_production=bool(values.get("is_production")))
+    made = actions.create_environment(
+        actor(request), text(values, "name"), is_production=bool(values.get("is_production"))
+    )
     return Status(201, {"id": made.pk, "name": made.name})
 
 

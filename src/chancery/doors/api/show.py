@@ -147,7 +147,13 @@ def certificate(row: Certificate) -> dict[str, Any]:
 def user(row: User) -> dict[str, Any]:
     """Return a person."""
     grants = [{"role": g.role, "team": g.team_id, "environment": g.environment_id} for g in row.grants.all()]
-    return {"id": row.pk, "username": row.username, "full_name": row.full_name, "is_active": row.is_active, "grants": grants}
+    return {
+        "id": row.pk,
+        "username": row.username,
+        "full_name": row.full_name,
+        "is_active": row.is_active,
+        "grants": grants,
+    }
 
 
 def token(row: ApiToken) -> dict[str, Any]:

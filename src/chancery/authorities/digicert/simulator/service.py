@@ -64,7 +64,7 @@ def _error(status: int, code: str, message: str) -> Reply:
 class Service:
     """One simulated account."""
 
-    def __init__(  # noqa: PLR0913  what the account is made of
+    def __init__(
         self, ca: SandboxCa, ledger: Ledger, dials: Dials, clock: Clock, limiter: Limiter, key: str
     ) -> None:
         self._ca, self._ledger, self._dials, self._clock = ca, ledger, dials, clock
@@ -133,7 +133,13 @@ class Service:
     def _me(self, asked: Asked) -> Reply:
         del asked
         roles = [{"id": 1, "name": "Administrator"}]
-        me = {"id": 7, "username": "svc-chancery", "account": {"id": 4711}, "container": {"id": 14}, "access_roles": roles}
+        me = {
+            "id": 7,
+            "username": "svc-chancery",
+            "account": {"id": 4711},
+            "container": {"id": 14},
+            "access_roles": roles,
+        }
         return json_reply(me)
 
     def _account(self, asked: Asked) -> Reply:
@@ -146,14 +152,18 @@ class Service:
 
     def _products(self, asked: Asked) -> Reply:
         del asked
-        return json_reply({"products": [{k: p[k] for k in ("group_name", "name_id", "name", "type")} for p in PRODUCTS]})
+        return json_reply(
+            {"products": [{k: p[k] for k in ("group_name", "name_id", "name", "type")} for p in PRODUCTS]}
+        )
 
     def _product(self, asked: Asked) -> Reply:
         found = next((p for p in PRODUCTS if p["name_id"] == asked.params["id"]), None)
         if found is None:
             return _error(404, "not_found|product", "The specified product could not be found.")
         hashes = {"allowed_hash_types": [{"id": "sha256", "name": "SHA-256"}], "default_hash_type_id": "sha256"}
-        return json_reply({"name_id": found["name_id"], "name": found["name"], "signature_hash_types": hashes, "csr_required": True})
+        return json_reply(
+            {"name_id": found["name_id"], "name": found["name"], "signature_hash_types": hashes, "csr_required": True}
+        )
 
     def _organizations(self, asked: Asked) -> Reply:
         del asked
@@ -230,7 +240,8 @@ class Service:
             certificate = order.certificates[0]
             answer["certificate_id"] = certificate.id
             answer["certificate_chain"] = [
-                {"subject_common_name": c.subject.rfc4514_string(), "pem": pem([c])} for c in self._shown_chain(certificate)
+                {"subject_common_name": c.subject.rfc4514_string(), "pem": pem([c])}
+                for c in self._shown_chain(certificate)
             ]
         elif order.product["dv"]:
             answer["dcv_random_value"] = hashlib.sha256(str(order.id).encode()).hexdigest()[:32]
@@ -280,7 +291,10 @@ class Service:
                 "valid_from": f"{certificate.leaf.not_valid_before_utc:%Y-%m-%d}",
                 "valid_till": f"{certificate.leaf.not_valid_after_utc:%Y-%m-%d}",
             }
-        fields = [{"metadata_id": f.get("metadata_id"), "value": f.get("value")} for f in order.body.get("custom_fields") or []]
+        fields = [
+            {"metadata_id": f.get("metadata_id"), "value": f.get("value")}
+            for f in order.body.get("custom_fields") or []
+        ]
         return {
             "id": order.id,
             "status": self._dials.now.unknown_status or order.status,
@@ -321,7 +335,9 @@ class Service:
         rows = [o for o in self._orders.values() if o.certificates and o.certificates[-1].issued_at >= since]
         if not rows:
             return json_reply({})
-        return json_reply({"orders": [{"order_id": o.id, "certificate_id": o.certificates[-1].id, "status": o.status} for o in rows]})
+        return json_reply(
+            {"orders": [{"order_id": o.id, "certificate_id": o.certificates[-1].id, "status": o.status} for o in rows]}
+        )
 
     def _download(self, asked: Asked) -> Reply:
         found = self._certificate(asked.params["id"])
@@ -401,7 +417,9 @@ class Service:
         if body.get("skip_approval"):
             self._do_revoke(found, reason, order)
             return Reply(204, acted=True)
-        request = Request(next(self._numbers), "revoke", "pending", int(order), found.id, reason, str(body.get("comments", "")))
+        request = Request(
+            next(self._numbers), "revoke", "pending", int(order), found.id, reason, str(body.get("comments", ""))
+        )
         self._requests[request.id] = request
         return json_reply({"id": request.id, "type": "revoke", "status": "pending"}, 201, acted=True)
 
@@ -414,7 +432,9 @@ class Service:
         if order is None:
             return _missing_order()
         for certificate in order.certificates:
-            self._do_revoke(certificate, str((asked.json() or {}).get("revocation_reason", "unspecified")), str(order.id))
+            self._do_revoke(
+                certificate, str((asked.json() or {}).get("revocation_reason", "unspecified")), str(order.id)
+            )
         order.status = "revoked"
         return Reply(204, acted=True)
 

@@ -63,14 +63,37 @@ class Request:
 
 PRODUCTS: list[dict[str, Any]] = [
     {"group_name": "ssl", "name_id": "ssl_basic", "name": "Basic OV", "type": "ssl", "days": 199, "dv": False},
-    {"group_name": "ssl", "name_id": "ssl_securesite_flex", "name": "Secure Site OV", "type": "ssl", "days": 199, "dv": False},
-    {"group_name": "ssl", "name_id": "ssl_dv_geotrust_flex", "name": "GeoTrust DV", "type": "ssl", "days": 199, "dv": True},
-    {"group_name": "private", "name_id": "private_ssl_plus", "name": "Private SSL", "type": "private", "days": 1095, "dv": False},
+    {
+        "group_name": "ssl",
+        "name_id": "ssl_securesite_flex",
+        "name": "Secure Site OV",
+        "type": "ssl",
+        "days": 199,
+        "dv": False,
+    },
+    {
+        "group_name": "ssl",
+        "name_id": "ssl_dv_geotrust_flex",
+        "name": "GeoTrust DV",
+        "type": "ssl",
+        "days": 199,
+        "dv": True,
+    },
+    {
+        "group_name": "private",
+        "name_id": "private_ssl_plus",
+        "name": "Private SSL",
+        "type": "private",
+        "days": 1095,
+        "dv": False,
+    },
 ]
 ORGANIZATIONS: list[dict[str, Any]] = [
     {"id": 112233, "name": "Example Org", "status": "active", "is_active": True, "container": {"id": 14}},
 ]
-CONTAINERS: list[dict[str, Any]] = [{"id": 14, "public_id": "pub14", "name": "Main", "parent_id": 0, "allowed_domain_names": []}]
+CONTAINERS: list[dict[str, Any]] = [
+    {"id": 14, "public_id": "pub14", "name": "Main", "parent_id": 0, "allowed_domain_names": []}
+]
 METADATA: list[dict[str, Any]] = [
     {"id": 12, "label": "CLM reference", "is_required": False, "is_active": True, "data_type": "text"},
 ]

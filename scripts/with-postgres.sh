@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs a command with a PostgreSQL of its own: a throw-away cluster on a Unix socket, stopped at the end.
+set -euo pipefail
+bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+[ -n "$bin" ] || { echo "PostgreSQL is not installed: run make setup-test." >&2; exit 1; }
+dir=$(mktemp -d /tmp/chancery-pg.XXXXXX)
+as=()
+if [ "$(id -u)" -eq 0 ]; then
+  # A database server refuses to run as root.
+  id chancery-test >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin chancery-test
+  chown chancery-test "$dir"
+  as=(setpriv --reuid=chancery-test --regid="$(id -g chancery-test)" --clear-groups)
+fi
+stop() { "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"; }
+trap stop EXIT
+"${as[@]}" "$bin/initdb" -D "$dir/data" -U chancery -A trust -E UTF8 --locale=C >/dev/null
+"${as[@]}" "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" -o "-c listen_addresses='' -c unix_socket_directories=$dir" start >/dev/null
+"${as[@]}" "$bin/createdb" -h "$dir" -U chancery chancery
+CHANCERY_DATABASE_URL="postgresql://chancery@/chancery?host=$dir" "$@"
