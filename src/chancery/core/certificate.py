@@ -10,10 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
+from chancery.core.decoding import UNREADABLE
 from chancery.core.errors import ChanceryError, Invalid, Problem
 from chancery.core.keys import KeyFacts, describe_key, signature_label, spki_sha256
 from chancery.core.names import Name, canonical, parse_name
@@ -24,7 +25,7 @@ _KINDS: dict[type[x509.GeneralName], str] = {
     x509.RFC822Name: "email",
     x509.UniformResourceIdentifier: "uri",
 }
-_LATE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+_UNSIGNED: tuple[type[Exception], ...] = (*UNREADABLE, InvalidSignature, x509.ExtensionNotFound)
 _TOLERANCE = timedelta(days=1)
 _SKEW = timedelta(hours=1)
 
@@ -81,11 +82,13 @@ def facts(der: bytes) -> CertificateFacts:
     """Return what a certificate says; raises `Invalid` where it cannot be decoded completely."""
     try:
         return _facts(der, x509.load_der_x509_certificate(der))
-    except _LATE:
+    except UNREADABLE:
         raise Invalid.one("certificate", "The certificate cannot be decoded.", "Ask the CA for it again.") from None
 
 
 def _facts(der: bytes, cert: x509.Certificate) -> CertificateFacts:
+    if cert.serial_number <= 0:
+        raise ValueError
     found = {type(extension.value): extension.value for extension in cert.extensions}
     constraints: Any = found.get(x509.BasicConstraints)
     authority: Any = found.get(x509.AuthorityKeyIdentifier)
@@ -146,7 +149,7 @@ def check_issued(leaf: bytes, chain: Sequence[bytes], expected: Expected) -> tup
         cert = x509.load_der_x509_certificate(leaf)
         found = _facts(leaf, cert)
         issuers = _issuers(tuple(chain))
-    except _LATE:
+    except UNREADABLE:
         problem = Problem("certificate", "The CA's answer holds a certificate that cannot be decoded.", "", "garbled")
         raise Mismatch([problem]) from None
     problems = _compare(found, expected)
@@ -241,7 +244,7 @@ def _is_root(cert: x509.Certificate) -> bool:
 def _signed(child: x509.Certificate, parent: x509.Certificate) -> bool:
     try:
         child.verify_directly_issued_by(parent)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except _UNSIGNED:
         return False
     return True
 
@@ -249,7 +252,7 @@ def _signed(child: x509.Certificate, parent: x509.Certificate) -> bool:
 def _is_authority(cert: x509.Certificate) -> bool:
     try:
         return cert.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, *_LATE):
+    except _UNSIGNED:
         return False
 
 
@@ -257,5 +260,5 @@ def spki_of(der: bytes) -> str:
     """Return the SHA-256 of a certificate's public key; '' where it cannot be decoded."""
     try:
         return spki_sha256(x509.load_der_x509_certificate(der))
-    except _LATE:
+    except UNREADABLE:
         return ""

@@ -11,13 +11,14 @@ from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from chancery.core import pem
+from chancery.core.decoding import UNREADABLE
 from chancery.core.errors import Invalid, Problem
 from chancery.core.keys import KeyFacts, check_key, describe_key, signature_label
 from chancery.core.names import Name, canonical, parse_name
@@ -41,7 +42,6 @@ _HASHLESS = {"ed25519", "ed448", "ml-dsa-44", "ml-dsa-65", "ml-dsa-87"}
 _SEQUENCE, _LONG_FORM = 0x30, 0x80
 _ADDRESS = re.compile(r"[0-9.]+\Z|[0-9A-Fa-f.]*:")
 _CN_REMEDY = "The common name must be a DNS name or an IP address, or left out."
-_LATE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def parse(data: bytes | str, limits: Limits | None = None) -> Request:
     der = _der(raw)
     try:
         return _decode(der, limits)
-    except _LATE:
+    except UNREADABLE:
         # From None: the cause may quote what was sent.
         raise _bad("It could not be decoded.", "Make the request anew with a current tool.", "csr_garbled") from None
 
@@ -146,7 +146,7 @@ def _decode(der: bytes, limits: Limits) -> Request:
 def _load(der: bytes) -> x509.CertificateSigningRequest:
     try:
         return x509.load_der_x509_csr(der)
-    except _LATE:
+    except UNREADABLE:
         with suppress(ValueError):
             x509.load_der_x509_certificate(der)
             raise _bad("It is a certificate.", "Send the certificate request (CSR).", "not_a_csr") from None

@@ -119,7 +119,7 @@ def _fermat(n: int) -> bool:
 
 
 def _known_bad(n: int, field: str) -> list[Problem]:
-    from badkeys.rsakeys import pattern, roca  # type: ignore[import-untyped]
+    from badkeys.rsakeys import pattern, roca
 
     if roca(n):
         return [_weak(field, "the RSA key has the ROCA weakness (CVE-2017-15361)", "roca")]

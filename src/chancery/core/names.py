@@ -90,8 +90,7 @@ def _to_ascii(text: str, host: str) -> str:
 
 def _to_unicode(text: str, label: str) -> None:
     try:
-        if label != idna.encode(idna.decode(label)).decode("ascii") or not label.startswith("xn--"):
-            raise idna.IDNAError
+        idna.decode(label)
     except idna.IDNAError:
         raise _bad(text, f"the label {label!r} is no valid punycode") from None
 

@@ -301,6 +301,7 @@ def test_random_bytes_are_refused_and_nothing_else_happens(data: bytes) -> None:
     refusal(pem.encode("CERTIFICATE REQUEST", b"\x30" + data))
 
 
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @settings(max_examples=300)
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_a_request_with_one_byte_changed_is_refused(where: int, change: int) -> None:
