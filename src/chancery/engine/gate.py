@@ -1,4 +1,4 @@
-"""The last look before the first byte: is the connector still what the job was claimed for?
+"""The last look before the first byte: the connector must still be what the job was claimed for.
 
 Seat threads never touch the database, so a thread of its own, with its own connection, answers them.
 """
@@ -58,5 +58,5 @@ class Gate:
 
 def still(job: Job) -> bool:
     """Say whether the connector is active and unchanged since the claim."""
-    rows = Connector.objects.filter(pk=job.connector, deleted_at=None, status=Status.ACTIVE, epoch=job.epoch)
+    rows = Connector.objects.filter(pk=job.connector or job.row, deleted_at=None, status=Status.ACTIVE, epoch=job.epoch)
     return rows.exists()

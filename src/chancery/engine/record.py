@@ -42,6 +42,8 @@ from chancery.sdk.outcome import RevocationPending, Revoked
 Pair = tuple[Job, Result]
 _ACTION = "engine.record"
 _MIN_WAIT = timedelta(seconds=1)
+_MAX_PAUSE = timedelta(seconds=30)
+"""Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
 _LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 _MAX_ATTEMPTS_BLIND = 3
 _CERTIFICATE_FIELDS = tuple(f for f in Certificate._meta.concrete_fields)
@@ -265,8 +267,11 @@ class Recorder:
     # Connectors --------------------------------------------------------------------------------------
 
     def _connector(self, job: Job, error: Failed, effect: Effect) -> None:
-        row = Connector.objects.filter(pk=job.connector).first()
+        row = Connector.objects.filter(pk=job.connector or job.row).first()
         if row is None or effect is Effect.NONE or row.epoch != job.epoch:
+            return
+        if row.breaker_until is not None and job.kind is not Kind.CALL:
+            # One outage fails many orders at once; it counts once, and only probes prolong it.
             return
         row.failures += 1
         health = {Effect.SLOW_DOWN: Health.THROTTLED, Effect.STOP_LOGIN: Health.LOGIN_REFUSED}.get(
@@ -285,7 +290,7 @@ class Recorder:
             return max(error.until, self._now + _MIN_WAIT)
         if effect is Effect.STOP_LOGIN:
             return self._now + _LOGIN_GAPS[min(failures, len(_LOGIN_GAPS)) - 1]
-        return self._now + next_gap(failures, self._rng)
+        return self._now + min(next_gap(failures, self._rng), _MAX_PAUSE)
 
     def _healthy(self, connectors: set[UUID | None], *, issued: bool) -> None:
         known = {c for c in connectors if c is not None}

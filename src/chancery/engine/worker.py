@@ -175,7 +175,7 @@ class Worker:
         try:
             return self._builder.version(slug, version)
         except Exception as error:
-            log.error("connector version %s cannot be built: %s", version, type(error).__name__)  # noqa: TRY400  the trace could hold settings
+            log.error("connector version %s cannot be built: %s", version, type(error).__name__)
             text = f"The connector's settings cannot be used: {_safe(error)}"
             self._report([(job, Failed("AuthFailed", text, bytes_sent=False)) for job in jobs])
             return None

@@ -12,7 +12,7 @@ import certifi
 import httpcore
 import httpx
 
-from chancery.net.addresses import AddressPolicy, is_odd_number
+from chancery.net.addresses import AddressPolicy, parse_host
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -55,8 +55,10 @@ class GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Resolve `host` once, refuse unless every address is allowed, connect to the first that answers."""
         self._stage.name = "name"
-        if is_odd_number(host):
-            raise Refused(f"{host!r} is an address in an unusual form")
+        try:
+            parse_host(host)
+        except ValueError as error:
+            raise Refused(str(error)) from None
         try:
             addresses = self._resolver(host, port)
         except OSError as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from chancery.core.clock import Clock
@@ -88,9 +88,7 @@ class Router:
 class Simulator:
     """A simulated CA: `url` is its service, `control` its control door."""
 
-    def __init__(
-        self, name: str, answer: Handler, *, prefix: str, ledger: Ledger, dials: Dials, clock: Clock
-    ) -> None:
+    def __init__(self, name: str, answer: Handler, *, prefix: str, ledger: Ledger, dials: Dials, clock: Clock) -> None:
         self.name, self.ledger, self.dials, self.clock = name, ledger, dials, clock
         self.credentials: dict[str, Any] = {}
         self._answer, self._prefix = answer, prefix
@@ -132,7 +130,7 @@ class Simulator:
             self._server.end()
             self._server = None
 
-    def __enter__(self) -> Simulator:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

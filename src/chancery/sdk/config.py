@@ -52,7 +52,7 @@ def setting(
     `choices` maps value to label; `dynamic` fields offer what `Authority.choices(field)` returns;
     `destination` marks a field that decides where secrets are sent: changing it clears them.
     """
-    extra = {
+    extra: dict[str, Any] = {
         "group": group,
         "choices": choices or {},
         "dynamic": dynamic,

@@ -124,7 +124,7 @@ def create_token(act: Act, name: str, days: int | None = 90) -> tuple[ApiToken, 
 @action("tokens.revoke", Permission.TOKEN_REVOKE)
 def revoke_token(act: Act, token_id: int) -> ApiToken:
     """End one of the actor's own tokens, at once."""
-    token = ApiToken.objects.filter(pk=token_id, user_id=act.actor.user).first()
+    token = ApiToken.objects.filter(pk=token_id, user_id=act.actor.user or 0).first()
     if token is None:
         raise Absent("token", token_id)
     token.revoked_at = act.at

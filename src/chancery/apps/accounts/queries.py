@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -58,20 +59,22 @@ def users(actor: Actor) -> QuerySet[User]:
 
 def tokens(actor: Actor) -> QuerySet[ApiToken]:
     """Return the actor's own API tokens, newest first."""
-    return ApiToken.objects.filter(user_id=actor.user).order_by("-created_at")
+    return ApiToken.objects.filter(user_id=actor.user or 0).order_by("-created_at")
 
 
 def team(value: object) -> Team:
     """Return a team by id or name; raise `Invalid` on field *team*."""
-    return _pick(Team.objects.all(), value, "team")
+    found: Team = _pick(Team.objects.all(), value, "team")
+    return found
 
 
 def environment(value: object) -> Environment:
     """Return an environment by id or name; raise `Invalid` on field *environment*."""
-    return _pick(Environment.objects.all(), value, "environment")
+    found: Environment = _pick(Environment.objects.all(), value, "environment")
+    return found
 
 
-def _pick(rows: QuerySet, value: object, field: str):  # type: ignore[no-untyped-def, type-arg]  # two models, one rule
+def _pick(rows: QuerySet[Any], value: object, field: str) -> Any:
     text = str(value or "").strip()
     found = rows.filter(pk=int(text)).first() if text.isascii() and text.isdigit() else None
     found = found or rows.filter(name=text).first()

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.shared.action import current_clock
-from chancery.apps.shared.paging import Page, by_id, paginate, prefix
+from chancery.apps.shared.paging import Page, by_id, paginate, prefix, uuid_or_none
 from chancery.apps.shared.scope import visible
 from chancery.core import pem as text
 from chancery.core.errors import Absent
@@ -51,7 +51,7 @@ def listing(
     """Return one page of certificates. Status filters by date sort by expiry, which is what their index holds."""
     rows, now = visible_to(actor), current_clock().now()
     if connector:
-        rows = rows.filter(connector=connector)
+        rows = rows.filter(connector=uuid_or_none(connector, "connector"))
     if status == "revoked":
         rows = rows.exclude(revocation="")
     elif status in {"valid", "expiring", "expired"}:

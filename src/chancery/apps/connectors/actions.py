@@ -25,7 +25,7 @@ from chancery.apps.shared.paging import by_id
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
-from chancery.sdk.config import secret_names
+from chancery.sdk.config import destination_names, secret_names
 
 VERSION_TABLE = "connector_version"
 CALL_TABLE = "call"
@@ -211,7 +211,7 @@ def _unsaved(
     connector = queries.get(act.actor, connector_id) if connector_id is not None else None
     before = current(connector) if connector is not None else None
     stored = frozenset(before.secrets) if before is not None else frozenset()
-    named = {"name": "unsaved", **{k: v for k, v in values.items() if v != "" or k not in {"name"}}}
+    named = {"name": "unsaved", **{k: v for k, v in values.items() if v != "" or k != "name"}}
     configured = configure(descriptor, catalog.prepare(authority, named), stored)
     secrets = dict(configured.secrets)
     if connector is not None and before is not None:
@@ -305,7 +305,7 @@ def _changed(connector: Connector, before: ConnectorVersion, after: Configured) 
 
 def _destination(connector: Connector, version: ConnectorVersion) -> dict[str, Any]:
     config = catalog.get(connector.authority).config
-    own = {name: version.settings.get(name) for name in sorted(fields.destination_names(config))}
+    own = {name: version.settings.get(name) for name in sorted(destination_names(config))}
     return {**{name: getattr(version, name) for name in fields.WHERE}, **own}
 
 

@@ -156,7 +156,7 @@ def call(actor: Actor, ident: object) -> Call:
 
 def _may_see(actor: Actor, found: Call) -> bool:
     if found.connector is not None:
-        return visible_to(actor).filter(pk=found.connector_id).exists()
+        return visible_to(actor).filter(pk=found.connector.pk).exists()
     return found.asked_by == actor.name
 
 

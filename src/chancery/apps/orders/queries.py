@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.orders.models import Order, OrderEvent
-from chancery.apps.shared.paging import Page, by_id, paginate, prefix
+from chancery.apps.shared.paging import Page, by_id, paginate, prefix, uuid_or_none
 from chancery.apps.shared.scope import visible
 from chancery.core.errors import Absent
 from chancery.core.order import ENDS, FOR_PEOPLE, State
@@ -54,11 +54,11 @@ def listing(
     """Return one page of orders. Every combination offered is answered from an index."""
     rows = visible_to(actor)
     if connector:
-        rows = rows.filter(connector=connector)
+        rows = rows.filter(connector=uuid_or_none(connector, "connector"))
     if state in set(State):
         rows = rows.filter(state=state)
     if profile:
-        rows = rows.filter(profile=profile)
+        rows = rows.filter(profile=uuid_or_none(profile, "profile"))
     if search:
         rows, sort = rows.filter(prefix("common_name", search.lower())), "common_name"
     rows = rows.select_related("profile", "connector").defer("csr")

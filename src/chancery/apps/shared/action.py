@@ -85,7 +85,7 @@ def action(
                 raise
             return result
 
-        return run
+        return run  # type: ignore[return-value]  # wraps keeps the name of the first argument, which stays positional
 
     return decorate
 

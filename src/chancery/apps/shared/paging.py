@@ -98,7 +98,7 @@ def _read(cursor: str, fields: Sequence[str], model: type[Model]) -> tuple[bool,
         return False, None
     try:
         way, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        edge = [model._meta.get_field(f).to_python(v) for f, v in zip(fields, values, strict=True)]
+        edge = [_field(model, f).to_python(v) for f, v in zip(fields, values, strict=True)]
         if way not in {"<", ">"} or any(v is None for v in edge):
             raise ValueError(way)
     except Exception:
@@ -114,3 +114,17 @@ def by_id(rows: QuerySet[M], ident: object) -> M | None:
         return rows.filter(pk=ident if isinstance(ident, UUID) else UUID(str(ident))).first()
     except ValueError:
         return None
+
+
+def _field(model: type[Model], name: str) -> Any:
+    return model._meta.get_field(name)
+
+
+def uuid_or_none(text: str, field: str) -> UUID | None:
+    """Return the id that a filter names, None for an empty one; raises `Invalid` for what is no id."""
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid.one(field, "This is no id.", "Choose one from the list.") from None

@@ -155,7 +155,7 @@ class DigiCert:
         if chain and all(isinstance(c, str) for c in chain):
             # The certificate's number rides along: revocation goes by it, never by the whole order.
             reference = _reference(order, answer.get("certificate_id"))
-            issued = _pick("\n".join(chain).encode(), request, reference)
+            issued = _pick("\n".join(map(str, chain)).encode(), request, reference)
             if issued is not None:
                 return issued
         return self._accepted(order, answer)

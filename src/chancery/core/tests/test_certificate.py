@@ -114,7 +114,7 @@ def test_names_that_we_would_not_ask_for_keep_their_text() -> None:
     assert [n.kind for n in names] == ["dns", "other", "other"]
 
 
-@pytest.mark.parametrize("data", [b"", b"\x30\x00", b"<html>", LEAF.der[:-1], LEAF.der + b"\x00"])
+@pytest.mark.parametrize("data", [b"", b"\x30\x00", b"<html>", LEAF.der[:-1], LEAF.der + b"\x00"], ids=range(5))
 def test_what_is_no_certificate_is_refused(data: bytes) -> None:
     with pytest.raises(Invalid) as caught:
         facts(data)

@@ -64,9 +64,7 @@ def _error(status: int, code: str, message: str) -> Reply:
 class Service:
     """One simulated account."""
 
-    def __init__(
-        self, ca: SandboxCa, ledger: Ledger, dials: Dials, clock: Clock, limiter: Limiter, key: str
-    ) -> None:
+    def __init__(self, ca: SandboxCa, ledger: Ledger, dials: Dials, clock: Clock, limiter: Limiter, key: str) -> None:
         self._ca, self._ledger, self._dials, self._clock = ca, ledger, dials, clock
         self._limiter, self._key = limiter, key
         self._orders: dict[int, Order] = {}
@@ -254,7 +252,7 @@ class Service:
         key: Any = ec.generate_private_key(ec.SECP256R1()).public_key() if dials.wrong_key else order.csr.public_key()
         names = ["wrong.example.net"] if dials.wrong_name else order.names
         asked = order.body["certificate"]
-        days = int((asked.get("cert_validity") or {}).get("days") or order.body.get("validity_days"))
+        days = int((asked.get("cert_validity") or {}).get("days") or order.body.get("validity_days") or 0)
         leaf = self._ca.issue(key, names[0], names, now, days)
         certificate = Certificate(next(self._numbers), leaf, self._ca.chain(leaf), now)
         self._certificates[certificate.id] = certificate

@@ -1,0 +1,117 @@
+"""Commands that run on the host, on the database itself."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+
+def add(app: typer.Typer) -> None:
+    """Register the host commands."""
+    for command in (init, migrate, serve, worker, demo, doctor):
+        app.command()(command)
+
+
+def setup() -> None:
+    """Make Django ready; host commands need the tables."""
+    import django
+
+    django.setup()
+
+
+def migrate() -> None:
+    """Bring the database to this release's schema."""
+    setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    print("The database is up to date.")
+
+
+def init(username: Annotated[str, typer.Option(help="Login name of the first administrator.")] = "admin") -> None:
+    """Create the tables, a team, an environment and the first administrator."""
+    setup()
+    from django.core.management import call_command
+
+    from chancery.apps.accounts import start
+    from chancery.apps.shared.actor import host_actor
+
+    call_command("migrate", verbosity=0, interactive=False)
+    password = start.first_administrator(host_actor(getpass.getuser()), username)
+    if password is None:
+        print("There are people already; nothing was changed.")
+        return
+    print(f"Log in as {username} with the one-time password {password}")
+
+
+def serve(
+    listen: Annotated[str, typer.Option(help="Address and port; the default is CHANCERY_LISTEN.")] = "",
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Requests answered at once.")] = 8,
+) -> None:
+    """Serve the console and the API."""
+    setup()
+    from django.conf import settings
+    from django.core.management import call_command
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    call_command("migrate", verbosity=0, interactive=False)
+    address, _, port = (listen or settings.ENVIRONMENT.listen).rpartition(":")
+    server = Server(
+        "chancery.doors.wsgi:application",
+        address=address or "127.0.0.1",
+        port=int(port),
+        interface=Interfaces.WSGI,
+        blocking_threads=threads,
+        log_access=False,
+    )
+    server.serve()
+
+
+def worker(
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that sign for local CAs.")] = 2,
+) -> None:
+    """Run a worker: it is what talks to the CAs."""
+    setup()
+    from chancery.engine.worker import run
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(stop, processes=processes)
+
+
+def demo(
+    *,
+    check: Annotated[bool, typer.Option(help="Run unattended in a throw-away home and judge by the ledger.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --check: one JSON document.")] = False,
+    listen: Annotated[str, typer.Option(help="Address and port of the console.")] = "127.0.0.1:8140",
+) -> None:
+    """Start sandbox, server and worker, make two connectors, order certificates, show the address."""
+    from importlib import import_module
+
+    # By name: what serves for real must not depend on the sandbox.
+    run = import_module("chancery.demo.run")
+    sys.exit(run.check(as_json=as_json) if check else run.show(listen))
+
+
+def doctor() -> None:
+    """Say whether database, key file and worker are in order."""
+    setup()
+    from django.db import connection
+
+    from chancery.apps.connectors import queries, sealing
+    from chancery.apps.shared.action import current_clock
+
+    connection.ensure_connection()
+    sealing.unseal(sealing.seal("x", table="t", record="r", field="f"), table="t", record="r", field="f")
+    print(f"database    ok ({connection.vendor})")
+    print("key file    ok")
+    alive = queries.worker_alive(current_clock().now())
+    print(f"worker      {'ok' if alive else 'none is running: start one with `chancery worker`'}")
+    sys.exit(0 if alive else 1)
