@@ -1,147 +1,185 @@
-"""The guarded way out: resolve once, judge every address, connect to the one that was judged."""
+"""HTTP/1.1 over guarded connections: no redirects, no environment proxies, no cookies, a deadline for the whole call.
+
+The library underneath is httpcore, given a target that was parsed once; there is no second URL parser whose reading
+could differ from the one that was checked.
+"""
 
 from __future__ import annotations
 
-import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
 
-import certifi
 import httpcore
-import httpx
 
-from chancery.net.addresses import AddressPolicy, parse_host
+from chancery.core.clock import SYSTEM_CLOCK
+from chancery.net.addresses import AddressPolicy
+from chancery.net.connect import Guard, Resolver, resolve, tls_context
+from chancery.net.progress import Cause, Failed, Progress
+from chancery.net.url import Url
 
-Resolver = Callable[[str, int], list[str]]
-
-
-class Refused(Exception):
-    """The guard does not allow this destination."""
-
-
-class Stage(threading.local):
-    """How far the call of this thread got, and whether a byte of the request has left."""
-
-    name = "name"
-    sent = False
-
-    def reset(self, before_send: Callable[[], None] | None) -> None:
-        """Start a call."""
-        self.name, self.sent, self.before_send = "name", False, before_send
+_MAX_CONNECTIONS = 64
+_KEEP_ALIVE = 15.0
+_BROKEN = (httpcore.NetworkError, httpcore.ProtocolError)
+_FAULTS = (*_BROKEN, httpcore.TimeoutException, httpcore.ProxyError)
 
 
-def resolve(host: str, port: int) -> list[str]:
-    """Return every address of a host, in the resolver's order."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `once` marks what must not be sent twice: a connection of its own, and no second try.
+
+    `timeout` is in seconds and covers everything from the name to the last byte; `max_bytes` bounds the answer's body.
+    """
+
+    method: str
+    url: Url
+    headers: tuple[tuple[bytes, bytes], ...]
+    content: bytes
+    timeout: float
+    max_bytes: int
+    once: bool = False
+    before_send: Callable[[], None] | None = None
 
 
-class GuardedBackend(httpcore.NetworkBackend):
-    """Connects only to addresses that the policy allows."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Status, headers (lower-case names, repeated ones joined by comma), body, and how the call went."""
 
-    def __init__(self, policy: AddressPolicy, stage: Stage, resolver: Resolver = resolve) -> None:
-        self._policy, self._stage, self._resolver = policy, stage, resolver
-        self._plain = httpcore.SyncBackend()
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    progress: Progress
 
-    def connect_tcp(
+
+class Outgoing:
+    """The connections to one place, under one policy and one trust. Safe to share between threads."""
+
+    def __init__(
         self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Resolve `host` once, refuse unless every address is allowed, connect to the first that answers."""
-        self._stage.name = "name"
+        policy: AddressPolicy,
+        *,
+        trust_pem: str | None = None,
+        proxy: Url | None = None,
+        pins: frozenset[str] = frozenset(),
+        pinned_host: str = "",
+        resolver: Resolver = resolve,
+    ) -> None:
+        self._policy, self._proxy = policy, proxy
+        self._mine = threading.local()
+        layers = 0 if proxy is None else 1 + (proxy.scheme == "https")
+        guard = Guard(policy, self._progress, resolver=resolver, layers=layers, pins=pins, pinned_host=pinned_host)
+        self._kept = _pool(guard, trust_pem, proxy, keep=_MAX_CONNECTIONS)
+        # What must not be sent twice never goes over a connection that was kept alive: the server may have closed it
+        # already, and then nobody could say whether it read the request.
+        self._fresh = _pool(guard, trust_pem, proxy, keep=0)
+
+    def _progress(self) -> Progress:
+        progress: Progress = self._mine.progress
+        return progress
+
+    def send(self, call: Call) -> Reply:
+        """Send once; raises `Failed`. An exception of the call's `before_send` comes out as it is, nothing sent.
+
+        A call that is not `once` is sent a second time if a kept connection turns out to be closed.
+        """
+        progress = Progress(SYSTEM_CLOCK.monotonic() + call.timeout, call.before_send)
+        self._check_tunnel(call.url, progress)
         try:
-            parse_host(host)
-        except ValueError as error:
-            raise Refused(str(error)) from None
+            return self._exchange(self._fresh if call.once else self._kept, call, progress)
+        except _BROKEN as error:
+            if progress.connected or progress.stage == "response":
+                raise _failed(error, progress) from None
+        except _FAULTS as error:
+            raise _failed(error, progress) from None
+        again = Progress(progress.deadline, call.before_send)
         try:
-            addresses = self._resolver(host, port)
-        except OSError as error:
-            raise httpcore.ConnectError(f"the name {host!r} cannot be resolved: {error}") from None
-        for address in addresses:
-            reason = self._policy.judge(address)
-            if reason:
-                raise Refused(reason)
-        self._stage.name = "tcp"
-        stream = self._first(addresses, port, timeout, local_address, socket_options)
-        return _Watched(stream, self._stage)
+            return self._exchange(self._fresh, call, again)
+        except _FAULTS as error:
+            raise _failed(error, again) from None
 
-    def _first(
-        self, addresses: list[str], port: int, timeout: float | None, local: str | None, options: Iterable[Any] | None
-    ) -> httpcore.NetworkStream:
-        last: Exception = httpcore.ConnectError("the name has no address")
-        for address in addresses:
-            try:
-                return self._plain.connect_tcp(address, port, timeout, local, options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                last = error
-        raise last
+    def _check_tunnel(self, url: Url, progress: Progress) -> None:
+        """Judge a target behind a proxy as far as it can be seen: the proxy resolves the names."""
+        if self._proxy is None:
+            return
+        if url.scheme != "https" or url.host == "localhost":
+            raise Failed(Cause.REFUSED, "through a proxy, only https to other machines is spoken", progress)
+        try:
+            address = str(ip_address(url.host))
+        except ValueError:
+            return
+        reason = self._policy.judge(address)
+        if reason:
+            raise Failed(Cause.REFUSED, reason, progress)
 
-    def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
-        """Refuse: CAs are not reached through files."""
-        raise Refused("unix sockets are not used")
-
-    def sleep(self, seconds: float) -> None:
-        """Refuse: nothing here sleeps."""
-        raise Refused("nothing sleeps")
-
-
-class _Watched(httpcore.NetworkStream):
-    """Notes the stage, and asks leave before the first byte of a request goes out."""
-
-    def __init__(self, stream: httpcore.NetworkStream, stage: Stage) -> None:
-        self._stream, self._stage = stream, stage
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._stream.read(max_bytes, timeout)
-        self._stage.name = "response"
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if buffer and not self._stage.sent:
-            if self._stage.before_send is not None:
-                self._stage.before_send()
-            self._stage.name, self._stage.sent = "request", True
-        self._stream.write(buffer, timeout)
+    def _exchange(self, pool: httpcore.ConnectionPool, call: Call, progress: Progress) -> Reply:
+        self._mine.progress = progress
+        url = call.url
+        request = httpcore.Request(
+            call.method,
+            httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
+            headers=[*call.headers, (b"Connection", b"close")] if pool is self._fresh else list(call.headers),
+            content=call.content,
+            extensions={"timeout": {"pool": max(0.0, progress.deadline - SYSTEM_CLOCK.monotonic())}},
+        )
+        response = pool.handle_request(request)
+        try:
+            headers = _headers(response.headers)
+            return Reply(response.status, headers, _body(response, headers, call.max_bytes, progress), progress)
+        finally:
+            response.close()
 
     def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        self._stage.name = "tls"
-        return _Watched(self._stream.start_tls(ssl_context, server_hostname, timeout), self._stage)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        """Close the connections that are kept alive."""
+        self._kept.close()
+        self._fresh.close()
 
 
-def tls_context(trust_pem: str | None) -> ssl.SSLContext:
-    """Return the TLS settings: 1.2 at least, always verified, own roots where given, else public ones."""
-    if trust_pem:
-        context = ssl.create_default_context(cadata=trust_pem)
-    else:
-        context = ssl.create_default_context(cafile=certifi.where())
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _pool(guard: Guard, trust_pem: str | None, proxy: Url | None, *, keep: int) -> httpcore.ConnectionPool:
+    context = tls_context(trust_pem)
+    if proxy is None:
+        return httpcore.ConnectionPool(
+            ssl_context=context,
+            max_connections=_MAX_CONNECTIONS,
+            max_keepalive_connections=keep,
+            keepalive_expiry=_KEEP_ALIVE,
+            network_backend=guard,
+        )
+    return httpcore.HTTPProxy(
+        httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
+        ssl_context=context,
+        proxy_ssl_context=context if proxy.scheme == "https" else None,
+        max_connections=_MAX_CONNECTIONS,
+        max_keepalive_connections=keep,
+        keepalive_expiry=_KEEP_ALIVE,
+        network_backend=guard,
+    )
 
 
-def transport(
-    policy: AddressPolicy, stage: Stage, *, trust_pem: str | None, proxy: str | None, resolver: Resolver = resolve
-) -> httpx.HTTPTransport:
-    """Return an httpx transport whose every connection goes through the guard; it never retries."""
-    made = httpx.HTTPTransport(verify=tls_context(trust_pem), retries=0, trust_env=False)
-    backend = GuardedBackend(policy, stage, resolver)
-    common = {"ssl_context": tls_context(trust_pem), "network_backend": backend, "retries": 0}
-    limits = {"max_connections": 64, "max_keepalive_connections": 32, "keepalive_expiry": 5.0}
-    if proxy:
-        made._pool = httpcore.HTTPProxy(proxy_url=proxy, **common, **limits)  # type: ignore[arg-type]
-    else:
-        made._pool = httpcore.ConnectionPool(**common, **limits)  # type: ignore[arg-type]
-    return made
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("ascii").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def _body(response: httpcore.Response, headers: dict[str, str], most: int, progress: Progress) -> bytes:
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        # A small compressed answer may unpack to gigabytes, so compression is declined, and refused where it comes.
+        raise Failed(Cause.ENCODED, "the answer is compressed although that was declined", progress)
+    body = bytearray()
+    for part in response.iter_stream():
+        body += part
+        if len(body) > most:
+            raise Failed(Cause.TOO_LARGE, f"the answer is larger than {most} bytes", progress)
+    return bytes(body)
+
+
+def _failed(error: Exception, progress: Progress) -> Failed:
+    text = str(error) or type(error).__name__
+    if isinstance(error, httpcore.ProxyError):
+        return Failed(Cause.PROXY, f"the proxy answered: {text}", progress)
+    if isinstance(error, httpcore.TimeoutException):
+        return Failed(Cause.TIMEOUT, text, progress)
+    return Failed(Cause.BROKEN, text, progress)

@@ -1,73 +1,50 @@
-"""The one door through which an authority speaks HTTP: guarded, bounded, scrubbed, and never retried."""
+"""The one door through which an authority speaks HTTP: guarded, bounded, scrubbed, and never repeating an act."""
 
 from __future__ import annotations
 
 import json as json_module
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
-
-import httpx
+from urllib.parse import urlencode
 
 from chancery.core.clock import Clock
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
-from chancery.net.redact import scrub
-from chancery.net.transport import Refused, Stage, transport
-from chancery.sdk.errors import TEXT_LIMIT, OutcomeUnknown, ProtocolViolation, Unreachable
-from chancery.sdk.finding import Finding, Level
+from chancery.net.connect import Resolver, resolve
+from chancery.net.progress import Cause, Failed
+from chancery.net.redact import register, scrub
+from chancery.net.transport import Call, Outgoing
+from chancery.net.url import Url, join, parse_url
+from chancery.sdk.answer import Answer, clock_skew
+from chancery.sdk.diagnosis import SENTENCES, findings_of, findings_of_failure, findings_of_refusal
+from chancery.sdk.errors import AuthorityError, OutcomeUnknown, ProtocolViolation, Unreachable
+from chancery.sdk.finding import Finding
+
+__all__ = ["MAX_BODY", "Answer", "HttpDoor", "check_url"]
 
 MAX_BODY = 2 * 1024 * 1024
-_MAX_SKEW = timedelta(minutes=5)
+"""Bytes of an answer's body, unless the caller says otherwise."""
 
+Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
-@dataclass(frozen=True)
-class Answer:
-    """What came back: status, headers (lower-case names), body. `now` is when, by our clock."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    now: datetime
-    secrets: tuple[Secret, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """Return the start of the body as text fit for people: capped, scrubbed."""
-        return scrub(self.body[: TEXT_LIMIT * 4].decode("utf-8", "replace"), self.secrets)[:TEXT_LIMIT]
-
-    def json(self) -> Any:
-        """Return the body as JSON; raises `ProtocolViolation` where it is none."""
-        try:
-            return json_module.loads(self.body)
-        except (ValueError, RecursionError):
-            raise ProtocolViolation(
-                f"The CA answered {self.status} with something that is no JSON.",
-                text=self.text,
-                stage="response",
-            ) from None
-
-    @property
-    def retry_after(self) -> datetime | None:
-        """Return when the CA wants to be asked again (RFC 9110 section 10.2.3), if it says so."""
-        value = self.headers.get("retry-after", "").strip()
-        if value.isdigit():
-            return self.now + timedelta(seconds=min(int(value), 86_400))
-        return _http_date(value)
-
-    @property
-    def clock_skew(self) -> timedelta | None:
-        """Return how far the CA's clock is ahead of ours, by its Date header."""
-        date = _http_date(self.headers.get("date", ""))
-        return date - self.now if date else None
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+_METHOD = re.compile(r"[A-Z]{1,20}")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_BAD_ANSWERS = frozenset({Cause.TOO_LARGE, Cause.ENCODED})
 
 
 class HttpDoor:
-    """HTTP to one CA. Safe to share between threads."""
+    """HTTP to one CA. Safe to share between threads; opens nothing before the first request.
+
+    `timeout` (seconds) covers a whole call, from the name to the last byte. `trust_pem` replaces the public roots.
+    `pins` are SHA-256 of public keys (SPKI, hex), asked for beside the usual verification. `before_send` is called,
+    for requests with an effect, just before their first byte goes out; what it raises comes out of the request
+    unchanged, with nothing sent. `resolver` is for tests.
+    """
 
     def __init__(
         self,
@@ -80,170 +57,226 @@ class HttpDoor:
         timeout: float = 30.0,
         secrets: tuple[Secret, ...] = (),
         before_send: Callable[[], None] | None = None,
+        pins: Sequence[str] = (),
+        resolver: Resolver = resolve,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
-        self.clock = clock
+        self.base_url, self.clock, self.timeout = base_url.rstrip("/"), clock, timeout
         self.policy = policy or AddressPolicy()
-        self.secrets = secrets
-        self.timeout = timeout
-        self.before_send = before_send
-        self._stage = Stage()
-        self._client = httpx.Client(
-            transport=transport(self.policy, self._stage, trust_pem=trust_pem, proxy=proxy),
-            timeout=timeout,
-            follow_redirects=False,
-            trust_env=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": "chancery"},
-        )
+        self.secrets, self.before_send = secrets, before_send
+        self._trust_pem, self._proxy, self._resolver = trust_pem, proxy, resolver
+        self._pins = frozenset(pin.lower().replace(":", "") for pin in pins)
+        self._opened: tuple[Url, Outgoing] | None = None
+        self._lock = threading.Lock()
+        register(secrets)
+
+    def learn(self, secret: Secret) -> None:
+        """Keep a secret that came up at run time (a session token) out of texts and logs, like the others."""
+        register([secret])
+        if secret not in self.secrets:
+            self.secrets = (*self.secrets, secret)
+
+    def get(self, path: str, **more: Any) -> Answer:
+        """Send a GET; see `request`."""
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> Answer:
+        """Send a POST; see `request`. Say `effect=True` where it orders or changes something."""
+        return self.request("POST", path, **more)
+
+    def put(self, path: str, **more: Any) -> Answer:
+        """Send a PUT; see `request`."""
+        return self.request("PUT", path, **more)
+
+    def delete(self, path: str, **more: Any) -> Answer:
+        """Send a DELETE; see `request`."""
+        return self.request("DELETE", path, **more)
 
     def request(
         self,
         method: str,
         path: str,
         *,
-        params: Any = None,
+        params: Params | None = None,
         json: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         effect: bool = False,
+        foreign: bool = False,
         max_bytes: int = MAX_BODY,
     ) -> Answer:
-        """Send once. `effect` marks a request that orders or changes something at the CA.
+        """Send a request and return the whole answer, whatever its status; redirects are not followed.
 
-        Raises `Unreachable` where nothing can have happened, `OutcomeUnknown` where a request with an
-        effect had left and no whole answer came back.
+        `path` is joined to the base URL. An absolute URL must lead to the same origin, unless `foreign`; the guard
+        judges it all the same. `effect` marks a request that orders or changes something at the CA: it is sent at
+        most once, over a connection of its own, since a connection kept alive may have been closed by the CA
+        already, which could not be told from a lost answer.
+
+        Raises `Unreachable` where nothing can have happened; `OutcomeUnknown` where a request with an effect had
+        begun to leave and no whole, acceptable answer came back; `ProtocolViolation` for an answer to another
+        request that is too large or compressed. Raises `ValueError` for what only a bug can cause.
         """
-        url = self._url(path)
-        # Connections of their own for requests with an effect: a kept-alive one may have been closed by
-        # the CA already, which would look like a lost answer.
-        own = {"Connection": "close"} if effect else {}
-        self._stage.reset(self.before_send if effect else None)
+        base, outgoing = self._open()
+        url = self._url(base, path, params, foreign=foreign)
+        body = _body(json, content)
+        lines = self._headers(method, url, body, headers or {}, json=json is not None)
+        call = Call(
+            method, url, lines, body, self.timeout, max_bytes, effect, before_send=self.before_send if effect else None
+        )
         try:
-            return self._send(method, url, params, json, content, {**own, **(headers or {})}, max_bytes)
-        except Refused as refusal:
-            raise Unreachable(
-                f"The outgoing guard refuses {urlsplit(url).hostname}: {refusal}.",
-                stage="name",
-                bytes_sent=False,
-                remedy="If this is your own CA, allow its network on the connector.",
-            ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise self._failure(error, effect=effect) from None
+            reply = outgoing.send(call)
+        except Failed as failed:
+            raise self._failure(failed, url.host, effect=effect) from None
+        return Answer(reply.status, reply.headers, reply.body, self.clock.now(), self.secrets, effect)
 
-    def _send(
-        self,
-        method: str,
-        url: str,
-        params: Any,
-        json: Any,
-        content: bytes | None,
-        headers: Mapping[str, str],
-        most: int,
-    ) -> Answer:
-        deadline = time.monotonic() + self.timeout
-        with self._client.stream(
-            method, url, params=params, json=json, content=content, headers=dict(headers)
-        ) as response:
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise httpx.DecodingError("the answer is compressed although that was declined")
-            body = bytearray()
-            for part in response.iter_raw():
-                body += part
-                if len(body) > most:
-                    raise httpx.DecodingError(f"the answer is larger than {most} bytes")
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("the answer took too long")
-            lower = {k.lower(): v for k, v in response.headers.items()}
-            return Answer(response.status_code, lower, bytes(body), self.clock.now(), self.secrets)
+    def _open(self) -> tuple[Url, Outgoing]:
+        with self._lock:
+            if self._opened is None:
+                base = self._checked(self.base_url, "base URL", self.policy)
+                proxy = _checked_proxy(self._proxy) if self._proxy else None
+                self._opened = base, self._outgoing(base, proxy)
+            return self._opened
 
-    def _url(self, path: str) -> str:
-        url = path if "://" in path else f"{self.base_url}/{path.lstrip('/')}"
-        ours, theirs = urlsplit(self.base_url), urlsplit(url)
-        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
-            raise Unreachable("A link leads away from the connector's base URL.", stage="name", bytes_sent=False)
-        if theirs.scheme != "https" and not self.policy.allows_loopback(theirs.hostname or ""):
-            raise Unreachable(
-                "Only https is spoken with a CA.",
-                stage="name",
-                bytes_sent=False,
-                remedy="Change the base URL to https.",
+    def _outgoing(self, base: Url, proxy: Url | None) -> Outgoing:
+        try:
+            return Outgoing(
+                self.policy,
+                trust_pem=self._trust_pem,
+                proxy=proxy,
+                pins=self._pins,
+                pinned_host=base.host,
+                resolver=self._resolver,
             )
-        return url
+        except ValueError as error:
+            message, remedy = SENTENCES[Cause.TRUST_BUNDLE]
+            raise _refusal(message, "tls", remedy, Cause.TRUST_BUNDLE, str(error)) from None
 
-    def _failure(self, error: Exception, *, effect: bool) -> Unreachable | OutcomeUnknown:
-        stage, sent = self._stage.name, self._stage.sent
-        text = scrub(f"{type(error).__name__}: {error}", self.secrets)
-        host = urlsplit(self.base_url).hostname
-        if effect and sent:
-            return OutcomeUnknown(
-                f"The request to {host} left, but no whole answer came back.", text=text, stage=stage, bytes_sent=True
-            )
-        return Unreachable(
-            f"{host} could not be reached (stage {stage}): {text}",
+    def _checked(self, text: str, what: str, policy: AddressPolicy) -> Url:
+        try:
+            return check_url(text, policy)
+        except ValueError as error:
+            message = f"The {what} cannot be used: {scrub(str(error), self.secrets)}."
+            raise _refusal(message, "name", "Write it as https://host/path.") from None
+
+    def _url(self, base: Url, path: str, params: Params | None, *, foreign: bool) -> Url:
+        if "://" in path.partition("?")[0]:
+            url = self._checked(path, "link", self.policy)
+            if url.origin != base.origin and not foreign:
+                raise _refusal(
+                    f"A link of the CA leads away from the base URL, to {url.host}.",
+                    "name",
+                    "If that is where the CA's API is now, change the base URL.",
+                )
+        else:
+            try:
+                url = join(base, path)
+            except ValueError as error:
+                raise _refusal(f"The path {path[:200]!r} cannot be used: {error}.", "name", "") from None
+        if not params:
+            return url
+        joint = "&" if "?" in url.target else "?"
+        return Url(url.scheme, url.host, url.port, f"{url.target}{joint}{urlencode(params, doseq=True)}")
+
+    @staticmethod
+    def _headers(
+        method: str, url: Url, body: bytes, given: Mapping[str, str], *, json: bool
+    ) -> tuple[tuple[bytes, bytes], ...]:
+        if not _METHOD.fullmatch(method):
+            raise ValueError(f"{method[:40]!r} is no HTTP method")
+        lines = {"Host": url.authority, "User-Agent": "chancery", "Accept": "*/*", "Accept-Encoding": "identity"}
+        if json:
+            lines["Content-Type"] = "application/json"
+        if body or method in _WITH_BODY:
+            lines["Content-Length"] = str(len(body))
+        named = {name.lower(): name for name in lines}
+        for name, value in given.items():
+            _check_header(name, value)
+            lines.pop(named.get(name.lower(), ""), None)
+            lines[name] = value
+        return tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in lines.items())
+
+    def _failure(self, failed: Failed, host: str, *, effect: bool) -> AuthorityError:
+        message, remedy = SENTENCES[failed.cause]
+        text, progress = scrub(failed.text, self.secrets), failed.progress
+        unknown = effect and progress.sent
+        kind: type[AuthorityError] = Unreachable
+        if unknown:
+            kind, message = OutcomeUnknown, f"The request left, but no whole answer came back. {message}"
+        elif failed.cause in _BAD_ANSWERS:
+            kind = ProtocolViolation
+        return kind(
+            f"{host}: {message}",
+            code=failed.cause.value,
             text=text,
-            stage=stage,
-            bytes_sent=sent,
-            remedy=_REMEDIES.get(stage, "Check that the CA is up."),
+            stage=progress.stage,
+            bytes_sent=unknown,
+            remedy=remedy,
         )
 
     def diagnose(self) -> list[Finding]:
-        """Return the findings of the stages name, tcp, tls and clock, by one harmless request."""
+        """Return the findings of the stages name, tcp, tls and clock, by one GET of the base URL without login."""
         try:
-            answer = self.request("GET", self.base_url)
-        except Unreachable as error:
-            return _findings_until(error)
-        findings = [_ok("name", self.base_url), _ok("tcp", "connected")]
-        plain = self.base_url.startswith("http://")
-        tls = Finding("tls", Level.SKIPPED, "plain_http", "No TLS on an allowed loopback address.")
-        findings.append(tls if plain else _ok("tls", "the certificate chains to the trusted roots, and names the host"))
-        return [*findings, _clock_finding(answer.clock_skew)]
+            base, outgoing = self._open()
+        except Unreachable as refusal:
+            return findings_of_refusal(refusal)
+        lines = self._headers("GET", base, b"", {}, json=False)
+        call = Call("GET", base, lines, b"", self.timeout, MAX_BODY, once=True)
+        try:
+            reply = outgoing.send(call)
+        except Failed as failed:
+            return findings_of_failure(failed, base, self.clock.now(), scrub(failed.text, self.secrets))
+        now = self.clock.now()
+        return findings_of(reply.progress, base, now, clock_skew(reply.headers, now))
 
     def close(self) -> None:
-        """Close the connections that are kept alive."""
-        self._client.close()
+        """Close the connections that are kept alive; the next request opens new ones."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened[1].close()
 
 
-_REMEDIES = {
-    "name": "Check the host name in the base URL, and this machine's DNS.",
-    "tcp": "Check the port, firewalls and the proxy between here and the CA.",
-    "tls": "Check the CA's certificate; for a private CA add its root to the connector's trust bundle.",
-    "request": "The connection broke while sending; it is tried again.",
-    "response": "The CA closed the connection or took too long; it is tried again.",
-}
+def check_url(text: str, policy: AddressPolicy) -> Url:
+    """Return the parts of a URL that a connector may speak to; raises `ValueError` saying what is wrong with it.
+
+    It must be https, or http to a loopback address that the policy allows. A host that is an address is judged here
+    as well; a name is judged by its addresses when it is connected to.
+    """
+    url = parse_url(text)
+    if url.scheme != "https" and not policy.allows_loopback(url.host):
+        raise ValueError("only https is spoken with a CA (http to loopback alone, where the connector allows that)")
+    reason = policy.judge(url.host) if ":" in url.host or url.host.replace(".", "").isdecimal() else ""
+    if reason:
+        raise ValueError(reason)
+    return url
 
 
-def _findings_until(error: Unreachable) -> list[Finding]:
-    stages = ["name", "tcp", "tls", "clock"]
-    reached = stages.index(error.stage) if error.stage in stages else 2
-    done = [_ok(stage, "passed") for stage in stages[:reached]]
-    failed = Finding(stages[reached], Level.FAILED, "unreachable", error.message, error.text, error.remedy)
-    rest = [Finding(s, Level.SKIPPED, "not_reached", "Not reached.") for s in stages[reached + 1 :]]
-    return [*done, failed, *rest]
-
-
-def _ok(stage: str, evidence: str) -> Finding:
-    return Finding(stage, Level.OK, "ok", "Passed.", evidence)
-
-
-def _clock_finding(skew: timedelta | None) -> Finding:
-    if skew is None:
-        return Finding("clock", Level.SKIPPED, "no_date", "The CA sends no time.")
-    seconds = round(skew.total_seconds())
-    if abs(skew) > _MAX_SKEW:
-        return Finding(
-            "clock",
-            Level.WARNING,
-            "skew",
-            "This machine's clock and the CA's differ.",
-            f"{seconds} s",
-            "Check NTP here; certificates may seem not yet valid.",
-        )
-    return Finding("clock", Level.OK, "ok", "Passed.", f"{seconds} s apart")
-
-
-def _http_date(value: str) -> datetime | None:
+def _checked_proxy(text: str) -> Url:
     try:
-        found = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError):
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return parse_url(text)
+    except ValueError as error:
+        raise _refusal(f"The proxy cannot be used: {error}.", "name", "Write it as http://host:port.") from None
+
+
+def _refusal(message: str, stage: str, remedy: str, code: str = Cause.REFUSED, text: str = "") -> Unreachable:
+    return Unreachable(message, stage=stage, bytes_sent=False, remedy=remedy, code=str(code), text=text)
+
+
+def _body(json: Any, content: bytes | None) -> bytes:
+    if json is None:
+        return content or b""
+    if content is not None:
+        raise ValueError("a request has one body: json or content")
+    return json_module.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+        raise ValueError(f"the header {name[:60]!r} is not an authority's to set")
+    if not _VALUE.fullmatch(value) or value != value.strip():
+        # Typically a credential pasted with a line break; the value itself stays out of the text.
+        raise _refusal(
+            f"The header {name} would hold a line break, an outer space or a character that HTTP does not carry.",
+            "request",
+            "Enter the connector's credentials again, without spaces and line breaks around them.",
+            "header",
+        )
