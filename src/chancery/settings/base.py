@@ -105,5 +105,6 @@ LOGGING: dict[str, Any] = {
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["redact"]},
     },
+    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("CHANCERY_LOG_LEVEL", "INFO")},
 }

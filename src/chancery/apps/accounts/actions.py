@@ -175,3 +175,14 @@ def _fresh_name(name: str, taken: bool) -> str:  # noqa: FBT001  one private cal
     if not clean or taken:
         raise Invalid.one("name", "The name is empty or taken.", "Choose another name.")
     return clean
+
+
+@action("people.own_password", Permission.TOKEN_CREATE)
+def change_own_password(act: Act, password: str) -> User:
+    """Change the actor's own password; the door has checked the present one."""
+    user = _user(act.actor.user or 0)
+    _set(user, password)
+    user.must_change_password = False
+    user.save()
+    act.note("user", user.pk, user.username, changed=("password",))
+    return user

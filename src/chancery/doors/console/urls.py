@@ -1,5 +1,44 @@
-"""The console's pages."""
+"""The console's pages. The name of each is what templates and tests call it by."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from chancery.doors.console.views import connectors, orders, people
+
+CONNECTORS = "integrations/ca-connectors"
+
+urlpatterns = [
+    path("", orders.home, name="home"),
+    path("login", people.log_in, name="login"),
+    path("logout", people.log_out, name="logout"),
+    path("password", people.password, name="password"),
+    path("people", people.people, name="people"),
+    path("tokens", people.tokens, name="tokens"),
+    path(CONNECTORS, connectors.overview, name="ca_types"),
+    path(f"{CONNECTORS}/type/<slug:slug>", connectors.listing, name="connectors"),
+    path(f"{CONNECTORS}/type/<slug:slug>/create", connectors.create, name="connector_create"),
+    path(f"{CONNECTORS}/type/<slug:slug>/test", connectors.test_unsaved, name="connector_test_unsaved"),
+    path(f"{CONNECTORS}/type/<slug:slug>/bulk", connectors.bulk, name="connector_bulk"),
+    path(f"{CONNECTORS}/type/<slug:slug>/export.csv", connectors.export, name="connector_export"),
+    path(f"{CONNECTORS}/<uuid:ident>", connectors.detail, name="connector"),
+    path(f"{CONNECTORS}/<uuid:ident>/edit", connectors.edit, name="connector_edit"),
+    path(f"{CONNECTORS}/<uuid:ident>/copy", connectors.copy, name="connector_copy"),
+    path(f"{CONNECTORS}/<uuid:ident>/delete", connectors.delete, name="connector_delete"),
+    path(f"{CONNECTORS}/<uuid:ident>/test", connectors.test, name="connector_test"),
+    path(f"{CONNECTORS}/<uuid:ident>/switch/<slug:to>", connectors.switch, name="connector_switch"),
+    path("calls/<uuid:ident>", connectors.call, name="call"),
+    path("profiles", orders.profile_list, name="profiles"),
+    path("profiles/create", orders.profile_edit, name="profile_create"),
+    path("profiles/<uuid:ident>", orders.profile_edit, name="profile_edit"),
+    path("profiles/<uuid:ident>/delete", orders.profile_delete, name="profile_delete"),
+    path("orders", orders.listing, name="orders"),
+    path("orders/new", orders.new, name="order_new"),
+    path("orders/<uuid:ident>", orders.detail, name="order"),
+    path("orders/<uuid:ident>/do/<slug:what>", orders.act, name="order_act"),
+    path("certificates", orders.certificate_list, name="certificates"),
+    path("certificates/<uuid:ident>", orders.certificate, name="certificate"),
+    path("certificates/<uuid:ident>/download/<slug:kind>", orders.download, name="certificate_download"),
+    path("certificates/<uuid:ident>/revoke", orders.revoke, name="certificate_revoke"),
+    path("certificates/<uuid:ident>/renew", orders.renew, name="certificate_renew"),
+    path("audit", orders.audit_list, name="audit"),
+    path("audit/export", orders.audit_export, name="audit_export"),
+]

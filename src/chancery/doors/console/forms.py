@@ -1,0 +1,131 @@
+"""From a declared configuration to the inputs of a form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from chancery.apps.accounts.models import Environment, Team
+from chancery.core.errors import Problem
+from chancery.sdk.authority import Descriptor
+from chancery.sdk.config import extra, is_secret
+
+
+@dataclass
+class Input:
+    """One input: `kind` is text, secret, switch, choice, number or area."""
+
+    name: str
+    title: str
+    help: str = ""
+    kind: str = "text"
+    value: Any = ""
+    choices: list[tuple[str, str]] = field(default_factory=list)
+    required: bool = False
+    is_set: bool = False
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass
+class Group:
+    """Inputs under one heading."""
+
+    title: str
+    inputs: list[Input]
+
+
+def connector_form(
+    descriptor: Descriptor, values: dict[str, Any], secrets_set: frozenset[str], problems: list[Problem]
+) -> list[Group]:
+    """Return the form of a connector of one CA type."""
+    groups = [Group("General", _general(descriptor, values))]
+    own = model_inputs(descriptor.config, values, secrets_set)
+    groups += [Group(title, [i for g, i in own if g == title]) for title in dict.fromkeys(g for g, _ in own)]
+    if descriptor.outside:
+        groups.append(Group("Network", _network(values)))
+    groups.append(Group("Ownership", _ownership(values)))
+    _attach(groups, problems)
+    return groups
+
+
+def model_inputs(
+    model: Any, values: dict[str, Any], secrets_set: frozenset[str] = frozenset()
+) -> list[tuple[str, Input]]:
+    """Return (group, input) of every field of a Pydantic model."""
+    found = []
+    for name, info in model.model_fields.items():
+        more = extra(info)
+        given = values.get(name, "" if info.is_required() else info.default)
+        one = Input(name, info.title or name, info.description or "", value=given, required=info.is_required())
+        one.kind, one.choices = _kind(info, more)
+        if is_secret(info):
+            one.kind, one.value, one.is_set = "secret", "", name in secrets_set
+        found.append((str(more.get("group", "Settings")), one))
+    return found
+
+
+def _kind(info: Any, more: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    choices = dict(more.get("choices") or {})
+    if choices:
+        return "choice", list(choices.items())
+    if info.annotation is bool:
+        return "switch", []
+    if info.annotation is int or int in get_args(info.annotation):
+        return "number", []
+    return ("area" if more.get("multiline") else "text"), []
+
+
+def _general(descriptor: Descriptor, values: dict[str, Any]) -> list[Input]:
+    inputs = [
+        Input(
+            "name", "Name", "Unique among the connectors of this CA type.", value=values.get("name", ""), required=True
+        )
+    ]
+    if descriptor.outside:
+        known = "; ".join(f"{title}: {url}" for url, title in descriptor.base_urls)
+        url = values.get("base_url", descriptor.default_base_url)
+        inputs.append(Input("base_url", "Base URL", known or "https://…", value=url, required=True))
+    return inputs
+
+
+def _network(values: dict[str, Any]) -> list[Input]:
+    networks = values.get("allowed_networks", "")
+    shown = ", ".join(networks) if isinstance(networks, list) else networks
+    return [
+        Input("allowed_networks", "Allowed private networks", "Public addresses are always allowed; name others, as 10.1.0.0/16.", value=shown),
+        Input("proxy", "Proxy", "http://host:port, if the CA is reached through one.", value=values.get("proxy", "")),
+        Input("trust_pem", "Trust bundle", "Root certificates (PEM) for this CA's own TLS; empty for the public ones.", "area", values.get("trust_pem", "")),
+    ]  # fmt: skip
+
+
+def _ownership(values: dict[str, Any]) -> list[Input]:
+    tags = values.get("tags", "")
+    teams = [(t.name, t.name) for t in Team.objects.order_by("name")]
+    environments = [(e.name, e.name) for e in Environment.objects.order_by("name")]
+    return [
+        Input("team", "Team", "Who owns it.", "choice", values.get("team", ""), teams),
+        Input("environment", "Environment", "", "choice", values.get("environment", ""), environments),
+        Input("owner", "Owner", value=values.get("owner", "")),
+        Input("contact", "Contact", "Whom to call when it fails.", value=values.get("contact", "")),
+        Input("region", "Region", value=values.get("region", "")),
+        Input("tags", "Tags", "Separated by commas.", value=", ".join(tags) if isinstance(tags, list) else tags),
+        Input("description", "Description", "", "area", values.get("description", "")),
+    ]
+
+
+def _attach(groups: list[Group], problems: list[Problem]) -> None:
+    inputs = {i.name: i for g in groups for i in g.inputs}
+    for problem in problems:
+        if problem.field in inputs:
+            inputs[problem.field].problems.append(problem)
+
+
+def posted(model: Any, data: Any) -> dict[str, Any]:
+    """Return the fields of a model from a posted form; an unticked switch is False."""
+    found: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        if info.annotation is bool:
+            found[name] = data.get(name) == "on"
+        elif data.get(name) not in {None, ""}:
+            found[name] = data[name]
+    return found

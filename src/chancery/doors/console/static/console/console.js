@@ -1,0 +1,26 @@
+// Light or dark as the person chose, else as the system says.
+(function () {
+  const root = document.documentElement;
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  function apply() {
+    const chosen = localStorage.getItem("theme");
+    root.setAttribute("data-bs-theme", chosen || (system.matches ? "dark" : "light"));
+  }
+  apply();
+  system.addEventListener("change", apply);
+  document.addEventListener("DOMContentLoaded", function () {
+    const button = document.getElementById("theme");
+    if (button) button.addEventListener("click", function () {
+      localStorage.setItem("theme", root.getAttribute("data-bs-theme") === "dark" ? "light" : "dark");
+      apply();
+    });
+    document.querySelectorAll("form[data-confirm]").forEach(function (form) {
+      form.addEventListener("submit", function (event) {
+        if (!window.confirm(form.dataset.confirm)) event.preventDefault();
+      });
+    });
+    document.querySelectorAll("select[data-submit]").forEach(function (select) {
+      select.addEventListener("change", function () { select.form.submit(); });
+    });
+  });
+})();

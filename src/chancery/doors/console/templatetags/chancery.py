@@ -1,0 +1,32 @@
+"""Small words for templates."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+_COLOURS = {
+    "active": "green", "healthy": "green", "issued": "green", "valid": "green", "ok": "green", "confirmed": "green",
+    "inactive": "secondary", "cancelled": "secondary", "skipped": "secondary", "expired": "secondary", "unknown": "secondary",
+    "queued": "blue", "submitting": "blue", "pending": "blue", "requested": "blue", "waiting_at_ca": "blue",
+    "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",
+}  # fmt: skip
+
+
+@register.filter
+def colour(value: object) -> str:
+    """Return the badge colour of a state; anything alarming is red."""
+    return _COLOURS.get(str(value), "red")
+
+
+@register.filter
+def words(value: object) -> str:
+    """Return a state as words: outcome_unknown → Outcome unknown."""
+    return str(value).replace("_", " ").capitalize()
+
+
+@register.filter
+def split_words(value: str) -> list[str]:
+    """Return the words of a text."""
+    return value.split()

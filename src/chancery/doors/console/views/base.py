@@ -1,0 +1,70 @@
+"""What every page shares: who is asking, refusals as pages, and where things are."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+
+from chancery.apps.accounts.models import User
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.accounts.queries import actor_of
+from chancery.apps.shared.actor import Actor
+from chancery.core.errors import ChanceryError
+from chancery.doors.problems import status
+
+View = Callable[..., HttpResponse]
+
+
+def page(view: View) -> View:
+    """Make a function of (request, actor, …) a page for people who are logged in."""
+
+    @functools.wraps(view)
+    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User) or not user.is_active:
+            return HttpResponseRedirect(f"/login?next={request.path}")
+        if user.must_change_password:
+            return redirect("password")
+        actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""))
+        try:
+            return view(request, actor, *args, **kwargs)
+        except ChanceryError as error:
+            return refusal(request, error, actor)
+
+    return run
+
+
+def show(
+    request: HttpRequest, actor: Actor | None, template: str, context: dict[str, Any] | None = None, code: int = 200
+) -> HttpResponse:
+    """Render a page; `may` tells templates what to offer."""
+    may = {p.name: actor.may(p) for p in Permission} if actor else {}
+    return render(request, f"console/{template}.html", {"actor": actor, "may": may, **(context or {})}, status=code)
+
+
+def refusal(request: HttpRequest, error: ChanceryError, actor: Actor | None) -> HttpResponse:
+    """Show why something was refused and what to do."""
+    code, title = status(error)
+    context = {
+        "error": error,
+        "title": title,
+        "problems": getattr(error, "problems", []),
+        "blockers": getattr(error, "blockers", []),
+    }
+    return show(request, actor, "refused", context, code)
+
+
+def attempt(request: HttpRequest, act: Callable[[], Any], done: str) -> bool:
+    """Do something, and say how it went on the next page."""
+    try:
+        act()
+    except ChanceryError as error:
+        messages.error(request, f"{error} {error.remedy}".strip())
+        return False
+    messages.success(request, done)
+    return True

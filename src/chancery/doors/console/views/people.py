@@ -1,0 +1,103 @@
+"""Logging in and out, passwords, tokens, people."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from chancery.apps.accounts import actions, queries
+from chancery.apps.accounts.models import User
+from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.apps.shared.actor import Actor
+from chancery.doors.console.views.base import attempt, page, show
+
+
+def log_in(request: HttpRequest) -> HttpResponse:
+    """Ask for name and password."""
+    wrong = ""
+    if request.method == "POST":
+        name = request.POST.get("username", "").strip().lower()
+        user = authenticate(request, username=name, password=request.POST.get("password", ""))
+        if user is not None:
+            login(request, user)
+            wanted = request.POST.get("next", "")
+            safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()})
+            return redirect(wanted if safe else "home")
+        wrong = _("Login name or password is wrong.")
+    return show(request, None, "login", {"wrong": wrong, "next": request.GET.get("next", "")}, 403 if wrong else 200)
+
+
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    logout(request)
+    return redirect("login")
+
+
+def password(request: HttpRequest) -> HttpResponse:
+    """Change one's own password."""
+    user = request.user
+    if not isinstance(user, User):
+        return redirect("login")
+    wrong = ""
+    if request.method == "POST":
+        wrong = _change(request, user)
+        if not wrong:
+            messages.success(request, _("Your password is changed."))
+            return redirect("home")
+    return show(request, None, "password", {"wrong": wrong, "forced": user.must_change_password})
+
+
+def _change(request: HttpRequest, user: User) -> str:
+    fresh = request.POST.get("fresh", "")
+    if not user.check_password(request.POST.get("present", "")):
+        return _("The present password is wrong.")
+    if fresh != request.POST.get("again", ""):
+        return _("The two new passwords differ.")
+    try:
+        validate_password(fresh, user)
+    except ValidationError as error:
+        return " ".join(error.messages)
+    actor = queries.actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""))
+    actions.change_own_password(actor, fresh)
+    user.refresh_from_db()
+    update_session_auth_hash(request, user)
+    return ""
+
+
+@page
+def people(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List people, add one."""
+    if request.method == "POST":
+        role = request.POST.get("role", "")
+        given = request.POST.get("password", "")
+        attempt(
+            request,
+            lambda: actions.create_user(
+                actor, request.POST.get("username", ""), given, grants=[(role, None, None)], must_change_password=True
+            ),
+            _("The person was added; the password works once."),
+        )
+        return redirect("people")
+    rows = queries.users(actor).prefetch_related("grants")
+    return show(request, actor, "people", {"users": rows, "roles": sorted(ROLES)})
+
+
+@page
+def tokens(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List and make one's own API tokens."""
+    fresh = ""
+    if request.method == "POST" and "revoke" in request.POST:
+        attempt(request, lambda: actions.revoke_token(actor, int(request.POST["revoke"])), _("The token is revoked."))
+        return redirect("tokens")
+    if request.method == "POST":
+        _token, fresh = actions.create_token(actor, request.POST.get("name", ""), 90)
+    context = {"tokens": queries.tokens(actor), "fresh": fresh, "may_create": actor.may(Permission.TOKEN_CREATE)}
+    return show(request, actor, "tokens", context)
