@@ -1,0 +1,92 @@
+import json
+
+import pytest
+from pydantic import Field, ValidationError
+
+from chancery.core.secret import MASK, Secret
+from chancery.sdk.config import (
+    Config,
+    NonEmpty,
+    ProfileSettings,
+    destination_names,
+    extra,
+    is_secret,
+    secret_names,
+    setting,
+)
+
+
+class Sample(Config):
+    account: NonEmpty = setting(title="Account", help="As on the invoice", group="Login")
+    key: Secret = setting(title="API key")
+    spare: Secret | None = setting(title="Spare key", default=None, advanced=True)
+    host: str = setting(title="Login host", destination=True, default="login.example")
+    kind: str = setting(title="Kind", choices={"a": "First"}, dynamic=True, multiline=True, default="a", max_length=3)
+    plain: int = 0
+    computed: str = Field("", json_schema_extra=lambda schema: None)
+
+
+def test_secrets_and_destinations_are_found():
+    assert secret_names(Sample) == {"key", "spare"}
+    assert destination_names(Sample) == {"host"}
+    assert [is_secret(Sample.model_fields[n]) for n in ("key", "spare", "host")] == [True, True, False]
+
+
+def test_a_setting_keeps_what_the_form_needs():
+    account, kind = Sample.model_fields["account"], Sample.model_fields["kind"]
+    assert (account.title, account.description) == ("Account", "As on the invoice")
+    assert account.is_required()
+    assert extra(account) == {
+        "group": "Login",
+        "choices": {},
+        "dynamic": False,
+        "advanced": False,
+        "multiline": False,
+        "destination": False,
+    }
+    assert (extra(kind)["choices"], extra(kind)["dynamic"], extra(kind)["multiline"]) == ({"a": "First"}, True, True)
+    assert extra(kind)["group"] == "Connection"
+    assert extra(Sample.model_fields["spare"])["advanced"] is True
+
+
+def test_a_field_without_extras_has_none():
+    assert extra(Sample.model_fields["plain"]) == {}
+    assert extra(Sample.model_fields["computed"]) == {}
+
+
+def test_what_extra_returns_is_a_copy():
+    extra(Sample.model_fields["host"])["destination"] = False
+    assert destination_names(Sample) == {"host"}
+
+
+def test_unknown_fields_and_broken_constraints_are_refused():
+    with pytest.raises(ValidationError, match="surprise"):
+        Sample(account="a", key="k", surprise=1)
+    with pytest.raises(ValidationError, match="kind"):
+        Sample(account="a", key="k", kind="long")
+    with pytest.raises(ValidationError, match="account"):
+        Sample(account="", key="k")
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        Sample(account="a", key="k").account = "b"
+
+
+def test_secrets_come_in_as_text_and_never_out():
+    sample = Sample(account="a", key="hunter22", spare="hunter33")
+    assert sample.key.reveal() == "hunter22"
+    dumped = sample.model_dump_json()
+    assert json.loads(dumped)["key"] == MASK
+    assert "hunter" not in dumped + repr(sample) + str(sample)
+
+
+def test_the_schema_says_that_a_secret_is_only_written():
+    assert Sample.model_json_schema()["properties"]["key"]["writeOnly"] is True
+
+
+@pytest.mark.parametrize("base", [Config, ProfileSettings])
+def test_upgrade_leaves_data_alone_unless_overridden(base):
+    data = {"v": 1}
+    assert base.schema_version == 1
+    assert base.upgrade(1, data) == {"v": 1}
