@@ -67,6 +67,14 @@ class Builder:
         }
         return self._build(call.authority, plain, settings, secrets)
 
+    def close(self) -> None:
+        """Close every connection that is kept alive."""
+        with self._lock:
+            kept, self._cache = list(self._cache.values()), OrderedDict()
+        for built in kept:
+            if built.door is not None:
+                built.door.close()
+
     def _build(self, slug: str, where: dict[str, Any], plain: dict[str, Any], secrets: dict[str, Secret]) -> Built:
         cls = catalog.build(slug)
         door = self._door(where, secrets) if getattr(cls, "outside", True) else None

@@ -105,10 +105,11 @@ class Worker:
 
     def close(self) -> None:
         """End threads and processes."""
-        self._seats.shutdown(wait=False, cancel_futures=True)
+        self._seats.shutdown(wait=True, cancel_futures=True)
         if self._signers is not None:
             self._signers.shutdown(wait=False, cancel_futures=True)
         self._gate.close()
+        self._builder.close()
 
     def _wait(self, seconds: float) -> None:
         with suppress(queue.Empty):
@@ -195,6 +196,8 @@ class Worker:
     def _sit(self, built: Built, job: Job) -> None:
         self._gate.enter(job)
         self._report([(job, do(job, built.authority, self._clock.now))])
+        if job.version is None and built.door is not None:
+            built.door.close()
 
     def _sign(self, built: Built, jobs: list[Job]) -> None:
         if self._signers is None:

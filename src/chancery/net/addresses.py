@@ -170,7 +170,7 @@ def parse_host(text: str) -> str:
     """
     host = text.lower()
     if ":" in host and "%" not in host:
-        return str(IPv6Address(host.removeprefix("[").removesuffix("]")))
+        return str(IPv6Address(host[1:-1] if host.startswith("[") and host.endswith("]") else host))
     host = host.removesuffix(".")
     labels = host.split(".")
     if labels[-1].isdecimal() or _HEX.fullmatch(labels[-1]):

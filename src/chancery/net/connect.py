@@ -228,7 +228,7 @@ def tls_context(trust_pem: str | None) -> ssl.SSLContext:
     else:
         try:
             context = ssl.create_default_context(cadata=trust_pem)
-        except (ssl.SSLError, ValueError) as error:
+        except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: not ASCII
             raise ValueError(f"the trust bundle holds no readable PEM certificate: {error}") from None
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -88,6 +88,8 @@ def _sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
+        # A file, as in earnest: SQLite's shared memory databases lock by other rules.
+        "TEST": {"NAME": path.with_name("test.sqlite3")},
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",

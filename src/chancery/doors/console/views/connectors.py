@@ -32,7 +32,7 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
 @page
 def listing(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """List the connectors of a CA type."""
-    asked = {k: request.GET.get(k, "") for k in ("status", "search", "sort", "cursor")}
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("status", "search", "sort", "cursor")}
     found = queries.listing(actor, slug, **{**asked, "sort": asked["sort"] or "name"})
     waiting = queries.queues(found.items)
     rows = [(c, waiting.get(str(c.pk), 0)) for c in found.items]

@@ -49,7 +49,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
 @page
 def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
     """List orders."""
-    asked = {k: request.GET.get(k, "") for k in ("state", "connector", "profile", "search", "cursor")}
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("state", "connector", "profile", "search", "cursor")}
     context = {
         "page": queries.listing(actor, **asked),
         "asked": asked,
@@ -118,7 +118,7 @@ def act(request: HttpRequest, actor: Actor, ident: str, what: str) -> HttpRespon
 @page
 def certificate_list(request: HttpRequest, actor: Actor) -> HttpResponse:
     """List certificates."""
-    asked = {k: request.GET.get(k, "") for k in ("status", "search", "cursor")}
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("status", "search", "cursor")}
     found = certificates.listing(actor, **asked)
     rows = [(c, certificates.status(c)) for c in found.items]
     return show(request, actor, "certificates", {"page": found, "rows": rows, "asked": asked})
@@ -232,7 +232,7 @@ def profile_delete(request: HttpRequest, actor: Actor, ident: str) -> HttpRespon
 @page
 def audit_list(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show the audit record."""
-    asked = {k: request.GET.get(k, "") for k in ("action", "by", "target", "cursor")}
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("action", "by", "target", "cursor")}
     found = audit.listing(actor, **asked)
     rows = [audit.content(e) for e in found.items]
     context = {"page": found, "rows": rows, "asked": asked, "may_export": actor.may(Permission.AUDIT_EXPORT)}
