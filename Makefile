@@ -1,7 +1,6 @@
 # Everything there is to learn. Each target does all the set-up it needs.
-.PHONY: help setup setup-test demo test check bench chaos
+.PHONY: help setup setup-test demo test check bench chaos docs
 SHELL := /bin/bash
-PY := .venv/bin/python
 TEST := .venv/bin/pytest -q -n 2
 
 help: ## Say what there is
@@ -16,19 +15,22 @@ setup-test: setup
 demo: setup ## Start sandbox, server and worker, order certificates, show the address
 	@.venv/bin/chancery demo
 
-check: setup ## Format, lints, types, import contracts, missing migrations (seconds)
-	@.venv/bin/ruff format --check --quiet .
-	@.venv/bin/ruff check --quiet .
-	@.venv/bin/mypy
-	@.venv/bin/lint-imports --no-cache >/tmp/chancery-imports.$$$$ || { cat /tmp/chancery-imports.$$$$; exit 1; }; rm -f /tmp/chancery-imports.$$$$
-	@CHANCERY_HOME=$$(mktemp -d) DJANGO_SETTINGS_MODULE=chancery.settings $(PY) -m django makemigrations --check --dry-run >/dev/null
+check: setup ## Format, lints, types, import contracts, missing migrations, docs complete (seconds)
+	@bash scripts/check.sh
 
-test: setup-test check ## Every test, on SQLite and PostgreSQL
-	$(TEST) src tests
-	bash scripts/with-postgres.sh $(TEST) src tests
+test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage gate
+	@rm -f .coverage .coverage.*
+	$(TEST) --cov=src/chancery --cov-report= src tests
+	bash scripts/with-postgres.sh $(TEST) --cov=src/chancery --cov-append --cov-report= src tests
+	@.venv/bin/python scripts/coverage_gate.py
 
-bench: setup ## Measure; results as JSON in bench/results
-	@$(PY) -m bench
+bench: setup-test ## Measure; results as JSON in bench/results
+	@.venv/bin/python -m bench
 
-chaos: setup ## The long failure runs
-	@.venv/bin/pytest -q tests/chaos --long
+chaos: setup-test ## The long failure runs
+	.venv/bin/pytest -q tests/chaos --long
+	bash scripts/with-postgres.sh .venv/bin/pytest -q tests/chaos --long
+
+docs: setup-test ## Photograph every page, and write the reference from the code
+	@.venv/bin/python scripts/reference.py
+	@.venv/bin/python scripts/docs.py

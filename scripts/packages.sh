@@ -19,9 +19,11 @@ if [ -e "$policy" ]; then kept="$policy.chancery"; "${run[@]}" mv "$policy" "$ke
 trap restore EXIT
 printf '#!/bin/sh\nexit 101\n' | "${run[@]}" tee "$policy" >/dev/null
 "${run[@]}" chmod 755 "$policy"
-if [[ " ${missing[*]} " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-  "${run[@]}" mkdir -p /etc/postgresql-common
-  echo 'create_main_cluster = false' | "${run[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+conf=/etc/postgresql-common/createcluster.conf
+if [[ " ${missing[*]} " == *" postgresql "* ]] && ! grep -qs '^ *create_main_cluster' "$conf"; then
+  # The tests make a cluster of their own; the packaged one would start at the next boot.
+  "${run[@]}" mkdir -p "${conf%/*}"
+  echo 'create_main_cluster = false' | "${run[@]}" tee -a "$conf" >/dev/null
 fi
 "${run[@]}" apt-get update -qq
 DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}" >/dev/null

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -106,5 +105,5 @@ LOGGING: dict[str, Any] = {
         "stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["redact"]},
     },
     "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("CHANCERY_LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
 }

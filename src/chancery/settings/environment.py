@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 @dataclass(frozen=True)
 class Environment:
-    """What `CHANCERY_<NAME>` variables say; the docstring of each field is its documentation."""
+    """What `CHANCERY_<NAME>` variables say; `DOCS` says of each what it is for."""
 
     home: Path = Path("~/.chancery")
     database_url: str = ""
@@ -24,6 +26,7 @@ class Environment:
     csr_max_bytes: int = 65_536
     csr_max_names: int = 100
     trusted_origins: str = ""
+    log_level: str = "INFO"
 
     @classmethod
     def read(cls, environ: dict[str, str] | None = None) -> Environment:
@@ -48,7 +51,30 @@ DOCS: dict[str, str] = {
     "csr_max_bytes": "Largest certificate request that is looked at, in bytes.",
     "csr_max_names": "Most names that one request may ask for.",
     "trusted_origins": "Origins (https://host) that a reverse proxy serves the console under, by commas.",
+    "log_level": "Least level that is logged: DEBUG, INFO, WARNING or ERROR.",
 }
+
+
+def reference() -> str:
+    """Return the page docs/reference/settings.md, made from the fields and their documentation."""
+    rows = [f"| `CHANCERY_{f.name.upper()}` | {_shown(f.default)} | {DOCS[f.name]} |" for f in fields(Environment)]
+    return "\n".join((_HEAD, *rows, ""))
+
+
+_HEAD = """\
+# Settings
+
+Every setting is an environment variable of `chancery` and its processes. An empty one counts as not given. A value
+that cannot be read stops the start with the variable's name. This page is written by `make docs` from the code.
+
+| Variable | Default | What it does |
+|---|---|---|"""
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "`1`" if default else "`0`"
+    return f"`{default}`" if default != "" else "empty"
 
 
 def _convert(name: str, text: str, default: object) -> object:
@@ -103,14 +129,17 @@ def _sqlite(path: Path) -> dict[str, Any]:
 
 
 def secret_key(home: Path) -> str:
-    """Return the key that signs cookies, made at first start in a file of mode 0600."""
+    """Return the key that signs cookies, made at first start in a file of mode 0600.
+
+    Processes that start together agree on one: whoever links the finished file first has made it.
+    """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = home / "secret-key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii")
-    fresh = secrets.token_urlsafe(48)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(fresh)
-    return fresh
+    if not path.exists():
+        handle, fresh = tempfile.mkstemp(dir=home)  # made with mode 0600
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        Path(fresh).unlink()
+    return path.read_text(encoding="ascii")

@@ -1,0 +1,81 @@
+"""Who may open sockets, start programs, read the clock and roll dice; import-linter guards the rest."""
+
+import pytest
+
+from tests.contracts.tree import calls, imports, modules
+
+OUTSIDE = {
+    "socket",
+    "ssl",
+    "http",
+    "urllib.request",
+    "httpx",
+    "httpcore",
+    "requests",
+    "subprocess",
+    "smtplib",
+    "ftplib",
+}
+OUTSIDE_ROOMS = ("net/", "protocols/", "sandbox/", "demo/")
+OUTSIDE_FILES = {
+    "doors/cli/rest.py": "the command line is a client of our own REST",
+    "engine/timers.py": "reads this host's name, connects to nothing",
+}
+CLOCK = {
+    "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "timezone.now", "timezone.localtime",
+}  # fmt: skip
+CLOCK_FILES = {"core/clock.py": "is the clock"}
+DICE_FILES = {
+    "core/retry.py": "spreads retries with the generator it is given",
+    "sandbox/dials.py": "chooses faults from a seed",
+    "engine/worker.py": "makes the generator that the worker hands on",
+    "engine/record.py": "hands on the generator it is given",
+}
+
+
+def reaches(names, wanted):
+    return {name for name in names if any(name == w or name.startswith(f"{w}.") for w in wanted)} - {"http.HTTPStatus"}
+
+
+def opens_outside(tree):
+    found = reaches(imports(tree), OUTSIDE)
+    return found - {"http"} if not reaches(found, OUTSIDE - {"http"}) and not any("." in f for f in found) else found
+
+
+@pytest.mark.parametrize("path", modules())
+def test_sockets_and_programs_only_where_they_are_guarded(path):
+    found = opens_outside(modules()[path])
+    allowed = path.startswith(OUTSIDE_ROOMS) or "/simulator/" in path or path in OUTSIDE_FILES
+    assert allowed or not found, f"{path} imports {sorted(found)}: go through chancery.net or sdk.http"
+
+
+@pytest.mark.parametrize("path", modules())
+def test_time_comes_from_the_injected_clock(path):
+    found = calls(modules()[path]) & CLOCK
+    assert path in CLOCK_FILES or not found, f"{path} calls {sorted(found)}: take a core.clock.Clock instead"
+
+
+@pytest.mark.parametrize("path", modules())
+def test_chance_is_injected(path):
+    found = reaches(imports(modules()[path]), {"random"})
+    assert path in DICE_FILES or not found, f"{path} imports random: take a random.Random as an argument"
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.startswith("authorities/") and "/simulator/" not in p])
+def test_an_authority_never_sleeps(path):
+    assert not {c for c in calls(modules()[path]) if c.split(".")[-1] == "sleep"}
+
+
+@pytest.mark.parametrize("path", OUTSIDE_FILES)
+def test_no_exception_outlives_its_use_outside(path):
+    assert opens_outside(modules()[path])
+
+
+@pytest.mark.parametrize("path", DICE_FILES)
+def test_no_exception_outlives_its_use_dice(path):
+    assert reaches(imports(modules()[path]), {"random"})
+
+
+def test_the_guards_see_what_they_look_for():
+    assert opens_outside(modules()["net/connect.py"]) >= {"socket", "ssl", "httpcore"}
+    assert calls(modules()["core/clock.py"]) & CLOCK == {"datetime.now"}
