@@ -440,3 +440,27 @@ def test_the_answer_knows_when_it_came(server):
     way = door(server.url)
     assert way.get("/a").retry_after == NOW + timedelta(seconds=7)
     way.close()
+
+
+def test_an_act_never_rides_on_a_connection_kept_alive(server):
+    way = door(server.url)
+    way.get("/a")
+    way.get("/b")
+    assert server.connections == 1
+    way.post("/order", effect=True)
+    way.post("/order", effect=True)
+    assert server.connections == 3
+    way.close()
+
+
+def test_an_act_is_not_sent_again_where_a_question_would_be():
+    def once_each(request, conn, number):
+        return OK if number == 1 and b"/order" not in request else None
+
+    with Server(once_each) as server:
+        way = door(server.url)
+        assert [way.get("/a").status, way.get("/b").status] == [200, 200]
+        with pytest.raises(OutcomeUnknown):
+            way.post("/order", effect=True)
+        way.close()
+    assert sum(b"POST /order" in request for request in server.requests) == 1
