@@ -78,8 +78,7 @@ def _base64_forms(raw: bytes) -> set[str]:
     for offset in range(3):
         code = base64.b64encode(b"\0" * offset + raw).decode()
         core = code[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
-        if len(core) >= _MIN:
-            found |= {core, core.replace("+", "-").replace("/", "_")}
+        found |= {core, core.replace("+", "-").replace("/", "_")}
     return found
 
 

@@ -71,6 +71,7 @@ class Server:
             except OSError:
                 return
             self._open.append(conn)
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             self._start(self._serve, conn)
 

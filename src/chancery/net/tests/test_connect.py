@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -204,10 +205,22 @@ def test_old_tls_is_refused(root: Made, tmp_path: Path) -> None:
         assert refused(server, root.pem).cause is Cause.TLS
 
 
-def test_no_tls_at_all_is_told_as_such(root: Made) -> None:
-    with Server(lambda *_: b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
-        server.handler = lambda request, conn, number: b"220 hello\r\n\r\n"
-        assert refused(server, root.pem, seconds=1.0).cause in {Cause.TLS, Cause.TIMEOUT}
+def test_no_tls_at_all_is_told_as_such() -> None:
+    def greet() -> None:
+        conn, _ = listener.accept()
+        with conn:
+            conn.sendall(b"220 smtp.example ESMTP\r\n")
+            conn.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=greet)
+        thread.start()
+        way, mine = guard(resolver=to_loopback)
+        stream = way.connect_tcp("ca.example", listener.getsockname()[1])
+        with pytest.raises(Failed) as caught:
+            stream.start_tls(tls_context(None), "ca.example")
+        thread.join()
+    assert (caught.value.cause, mine.stage) == (Cause.TLS, "tls")
 
 
 def test_a_handshake_that_hangs_is_a_timeout(root: Made) -> None:

@@ -250,9 +250,7 @@ def proxied(root: Made, proxy: Server, policy: AddressPolicy = LOOPBACK) -> Outg
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_tunnels_and_leave_is_asked_for_inside(
-    root: Made, served: Server, tmp_path: Path, scheme: str
-) -> None:
+def test_a_proxy_tunnels_and_leave_is_asked_for_inside(root: Made, served: Server, tmp_path: Path, scheme: str) -> None:
     tls = make("proxy.example", issuer=root).serving(tmp_path) if scheme == "https" else None
     seen = []
     with Server(proxying({b"ca.example:443": served.port}), tls) as proxy:
@@ -286,7 +284,8 @@ def test_the_proxy_is_judged_like_anything_else(root: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://169.254.169.254/", "https://[::1]/", "https://localhost/", "http://127.0.0.1/", "https://10.0.0.1/"]
+    "url",
+    ["https://169.254.169.254/", "https://[::1]/", "https://localhost/", "http://127.0.0.1/", "https://10.0.0.1/"],
 )
 def test_what_lies_behind_a_proxy_is_judged_as_far_as_it_shows(root: Made, url: str) -> None:
     with Server() as proxy:
@@ -302,8 +301,8 @@ def test_a_public_address_behind_a_proxy_is_left_to_it(root: Made) -> None:
 def test_other_faults_of_a_kept_connection_are_told(way: Outgoing) -> None:
     with Server() as server:
         way.send(call(server.url))
-        server.handler = lambda *_: time.sleep(1)  # type: ignore[assignment,return-value,func-returns-value]
-        assert failure(way, call(server.url, timeout=0.2)).cause is Cause.TIMEOUT
+        server.handler = lambda *_: time.sleep(0.4)  # type: ignore[assignment,return-value,func-returns-value]
+        assert failure(way, call(server.url, timeout=0.1)).cause is Cause.TIMEOUT
 
 
 def test_a_bad_bundle_is_told_when_the_way_is_made() -> None:
