@@ -15,7 +15,10 @@ JSON = "application/json"
 
 @pytest.fixture
 def token(cast):
-    return people.create_token(cast.ada, "test")[1]
+    from chancery.apps.orders import grouping
+
+    yield people.create_token(cast.ada, "test")[1]
+    grouping.close()
 
 
 def api(token, method, path, body=None, **headers):
@@ -36,9 +39,14 @@ def test_order_over_rest_with_wait_and_idempotency(cast, local, token, engine):
 
     body = {"profile": "Internal", "csr": request_pem("api.example.com")}
     done = []
-    thread = threading.Thread(
-        target=lambda: done.append(api(token, "POST", "/orders", body, idempotency_key="k", prefer="wait=20"))
-    )
+
+    def call():
+        from django.db import connections
+
+        done.append(api(token, "POST", "/orders", body, idempotency_key="k", prefer="wait=20"))
+        connections.close_all()
+
+    thread = threading.Thread(target=call)
     thread.start()
     from chancery.apps.orders.models import Order
 

@@ -10,7 +10,7 @@ import queue
 import threading
 from concurrent.futures import Future
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place_mixed
@@ -25,7 +25,7 @@ class Grouper:
     """One writer thread per process."""
 
     def __init__(self) -> None:
-        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -43,12 +43,24 @@ class Grouper:
                 self._thread.start()
 
     def _run(self) -> None:
-        while True:
-            group = [self._items.get()]
+        while (first := self._items.get()) is not None:
+            group = [first]
             while len(group) < MOST and not self._items.empty():
-                group.append(self._items.get())
+                if (more := self._items.get()) is None:
+                    self._items.put(None)
+                    break
+                group.append(more)
             close_old_connections()
             self._commit(group)
+        connections.close_all()
+
+    def close(self) -> None:
+        """Let the thread finish what it has and end; the next request starts a fresh one."""
+        with self._start:
+            if self._thread is not None:
+                self._items.put(None)
+                self._thread.join()
+                self._thread = None
 
     def _commit(self, group: list[Item]) -> None:
         try:
@@ -70,3 +82,8 @@ _GROUPER = Grouper()
 def place_grouped(actor: Actor, ask: PlaceOrder) -> Order:
     """Place one order, sharing its commit with others of this process."""
     return _GROUPER.place(actor, ask)
+
+
+def close() -> None:
+    """End this process's writer thread and its connection."""
+    _GROUPER.close()
