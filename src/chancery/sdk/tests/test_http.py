@@ -459,7 +459,10 @@ def test_an_act_is_not_sent_again_where_a_question_would_be():
 
     with Server(once_each) as server:
         way = door(server.url)
-        assert [way.get("/a").status, way.get("/b").status] == [200, 200]
+        assert [way.get("/a").status, way.get("/b").status] == [200, 200]  # the second one was sent twice
+        assert [b"GET /b" in request for request in server.requests] == [False, True, True]
+        way.close()
+        assert way.get("/a").status == 200  # and leaves a connection that will break at the next request
         with pytest.raises(OutcomeUnknown):
             way.post("/order", effect=True)
         way.close()
