@@ -1,5 +1,5 @@
 # Everything there is to learn. Each target does all the set-up it needs.
-.PHONY: help setup setup-test demo test check bench chaos docs
+.PHONY: help setup setup-test demo test check docs
 SHELL := /bin/bash
 TEST := .venv/bin/pytest -q -n 2
 
@@ -10,7 +10,7 @@ setup: ## Make .venv with .venv/bin/chancery
 	@bash scripts/setup.sh
 
 setup-test: setup
-	@bash scripts/packages.sh postgresql chromium
+	@bash scripts/packages.sh postgresql
 
 demo: setup ## Start sandbox, server and worker, order certificates, show the address
 	@.venv/bin/chancery demo
@@ -24,13 +24,5 @@ test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage
 	bash scripts/with-postgres.sh $(TEST) --cov=src/chancery --cov-append --cov-report= src tests
 	@.venv/bin/python scripts/coverage_gate.py
 
-bench: setup-test ## Measure; results as JSON in bench/results
-	@.venv/bin/python -m bench
-
-chaos: setup-test ## The long failure runs
-	.venv/bin/pytest -q tests/chaos --long
-	bash scripts/with-postgres.sh .venv/bin/pytest -q tests/chaos --long
-
-docs: setup-test ## Photograph every page, and write the reference from the code
+docs: setup ## Write the reference from the code
 	@.venv/bin/python scripts/reference.py
-	@.venv/bin/python scripts/docs.py
