@@ -87,7 +87,8 @@ def facts(der: bytes) -> CertificateFacts:
 
 
 def _facts(der: bytes, cert: x509.Certificate) -> CertificateFacts:
-    if cert.serial_number <= 0:
+    # Nothing signs the octet before the signature, which counts unused bits: every algorithm here leaves none.
+    if cert.serial_number <= 0 or der[-len(cert.signature) - 1]:
         raise ValueError
     found = {type(extension.value): extension.value for extension in cert.extensions}
     constraints: Any = found.get(x509.BasicConstraints)

@@ -295,3 +295,13 @@ def test_a_certificate_with_one_byte_changed_never_passes(where: int, change: in
     data = bytearray(LEAF.der)
     data[where] ^= change
     assert codes(bytes(data)) != []
+
+
+def test_unused_bits_of_the_signature_are_refused() -> None:
+    data = bytearray(LEAF.der)
+    data[-1] &= 0xFE  # an unused bit has to be zero, else the parser itself refuses
+    facts(bytes(data))
+    data[-len(x509.load_der_x509_certificate(LEAF.der).signature) - 1] = 1
+    x509.load_der_x509_certificate(bytes(data))
+    with pytest.raises(Invalid):
+        facts(bytes(data))
