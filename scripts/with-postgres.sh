@@ -11,9 +11,11 @@ if [ "$(id -u)" -eq 0 ]; then
   chown chancery-test "$dir"
   as=(setpriv --reuid=chancery-test --regid="$(id -g chancery-test)" --clear-groups)
 fi
-stop() { "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"; }
+# From its own folder: the server's user may not be allowed to enter this one.
+server() { (cd "$dir" && "${as[@]}" "$bin/$1" "${@:2}"); }
+stop() { server pg_ctl -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"; }
 trap stop EXIT
-"${as[@]}" "$bin/initdb" -D "$dir/data" -U chancery -A trust -E UTF8 --locale=C >/dev/null
-"${as[@]}" "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" -o "-c listen_addresses='' -c unix_socket_directories=$dir" start >/dev/null
-"${as[@]}" "$bin/createdb" -h "$dir" -U chancery chancery
+server initdb -D "$dir/data" -U chancery -A trust -E UTF8 --locale=C >/dev/null
+server pg_ctl -D "$dir/data" -w -l "$dir/log" -o "-c listen_addresses='' -c unix_socket_directories=$dir" start >/dev/null
+server createdb -h "$dir" -U chancery chancery
 CHANCERY_DATABASE_URL="postgresql://chancery@/chancery?host=$dir" "$@"
