@@ -379,6 +379,8 @@ class Service:
         request = self._requests.get(int(ident)) if ident.isdigit() else None
         if request is None:
             return _error(404, "not_found", "The request could not be found.")
+        if request.status != "pending":
+            return _error(400, "invalid_value:status", "The request is no longer pending.")
         request.status = str(body.get("status"))
         approved = request.status == "approved"
         if request.type == "revoke" and approved:
@@ -398,6 +400,7 @@ class Service:
         if order.status not in {"pending", "processing", "needs_approval", "waiting_pickup"}:
             return _error(400, "invalid_value:status", "The order can no longer be canceled.")
         order.status = "canceled"
+        self._requests[order.request].status = "rejected"
         self._ledger.add(self._clock.now(), "cancel", order=str(order.id), reference=order.reference)
         return Reply(204, acted=True)
 
@@ -457,6 +460,8 @@ def _matches(order: Order, name: str, value: str) -> bool:
         return low <= day <= (high or low)
     if name == "product_name_id":
         return bool(order.product["name_id"] == value)
+    if name == "metadata_id":
+        return any(str(f.get("metadata_id")) == value for f in order.body.get("custom_fields") or [])
     if name == "serial_number":
         return any(c.serial.lower() == value.lower() for c in order.certificates)
     return True
