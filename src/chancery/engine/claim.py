@@ -15,6 +15,7 @@ from chancery import catalog
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Call, CallState, Connector, Status
 from chancery.apps.orders.models import Order
+from chancery.apps.shared.returning import returned, skip_locked
 from chancery.core.names import Name
 from chancery.core.order import RevocationState, State
 from chancery.engine.jobs import Asked, Job, Kind
@@ -35,8 +36,17 @@ _ORDER_FIELDS = (
     "searches",
     "cancel_requested",
     "version_id",
-    "replaces__ca_reference",
+    "profile_id",
+    "team_id",
+    "environment_id",
+    "replaces_id",
 )
+_CLAIM = """
+WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = %s AND due_at <= %s
+             ORDER BY due_at LIMIT %s{lock})
+UPDATE orders_order SET state = %s, version_id = %s, intended_at = COALESCE(intended_at, %s), submitted_at = %s,
+       fence = %s, lease_until = %s, due_at = %s
+WHERE id IN (SELECT id FROM due)"""
 
 
 @dataclass(frozen=True)
@@ -68,8 +78,9 @@ def due_connectors(now: datetime) -> list[UUID]:
 
 def connector_row(ident: UUID) -> Ready | None:
     """Read a connector inside a transaction, holding off its administrators until the commit."""
-    # FOR SHARE has no form in the ORM; on SQLite the transaction itself is exclusive.
-    lock = " FOR SHARE" if connection.vendor == "postgresql" else ""
+    # FOR SHARE has no form in the ORM; on SQLite the transaction itself is exclusive. A row that an
+    # administrator or another worker is just changing is passed over until the next turn: waiting could deadlock.
+    lock = " FOR SHARE SKIP LOCKED" if connection.vendor == "postgresql" else ""
     sql = f"SELECT id FROM connectors_connector WHERE id = %s AND deleted_at IS NULL{lock}"
     with connection.cursor() as cursor:
         cursor.execute(sql, [ident if connection.vendor == "postgresql" else ident.hex])
@@ -94,19 +105,30 @@ def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], lis
     if not ready.broken:
         states += [State.PENDING, State.OUTCOME_UNKNOWN]
     rows = _due(Order.objects.filter(connector=ready.id, state__in=states), now, most)
-    if ready.takes_new and len(rows) < most:
-        rows += _due(Order.objects.filter(connector=ready.id, state=State.QUEUED), now, most - len(rows))
     fence = uuid.uuid4()
-    jobs: list[Job] = []
-    lost: list[UUID] = []
-    for row in rows:
-        kind = _kind(row, ready, now)
-        if kind is None:
-            lost.append(row["id"])
-        else:
-            jobs.append(_job(kind, row, ready, fence, now))
+    kinds = [_kind(row, ready, now) for row in rows]
+    previous = _previous(rows)
+    jobs = [_job(k, row, ready, fence, now, previous) for k, row in zip(kinds, rows, strict=True) if k is not None]
     _lease(jobs, ready, fence, now)
-    return jobs, lost
+    if ready.takes_new and len(rows) < most:
+        jobs += _fresh(ready, fence, now, most - len(rows))
+    return jobs, [row["id"] for k, row in zip(kinds, rows, strict=True) if k is None]
+
+
+def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
+    """Claim queued orders: the intent is written and read back in one statement."""
+    until = now + ready.facts.lease
+    where = [ready.id, str(State.QUEUED), now, most]
+    intent = [str(State.SUBMITTING), ready.version, now, now, fence, until, until]
+    rows = returned(Order, _ORDER_FIELDS, _CLAIM.format(lock=skip_locked()), [*where, *intent])
+    previous = _previous(rows)
+    return [_job(Kind.SUBMIT, row, ready, fence, now, previous) for row in rows]
+
+
+def _previous(rows: list[dict[str, Any]]) -> dict[UUID, str]:
+    """Return what the CAs call the certificates that these orders replace."""
+    wanted = [row["replaces_id"] for row in rows if row["replaces_id"] is not None]
+    return dict(Certificate.objects.filter(pk__in=wanted).values_list("pk", "ca_reference")) if wanted else {}
 
 
 def _due(rows: QuerySet[Order], now: datetime, most: int) -> list[dict[str, Any]]:
@@ -118,8 +140,6 @@ def _due(rows: QuerySet[Order], now: datetime, most: int) -> list[dict[str, Any]
 
 def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
     state = row["state"]
-    if state == State.QUEUED:
-        return Kind.SUBMIT
     if state == State.OUTCOME_UNKNOWN:
         return Kind.SETTLE
     if state == State.PENDING:
@@ -133,7 +153,7 @@ def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
     return Kind.SUBMIT if again else None
 
 
-def _job(kind: Kind, row: dict[str, Any], ready: Ready, fence: UUID, now: datetime) -> Job:
+def _job(kind: Kind, row: dict[str, Any], ready: Ready, fence: UUID, now: datetime, previous: dict[UUID, str]) -> Job:
     asked = Asked(
         id=row["id"],
         csr=bytes(row["csr"]),
@@ -146,7 +166,10 @@ def _job(kind: Kind, row: dict[str, Any], ready: Ready, fence: UUID, now: dateti
         poll_state=row["poll_state"],
         attempt=row["attempt"],
         searches=row["searches"],
-        previous=row["replaces__ca_reference"] or "",
+        previous=previous.get(row["replaces_id"], ""),
+        profile=row["profile_id"],
+        team=row["team_id"],
+        environment=row["environment_id"],
     )
     return Job(kind, row["id"], fence, ready.id, ready.epoch, ready.version, ready.authority, asked)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from chancery.core.certificate import CertificateFacts
 from chancery.core.names import Name
+from chancery.core.order import State
 from chancery.sdk.outcome import Pending, RevocationPending, Revoked
 
 
@@ -24,6 +25,16 @@ class Kind(StrEnum):
     REVOKE = "revoke"
     POLL_REVOCATION = "poll_revocation"
     CALL = "call"
+
+
+ORIGIN: dict[Kind, State] = {
+    Kind.SUBMIT: State.SUBMITTING,
+    Kind.POLL: State.PENDING,
+    Kind.ADOPT: State.PENDING,
+    Kind.CANCEL: State.PENDING,
+    Kind.SETTLE: State.OUTCOME_UNKNOWN,
+}
+"""The state in which each kind of job holds its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,9 @@ class Asked:
     attempt: int = 0
     searches: int = 0
     previous: str = ""
+    profile: int = 0
+    team: int = 0
+    environment: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,10 @@ from chancery.core.clock import Clock
 from chancery.sdk.authority import Facts
 
 BATCH = 100
-_REMOTE_BATCH = 10
+"""Certificates that a signing process makes before it reports."""
+_TURN = 400
+_REMOTE_TURN = 10
+"""Acts claimed in one turn: many for an authority that signs here, few for one that is called over the network."""
 
 
 class Pacer:
@@ -22,7 +25,7 @@ class Pacer:
     def room(self, connector: UUID, facts: Facts) -> int:
         """Return how many acts may start now."""
         free = facts.concurrency - self._busy.get(connector, 0)
-        most = BATCH if facts.cpu_bound else _REMOTE_BATCH
+        most = _TURN if facts.cpu_bound else _REMOTE_TURN
         return max(0, min(free, most, int(self._refilled(connector, facts))))
 
     def started(self, connector: UUID, facts: Facts, number: int) -> None:

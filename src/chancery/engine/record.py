@@ -7,10 +7,11 @@ import hashlib
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db.models import Q
 
 from chancery import catalog
 from chancery.apps.audit.record import Note, write
@@ -20,12 +21,15 @@ from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
 from chancery.apps.shared.actor import engine_actor
 from chancery.apps.shared.bulk import insert
+from chancery.apps.shared.returning import one_of, returned
 from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
 from chancery.core.retry import next_gap
 from chancery.engine.jobs import (
+    ORIGIN,
     Answered,
+    Asked,
     Bad,
     Cancelled,
     Failed,
@@ -46,7 +50,15 @@ _MAX_PAUSE = timedelta(seconds=30)
 """Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
 _LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 _MAX_ATTEMPTS_BLIND = 3
-_CERTIFICATE_FIELDS = tuple(f for f in Certificate._meta.concrete_fields)
+_CERTIFICATE_COLUMNS = tuple(f.column for f in Certificate._meta.concrete_fields)
+_BLANK_CERTIFICATE: dict[str, Any] = {f.attname: f.get_default() for f in Certificate._meta.concrete_fields}
+_COMPLETE = """
+UPDATE orders_order SET state = %s, finished_at = %s, due_at = NULL, lease_until = NULL, fence = NULL,
+       reason = '', reason_code = ''
+WHERE fence = %s AND state = %s AND id"""
+_ISSUED_EVENT = {kind: move(origin, State.ISSUED, Cause.ENGINE).event for kind, origin in ORIGIN.items()}
+_ISSUE_SEEN_EVERY = timedelta(seconds=5)
+"""How exact a connector's last issue is; written for every order it would be the busiest row of all."""
 
 
 class Recorder:
@@ -91,78 +103,57 @@ class Recorder:
     def _issued(self, pairs: list[Pair]) -> None:
         if not pairs:
             return
-        alive = self._alive([job for job, _ in pairs])
-        kept = [(alive[job.row], job, result) for job, result in pairs if job.row in alive and isinstance(result, Good)]
+        alive = self._complete([job for job, _ in pairs])
+        kept = [(job, result) for job, result in pairs if job.row in alive and isinstance(result, Good)]
         if not kept:
             return
-        self._chains({r.chain for _, _, r in kept})
-        insert(Certificate, [f.column for f in _CERTIFICATE_FIELDS], [self._certificate(o, r) for o, _, r in kept])
-        for origin in {str(o["state"]) for o, *_ in kept}:
-            ids = [o["id"] for o, *_ in kept if o["state"] == origin]
-            Order.objects.filter(pk__in=ids).update(
-                state=State.ISSUED,
-                finished_at=self._now,
-                due_at=None,
-                lease_until=None,
-                fence=None,
-                reason="",
-                reason_code="",
-            )
-        for order, job, result in kept:
-            step = move(State(order["state"]), State.ISSUED, Cause.ENGINE)
-            self._event(job.row, step.event, result.evidence, {"serial": result.facts.serial})
-            self._notes.append(
-                Note("order", str(job.row), order["common_name"], team=order["team_id"], detail={"state": "issued"})
-            )
-        self._healthy({job.connector for _, job, _ in kept}, issued=True)
+        self._chains({result.chain for _, result in kept})
+        insert(Certificate, _CERTIFICATE_COLUMNS, [self._certificate(job, result) for job, result in kept])
+        for job, result in kept:
+            self._event(job.row, _ISSUED_EVENT[job.kind], result.evidence, {"serial": result.facts.serial})
+            self._note_order(job.row, _asked(job).common_name, _asked(job).team, State.ISSUED)
+        self._healthy({job.connector for job, _ in kept}, issued=True)
 
-    def _alive(self, jobs: list[Job]) -> dict[UUID, dict[str, Any]]:
-        fields = (
-            "id",
-            "state",
-            "fence",
-            "common_name",
-            "names",
-            "team_id",
-            "environment_id",
-            "profile_id",
-            "connector_id",
-            "key_type",
-        )
-        rows = Order.objects.filter(pk__in=[j.row for j in jobs], fence__in={j.fence for j in jobs}).values(*fields)
-        if connection.vendor == "postgresql":
-            rows = rows.select_for_update()
-        fences = {j.row: j.fence for j in jobs}
-        return {row["id"]: row for row in rows if fences[row["id"]] == row["fence"]}
+    def _complete(self, jobs: list[Job]) -> set[UUID]:
+        """Mark the orders of these jobs as issued where the fence still is the job's; return which."""
+        batches: dict[tuple[UUID, Kind], list[UUID]] = {}
+        for job in jobs:
+            batches.setdefault((job.fence, job.kind), []).append(job.row)
+        done: set[UUID] = set()
+        for (fence, kind), ids in batches.items():
+            some, values = one_of(ids)
+            params = [str(State.ISSUED), self._now, fence, str(ORIGIN[kind]), *values]
+            done |= {row["id"] for row in returned(Order, ("id",), f"{_COMPLETE} {some}", params)}
+        return done
 
     def _chains(self, chains: set[tuple[bytes, ...]]) -> None:
         rows = [Chain(sha256=_chain_id(c), ders=[base64.b64encode(d).decode() for d in c]) for c in chains if c]
         Chain.objects.bulk_create(rows, ignore_conflicts=True)
 
-    def _certificate(self, order: dict[str, Any], result: Good) -> list[Any]:
-        facts = result.facts
-        made = Certificate(
-            id=new_id(self._now),
-            order_id=order["id"],
-            connector_id=order["connector_id"],
-            profile_id=order["profile_id"],
-            team_id=order["team_id"],
-            environment_id=order["environment_id"],
-            der=facts.der,
-            chain_id=_chain_id(result.chain) if result.chain else None,
-            serial=facts.serial,
-            issuer=facts.issuer[:500],
-            common_name=order["common_name"],
-            names=[[n.kind, n.value] for n in facts.names],
-            key_type=facts.key.label,
-            spki_sha256=facts.key.spki_sha256,
-            sha256=facts.sha256,
-            not_before=facts.not_before,
-            not_after=facts.not_after,
-            ca_reference=result.reference[:200],
-            stored_at=self._now,
-        )
-        return [getattr(made, f.attname) for f in _CERTIFICATE_FIELDS]
+    def _certificate(self, job: Job, result: Good) -> list[Any]:
+        facts, asked = result.facts, _asked(job)
+        row = {
+            "id": new_id(self._now),
+            "order_id": job.row,
+            "connector_id": job.connector,
+            "profile_id": asked.profile,
+            "team_id": asked.team,
+            "environment_id": asked.environment,
+            "der": facts.der,
+            "chain_id": _chain_id(result.chain) if result.chain else None,
+            "serial": facts.serial,
+            "issuer": facts.issuer[:500],
+            "common_name": asked.common_name,
+            "names": [[n.kind, n.value] for n in facts.names],
+            "key_type": facts.key.label,
+            "spki_sha256": facts.key.spki_sha256,
+            "sha256": facts.sha256,
+            "not_before": facts.not_before,
+            "not_after": facts.not_after,
+            "ca_reference": result.reference[:200],
+            "stored_at": self._now,
+        }
+        return list((_BLANK_CERTIFICATE | row).values())
 
     def _order(self, job: Job, result: Result) -> None:
         order = Order.objects.filter(pk=job.row, fence=job.fence).first()
@@ -257,9 +248,10 @@ class Recorder:
         if silent or step is None:
             return
         self._event(order.pk, step.event, text, {"cause": columns.get("reason_code", "")})
-        self._notes.append(
-            Note("order", str(order.pk), order.common_name, team=order.team_id, detail={"state": str(target)})
-        )
+        self._note_order(order.pk, order.common_name, order.team_id, target)
+
+    def _note_order(self, ident: UUID, name: str, team: int, state: State) -> None:
+        self._notes.append(Note("order", str(ident), name, team=team, detail={"state": str(state)}))
 
     def _event(self, order: UUID, kind: str, text: str, detail: dict[str, Any]) -> None:
         self._events.append((new_id(self._now), order, self._now, kind, "engine", text[:1000], detail))
@@ -295,7 +287,8 @@ class Recorder:
     def _healthy(self, connectors: set[UUID | None], *, issued: bool) -> None:
         known = {c for c in connectors if c is not None}
         if issued:
-            Connector.objects.filter(pk__in=known).update(last_issue_at=self._now)
+            older = Q(last_issue_at=None) | Q(last_issue_at__lt=self._now - _ISSUE_SEEN_EVERY)
+            Connector.objects.filter(older, pk__in=known).update(last_issue_at=self._now)
         sick = Connector.objects.filter(pk__in=known).exclude(health=Health.HEALTHY, failures=0, breaker_until=None)
         sick.update(health=Health.HEALTHY, health_text="", health_at=self._now, failures=0, breaker_until=None)
 
@@ -356,6 +349,13 @@ class Recorder:
             self._connector(job, result, Effect.OPEN_BREAKER)
 
 
+def _asked(job: Job) -> Asked:
+    if job.asked is None:  # pragma: no cover  only jobs of orders come here
+        raise AssertionError(job.kind)
+    return job.asked
+
+
+@lru_cache(maxsize=256)
 def _chain_id(chain: tuple[bytes, ...]) -> str:
     return hashlib.sha256(b"".join(chain)).hexdigest()
 

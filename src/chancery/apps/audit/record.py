@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from chancery.apps.audit.models import Entry
@@ -19,6 +20,7 @@ VERSION = 1
 LIMIT = 60_000
 """Bytes of one entry; transparency logs count an entry's length in 16 bits."""
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _COLUMNS = ("id", "at", "actor", "action", "target_kind", "target_id", "outcome", "team_id", "tree_index", "body")
 
 
@@ -40,7 +42,7 @@ def body(actor: Actor, action: str, at: datetime, note: Note) -> bytes:
     """Return an entry's canonical bytes: sorted keys, no blanks, UTF-8, no floats."""
     entry = {
         "v": VERSION,
-        "at": at.isoformat(timespec="microseconds"),
+        "at": _written(at),
         "actor": {"name": actor.name, "id": actor.user, "how": actor.how, "address": actor.address},
         "via": actor.via,
         "action": action,
@@ -50,12 +52,16 @@ def body(actor: Actor, action: str, at: datetime, note: Note) -> bytes:
         "reason": note.reason[:1000],
         "detail": note.detail,
     }
-    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    raw = text.encode()
+    raw = _canonical(entry).encode()
     if len(raw) > LIMIT:
         entry["detail"] = {"cut": len(raw)}
-        raw = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        raw = _canonical(entry).encode()
     return raw
+
+
+@lru_cache(maxsize=64)
+def _written(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")
 
 
 def rows(actor: Actor, action: str, at: datetime, notes: Sequence[Note]) -> list[tuple[Any, ...]]:

@@ -62,11 +62,12 @@ class Ready:
 
     ask: PlaceOrder
     order: Order
+    values: list[Any]
     decision: Decision
-    digest: str
 
 
 ORDER_COLUMNS = tuple(f.column for f in Order._meta.concrete_fields)
+_BLANK: dict[str, Any] = {f.attname: f.get_default() for f in Order._meta.concrete_fields}
 EVENT_COLUMNS = ("id", "order_id", "at", "kind", "actor", "text", "detail")
 
 
@@ -163,36 +164,41 @@ def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request)
         raise Invalid(list(decision.problems))
     if ask.idem_key is not None and not 1 <= len(ask.idem_key) <= 200:
         raise Invalid.one("Idempotency-Key", "The key has 1 to 200 characters.", "Send a UUID.")
-    target = State.AWAITING_APPROVAL if decision.hold else State.QUEUED
-    order = _order(actor, ask, gathered, request, days)
-    order.state, order.placed_at = target, now
-    order.due_at = now if target is State.QUEUED else None
-    order.id = new_id(now)
-    order.idem_digest = digest(ask, request)
-    return Ready(ask, order, decision, order.idem_digest)
+    row = _row(actor, ask, gathered, request, days)
+    hold = bool(decision.hold)
+    row |= {
+        "state": State.AWAITING_APPROVAL if hold else State.QUEUED,
+        "placed_at": now,
+        "due_at": None if hold else now,
+    }
+    row |= {"id": new_id(now), "idem_digest": digest(ask, request)}
+    values: list[Any] = list(row.values())
+    # By position is four times as fast as by name, and `_BLANK` keeps the order of the fields.
+    return Ready(ask, Order(*values), values, decision)  # type: ignore[misc]  # a list has one type for all fields
 
 
-def _order(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request, days: int) -> Order:
+def _row(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request, days: int) -> dict[str, Any]:
     profile = gathered.profile
-    return Order(
-        profile_id=profile.pk,
-        connector_id=gathered.connector.pk,
-        team_id=profile.team_id,
-        environment_id=profile.environment_id,
-        requested_by_id=actor.user,
-        requested_via=actor.via,
-        comment=ask.comment[:500],
-        csr=request.der,
-        spki_sha256=request.key.spki_sha256,
-        common_name=request.common_name,
-        names=[[n.kind, n.value] for n in request.names],
-        key_type=request.key.label,
-        validity_days=days,
-        product=gathered.product,
-        replaces_id=ask.replaces,
-        idem_route=ask.route if ask.idem_key is not None else "",
-        idem_key=ask.idem_key,
-    )
+    return _BLANK | {
+        "profile_id": profile.pk,
+        "connector_id": gathered.connector.pk,
+        "team_id": profile.team_id,
+        "environment_id": profile.environment_id,
+        "requested_by_id": actor.user,
+        "requested_via": actor.via,
+        "comment": ask.comment[:500],
+        "csr": request.der,
+        "spki_sha256": request.key.spki_sha256,
+        "common_name": request.common_name,
+        "names": [[n.kind, n.value] for n in request.names],
+        "key_type": request.key.label,
+        "validity_days": days,
+        "product": gathered.product,
+        "poll_state": {},
+        "replaces_id": ask.replaces,
+        "idem_route": ask.route if ask.idem_key is not None else "",
+        "idem_key": ask.idem_key,
+    }
 
 
 def digest(ask: PlaceOrder, request: Request) -> str:
@@ -233,7 +239,7 @@ def _known(items: Sequence[tuple[Actor, PlaceOrder]]) -> dict[tuple[int | None, 
 
 
 def _same(before: Order, one: Ready) -> Order | ChanceryError:
-    if before.idem_digest == one.digest:
+    if before.idem_digest == one.order.idem_digest:
         before.repeated = True  # type: ignore[attr-defined]  # tells the door to answer 200 instead of 201
         return before
     return Conflict(
@@ -256,7 +262,7 @@ def _repeated(item: tuple[Actor, PlaceOrder], one: Ready | ChanceryError) -> Ord
 def _store(fresh: list[tuple[Actor, Ready]]) -> None:
     if not fresh:
         return
-    insert(Order, ORDER_COLUMNS, [[getattr(r.order, f.attname) for f in Order._meta.concrete_fields] for _, r in fresh])
+    insert(Order, ORDER_COLUMNS, [ready.values for _, ready in fresh])
     insert(OrderEvent, EVENT_COLUMNS, [_event(actor, ready) for actor, ready in fresh])
     _audit(fresh)
 

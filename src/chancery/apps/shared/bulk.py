@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import JSONField, Model
-from django.db.models.fields import BinaryField, DateTimeField, UUIDField
+from django.db.models.fields import DateTimeField, UUIDField
 
 _COPY_FROM = 8
 """Fewer rows than this are not worth a COPY."""
@@ -36,63 +36,71 @@ def insert(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[A
 def _insert_postgresql(model: type[Model], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
     table = connection.ops.quote_name(model._meta.db_table)
     names = ", ".join(connection.ops.quote_name(c) for c in columns)
-    converts = _converters(model, columns, "postgresql")
+    values = _converted(rows, _converters(model, columns, "postgresql"))
     with connection.cursor() as cursor:
         if len(rows) < _COPY_FROM:
             marks = ", ".join(["%s"] * len(columns))
             sql = f"INSERT INTO {table} ({names}) VALUES " + ", ".join([f"({marks})"] * len(rows))
-            cursor.execute(
-                sql, [c(v) if v is not None else None for row in rows for c, v in zip(converts, row, strict=True)]
-            )
+            cursor.execute(sql, [value for row in values for value in row])
             return
         with cursor.cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row([c(v) if v is not None else None for c, v in zip(converts, row, strict=True)])
+            for row in values:
+                copy.write_row(row)
 
 
 def _insert_sqlite(model: type[Model], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
     table = connection.ops.quote_name(model._meta.db_table)
     names = ", ".join(connection.ops.quote_name(c) for c in columns)
     marks = ", ".join(["?"] * len(columns))
-    converts = _converters(model, columns, "sqlite")
-    values = [tuple(c(v) if v is not None else None for c, v in zip(converts, row, strict=True)) for row in rows]
+    values = _converted(rows, _converters(model, columns, "sqlite"))
     connection.ensure_connection()
     # The driver's own cursor: Django's rewrites every `%s` and logs each row.
     connection.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
 
 
+def _converted(rows: Sequence[Sequence[Any]], converters: Sequence[tuple[int, Convert]]) -> list[list[Any]]:
+    """Return copies of the rows with those columns converted that need it; `None` stays."""
+    values = [list(row) for row in rows]
+    for index, convert in converters:
+        for row in values:
+            value = row[index]
+            if value is not None:
+                row[index] = convert(value)
+    return values
+
+
 @lru_cache(maxsize=256)
-def _converters(model: type[Model], columns: tuple[str, ...], vendor: str) -> tuple[Convert, ...]:
+def _converters(model: type[Model], columns: tuple[str, ...], vendor: str) -> tuple[tuple[int, Convert], ...]:
     fields = {f.column: f for f in model._meta.concrete_fields}
-    return tuple(_converter(fields[column], vendor) for column in columns)
+    found = ((index, _converter(_target(fields[column]), vendor)) for index, column in enumerate(columns))
+    return tuple((index, convert) for index, convert in found if convert is not None)
 
 
-def _converter(field: Any, vendor: str) -> Convert:
-    target = field
-    while getattr(target, "target_field", None) is not None and target.is_relation:
-        target = target.target_field
-    if isinstance(target, JSONField):
-        return _json
-    if isinstance(target, UUIDField):
-        return _keep if vendor == "postgresql" else _hex
-    if isinstance(target, DateTimeField):
-        return _keep if vendor == "postgresql" else _sqlite_time
-    if isinstance(target, BinaryField):
-        return bytes
-    return _keep
+def _target(field: Any) -> Any:
+    """Return the column that a reference points at, else the field itself."""
+    while field.is_relation:
+        field = field.target_field
+    return field
 
 
-def _keep(value: Any) -> Any:
-    return value
+def _converter(field: Any, vendor: str) -> Convert | None:
+    if isinstance(field, JSONField):
+        return _JSON
+    if vendor == "postgresql":
+        return None
+    if isinstance(field, UUIDField):
+        return _hex
+    return _sqlite_time if isinstance(field, DateTimeField) else None
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _hex(value: UUID) -> str:
     return value.hex
 
 
+@lru_cache(maxsize=1024)
 def _sqlite_time(value: datetime) -> str:
+    # As the framework writes times; a batch shares a few moments, so they are written once.
     return str(value.astimezone(UTC).replace(tzinfo=None))

@@ -116,7 +116,7 @@ class Local:
         ),
         calls_per_second=100_000,
         burst=100_000,
-        concurrency=200,
+        concurrency=800,
         dedup=Dedup.RETURN_ORIGINAL,
         cpu_bound=True,
         lease=timedelta(seconds=60),

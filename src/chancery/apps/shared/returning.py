@@ -1,0 +1,80 @@
+"""Conditional updates that return the rows they changed: one statement, one round trip.
+
+Both databases have `UPDATE … RETURNING`, the ORM has not. Values go in and come out as Python values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import JSONField, Model
+from django.db.models.fields import DateTimeField, UUIDField
+
+
+def returned(model: type[Model], columns: Sequence[str], sql: str, params: Sequence[Any]) -> list[dict[str, Any]]:
+    """Run `sql`, which ends before RETURNING, and return `columns` (attribute names) of each changed row."""
+    readers = _readers(model, tuple(columns), connection.vendor)
+    fields = {f.attname: f.column for f in model._meta.concrete_fields}
+    wanted = ", ".join(connection.ops.quote_name(fields[name]) for name in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} RETURNING {wanted}", [_adapted(p) for p in params])
+        rows = cursor.fetchall()
+    return [
+        {n: r(v) if r is not None and v is not None else v for n, r, v in zip(columns, readers, row, strict=True)}
+        for row in rows
+    ]
+
+
+def one_of(values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Return the SQL that follows a column to compare it with any of `values`, and its parameters."""
+    if connection.vendor == "postgresql":
+        return "= ANY(%s)", [list(values)]
+    return f"IN ({', '.join(['%s'] * len(values))})", list(values)
+
+
+def skip_locked() -> str:
+    """Return what makes a selecting part pass over rows that another worker holds."""
+    # SQLite has one writer at a time, so there is nothing to pass over.
+    return " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+
+
+def _adapted(value: Any) -> Any:
+    if connection.vendor == "postgresql":
+        return value
+    if isinstance(value, UUID):
+        return value.hex
+    return str(value.astimezone(UTC).replace(tzinfo=None)) if isinstance(value, datetime) else value
+
+
+@lru_cache(maxsize=64)
+def _readers(model: type[Model], columns: tuple[str, ...], vendor: str) -> tuple[Callable[[Any], Any] | None, ...]:
+    fields = {f.attname: f for f in model._meta.concrete_fields}
+    return tuple(_reader(_target(fields[name]), vendor) for name in columns)
+
+
+def _target(field: Any) -> Any:
+    while field.is_relation:
+        field = field.target_field
+    return field
+
+
+def _reader(field: Any, vendor: str) -> Callable[[Any], Any] | None:
+    if isinstance(field, JSONField):
+        return json.loads
+    if vendor == "postgresql":
+        return None
+    if isinstance(field, UUIDField):
+        return UUID
+    return _moment if isinstance(field, DateTimeField) else None
+
+
+def _moment(value: datetime | str) -> datetime:
+    # The driver converts columns whose declared type it sees, which RETURNING does not promise.
+    parsed = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return parsed.replace(tzinfo=UTC)
