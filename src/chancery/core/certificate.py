@@ -17,6 +17,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from chancery.core.decoding import UNREADABLE
 from chancery.core.errors import ChanceryError, Invalid, Problem
 from chancery.core.keys import KeyFacts, describe_key, signature_label, spki_sha256
+from chancery.core.lean import Lean
 from chancery.core.names import Name, canonical, parse_name
 
 _KINDS: dict[type[x509.GeneralName], str] = {
@@ -41,7 +42,7 @@ class Mismatch(ChanceryError):
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateFacts:
+class CertificateFacts(Lean):
     """A certificate, decoded once.
 
     `serial`, `sha256` and the key ids are lower-case hex (a key id that is not there is empty), times
@@ -146,19 +147,36 @@ def check_issued(leaf: bytes, chain: Sequence[bytes], expected: Expected) -> tup
 
     Raises `Mismatch` naming everything that is not as ordered: key, names, dates, issuer, signature.
     """
+    return check_decoded(decode(leaf, chain), expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A CA's answer, decoded and not yet checked."""
+
+    facts: CertificateFacts
+    certificate: x509.Certificate
+    issuers: tuple[x509.Certificate, ...]
+
+
+def decode(leaf: bytes, chain: Sequence[bytes]) -> Decoded:
+    """Return a CA's answer decoded; raises `Mismatch` where it cannot be."""
     try:
         cert = x509.load_der_x509_certificate(leaf)
-        found = _facts(leaf, cert)
-        issuers = _issuers(tuple(chain))
+        return Decoded(_facts(leaf, cert), cert, _issuers(tuple(chain)))
     except UNREADABLE:
         problem = Problem("certificate", "The CA's answer holds a certificate that cannot be decoded.", "", "garbled")
         raise Mismatch([problem]) from None
-    problems = _compare(found, expected)
-    ordered, broken = _order(cert, issuers)
+
+
+def check_decoded(found: Decoded, expected: Expected) -> tuple[CertificateFacts, tuple[bytes, ...]]:
+    """Return what `check_issued` does, of an answer that is decoded already."""
+    problems = _compare(found.facts, expected)
+    ordered, broken = _order(found.certificate, found.issuers)
     problems += broken
     if problems:
         raise Mismatch(problems)
-    return found, ordered
+    return found.facts, ordered
 
 
 def _compare(found: CertificateFacts, expected: Expected) -> list[Problem]:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from chancery.core.errors import Invalid, Problem
+from chancery.core.lean import Lean
 
 PrivateKey = Any
 """A private key of the cryptography library; its kinds have no common base."""
@@ -48,7 +49,7 @@ _SMALL = prod(p for p in range(2, 752) if all(p % q for q in range(2, isqrt(p) +
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFacts:
+class KeyFacts(Lean):
     """A public key: `label` is the name used in profiles, such as RSA-2048 or EC-P256."""
 
     algorithm: str

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 import idna
 
 from chancery.core.errors import Invalid
+from chancery.core.lean import Lean
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}\Z")
@@ -21,7 +22,7 @@ KINDS = ("dns", "ip", "email", "uri")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Name:
+class Name(Lean):
     """One subject alternative name: `kind` is dns, ip, email or uri; `value` is canonical."""
 
     kind: str

@@ -35,7 +35,6 @@ _ORDER_FIELDS = (
     "attempt",
     "searches",
     "cancel_requested",
-    "version_id",
     "profile_id",
     "team_id",
     "environment_id",

@@ -13,7 +13,7 @@ from chancery import catalog
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.secret import Secret
 from chancery.engine.jobs import Job, Result
-from chancery.engine.work import do
+from chancery.engine.work import do_all
 from chancery.sdk.authority import Context
 
 Settings = tuple[str, tuple[tuple[str, Any], ...], tuple[tuple[str, str], ...]]
@@ -28,7 +28,7 @@ def pool(processes: int) -> ProcessPoolExecutor:
 def run(settings: Settings, jobs: list[Job]) -> list[Result]:
     """Do a batch of jobs of one connector version."""
     authority = _authority(settings)
-    return [do(job, authority, SYSTEM_CLOCK.now) for job in jobs]
+    return do_all(jobs, authority, SYSTEM_CLOCK.now)
 
 
 def _quiet() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from chancery.core.certificate import CertificateFacts
+from chancery.core.lean import Lean
 from chancery.core.names import Name
 from chancery.core.order import State
 from chancery.sdk.outcome import Pending, RevocationPending, Revoked
@@ -38,7 +39,7 @@ ORIGIN: dict[Kind, State] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Lean):
     """An order's values, as a seat needs them."""
 
     id: UUID
@@ -59,7 +60,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(Lean):
     """One claimed act: on which row, under which fence, through which connector version."""
 
     kind: Kind
@@ -74,7 +75,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class Good(Lean):
     """A certificate that passed every check, with its chain in order."""
 
     facts: CertificateFacts

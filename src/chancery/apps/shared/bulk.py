@@ -85,7 +85,7 @@ def _target(field: Any) -> Any:
 
 def _converter(field: Any, vendor: str) -> Convert | None:
     if isinstance(field, JSONField):
-        return _JSON
+        return _json
     if vendor == "postgresql":
         return None
     if isinstance(field, UUIDField):
@@ -93,7 +93,12 @@ def _converter(field: Any, vendor: str) -> Convert | None:
     return _sqlite_time if isinstance(field, DateTimeField) else None
 
 
-_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _json(value: Any) -> str:
+    # Most JSON columns of most rows are still empty.
+    return "{}" if value == {} else _encode(value)
 
 
 def _hex(value: UUID) -> str:

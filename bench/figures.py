@@ -1,0 +1,56 @@
+"""Percentiles, and the shape of a result file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sqlite3
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value below which `share` (0 to 1) of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def milliseconds(seconds: list[float]) -> dict[str, float]:
+    """Return median, 95th percentile and maximum in milliseconds."""
+    return {
+        "median_ms": round(percentile(seconds, 0.5) * 1000, 1),
+        "p95_ms": round(percentile(seconds, 0.95) * 1000, 1),
+        "max_ms": round(max(seconds) * 1000, 1),
+        "count": len(seconds),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what a reader must know to compare."""
+    return {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "kernel": platform.release(),
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return found.stdout.strip()
+
+
+def save(part: str, database: str, figures: dict[str, Any]) -> Path:
+    """Write one part's result; the last run of a part on a database replaces the one before."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{part}-{database}.json"
+    whole = {"part": part, "database": database, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    text = json.dumps({**whole, "machine": machine(), **figures}, indent=2)
+    path.write_text(f"{text}\n", encoding="utf-8")
+    return path
