@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -22,7 +24,7 @@ Settings = tuple[str, tuple[tuple[str, Any], ...], tuple[tuple[str, str], ...]]
 
 def pool(processes: int) -> ProcessPoolExecutor:
     """Return the processes; they are started afresh, so they hold no database connection."""
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet)
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
 
 
 def run(settings: Settings, jobs: list[Job]) -> list[Result]:
@@ -31,9 +33,18 @@ def run(settings: Settings, jobs: list[Job]) -> list[Result]:
     return do_all(jobs, authority, SYSTEM_CLOCK.now)
 
 
-def _quiet() -> None:
+def _begin() -> None:
     # The worker stops its processes itself, after the batch; a terminal's Ctrl-C must not.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, name="follow", daemon=True).start()
+
+
+def _follow() -> None:
+    """End with the worker, also when it was killed: nobody else would ever wake a process that waits for work."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @lru_cache(maxsize=16)
