@@ -1,0 +1,42 @@
+"""Runs a command of `chancery` for a CA that is quick to settle with: `python -m tests.chaos.child worker`.
+
+The simulated CA finds an order at once, so waiting a minute for its search, and two for a lease, would only make the
+tests slow. `CHAOS` may name a boundary (see `boundaries.py`) as `at kind order signal`.
+"""
+
+import os
+import sys
+from dataclasses import replace
+from datetime import timedelta
+
+from chancery.doors.cli.main import main
+
+
+def hurry():
+    from chancery.authorities.digicert import authority
+    from chancery.authorities.local.authority import Local
+    from chancery.engine import record
+
+    lease = timedelta(seconds=float(os.environ["CHAOS_LEASE"]))
+    soon = timedelta(seconds=0.3)
+    digicert = authority.DigiCert
+    digicert.facts = replace(digicert.facts, lease=lease, search_lag=soon, calls_per_second=500, burst=500)
+    Local.facts = replace(Local.facts, lease=lease)
+    assert authority._SOON
+    assert record._MIN_WAIT
+    authority._SOON = record._MIN_WAIT = soon
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
+    django.setup()
+    hurry()
+    if os.environ.get("CHAOS"):
+        from tests.chaos.boundaries import Boundary
+
+        at, kind, order, number = os.environ["CHAOS"].split()
+        Boundary(at, kind, order, int(number)).install()
+    sys.argv[0] = "chancery"
+    main()

@@ -1,0 +1,124 @@
+"""Real processes on the test's own database, and what is asked of the tables and the ledger."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from chancery.apps.connectors import sealing
+from chancery.apps.orders.models import Order, OrderEvent
+from chancery.apps.orders.place import PlaceOrder, place_many
+from chancery.core.order import ENDS
+from tests.cast import request_pem
+
+ROOT = Path(__file__).resolve().parents[2]
+START = 60.0
+"""Outer limit, in seconds, for a process to start on a busy machine."""
+
+
+def home_at(folder):
+    """Make a home whose key is the test's, and whose SQLite database is; return the environment that leads there."""
+    folder.mkdir(mode=0o700)
+    sealing.seal("x", table="t", record="r", field="f")  # makes the key, unless there is one
+    shutil.copy(settings.KEK_FILE, folder / "kek")
+    where = connection.settings_dict
+    if connection.vendor == "postgresql":
+        url = f"postgresql://{where['USER']}@/{where['NAME']}?host={where['HOST']}"
+        return {"CHANCERY_HOME": str(folder), "CHANCERY_DATABASE_URL": url}
+    (folder / "chancery.sqlite3").symlink_to(where["NAME"])
+    return {"CHANCERY_HOME": str(folder), "CHANCERY_DATABASE_URL": ""}
+
+
+def until(done, seconds, what, step=0.02):
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"not in time: {what() if callable(what) else what}"
+        time.sleep(step)
+
+
+class Stand:
+    """Starts workers and servers, each in a process group of its own; none outlives the test."""
+
+    def __init__(self, folder, lease=3.0):
+        self._log, self._lease, self._all = folder / "children.log", lease, []
+        self._where = home_at(folder / "home")
+
+    def start(self, *command, chaos=""):
+        environment = {
+            **os.environ,
+            **self._where,
+            "CHAOS": chaos,
+            "CHAOS_LEASE": str(self._lease),
+        }
+        with self._log.open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.child", *command],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._all.append(process)
+        return process
+
+    def worker(self, chaos=""):
+        return self.start("worker", "--processes", "1", chaos=chaos)
+
+    def kill(self, process):
+        """Kill -9 a process with everything that it started."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def stop(self, process):
+        """Ask a process to end, as an administrator does."""
+        process.terminate()
+        assert process.wait(60) == 0, self._log.read_text()[-3000:]
+
+    def settle(self, workers=1, seconds=120.0):
+        """Let fresh workers finish everything that is open, then end them."""
+        started = [self.worker() for _ in range(workers)]
+        until(lambda: not open_orders(), seconds, lambda: f"{states()}\n{self._log.read_text()[-3000:]}", 0.1)
+        for process in started:
+            self.stop(process)
+
+    def close(self):
+        for process in self._all:
+            if process.poll() is None:
+                self.kill(process)
+
+
+def place(actor, profile, hosts):
+    """Place one order a host name; each must be accepted."""
+    placed = place_many(actor, [PlaceOrder(profile, request_pem(host)) for host in hosts])
+    assert all(isinstance(order, Order) for order in placed), placed
+    return placed
+
+
+def open_orders():
+    return Order.objects.exclude(state__in=list(ENDS)).count()
+
+
+def states():
+    return dict(Counter(Order.objects.values_list("state", flat=True)))
+
+
+def state(order):
+    return Order.objects.get(pk=order.pk).state
+
+
+def events(order):
+    return list(OrderEvent.objects.filter(order=order).order_by("id").values_list("kind", flat=True))
+
+
+def paid(simulator):
+    """Return order id → how many orders the CA has for it."""
+    return {tag.removeprefix("chancery:"): n for tag, n in simulator.ledger.orders_by_reference().items()}
