@@ -1,18 +1,24 @@
-"""The last look before the first byte: the connector must still be what the job was claimed for.
+"""The last look before the first byte: the order must still be this worker's, the connector what it was claimed for.
 
 Seat threads never touch the database, so a thread of its own, with its own connection, answers them.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from concurrent.futures import Future
 
-from chancery.apps.connectors.models import Connector, Status
+from django.db import DatabaseError, connection, connections
+
+from chancery.apps.connectors.models import Status
+from chancery.apps.orders.models import Order
+from chancery.apps.shared.action import current_clock
 from chancery.engine.jobs import Job, Kind
 from chancery.engine.work import StopHere
 
+log = logging.getLogger("chancery.engine")
 _TIMEOUT = 30.0
 
 
@@ -36,7 +42,11 @@ class Gate:
             return
         answer: Future[bool] = Future()
         self._questions.put((job, answer))
-        if not answer.result(_TIMEOUT):
+        try:
+            allowed = answer.result(_TIMEOUT)
+        except TimeoutError:
+            allowed = False
+        if not allowed:
             raise StopHere
 
     def close(self) -> None:
@@ -45,18 +55,34 @@ class Gate:
         self._thread.join(_TIMEOUT)
 
     def _run(self) -> None:
-        from django.db import connections
-
         while (question := self._questions.get()) is not None:
             job, answer = question
-            try:
-                answer.set_result(still(job))
-            except Exception as error:
-                answer.set_exception(error)
+            answer.set_result(_look(job))
         connections.close_all()
 
 
+def _look(job: Job) -> bool:
+    """Ask the database, once more over a fresh connection if need be; without an answer nothing is sent."""
+    for _ in range(2):
+        try:
+            return still(job)
+        except DatabaseError:
+            connection.close()
+        except Exception as error:
+            log.error("the last look failed: %s", type(error).__name__)
+            break
+    return False
+
+
 def still(job: Job) -> bool:
-    """Say whether the connector is active and unchanged since the claim."""
-    rows = Connector.objects.filter(pk=job.connector or job.row, deleted_at=None, status=Status.ACTIVE, epoch=job.epoch)
-    return rows.exists()
+    """Say whether the order is under this job's fence and lease, and its connector active and unchanged.
+
+    A worker that was asleep for long may have lost the order to another one, which must not send it twice.
+    """
+    rows = Order.objects.filter(pk=job.row, fence=job.fence, lease_until__gt=current_clock().now())
+    return rows.filter(
+        connector=job.connector,
+        connector__deleted_at=None,
+        connector__status=Status.ACTIVE,
+        connector__epoch=job.epoch,
+    ).exists()
