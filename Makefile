@@ -1,5 +1,5 @@
 # Everything there is to learn. Each target does all the set-up it needs.
-.PHONY: help setup setup-test demo test check docs
+.PHONY: help setup setup-test demo test chaos check docs
 SHELL := /bin/bash
 TEST := .venv/bin/pytest -q -n 2
 
@@ -23,6 +23,10 @@ test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage
 	$(TEST) --cov=src/chancery --cov-report= src tests
 	bash scripts/with-postgres.sh $(TEST) --cov=src/chancery --cov-append --cov-report= src tests
 	@.venv/bin/python scripts/coverage_gate.py
+
+chaos: setup-test ## Kill -9 at every step and at random, barriers, keys; minutes (CHANCERY_CHAOS_SEED=n repeats)
+	.venv/bin/pytest -q --long tests/chaos
+	bash scripts/with-postgres.sh .venv/bin/pytest -q --long tests/chaos
 
 docs: setup ## Write the reference from the code
 	@.venv/bin/python scripts/reference.py
