@@ -1,0 +1,18 @@
+"""One installation per test process, one Chromium per module."""
+
+import pytest
+
+from tests.browser import stand as stands
+
+
+@pytest.fixture(scope="session")
+def where():
+    with stands.stand() as made:
+        yield made
+
+
+# Not for the session: while Playwright is open its event loop runs in this thread, where other tests use the database.
+@pytest.fixture(scope="module")
+def browser():
+    with stands.chromium() as made:
+        yield made

@@ -1,0 +1,75 @@
+"""Every route of the console, and what it is: a page to look at, a form's target, or a file."""
+
+NOWHERE = "00000000-0000-0000-0000-000000000000"
+
+PAGES = {
+    "home": "/",
+    "login": "/login",
+    "password": "/password",
+    "people": "/people",
+    "tokens": "/tokens",
+    "ca_types": "/integrations/ca-connectors",
+    "connectors": "/integrations/ca-connectors/type/digicert",
+    "connector_create": "/integrations/ca-connectors/type/digicert/create",
+    "connector": "/integrations/ca-connectors/{connector}",
+    "connector_edit": "/integrations/ca-connectors/{connector}/edit",
+    "connector_copy": "/integrations/ca-connectors/{connector}/copy",
+    "connector_delete": "/integrations/ca-connectors/{connector}/delete",
+    "call": "/calls/{call}",
+    "profiles": "/profiles",
+    "profile_create": "/profiles/create",
+    "profile_edit": "/profiles/{profile}",
+    "orders": "/orders",
+    "order_new": "/orders/new",
+    "order": "/orders/{order}",
+    "certificates": "/certificates",
+    "certificate": "/certificates/{certificate}",
+    "audit": "/audit",
+}
+"""Route name → its address; braces stand for the sample object of that kind."""
+
+FORMS = {
+    "logout": "/logout",
+    "connector_test_unsaved": "/integrations/ca-connectors/type/digicert/test",
+    "connector_bulk": "/integrations/ca-connectors/type/digicert/bulk",
+    "connector_test": "/integrations/ca-connectors/{connector}/test",
+    "connector_switch": "/integrations/ca-connectors/{connector}/switch/activate",
+    "profile_delete": "/profiles/{profile}/delete",
+    "order_act": "/orders/{order}/do/cancel",
+    "certificate_revoke": "/certificates/{certificate}/revoke",
+    "certificate_renew": "/certificates/{certificate}/renew",
+}
+"""Routes that only take what a form sends."""
+
+FILES = {
+    "connector_export": "/integrations/ca-connectors/type/digicert/export.csv",
+    "certificate_download": "/certificates/{certificate}/download/chain",
+    "audit_export": "/audit/export",
+}
+"""Routes that answer with a file."""
+
+ANONYMOUS = {"login"}
+
+
+def unlisted():
+    """Return the problems between the urlconf and the tables above; needs Django set up."""
+    from django.urls import Resolver404, resolve
+
+    from chancery.doors.console.urls import urlpatterns
+
+    listed = {**PAGES, **FORMS, **FILES}
+    names = {str(p.name) for p in urlpatterns}
+    problems = [f"{n}: not listed in tests/browser/routes.py" for n in sorted(names - set(listed))]
+    problems += [f"{n}: listed, but no route of the console" for n in sorted(set(listed) - names)]
+    for name, path in listed.items():
+        try:
+            found = resolve(_filled(path)).url_name
+        except Resolver404:
+            found = None
+        if found != name:
+            problems.append(f"{name}: {path} leads to {found}")
+    return problems
+
+
+def _filled(path):
+    return path.format(**dict.fromkeys(("connector", "call", "profile", "order", "certificate"), NOWHERE))

@@ -1,0 +1,105 @@
+"""Fills a throw-away installation with something to look at, and prints the ids: run by `stand.py` as a program."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+PASSWORD = "correct horse battery"
+COMMON = {"team": "Operations", "environment": "Production", "owner": "Ada Byron", "contact": "pki@example.com"}
+
+
+def people(host):
+    from chancery.apps.accounts import actions, queries, start
+    from chancery.apps.accounts.models import Team
+
+    everywhere = {"ada": "administrator", "pat": "administrator", "kim": "administrator", "dan": "auditor"}
+    start.first_administrator(host, "first")
+    team = Team.objects.get(name="Operations").pk
+    for name, role in everywhere.items():
+        actions.create_user(host, name, PASSWORD, grants=[(role, None, None)])
+    amy = actions.create_user(host, "amy", PASSWORD, grants=[("approver", team, None)])
+    rob = actions.create_user(host, "rob", PASSWORD, grants=[("requester", team, None)])
+    actors = {u.username: queries.actor_of(u, how="session", address="127.0.0.1") for u in (amy, rob)}
+    ada = queries.actor_of(queries.users(host).get(username="ada"), how="session", address="127.0.0.1")
+    actions.create_token(ada, "Nightly inventory", 90)
+    return {**actors, "ada": ada}
+
+
+def connectors(ada, simulated):
+    from chancery.apps.connectors import actions
+
+    account = simulated["credentials"]
+    values = {
+        "base_url": simulated["url"],
+        "allowed_networks": "127.0.0.0/8",
+        "api_key": account["api_key"],
+        "reference_field_id": account["reference_field_id"],
+        "skip_approval": True,
+        **COMMON,
+    }
+    eu = actions.create(ada, "digicert", {"name": "DigiCert Europe", "region": "EU", **values})
+    us = actions.create(ada, "digicert", {"name": "DigiCert Americas", "region": "US", **values})
+    actions.create(ada, "local", {"name": "Local CA", **COMMON})
+    return eu, us
+
+
+def profiles(ada, organization):
+    from chancery.apps.profiles import actions
+
+    product = {"product": "ssl_basic", "organization_id": organization}
+    public = actions.create(ada, {"name": "Public TLS", "connector": "DigiCert Europe", "product": product})
+    actions.create(ada, {"name": "Public TLS, Americas", "connector": "DigiCert Americas", "product": product})
+    actions.create(ada, {"name": "Internal TLS", "connector": "Local CA", "validity_days": 20})
+    actions.create(ada, {"name": "Internal TLS, approved", "connector": "Local CA", "needs_approval": True})
+    return public
+
+
+def order(actor, profile, host):
+    from chancery.apps.orders.place import PlaceOrder, place
+    from chancery.core import csr, keys
+    from chancery.core.names import parse_name
+
+    return place(actor, PlaceOrder(profile, csr.build(keys.generate("EC-P256"), [parse_name(host)], host)))
+
+
+def until(done, what):
+    deadline = time.monotonic() + 40
+    while not done():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"samples: {what} did not happen in time")
+        time.sleep(0.1)
+
+
+def make(simulated):
+    from chancery.apps.certificates import actions as certificates
+    from chancery.apps.certificates.models import Certificate
+    from chancery.apps.connectors import actions
+    from chancery.apps.connectors.models import Call
+    from chancery.apps.shared.actor import host_actor
+
+    by = people(host_actor("samples"))
+    eu, us = connectors(by["ada"], simulated)
+    public = profiles(by["ada"], simulated["credentials"]["organization_id"])
+    actions.deactivate(by["ada"], us.pk)
+    first = order(by["rob"], "Public TLS", "www.example.com")
+    for host in ("db1.example.com", "a-host-with-quite-a-long-name.department.intranet.example.com"):
+        order(by["rob"], "Internal TLS", host)
+    order(by["rob"], "Internal TLS, approved", "payroll.example.com")
+    order(by["rob"], "Public TLS, Americas", "shop.example.com")
+    call = actions.test_saved(by["ada"], eu.pk)
+    until(lambda: Certificate.objects.count() == 3, "issuing three certificates")
+    until(lambda: Call.objects.get(pk=call.pk).state not in {"due", "running"}, "the connection test")
+    spoilt = Certificate.objects.get(common_name="db1.example.com")
+    certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")
+    until(lambda: Certificate.objects.get(pk=spoilt.pk).revocation == "confirmed", "the revocation")
+    certificate = Certificate.objects.get(order=first)
+    found = {"connector": eu, "call": call, "profile": public, "order": first, "certificate": certificate}
+    return {kind: str(row.pk) for kind, row in found.items()}
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    print(json.dumps(make(json.loads(Path(sys.argv[1]).read_text())["simulators"]["digicert"])))

@@ -1,0 +1,95 @@
+"""Every page of the route table, light and dark, wide and narrow."""
+
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser import routes
+from tests.browser.stand import ROOT, log_in
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+pytestmark = pytest.mark.skipif(
+    bool(os.environ.get("CHANCERY_DATABASE_URL")), reason="what a page looks like does not depend on the database"
+)
+
+
+@pytest.fixture(scope="module")
+def cookies(browser, where):
+    return log_in(browser, where, "ada")
+
+
+def test_every_route_is_listed():
+    assert routes.unlisted() == []
+
+
+@pytest.mark.parametrize("name", sorted(routes.FORMS))
+def test_what_only_forms_send_to_is_no_page(where, name):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(where.address(routes.FORMS[name]))
+    refused.value.close()
+    assert refused.value.code == 405
+
+
+def test_files_are_downloads(browser, where, cookies):
+    context = browser.new_context(storage_state=cookies)
+    for path in routes.FILES.values():
+        answer = context.request.get(where.address(path))
+        assert answer.status == 200
+        assert answer.headers["content-disposition"].startswith("attachment")
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", sorted(routes.PAGES))
+def test_page(browser, where, cookies, name, scheme):
+    state = None if name in routes.ANONYMOUS else cookies
+    context = browser.new_context(storage_state=state, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    said, asked = [], []
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    answer = page.goto(where.address(routes.PAGES[name]), wait_until="networkidle")
+    assert answer.status == 200
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert urlsplit(page.url).path == where.address(routes.PAGES[name]).removeprefix(where.url)
+    assert page.locator("html").get_attribute("data-bs-theme") == scheme
+    open_menus(page)
+    assert serious(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert wider_than_the_screen(page) == []
+    assert serious(page) == []
+    assert said == []
+    assert [u for u in asked if urlsplit(u).scheme != "data" and not u.startswith(where.url + "/")] == []
+    context.close()
+
+
+def open_menus(page):
+    """Open what is folded, so that it is judged too."""
+    for summary in page.locator("details:not([open]) > summary").all()[:1]:
+        summary.click()
+
+
+def serious(page):
+    """Return what axe finds serious or critical. It is put in by the debugger, so the page's own policy stays on."""
+    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        (v["id"], v["help"], [n["html"][:200] for n in v["nodes"]][:5])
+        for v in found
+        if v["impact"] in {"serious", "critical"}
+    ]
+
+
+def wider_than_the_screen(page):
+    """Return the elements that make the page scroll sideways."""
+    return page.evaluate(
+        """() => document.documentElement.scrollWidth <= window.innerWidth && window.innerWidth === 390 ? []
+          : [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 390)
+            .map(e => e.outerHTML.slice(0, 120)).slice(0, 10).concat(['width ' + window.innerWidth])"""
+    )
