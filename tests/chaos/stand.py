@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from chancery.apps.connectors import sealing
+from chancery.apps.connectors.models import WorkerBeat
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place_many
 from chancery.core.order import ENDS
@@ -81,11 +82,13 @@ class Stand:
     def stop(self, process):
         """Ask a process to end, as an administrator does."""
         process.terminate()
-        assert process.wait(60) == 0, self._log.read_text()[-3000:]
+        code = process.wait(60)
+        assert code == 0, f"ended with {code}: {self._log.read_text()[-3000:]}"
 
     def settle(self, workers=1, seconds=120.0):
         """Let fresh workers finish everything that is open, then end them."""
         started = [self.worker() for _ in range(workers)]
+        until(lambda: all(alive(process) for process in started), START, "no sign of life")
         until(lambda: not open_orders(), seconds, lambda: f"{states()}\n{self._log.read_text()[-3000:]}", 0.1)
         for process in started:
             self.stop(process)
@@ -101,6 +104,11 @@ def place(actor, profile, hosts):
     placed = place_many(actor, [PlaceOrder(profile, request_pem(host)) for host in hosts])
     assert all(isinstance(order, Order) for order in placed), placed
     return placed
+
+
+def alive(process):
+    """Say whether a worker has given its first sign of life: from then on it obeys signals."""
+    return WorkerBeat.objects.filter(pid=process.pid).exists()
 
 
 def open_orders():
