@@ -37,6 +37,14 @@ class Pacer:
         """Give seats back."""
         self._busy[connector] = max(0, self._busy.get(connector, 0) - number)
 
+    def seats(self) -> dict[UUID, int]:
+        """Return connector → seats taken, to come back to when a claim is not committed."""
+        return dict(self._busy)
+
+    def back_to(self, seats: dict[UUID, int]) -> None:
+        """Forget what was started since `seats` was read."""
+        self._busy = dict(seats)
+
     def busy(self) -> int:
         """Return how many acts are under way."""
         return sum(self._busy.values())

@@ -77,6 +77,7 @@ class Worker:
     def turn(self) -> int:
         """Record what has come in and claim what is due; returns how many acts were recorded or begun."""
         pairs = self._collect()
+        seats = self._pacer.seats()
         try:
             with transaction.atomic():
                 now = self._clock.now()
@@ -86,6 +87,7 @@ class Worker:
         except Exception:
             # What came in is not lost: it is recorded in a later turn, or found by its lease.
             self._results.put(pairs)
+            self._pacer.back_to(seats)
             raise
         self._release(pairs)
         for built, jobs in claimed:
