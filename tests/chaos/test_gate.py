@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from chancery.apps.orders.models import Order
 from tests.chaos.stand import events, paid, place, state, states, until
@@ -55,3 +55,20 @@ def test_a_lost_database_connection_holds_orders_and_is_replaced(stand, cast, di
     assert not any("order.outcome_unknown" in events(order) for order in later), [events(o) for o in later]
     assert paid(simulator) == {str(order.pk): 1 for order in [first, *later]}
     stand.stop(worker)
+
+
+def test_a_turn_that_cannot_commit_keeps_no_seats(cast, digicert, simulator, engine, monkeypatch):
+    orders = place(cast.rob, "Public", [f"seat{i}.example.com" for i in range(5)])
+    plain = engine.worker._claim
+
+    def claim_then_lose_the_database(now):
+        assert sum(len(jobs) for _, jobs in plain(now)) > 0
+        raise OperationalError
+
+    monkeypatch.setattr(engine.worker, "_claim", claim_then_lose_the_database)
+    for _ in range(10):
+        with pytest.raises(OperationalError):
+            engine.worker.turn()
+    monkeypatch.undo()
+    assert engine.worker._pacer.busy() == 0
+    engine.until(lambda: all(state(order) == "issued" for order in orders), 30)
