@@ -10,7 +10,7 @@ setup: ## Make .venv with .venv/bin/chancery
 	@bash scripts/setup.sh
 
 setup-test: setup
-	@bash scripts/packages.sh postgresql
+	@bash scripts/packages.sh postgresql chromium
 
 demo: setup ## Start sandbox, server and worker, order certificates, show the address
 	@.venv/bin/chancery demo
@@ -28,5 +28,6 @@ chaos: setup-test ## Kill -9 at every step and at random, barriers, keys; minute
 	.venv/bin/pytest -q --long tests/chaos
 	bash scripts/with-postgres.sh .venv/bin/pytest -q --long tests/chaos
 
-docs: setup ## Write the reference from the code
+docs: setup-test ## Write the reference from the code, photograph every page
 	@.venv/bin/python scripts/reference.py
+	@.venv/bin/python scripts/photographs.py
