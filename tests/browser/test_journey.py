@@ -76,7 +76,7 @@ def test_journey(browser, where, way, person, name):
     expect(row(page, name).get_by_text("Active", exact=True)).to_be_visible()
     create_profile(page, hand, where, name)
     order(page, hand, name, "www.example.com")
-    expect(page.get_by_text("issued", exact=True).first).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Issued", exact=True).first).to_be_visible(timeout=SOON)
     expect(page.get_by_role("link", name=re.compile("^Certificate "))).to_be_visible(timeout=SOON)
     to_connectors(page, hand)
     act(page, hand, name, "Deactivate")
@@ -169,7 +169,7 @@ def order(page, hand, name, host):
 def stays_held(page):
     """Look twice, with the page's own update between: the order waits and nothing was sent."""
     for _ in range(2):
-        expect(page.get_by_text("queued", exact=True).first).to_be_visible()
+        expect(page.get_by_text("Queued", exact=True).first).to_be_visible()
         with page.expect_response(lambda answer: "/orders/" in answer.url):
             pass
     expect(page.get_by_role("link", name=re.compile("^Certificate "))).to_have_count(0)
