@@ -168,7 +168,7 @@ def _processes(home: Path, listen: str | None) -> Iterator[dict[str, Any]]:
     port_file = home / "sandbox.json"
     port_file.unlink(missing_ok=True)
     try:
-        started.append(_start("-m", "chancery.sandbox", "--port-file", str(port_file), "--with-parent"))
+        started.append(_start("-m", "chancery.sandbox", "--port-file", str(port_file), f"--with-parent={os.getpid()}"))
         django.setup()
         call_command("migrate", verbosity=0, interactive=False)
         _wait(port_file.exists, _START)

@@ -28,12 +28,24 @@ def simulators(ledgers: Path | None) -> list[Simulator]:
     return found
 
 
+def _orphaned(parent: int | None) -> bool:
+    return parent is not None and os.getppid() != parent
+
+
 def main() -> None:
     """Serve until terminated, or until the parent is gone."""
+    begun_by = os.getppid()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port-file", type=Path, required=True)
     parser.add_argument("--ledger-dir", type=Path)
-    parser.add_argument("--with-parent", action="store_true", help="end when the process that started this ends")
+    parser.add_argument(
+        "--with-parent",
+        nargs="?",
+        const=begun_by,
+        type=int,
+        metavar="PID",
+        help="end when the process that started this ends; with its PID, also when it had ended before we looked",
+    )
     options = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,10 +57,8 @@ def main() -> None:
     fresh = options.port_file.with_suffix(".tmp")
     fresh.write_text(json.dumps({"started": SYSTEM_CLOCK.now().isoformat(), "simulators": where}), encoding="utf-8")
     fresh.rename(options.port_file)
-    parent = os.getppid()
-    while not stop.wait(0.5):
-        if options.with_parent and os.getppid() != parent:
-            break
+    while not _orphaned(options.with_parent) and not stop.wait(0.5):
+        pass
     for one in started:
         one.stop()
 

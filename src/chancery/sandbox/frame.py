@@ -16,11 +16,13 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from chancery.core.clock import Clock
+from chancery.sandbox.clock import ShiftedClock
 from chancery.sandbox.dials import Dials
 from chancery.sandbox.ledger import Ledger
 
 MAX_BODY = 1_000_000
 _HUGE = 8 * 1024 * 1024
+_TEN_YEARS = 10 * 366 * 86_400
 
 
 @dataclass
@@ -33,6 +35,8 @@ class Asked:
     query: list[tuple[str, str]]
     body: bytes
     params: dict[str, str] = field(default_factory=dict)
+    throttled: bool = False
+    """The dials want this call refused for its rate; each CA words that in its own way."""
 
     def json(self) -> Any:
         """Return the body as JSON; None where it is none."""
@@ -54,6 +58,7 @@ class Reply:
     body: bytes = b""
     content_type: str = "application/json"
     acted: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 Handler = Callable[[Asked], Reply]
@@ -86,11 +91,18 @@ class Router:
 
 
 class Simulator:
-    """A simulated CA: `url` is its service, `control` its control door."""
+    """A simulated CA: `url` is its service, `control` its control door.
+
+    A simulator that can say what it keeps sets `state`; one whose work follows the time sets `tick`, which does what
+    has fallen due; `doors` holds its own control requests, by method and path.
+    """
 
     def __init__(self, name: str, answer: Handler, *, prefix: str, ledger: Ledger, dials: Dials, clock: Clock) -> None:
         self.name, self.ledger, self.dials, self.clock = name, ledger, dials, clock
         self.credentials: dict[str, Any] = {}
+        self.state: Callable[[], Any] = dict
+        self.tick: Callable[[], None] = _nothing
+        self.doors: dict[tuple[str, str], Handler] = {}
         self._answer, self._prefix = answer, prefix
         self._server: _Server | None = None
         self._control: _Server | None = None
@@ -139,22 +151,59 @@ class Simulator:
 
     def _control_answer(self, asked: Asked) -> Reply:
         what = (asked.method, asked.path)
-        if what == ("PUT", "/dials"):
-            try:
-                self.dials.set(**(asked.json() or {}))
-            except KeyError as error:
-                return json_reply({"unknown": str(error)}, 400)
-        elif what == ("POST", "/down"):
-            self.down()
-        elif what == ("POST", "/up"):
-            self.up()
-        elif what == ("POST", "/reset"):
-            self.dials.reset()
-        elif what == ("GET", "/ledger"):
-            return json_reply({"lines": [vars(line) for line in self.ledger.lines()]})
-        elif what != ("GET", "/dials"):
+        own = self.doors.get(what) or self._controls().get(what)
+        if own is None:
             return json_reply({"unknown": asked.path}, 404)
+        return own(asked)
+
+    def _controls(self) -> dict[tuple[str, str], Handler]:
+        return {
+            ("GET", "/dials"): self._show_dials,
+            ("PUT", "/dials"): self._turn,
+            ("POST", "/down"): lambda asked: self._after(self.down, asked),
+            ("POST", "/up"): lambda asked: self._after(self.up, asked),
+            ("POST", "/reset"): lambda asked: self._after(self.dials.reset, asked),
+            ("GET", "/ledger"): lambda _: json_reply({"lines": [vars(line) for line in self.ledger.lines()]}),
+            ("GET", "/state"): lambda _: json_reply(self.state()),
+            ("POST", "/tick"): self._push,
+        }
+
+    def _show_dials(self, asked: Asked) -> Reply:
+        del asked
         return json_reply(self.dials.as_dict())
+
+    def _after(self, act: Callable[[], None], asked: Asked) -> Reply:
+        act()
+        return self._show_dials(asked)
+
+    def _turn(self, asked: Asked) -> Reply:
+        wanted = asked.json()
+        if not isinstance(wanted, dict):
+            return json_reply({"invalid": "an object of dials is needed"}, 400)
+        try:
+            self.dials.set(**wanted)
+        except KeyError as error:
+            return json_reply({"unknown": str(error)}, 400)
+        except ValueError as error:
+            return json_reply({"invalid": str(error)}, 400)
+        return self._show_dials(asked)
+
+    def _push(self, asked: Asked) -> Reply:
+        """Let time pass: `{"seconds": n}`, 0 by default; then do what is due. Time is pushed for this CA alone."""
+        wanted = asked.json() or {}
+        seconds = wanted.get("seconds", 0) if isinstance(wanted, dict) else None
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _TEN_YEARS:
+            return json_reply({"invalid": "seconds is a number from 0 to ten years"}, 400)
+        if seconds and not isinstance(self.clock, ShiftedClock):
+            return json_reply({"invalid": "this simulator's clock cannot be pushed"}, 400)
+        if isinstance(self.clock, ShiftedClock):
+            self.clock.push(float(seconds))
+        self.tick()
+        return json_reply({"now": self.clock.now().isoformat()})
+
+
+def _nothing() -> None:
+    """Do nothing: nothing of this simulator follows the time."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -239,30 +288,32 @@ class _Talk(BaseHTTPRequestHandler):
         now = dials.now
         if now.delay:
             time.sleep(now.delay)
-        if dials.hits(now.fail_before):
+        fault = dials.next_fault(f"{asked.method} {asked.path}")
+        if fault == "drop" or dials.hits(now.fail_before):
             self._hang_up()
             return
-        if dials.hits(now.error_page):
+        if fault == "page" or dials.hits(now.error_page):
             self._send(Reply(503, b"<html><h1>Maintenance</h1></html>", "text/html"), dials)
             return
+        asked.throttled = fault == "throttle"
         reply = self.server.answer(asked)
-        if self.server.ended or (reply.acted and dials.hits(now.fail_after)):
+        if self.server.ended or fault == "lose" or (reply.acted and dials.hits(now.fail_after)):
             self._hang_up()
             return
-        if reply.acted and dials.hits(now.error_after):
+        if fault == "error" or (reply.acted and dials.hits(now.error_after)):
             reply = Reply(500, b"<html>error</html>", "text/html")
-        self._send(self._spoil(reply, dials), dials)
+        self._send(self._spoil(reply, dials, fault), dials, half=fault == "half")
 
-    def _spoil(self, reply: Reply, dials: Dials) -> Reply:
+    def _spoil(self, reply: Reply, dials: Dials, fault: str) -> Reply:
         if dials.now.huge:
             return Reply(reply.status, b" " * _HUGE, reply.content_type)
-        if dials.hits(dials.now.garbled):
+        if fault == "garbled" or dials.hits(dials.now.garbled):
             return Reply(reply.status, b"\x00\xff{garbled", reply.content_type)
         return reply
 
-    def _send(self, reply: Reply, dials: Dials | None) -> None:
+    def _send(self, reply: Reply, dials: Dials | None, *, half: bool = False) -> None:
         skew = dials.now.clock_skew if dials else 0.0
-        half = dials is not None and bool(reply.body) and dials.hits(dials.now.half_body)
+        half = bool(reply.body) and (half or (dials is not None and dials.hits(dials.now.half_body)))
         try:
             self.send_response_only(reply.status)
             date = self.server.simulator.clock.now() + timedelta(seconds=skew)
@@ -270,6 +321,8 @@ class _Talk(BaseHTTPRequestHandler):
             if reply.body or reply.status != 204:
                 self.send_header("Content-Type", reply.content_type)
                 self.send_header("Content-Length", str(len(reply.body)))
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body[: len(reply.body) // 2] if half else reply.body)
             self.wfile.flush()

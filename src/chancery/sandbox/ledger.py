@@ -12,7 +12,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Line:
-    """One paid or lasting act: `kind` is order, revoke or cancel."""
+    """One paid or lasting act: `kind` is order, reissue, duplicate, revoke or cancel.
+
+    `reference` is the client's own, where the CA has a field for it; '' where the client sent none. `csr_sha256` is
+    the SHA-256 (hex) of the request's DER, `spki_sha256` that of its public key.
+    """
 
     seq: int
     at: str
@@ -21,6 +25,7 @@ class Line:
     reference: str
     spki_sha256: str
     detail: str = ""
+    csr_sha256: str = ""
 
 
 class Ledger:
@@ -32,11 +37,20 @@ class Ledger:
         self._path = path
 
     def add(
-        self, at: datetime, kind: str, *, order: str, reference: str = "", spki_sha256: str = "", detail: str = ""
+        self,
+        at: datetime,
+        kind: str,
+        *,
+        order: str,
+        reference: str = "",
+        spki_sha256: str = "",
+        csr_sha256: str = "",
+        detail: str = "",
     ) -> None:
         """Append one line."""
         with self._lock:
-            line = Line(len(self._lines) + 1, at.isoformat(), kind, order, reference, spki_sha256, detail)
+            when, seq = at.isoformat(), len(self._lines) + 1
+            line = Line(seq, when, kind, order, reference, spki_sha256, detail, csr_sha256)
             self._lines.append(line)
             if self._path is not None:
                 with self._path.open("a", encoding="utf-8") as file:
@@ -48,5 +62,9 @@ class Ledger:
             return [line for line in self._lines if kind is None or line.kind == kind]
 
     def orders_by_reference(self) -> Counter[str]:
-        """Return client reference → number of orders; more than one is a double."""
-        return Counter(line.reference for line in self.lines("order"))
+        """Return client reference → number of orders; more than one is a double. Orders without one do not count."""
+        return Counter(line.reference for line in self.lines("order") if line.reference)
+
+    def orders_by_csr(self) -> Counter[str]:
+        """Return SHA-256 of the request → number of orders, also for clients that send no reference."""
+        return Counter(line.csr_sha256 for line in self.lines("order") if line.csr_sha256)
