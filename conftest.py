@@ -1,10 +1,4 @@
-"""A home that is thrown away, and a cast of people for every test."""
-
-import os
-import tempfile
-
-os.environ["CHANCERY_HOME"] = tempfile.mkdtemp(prefix="chancery-test-")
-os.environ.setdefault("CHANCERY_LOG_LEVEL", "ERROR")
+"""A cast of people for every test, and what runs only when asked for."""
 
 pytest_plugins = ["tests.cast"]
 

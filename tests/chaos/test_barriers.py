@@ -209,7 +209,6 @@ def test_s7_deletion_is_refused_while_a_revocation_is_open(cast, digicert, simul
     assert [b.kind for b in refused.value.blockers] == ["certificate"]
 
 
-@pytest.mark.xfail(strict=True, reason="apps.orders.place writes without looking at the connector once more")
 def test_s7_no_order_is_placed_at_a_connector_that_was_deleted_meanwhile(cast, digicert, simulator, monkeypatch):
     from chancery.apps.orders import place as placing
 

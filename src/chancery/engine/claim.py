@@ -15,7 +15,7 @@ from chancery import catalog
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Call, CallState, Connector, Status
 from chancery.apps.orders.models import Order
-from chancery.apps.shared.returning import returned, skip_locked
+from chancery.apps.shared.returning import held, returned, skip_locked
 from chancery.core.names import Name
 from chancery.core.order import RevocationState, State
 from chancery.engine.jobs import Asked, Job, Kind
@@ -77,14 +77,9 @@ def due_connectors(now: datetime) -> list[UUID]:
 
 def connector_row(ident: UUID) -> Ready | None:
     """Read a connector inside a transaction, holding off its administrators until the commit."""
-    # FOR SHARE has no form in the ORM; on SQLite the transaction itself is exclusive. A row that an
-    # administrator or another worker is just changing is passed over until the next turn: waiting could deadlock.
-    lock = " FOR SHARE SKIP LOCKED" if connection.vendor == "postgresql" else ""
-    sql = f"SELECT id FROM connectors_connector WHERE id = %s AND deleted_at IS NULL{lock}"
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [ident if connection.vendor == "postgresql" else ident.hex])
-        if cursor.fetchone() is None:
-            return None
+    # A row that an administrator is just changing is passed over until the next turn: waiting could deadlock.
+    if not held(Connector, [ident], skip=True):
+        return None
     row = Connector.objects.get(pk=ident)
     try:
         descriptor = catalog.get(row.authority)

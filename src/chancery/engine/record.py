@@ -349,6 +349,14 @@ class Recorder:
             self._connector(job, result, Effect.OPEN_BREAKER)
 
 
+def unstorable(result: Result) -> Result:
+    """Return what is recorded when the tables refuse `result`: the order stays findable, and a person is told."""
+    text = "What the CA answered cannot be stored; the log names the place."
+    if isinstance(result, Good):
+        return Bad((text,), reference="".join(c for c in result.reference if c.isprintable()))
+    return Failed("Bug", text)
+
+
 def _asked(job: Job) -> Asked:
     if job.asked is None:  # pragma: no cover  only jobs of orders come here
         raise AssertionError(job.kind)

@@ -33,7 +33,7 @@ from chancery.net.redact import scrub
 from chancery.sdk.authority import Request, Target
 from chancery.sdk.errors import AlreadyDone, AuthorityError, Throttled
 from chancery.sdk.finding import Finding, Level
-from chancery.sdk.outcome import Absence, Issued, Outcome, Pending, Revoked
+from chancery.sdk.outcome import Absence, Issued, Outcome, Pending, RevocationPending, Revoked
 
 log = logging.getLogger("chancery.engine")
 _SEARCH_BACK = timedelta(days=1)
@@ -58,7 +58,8 @@ def do_all(jobs: Sequence[Job], authority: Any, now: Callable[[], datetime]) -> 
     """
     answers = [_guarded(job, partial(_ask, job, authority)) if job.kind is Kind.SUBMIT else None for job in jobs]
     read = [
-        _guarded(job, partial(_read, a)) if isinstance(a, Issued) else a for job, a in zip(jobs, answers, strict=True)
+        a if a is None or isinstance(a, Stopped | Failed) else _guarded(job, partial(_read, a))
+        for job, a in zip(jobs, answers, strict=True)
     ]
     return [
         do(job, authority, now) if one is None else _guarded(job, partial(_finish, one, job, now()))
@@ -66,10 +67,8 @@ def do_all(jobs: Sequence[Job], authority: Any, now: Callable[[], datetime]) -> 
     ]
 
 
-def _finish(one: _Read | Pending | Stopped | Failed, job: Job, now: datetime) -> Result:
-    if isinstance(one, Stopped | Failed):
-        return one
-    return _check(_read(one) if isinstance(one, Pending) else one, _asked(job), now)
+def _finish(one: _Read | Stopped | Failed, job: Job, now: datetime) -> Result:
+    return one if isinstance(one, Stopped | Failed) else _check(one, _asked(job), now)
 
 
 def _guarded(job: Job, act: Callable[[], _T]) -> _T | Stopped | Failed:
@@ -156,6 +155,8 @@ def _judge(outcome: Outcome, asked: Asked, now: datetime, evidence: str = "") ->
 def _read(outcome: Outcome, evidence: str = "") -> _Read:
     if isinstance(outcome, Pending):
         return Waiting(outcome, evidence)
+    if not isinstance(outcome, Issued):
+        raise TypeError(type(outcome).__name__)
     try:
         return outcome, decode(outcome.leaf, outcome.chain)
     except Mismatch as mismatch:
@@ -182,15 +183,20 @@ def _revoke(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
     del now
     extra = job.extra
     try:
-        answer: Result = authority.revoke(_target(extra), RevocationReason(extra["reason"]), extra["comment"])
+        return _revocation(authority.revoke(_target(extra), RevocationReason(extra["reason"]), extra["comment"]))
     except AlreadyDone as error:
         return Revoked(error.message)
-    return answer
 
 
 def _poll_revocation(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
     del now
-    answer: Result = authority.poll_revocation(job.extra["state"], _target(job.extra))
+    return _revocation(authority.poll_revocation(job.extra["state"], _target(job.extra)))
+
+
+def _revocation(answer: object) -> Revoked | RevocationPending:
+    # A plug-in may answer anything; only what says that the CA confirmed it may count as confirmed.
+    if not isinstance(answer, Revoked | RevocationPending):
+        raise TypeError(type(answer).__name__)
     return answer
 
 

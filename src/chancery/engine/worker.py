@@ -29,7 +29,7 @@ from chancery.engine.build import Builder, Built
 from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
 from chancery.engine.pacing import BATCH, Pacer
-from chancery.engine.record import Pair, Recorder
+from chancery.engine.record import Pair, Recorder, unstorable
 from chancery.engine.work import do
 from chancery.sdk.authority import Facts
 
@@ -39,6 +39,7 @@ _SEATS = 64
 _CALLS_AT_ONCE = 8
 _DRAIN = 30.0
 _BEAT_EVERY = 1.0
+_PAUSE = 1.0
 _NO_CONNECTOR = UUID(int=0)
 _CALL_FACTS = Facts(certificates=None, concurrency=_CALLS_AT_ONCE, calls_per_second=50, burst=50)  # type: ignore[arg-type]  # only its pace is read
 
@@ -68,7 +69,12 @@ class Worker:
             except OperationalError:
                 log.exception("the database does not answer; trying again")
                 close_old_connections()
-                stop.wait(1.0)
+                stop.wait(_PAUSE)
+                continue
+            except Exception:
+                # One row that nobody foresaw must not end the work on all the others.
+                log.exception("a turn failed; trying again")
+                stop.wait(_PAUSE)
                 continue
             if not worked:
                 self._wait(IDLE)
@@ -84,10 +90,14 @@ class Worker:
                 self._timers(now)
                 Recorder(now, self._rng).record(pairs)
                 claimed = self._claim(now)
-        except Exception:
+        except OperationalError:
             # What came in is not lost: it is recorded in a later turn, or found by its lease.
             self._results.put(pairs)
             self._pacer.back_to(seats)
+            raise
+        except Exception:
+            self._pacer.back_to(seats)
+            self._singly(pairs)
             raise
         self._release(pairs)
         for built, jobs in claimed:
@@ -99,11 +109,35 @@ class Worker:
         deadline = self._clock.monotonic() + _DRAIN
         while self._pacer.busy() and self._clock.monotonic() < deadline:
             self._wait(0.1)
-            pairs = self._collect()
-            with transaction.atomic():
-                Recorder(self._clock.now(), self._rng).record(pairs)
-            self._release(pairs)
+            try:
+                self._singly(self._collect())
+            except OperationalError:
+                log.exception("the database does not answer; trying again")
+                close_old_connections()
         self.close()
+
+    def _singly(self, pairs: list[Pair]) -> None:
+        """Record each result in a commit of its own, so that one that cannot be stored keeps back no other."""
+        for done, pair in enumerate(pairs):
+            try:
+                self._one(pair)
+            except OperationalError:
+                self._results.put(pairs[done:])
+                raise
+            self._release([pair])
+
+    def _one(self, pair: Pair) -> None:
+        job, result = pair
+        for attempt in (result, unstorable(result)):
+            try:
+                with transaction.atomic():
+                    Recorder(self._clock.now(), self._rng).record([(job, attempt)])
+                return
+            except OperationalError:
+                raise
+            except Exception as error:
+                # Not the traceback: it may quote what the CA sent.
+                log.error("the result of a %s cannot be stored: %s", job.kind, type(error).__name__)
 
     def close(self) -> None:
         """End threads and processes."""

@@ -23,6 +23,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import REGISTRY, current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
+from chancery.apps.shared.returning import held
 from chancery.core.csr import Limits, Request, parse
 from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
@@ -222,6 +223,7 @@ def _write(
     items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | ChanceryError]
 ) -> list[Order | ChanceryError]:
     known = _known(items)
+    gone = _gone({one.order.connector_id for one in prepared if isinstance(one, Ready)})
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []
     seen: dict[tuple[int | None, str, str], Ready] = {}
@@ -233,11 +235,27 @@ def _write(
         if ask.idem_key is not None and (before := known.get(key) or (seen[key].order if key in seen else None)):
             results.append(_same(before, one))
             continue
+        if one.order.connector_id in gone:
+            results.append(_deleted_meanwhile())
+            continue
         seen[key] = one
         fresh.append((actor, one))
         results.append(one.order)
     _store(fresh)
     return results
+
+
+def _gone(connectors: set[UUID]) -> set[UUID]:
+    """Return those that were deleted since they were looked up; the others cannot be until the commit."""
+    return connectors - held(Connector, connectors) if connectors else set()
+
+
+def _deleted_meanwhile() -> Conflict:
+    return Conflict(
+        "The profile's connector has just been deleted.",
+        remedy="Give the profile another connector, then place the order again.",
+        code="no_connector",
+    )
 
 
 def _known(items: Sequence[tuple[Actor, PlaceOrder]]) -> dict[tuple[int | None, str, str], Order]:

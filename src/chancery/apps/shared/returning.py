@@ -6,7 +6,7 @@ Both databases have `UPDATE … RETURNING`, the ORM has not. Values go in and co
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -42,6 +42,22 @@ def skip_locked() -> str:
     """Return what makes a selecting part pass over rows that another worker holds."""
     # SQLite has one writer at a time, so there is nothing to pass over.
     return " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+
+
+def held(model: type[Model], ids: Iterable[UUID], *, skip: bool = False) -> set[UUID]:
+    """Return which of `ids` are not deleted, and keep others from changing those rows until the commit.
+
+    `skip` leaves out rows that somebody is changing at this moment, instead of waiting for them. FOR SHARE has no
+    form in the ORM; on SQLite the transaction itself is exclusive.
+    """
+    some, values = one_of(sorted(ids))
+    lock = f" FOR SHARE{' SKIP LOCKED' if skip else ''}" if connection.vendor == "postgresql" else ""
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM {table} WHERE deleted_at IS NULL AND id {some}{lock}", [_adapted(v) for v in values]
+        )
+        return {_uuid(value) if isinstance(value, str) else value for (value,) in cursor.fetchall()}
 
 
 def _adapted(value: Any) -> Any:
