@@ -31,6 +31,7 @@ class Built:
     authority: Any
     door: HttpDoor | None
     settings: Settings
+    secrets: tuple[Secret, ...] = ()
 
 
 class Builder:
@@ -81,7 +82,8 @@ class Builder:
         config = cls.config.model_validate({**plain, **secrets})
         context = Context(http=door, clock=self._clock, log=logging.getLogger(f"chancery.authority.{slug}"))  # type: ignore[arg-type]  # None only where nothing outside is reached
         revealed = tuple(sorted((n, s.reveal()) for n, s in secrets.items()))
-        return Built(cls(config, context), door, (slug, tuple(sorted(plain.items())), revealed))
+        settings = (slug, tuple(sorted(plain.items())), revealed)
+        return Built(cls(config, context), door, settings, tuple(secrets.values()))
 
     def _door(self, where: dict[str, Any], secrets: dict[str, Secret]) -> HttpDoor:
         return HttpDoor(

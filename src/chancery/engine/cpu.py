@@ -15,6 +15,7 @@ from chancery import catalog
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.secret import Secret
 from chancery.engine.jobs import Job, Result
+from chancery.engine.said import fit
 from chancery.engine.work import do_all
 from chancery.sdk.authority import Context
 
@@ -29,8 +30,8 @@ def pool(processes: int) -> ProcessPoolExecutor:
 
 def run(settings: Settings, jobs: list[Job]) -> list[Result]:
     """Do a batch of jobs of one connector version."""
-    authority = _authority(settings)
-    return do_all(jobs, authority, SYSTEM_CLOCK.now)
+    secrets = tuple(Secret(text) for _, text in settings[2])
+    return [fit(result, secrets) for result in do_all(jobs, _authority(settings), SYSTEM_CLOCK.now)]
 
 
 def _begin() -> None:

@@ -353,7 +353,7 @@ def unstorable(result: Result) -> Result:
     """Return what is recorded when the tables refuse `result`: the order stays findable, and a person is told."""
     text = "What the CA answered cannot be stored; the log names the place."
     if isinstance(result, Good):
-        return Bad((text,), reference="".join(c for c in result.reference if c.isprintable()))
+        return Bad((text,))
     return Failed("Bug", text)
 
 

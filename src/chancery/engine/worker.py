@@ -30,6 +30,7 @@ from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
 from chancery.engine.pacing import BATCH, Pacer
 from chancery.engine.record import Pair, Recorder, unstorable
+from chancery.engine.said import fit
 from chancery.engine.work import do
 from chancery.sdk.authority import Facts
 
@@ -231,7 +232,7 @@ class Worker:
 
     def _sit(self, built: Built, job: Job) -> None:
         self._gate.enter(job)
-        self._report([(job, do(job, built.authority, self._clock.now))])
+        self._report([(job, fit(do(job, built.authority, self._clock.now), built.secrets))])
         if job.version is None and built.door is not None:
             built.door.close()
 
