@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.models import Q
 
 from chancery import catalog
@@ -127,7 +128,7 @@ class Recorder:
         return done
 
     def _chains(self, chains: set[tuple[bytes, ...]]) -> None:
-        rows = [Chain(sha256=_chain_id(c), ders=[base64.b64encode(d).decode() for d in c]) for c in chains if c]
+        rows = [Chain(sha256=_chain_id(c), ders=[base64.b64encode(d).decode() for d in c]) for c in chains]
         Chain.objects.bulk_create(rows, ignore_conflicts=True)
 
     def _certificate(self, job: Job, result: Good) -> list[Any]:
@@ -140,7 +141,7 @@ class Recorder:
             "team_id": asked.team,
             "environment_id": asked.environment,
             "der": facts.der,
-            "chain_id": _chain_id(result.chain) if result.chain else None,
+            "chain_id": _chain_id(result.chain),
             "serial": facts.serial,
             "issuer": facts.issuer[:500],
             "common_name": asked.common_name,
@@ -159,32 +160,45 @@ class Recorder:
         order = Order.objects.filter(pk=job.row, fence=job.fence).first()
         if order is None:
             return
-        if isinstance(result, Waiting):
-            self._waiting(order, job, result)
-        elif isinstance(result, Stopped):
-            self._move(order, State.QUEUED, "The connector changed before anything was sent.", due_at=self._now)
-        elif isinstance(result, Bad):
-            text = "The certificate that came back is not what was ordered: " + " ".join(result.problems)
-            self._move(
-                order,
-                State.QUARANTINED,
-                text,
-                due_at=None,
-                reason=text,
-                reason_code="mismatch",
-                ca_reference=result.reference[:200],
-            )
-        elif isinstance(result, Missing):
-            self._missing(order, job, result)
-        elif isinstance(result, Cancelled):
-            self._move(order, State.CANCELLED, "The CA withdrew it.", due_at=None)
-        elif isinstance(result, Failed):
-            self._failed(order, job, result)
+        self._outcomes[type(result)](order, job, result)
+
+    @cached_property
+    def _outcomes(self) -> dict[type[Any], Callable[[Order, Job, Any], None]]:
+        return {
+            Waiting: self._waiting,
+            Stopped: self._stopped,
+            Bad: self._bad,
+            Missing: self._missing,
+            Cancelled: self._cancelled,
+            Failed: self._failed,
+        }
+
+    def _stopped(self, order: Order, job: Job, result: Stopped) -> None:
+        del job, result
+        self._move(order, State.QUEUED, "The connector changed before anything was sent.", due_at=self._now)
+
+    def _cancelled(self, order: Order, job: Job, result: Cancelled) -> None:
+        del job, result
+        self._move(order, State.CANCELLED, "The CA withdrew it.", due_at=None)
+
+    def _bad(self, order: Order, job: Job, result: Bad) -> None:
+        del job
+        text = "The certificate that came back is not what was ordered: " + " ".join(result.problems)
+        self._move(
+            order,
+            State.QUARANTINED,
+            text,
+            due_at=None,
+            reason=text,
+            reason_code="mismatch",
+            ca_reference=result.reference[:200],
+            evidence={"certificate": base64.b64encode(result.leaf).decode()},
+        )
 
     def _waiting(self, order: Order, job: Job, result: Waiting) -> None:
         pending = result.pending
         note = pending.text != order.reason or order.state != State.PENDING
-        columns = {
+        columns: dict[str, Any] = {
             "due_at": self._now + max(pending.next_check, _MIN_WAIT),
             "poll_state": pending.state,
             "pending_kind": str(pending.kind),
@@ -216,6 +230,10 @@ class Recorder:
         rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent)
         if job.kind is Kind.ADOPT and error.kind in {"NotFound", "RejectedByPolicy"}:
             rule = Consequence(State.OUTCOME_UNKNOWN, Effect.NONE, Retry.NEVER)
+        unwilling = job.kind is Kind.CANCEL and error.kind in {"RejectedByPolicy", "ValidationFailed"}
+        if unwilling:
+            # The CA refuses to withdraw it: that says nothing against the order itself.
+            rule = Consequence(State.PENDING, Effect.NONE, Retry.BACKOFF)
         attempt = order.attempt + 1
         self._connector(job, error, rule.effect)
         columns: dict[str, Any] = {
@@ -223,6 +241,7 @@ class Recorder:
             "attempt": attempt,
             "reason_code": error.code or error.kind,
             "reason": f"{error.message} {error.remedy}".strip(),
+            "cancel_requested": order.cancel_requested and not unwilling,
         }
         same = order.state == rule.target and order.reason == columns["reason"]
         self._move(order, rule.target, _evidence(error), silent=same, **columns)
@@ -239,7 +258,16 @@ class Recorder:
         # While the breaker is open nothing is claimed, so an order that waits for health is simply due.
         return self._now if rule.retry is Retry.WHEN_HEALTHY else self._now + next_gap(attempt, self._rng)
 
-    def _move(self, order: Order, target: State, text: str, *, silent: bool = False, **columns: Any) -> None:
+    def _move(
+        self,
+        order: Order,
+        target: State,
+        text: str,
+        *,
+        silent: bool = False,
+        evidence: dict[str, str] | None = None,
+        **columns: Any,
+    ) -> None:
         step = None if order.state == target == State.SUBMITTING else move(State(order.state), target, Cause.ENGINE)
         columns |= {"state": target, "fence": None, "lease_until": None}
         if target in {State.REJECTED, State.FAILED, State.CANCELLED}:
@@ -247,7 +275,7 @@ class Recorder:
         Order.objects.filter(pk=order.pk).update(**columns)
         if silent or step is None:
             return
-        self._event(order.pk, step.event, text, {"cause": columns.get("reason_code", "")})
+        self._event(order.pk, step.event, text, {"cause": columns.get("reason_code", ""), **(evidence or {})})
         self._note_order(order.pk, order.common_name, order.team_id, target)
 
     def _note_order(self, ident: UUID, name: str, team: int, state: State) -> None:
@@ -301,8 +329,8 @@ class Recorder:
         columns = self._revocation_columns(job, result, row)
         columns |= {"fence": None, "lease_until": None}
         Certificate.objects.filter(pk=row.pk).update(**columns)
-        if columns.get("revocation") != row.revocation:
-            state = str(columns.get("revocation", row.revocation))
+        state = str(columns.get("revocation", row.revocation))
+        if state != row.revocation:
             self._notes.append(
                 Note("certificate", str(row.pk), row.common_name, team=row.team_id, detail={"revocation": state})
             )
@@ -349,12 +377,13 @@ class Recorder:
             self._connector(job, result, Effect.OPEN_BREAKER)
 
 
-def unstorable(result: Result) -> Result:
+def unstorable(result: Result, error: Exception) -> Result:
     """Return what is recorded when the tables refuse `result`: the order stays findable, and a person is told."""
     text = "What the CA answered cannot be stored; the log names the place."
-    if isinstance(result, Good):
-        return Bad((text,))
-    return Failed("Bug", text)
+    if isinstance(result, Good) and isinstance(error, IntegrityError):
+        text = "The CA answered with a certificate that is stored already, for another order."
+        return Bad((text,), reference=result.reference)
+    return Bad((text,)) if isinstance(result, Good) else Failed("Bug", text)
 
 
 def _asked(job: Job) -> Asked:

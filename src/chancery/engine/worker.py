@@ -129,16 +129,17 @@ class Worker:
 
     def _one(self, pair: Pair) -> None:
         job, result = pair
-        for attempt in (result, unstorable(result)):
+        for _ in range(2):
             try:
                 with transaction.atomic():
-                    Recorder(self._clock.now(), self._rng).record([(job, attempt)])
+                    Recorder(self._clock.now(), self._rng).record([(job, result)])
                 return
             except OperationalError:
                 raise
             except Exception as error:
                 # Not the traceback: it may quote what the CA sent.
                 log.error("the result of a %s cannot be stored: %s", job.kind, type(error).__name__)
+                result = unstorable(result, error)
 
     def close(self) -> None:
         """End threads and processes."""
@@ -273,6 +274,7 @@ class _only_one:  # noqa: N801  reads as the condition it is
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._file.close()
             raise Unavailable(
                 "A worker is running already, and on SQLite there can be only one.",
                 remedy="Stop the other one, or use PostgreSQL for several workers.",

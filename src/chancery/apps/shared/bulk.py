@@ -27,10 +27,10 @@ def insert(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[A
     """Insert `rows`, whose values stand in the order of `columns` (column names), in one go."""
     if not rows:
         return
-    if connection.vendor == "postgresql":
-        _insert_postgresql(model, tuple(columns), rows)
-    else:
-        _insert_sqlite(model, tuple(columns), rows)
+    write = _insert_postgresql if connection.vendor == "postgresql" else _insert_sqlite
+    # The driver's own calls below raise its own errors; everybody above knows the framework's.
+    with connection.wrap_database_errors:
+        write(model, tuple(columns), rows)
 
 
 def _insert_postgresql(model: type[Model], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:

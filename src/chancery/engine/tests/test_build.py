@@ -1,0 +1,50 @@
+"""Connector versions become authorities once, and are kept while there is room."""
+
+import pytest
+
+from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors.models import Call
+from chancery.core.clock import SYSTEM_CLOCK
+from chancery.core.secret import MASK
+from chancery.engine import build
+from chancery.engine.build import Builder
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def builder():
+    made = Builder(SYSTEM_CLOCK, lambda: None)
+    yield made
+    made.close()
+
+
+def test_a_version_is_built_once(remote, builder):
+    first = builder.version("digicert", remote.current_id)
+    assert builder.version("digicert", remote.current_id) is first
+    assert [s.reveal() for s in first.secrets] == ["an-api-key-of-the-test"]
+    assert first.door is not None
+    assert "an-api-key" not in repr(first.secrets)
+    assert MASK in repr(first.secrets)
+
+
+def test_the_one_that_was_not_used_for_longest_goes(remote, local, builder, monkeypatch):
+    monkeypatch.setattr(build, "_KEEP", 1)
+    first = builder.version("digicert", remote.current_id)
+    assert builder.version("local", local.current_id).door is None
+    assert builder.version("digicert", remote.current_id) is not first
+
+
+def test_unsaved_settings_are_opened_from_their_call(cast, remote, builder):
+    values = {
+        "base_url": "http://127.0.0.1:9",
+        "allowed_networks": "127.0.0.0/8",
+        "team": "Operations",
+        "environment": "Production",
+        "api_key": "another-key-of-the-test",
+        "reference_field_id": "11",
+    }
+    call = connectors.test_unsaved(cast.ada, "digicert", values)
+    built = builder.unsaved(Call.objects.get(pk=call.pk))
+    assert [s.reveal() for s in built.secrets] == ["another-key-of-the-test"]
+    built.door.close()

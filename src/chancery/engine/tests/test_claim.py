@@ -1,0 +1,177 @@
+"""What is taken out of the tables, as what, and under which lease."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from chancery import catalog
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.models import Connector
+from chancery.apps.orders.models import Order
+from chancery.engine import claim
+from chancery.engine.jobs import Kind
+from chancery.engine.record import Recorder
+from chancery.engine.tests.kit import CA, Toy, at, job, leaf, rng
+from chancery.engine.work import do
+from chancery.sdk.outcome import Issued
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ready(desk):
+    from django.db import transaction
+
+    with transaction.atomic():
+        return claim.connector_row(desk.connector.pk)
+
+
+def claimed(desk, most=10):
+    from django.db import transaction
+
+    with transaction.atomic():
+        row = claim.connector_row(desk.connector.pk)
+        return claim.claim_orders(row, desk.now, most)
+
+
+def test_a_connector_that_cannot_be_used_is_passed_over(desk, monkeypatch):
+    assert ready(desk).takes_new
+    monkeypatch.setattr(catalog, "load", lambda: catalog.Catalog({}, ()))
+    assert ready(desk) is None
+    monkeypatch.undo()
+    Connector.objects.filter(pk=desk.connector.pk).update(current=None)
+    assert ready(desk) is None
+    Connector.objects.filter(pk=desk.connector.pk).update(deleted_at=desk.now)
+    assert ready(desk) is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"state": "queued"}, Kind.SUBMIT),
+        ({"state": "pending"}, Kind.POLL),
+        ({"state": "pending", "poll_state": {"adopt": "77"}}, Kind.ADOPT),
+        ({"state": "pending", "cancel_requested": True}, Kind.CANCEL),
+        ({"state": "outcome_unknown"}, Kind.SETTLE),
+    ],
+)
+def test_each_state_asks_for_its_own_act(desk, columns, expected):
+    order = desk.order(**columns)
+    jobs, lost = claimed(desk)
+    assert [(j.row, j.kind) for j in jobs] == [(order.pk, expected)]
+    assert lost == []
+    order.refresh_from_db()
+    assert order.lease_until == order.due_at == desk.now + catalog.get("digicert").facts.lease
+    assert order.fence == jobs[0].fence
+    assert claimed(desk) == ([], [])
+
+
+@pytest.mark.parametrize("state", ["awaiting_approval", "issued", "quarantined", "failed"])
+def test_what_waits_for_nobody_is_left_alone(desk, state):
+    desk.order(state)
+    assert claimed(desk) == ([], [])
+
+
+def test_a_lease_that_ran_out_is_never_sent_again_where_the_ca_would_make_a_second(desk):
+    order = desk.order("submitting")
+    assert claimed(desk) == ([], [order.pk])
+
+
+def local_order(desk, local, **columns):
+    desk.connector = local
+    return desk.order("submitting", profile="Internal", **columns)
+
+
+def test_a_lease_that_ran_out_is_sent_again_where_the_ca_gives_the_original_back(desk, local):
+    first_intent = desk.now - timedelta(hours=1)
+    order = local_order(desk, local, intended_at=first_intent)
+    without = local_order(desk, local, intended_at=None)
+    jobs, lost = claimed(desk)
+    assert ({j.row for j in jobs}, {j.kind for j in jobs}, lost) == ({order.pk, without.pk}, {Kind.SUBMIT}, [])
+    order.refresh_from_db()
+    without.refresh_from_db()
+    assert (order.intended_at, without.intended_at) == (first_intent, desk.now)
+    assert order.submitted_at == desk.now
+
+
+def test_it_is_not_sent_again_through_an_inactive_connector(desk, local):
+    order = local_order(desk, local)
+    Connector.objects.filter(pk=local.pk).update(status="inactive")
+    assert claimed(desk) == ([], [order.pk])
+
+
+def test_the_window_in_which_the_ca_remembers_counts_from_the_first_intent(desk, local, monkeypatch):
+    from dataclasses import replace
+
+    from chancery.authorities.local.authority import Local
+
+    monkeypatch.setattr(Local, "facts", replace(Local.facts, dedup_window=timedelta(hours=1)))
+    inside = local_order(desk, local, intended_at=desk.now - timedelta(minutes=59))
+    outside = local_order(desk, local, intended_at=desk.now - timedelta(minutes=61))
+    jobs, lost = claimed(desk)
+    assert ([j.row for j in jobs], lost) == ([inside.pk], [outside.pk])
+
+
+def test_inactive_and_broken_connectors_submit_nothing_new(desk):
+    desk.order("queued")
+    pending = desk.order("pending")
+    rows = Connector.objects.filter(pk=desk.connector.pk)
+    rows.update(status="inactive")
+    assert [j.row for j in claimed(desk)[0]] == [pending.pk]
+    rows.update(status="active", breaker_until=desk.now)
+    desk.order("pending")
+    assert claimed(desk) == ([], [])
+
+
+def test_the_oldest_due_come_first_and_room_is_kept(desk):
+    late = desk.order("queued", due_at=desk.now - timedelta(seconds=1))
+    early = desk.order("queued", due_at=desk.now - timedelta(seconds=9))
+    desk.order("queued", due_at=desk.now + timedelta(seconds=1))
+    assert [j.row for j in claimed(desk, most=1)[0]] == [early.pk]
+    assert [j.row for j in claimed(desk, most=5)[0]] == [late.pk]
+
+
+def issued(desk):
+    order = desk.order()
+    desk.record((desk.job(order, Kind.SUBMIT), do(job(), Toy(submit=Issued(leaf().der, (CA.der,), "ca-1")), at)))
+    return Certificate.objects.get(order=order)
+
+
+def test_a_renewal_tells_the_ca_what_it_replaces(desk):
+    before = issued(desk)
+    renewal = desk.order("queued", replaces_id=before.pk)
+    jobs, _ = claimed(desk)
+    assert [(j.row, j.asked.previous) for j in jobs] == [(renewal.pk, "ca-1")]
+
+
+def revocations(desk, **columns):
+    from django.db import transaction
+
+    made = issued(desk)
+    Certificate.objects.filter(pk=made.pk).update(due_at=desk.now, revocation_reason="superseded", **columns)
+    with transaction.atomic():
+        return claim.claim_revocations(claim.connector_row(desk.connector.pk), desk.now, 5)
+
+
+@pytest.mark.parametrize(("state", "kind"), [("requested", Kind.REVOKE), ("waiting_at_ca", Kind.POLL_REVOCATION)])
+def test_revocations_go_on_while_the_connector_is_inactive(desk, state, kind):
+    Connector.objects.filter(pk=desk.connector.pk).update(status="inactive")
+    found = revocations(desk, revocation=state)
+    assert [(j.kind, j.extra["reference"]) for j in found] == [(kind, "ca-1")]
+    assert claim.due_connectors(desk.now + timedelta(hours=1)) == [desk.connector.pk]
+
+
+def test_revocations_wait_while_the_ca_is_away(desk):
+    made = issued(desk)
+    Connector.objects.filter(pk=made.connector_id).update(breaker_until=desk.now)
+    assert claim.claim_revocations(ready(desk), desk.now, 5) == []
+
+
+def test_two_workers_never_hold_the_same_order(desk):
+    desk.order("queued")
+    first, _ = claimed(desk)
+    assert claimed(desk) == ([], [])
+    later = desk.now + timedelta(hours=1)
+    Recorder(later, rng()).lost([first[0].row], "digicert")
+    assert Order.objects.get(pk=first[0].row).fence is None
+    assert UUID(str(first[0].fence)) == first[0].fence

@@ -1,0 +1,71 @@
+"""The last look before the first byte: without a clear yes nothing is sent."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+from django.db import DatabaseError
+
+from chancery.engine import gate as gates
+from chancery.engine.gate import Gate
+from chancery.engine.jobs import Kind
+from chancery.engine.tests.kit import job
+from chancery.engine.work import StopHere
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    made = Gate()
+    yield made
+    made.close()
+
+
+def asked(gate, monkeypatch, *answers, kind=Kind.SUBMIT):
+    left = iter(answers)
+
+    def still(_):
+        answer = next(left)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(gates, "still", still)
+    monkeypatch.setattr(gates, "connection", SimpleNamespace(close=lambda: None))
+    gate.enter(job(kind))
+    gate.before_send()
+
+
+def test_yes_lets_it_out(gate, monkeypatch):
+    asked(gate, monkeypatch, True)
+
+
+def test_only_submissions_ask(gate, monkeypatch):
+    asked(gate, monkeypatch, kind=Kind.POLL)
+    gate.enter(None)
+    gate.before_send()
+
+
+def test_no_stops_it(gate, monkeypatch):
+    with pytest.raises(StopHere):
+        asked(gate, monkeypatch, False)
+
+
+def test_a_dropped_connection_is_asked_once_more(gate, monkeypatch):
+    asked(gate, monkeypatch, DatabaseError(), True)
+    with pytest.raises(StopHere):
+        asked(gate, monkeypatch, DatabaseError(), DatabaseError())
+
+
+def test_an_unforeseen_error_is_a_no(gate, monkeypatch, caplog):
+    with caplog.at_level(logging.ERROR), pytest.raises(StopHere):
+        asked(gate, monkeypatch, ValueError("hunter2"))
+    assert "the last look failed: ValueError" in caplog.text
+    assert "hunter2" not in caplog.text
+    caplog.clear()
+
+
+def test_no_answer_in_time_is_a_no(gate, monkeypatch):
+    monkeypatch.setattr(gates, "_TIMEOUT", 0.01)
+    gate._questions.put(None)
+    with pytest.raises(StopHere):
+        asked(gate, monkeypatch)

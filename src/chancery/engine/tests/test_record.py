@@ -1,0 +1,241 @@
+"""What came of a job, written once: the order, its timeline, the connector's health, the audit."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import DataError, IntegrityError
+
+from chancery.apps.audit.models import Entry
+from chancery.apps.certificates.models import Certificate, Chain
+from chancery.apps.connectors.models import Connector, Health
+from chancery.apps.orders.models import Order
+from chancery.core.effects import KINDS
+from chancery.engine.jobs import ORIGIN, Bad, Cancelled, Failed, Good, Kind, Missing, Stopped, Waiting
+from chancery.engine.record import Recorder, unstorable
+from chancery.engine.tests.kit import CA, FENCE, Toy, at, job, leaf, rng
+from chancery.engine.work import do
+from chancery.sdk.outcome import Issued, Pending, PendingKind, Revoked
+
+pytestmark = pytest.mark.django_db
+
+
+def good(certificate):
+    return do(job(), Toy(submit=Issued(certificate.der, (CA.der,), "ca-1")), at)
+
+
+CERTIFICATE = leaf()
+GOOD = good(CERTIFICATE)
+UNREACHABLE = Failed("Unreachable", "Nobody answers.", bytes_sent=False, remedy="Look at the network.")
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("kind", list(ORIGIN))
+def test_a_certificate_is_stored_whatever_brought_it(desk, kind):
+    order, event = desk.result(GOOD, kind)
+    stored = Certificate.objects.get(order=order)
+    assert (order.state, order.due_at, order.fence, order.finished_at) == ("issued", None, None, desk.now)
+    assert (bytes(stored.der), stored.ca_reference, stored.spki_sha256) == (
+        CERTIFICATE.der,
+        "ca-1",
+        GOOD.facts.key.spki_sha256,
+    )
+    assert event.kind == ("order.settled" if kind is Kind.SETTLE else "order.issued")
+    assert Entry.objects.filter(action="engine.record", target_id=str(order.pk)).exists()
+
+
+def test_one_chain_is_stored_once(desk):
+    orders = [desk.order() for _ in range(2)]
+    results = [GOOD, good(leaf())]
+    desk.record(*[(desk.job(o, Kind.SUBMIT), r) for o, r in zip(orders, results, strict=True)])
+    assert Chain.objects.count() == 1
+    assert Certificate.objects.exclude(chain=None).count() == 2
+
+
+@pytest.mark.parametrize(
+    "result", [GOOD, Waiting(Pending({})), Bad(("x",)), Missing("x"), Cancelled(), Stopped(), UNREACHABLE]
+)
+def test_a_stale_fence_changes_nothing(desk, result):
+    order = desk.order(fence=UUID(int=8))
+    desk.record((desk.job(order, Kind.SUBMIT), result))
+    again = Order.objects.get(pk=order.pk)
+    assert (again.state, again.fence, again.due_at) == ("submitting", UUID(int=8), order.due_at)
+    assert again.events.count() == 1
+    assert not Certificate.objects.exists()
+
+
+def test_pending_says_whom_it_waits_for_and_is_written_once(desk):
+    pending = Pending({"v": 1}, PendingKind.VALIDATION, timedelta(seconds=90), "The organisation is validated.", "77")
+    order, event = desk.result(Waiting(pending), Kind.SUBMIT, attempt=2)
+    assert (order.state, order.pending_kind, order.ca_reference, order.attempt) == ("pending", "validation", "77", 0)
+    assert (order.due_at, order.reason) == (desk.now + timedelta(seconds=90), "The organisation is validated.")
+    assert event.kind == "order.pending"
+    Order.objects.filter(pk=order.pk).update(fence=FENCE)
+    again = desk.record((desk.job(order, Kind.POLL), Waiting(Pending({"v": 2}, text=pending.text))))[0]
+    assert again.events.count() == order.events.count()
+    assert (again.poll_state, again.ca_reference) == ({"v": 2}, "77")
+
+
+def test_pending_after_a_cancellation_forgets_the_wish(desk):
+    order, _ = desk.result(Waiting(Pending({})), Kind.CANCEL, cancel_requested=True)
+    assert not order.cancel_requested
+
+
+def test_a_refused_cancellation_leaves_the_order_pending(desk):
+    refusal = Failed("RejectedByPolicy", "It is being issued.", remedy="Revoke it then.")
+    order, event = desk.result(refusal, Kind.CANCEL, cancel_requested=True)
+    assert (order.state, order.cancel_requested, order.reason) == (
+        "pending",
+        False,
+        "It is being issued. Revoke it then.",
+    )
+    assert order.due_at > desk.now
+    assert event.kind == "order.waiting"
+
+
+def test_what_was_withdrawn_is_cancelled(desk):
+    order, event = desk.result(Cancelled(), Kind.CANCEL, cancel_requested=True)
+    assert (order.state, order.due_at, order.finished_at, event.kind) == (
+        "cancelled",
+        None,
+        desk.now,
+        "order.cancelled",
+    )
+
+
+def test_a_wrong_certificate_is_kept_from_everybody(desk):
+    order, event = desk.result(Bad(("The key differs.",), b"x", "ca-9"), Kind.SUBMIT)
+    assert (order.state, order.reason_code, order.ca_reference, order.due_at) == (
+        "quarantined",
+        "mismatch",
+        "ca-9",
+        None,
+    )
+    assert "The key differs." in event.text
+    assert event.detail == {"cause": "mismatch", "certificate": "eA=="}
+    assert not Certificate.objects.exists()
+
+
+def test_stopped_before_the_first_byte_waits_again(desk):
+    order, event = desk.result(Stopped(), Kind.SUBMIT)
+    assert (order.state, order.due_at, event.kind) == ("queued", desk.now, "order.requeued")
+
+
+def test_missing_is_searched_again_after_the_lag_then_sent_again_then_left_to_a_person(desk):
+    first, event = desk.result(Missing("Searched."), Kind.SETTLE)
+    assert (first.state, first.searches, event.kind) == ("outcome_unknown", 1, "order.searched")
+    assert first.due_at > desk.now
+    again, event = desk.result(Missing("Searched."), Kind.SETTLE, searches=99)
+    assert (again.state, again.attempt, again.searches, event.kind) == ("queued", 1, 0, "order.settled_absent")
+    last, event = desk.result(Missing("Searched."), Kind.SETTLE, searches=99, attempt=3)
+    assert (last.state, last.due_at, event.kind) == ("outcome_unknown", None, "order.searched")
+    assert "a person decides" in last.reason
+
+
+@pytest.mark.parametrize("kind", list(ORIGIN))
+@pytest.mark.parametrize("error", [*KINDS, "NeverHeardOf"])
+@pytest.mark.parametrize("sent", [True, False])
+def test_no_error_is_lost_or_leaves_an_order_that_nobody_looks_at(desk, kind, error, sent):
+    order, event = desk.result(Failed(error, "It failed.", "c1", "said", sent), kind)
+    assert (order.fence, order.lease_until, order.reason_code) == (None, None, "c1")
+    assert "It failed." in event.text
+    looked_at = order.due_at is not None
+    ended = order.state in {"rejected", "failed"}
+    assert looked_at != (ended or (kind is Kind.ADOPT and order.state == "outcome_unknown" and error != "NeverHeardOf"))
+    if kind is Kind.SUBMIT and sent and error in {"OutcomeUnknown", "ProtocolViolation", "Bug", "NeverHeardOf"}:
+        assert order.state == "outcome_unknown"
+    assert not (kind is Kind.SETTLE and ended)
+
+
+def test_the_same_failure_twice_is_one_line_on_the_timeline(desk):
+    order, _ = desk.result(Failed("Bug", "It failed."), Kind.POLL, reason="It failed.")
+    assert [e.kind for e in order.events.order_by("id")] == ["order.placed"]
+
+
+def test_an_adoption_that_the_ca_does_not_know_goes_back_to_the_person(desk):
+    order, _ = desk.result(Failed("NotFound", "No such order."), Kind.ADOPT)
+    assert (order.state, order.due_at) == ("outcome_unknown", None)
+
+
+def health(desk):
+    row = Connector.objects.get(pk=desk.connector.pk)
+    return row.health, row.failures, row.breaker_until
+
+
+def test_one_outage_counts_once_and_health_returns_with_an_answer(desk):
+    orders = [desk.order() for _ in range(3)]
+    desk.record(*[(desk.job(o, Kind.SUBMIT), UNREACHABLE) for o in orders])
+    state, failures, until = health(desk)
+    assert (state, failures) == (Health.UNREACHABLE, 1)
+    assert until > desk.now
+    desk.record((desk.job(desk.order("pending"), Kind.POLL), Waiting(Pending({}))))
+    assert health(desk) == (Health.HEALTHY, 0, None)
+
+
+def test_a_ca_that_asks_for_patience_gets_it_to_the_second(desk):
+    until = desk.now + timedelta(minutes=7)
+    order, _ = desk.result(Failed("Throttled", "Slow down.", until=until), Kind.SUBMIT)
+    assert (order.state, order.due_at) == ("queued", until)
+    assert health(desk) == (Health.THROTTLED, 1, until)
+
+
+def test_patience_without_a_moment_grows(desk):
+    desk.result(Failed("Throttled", "Slow down."), Kind.SUBMIT)
+    assert health(desk)[2] > desk.now
+
+
+def test_a_refused_login_is_tried_ever_more_rarely_so_that_no_account_is_locked(desk):
+    gaps = []
+    for failures in range(4):
+        Connector.objects.filter(pk=desk.connector.pk).update(failures=failures, breaker_until=None)
+        desk.result(Failed("AuthFailed", "The key is refused."), Kind.SUBMIT)
+        gaps.append((health(desk)[2] - desk.now).total_seconds())
+    assert gaps == [60, 300, 3600, 3600]
+
+
+def test_a_failure_under_old_settings_says_nothing_about_the_new_ones(desk):
+    Connector.objects.filter(pk=desk.connector.pk).update(epoch=desk.connector.epoch + 1)
+    desk.result(UNREACHABLE, Kind.SUBMIT)
+    assert health(desk) == (Health.UNKNOWN, 0, None)
+
+
+def test_the_last_issue_is_written_at_most_every_few_seconds(desk):
+    desk.result(GOOD, Kind.SUBMIT)
+    first = desk.now
+    desk.now += SECOND
+    desk.result(good(leaf()), Kind.SUBMIT)
+    assert Connector.objects.get(pk=desk.connector.pk).last_issue_at == first
+    desk.now += 9 * SECOND
+    desk.result(good(leaf()), Kind.SUBMIT)
+    assert Connector.objects.get(pk=desk.connector.pk).last_issue_at == desk.now
+
+
+def test_lost_submissions_become_unknown_and_are_searched_after_the_lag(desk):
+    order, issued = desk.order(), desk.order("issued")
+    Recorder(desk.now, rng()).lost([order.pk, issued.pk], "digicert")
+    order.refresh_from_db()
+    assert (order.state, order.reason_code) == ("outcome_unknown", "lease_expired")
+    assert order.due_at > desk.now
+    assert Order.objects.get(pk=issued.pk).state == "issued"
+
+
+def test_an_authority_that_cannot_search_leaves_the_unknown_to_people(desk, local):
+    order = desk.order(profile="Internal")
+    Recorder(desk.now, rng()).lost([order.pk], "local")
+    order.refresh_from_db()
+    assert (order.state, order.due_at) == ("outcome_unknown", None)
+    desk.connector = local
+    unknown = desk.order(profile="Internal")
+    submission = desk.job(unknown, Kind.SUBMIT)
+    object.__setattr__(submission, "authority", "local")
+    after = desk.record((submission, Failed("OutcomeUnknown", "Reset.")))[0]
+    assert (after.state, after.due_at) == ("outcome_unknown", None)
+
+
+def test_what_the_tables_refuse_is_kept_as_far_as_it_can_be():
+    assert isinstance(GOOD, Good)
+    assert "cannot be stored" in unstorable(GOOD, DataError()).problems[0]
+    assert "stored already" in unstorable(GOOD, IntegrityError()).problems[0]
+    assert unstorable(GOOD, IntegrityError()).reference == "ca-1"
+    assert unstorable(Waiting(Pending({})), DataError()).kind == "Bug"
+    assert unstorable(Revoked(), DataError()).kind == "Bug"

@@ -1,0 +1,142 @@
+"""Revocations, tests, probes and pick lists: what is written of them."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+
+from chancery.apps.audit.models import Entry
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
+from chancery.core.ids import new_id
+from chancery.engine.jobs import Answered, Failed, Job, Kind, Stopped
+from chancery.engine.record import Recorder
+from chancery.engine.tests.kit import FENCE, rng
+from chancery.engine.tests.test_record import GOOD
+from chancery.sdk.outcome import RevocationPending, Revoked
+
+pytestmark = pytest.mark.django_db
+DOWN = {"findings": [{"stage": "tcp", "level": "failed"}]}
+
+
+@pytest.fixture
+def certificate(desk):
+    order = desk.order()
+    desk.record((desk.job(order, Kind.SUBMIT), GOOD))
+    rows = Certificate.objects.filter(order=order)
+    rows.update(revocation="requested", fence=FENCE, due_at=desk.now)
+    return rows.get()
+
+
+def record(desk, kind, row, result, fence=FENCE):
+    connector = desk.connector
+    job = Job(kind, row, fence, connector.pk, connector.epoch, connector.current_id, "digicert")
+    with transaction.atomic():
+        Recorder(desk.now, rng()).record([(job, result)])
+
+
+def revoke(desk, certificate, result, **more):
+    record(desk, Kind.REVOKE, certificate.pk, result, **more)
+    certificate.refresh_from_db()
+    return certificate
+
+
+def test_a_confirmed_revocation_is_dated_and_audited(desk, certificate):
+    after = revoke(desk, certificate, Revoked("Revoked at the CA."))
+    assert (after.revocation, after.revoked_at, after.due_at, after.fence) == ("confirmed", desk.now, None, None)
+    assert after.revocation_text == "Revoked at the CA."
+    assert Entry.objects.filter(target_kind="certificate", target_id=str(certificate.pk)).count() == 1
+
+
+def test_a_revocation_that_waits_for_a_person_at_the_ca_is_looked_at_again(desk, certificate):
+    after = revoke(desk, certificate, RevocationPending({"request": 7}, timedelta(minutes=5), "Waiting."))
+    assert (after.revocation, after.revocation_state) == ("waiting_at_ca", {"request": 7})
+    assert after.due_at == desk.now + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("kind", ["RejectedByPolicy", "ValidationFailed", "NotFound"])
+def test_a_refused_revocation_says_why_and_is_not_repeated(desk, certificate, kind):
+    after = revoke(desk, certificate, Failed(kind, "It is too old.", remedy="Ask the CA."))
+    assert (after.revocation, after.due_at, after.revocation_text) == ("refused", None, "It is too old. Ask the CA.")
+
+
+def test_a_ca_that_is_away_delays_a_revocation_and_shows_in_its_health(desk, certificate):
+    after = revoke(desk, certificate, Failed("Unreachable", "Nobody answers.", bytes_sent=False))
+    assert (after.revocation, after.attempt) == ("requested", 1)
+    assert after.due_at > desk.now
+    assert Connector.objects.get(pk=desk.connector.pk).health == Health.UNREACHABLE
+    assert not Entry.objects.filter(target_kind="certificate").exists()
+
+
+def test_a_revocation_that_was_stopped_goes_on(desk, certificate):
+    after = revoke(desk, certificate, Stopped())
+    assert (after.revocation, after.due_at) == ("requested", desk.now + timedelta(seconds=1))
+
+
+def test_a_stale_fence_revokes_nothing(desk, certificate):
+    assert revoke(desk, certificate, Revoked(), fence=uuid4()).revocation == "requested"
+
+
+def call(desk, kind, result, *, saved=True, fence=FENCE):
+    made = Call.objects.create(
+        id=new_id(desk.now),
+        kind=kind,
+        connector=desk.connector if saved else None,
+        authority="digicert",
+        due_at=desk.now,
+        fence=FENCE,
+        state=CallState.RUNNING,
+        sealed={"secrets": {"api_key": "sealed"}},
+        asked_by="ada",
+        created_at=desk.now,
+    )
+    record(desk, Kind.CALL, made.pk, result, fence)
+    made.refresh_from_db()
+    return made
+
+
+def health(desk):
+    return Connector.objects.get(pk=desk.connector.pk).health
+
+
+def test_what_was_sealed_in_a_call_is_erased_with_its_answer(desk):
+    made = call(desk, CallKind.DIAGNOSE, Answered({"findings": []}))
+    assert (made.state, made.sealed, made.result, made.fence) == (CallState.DONE, {}, {"findings": []}, None)
+    assert made.finished_at == desk.now
+    assert health(desk) == Health.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (Answered(DOWN, healthy=False, text="tcp: Nobody listens."), Health.UNREACHABLE),
+        (Answered(DOWN, healthy=False, text="login: The key is refused."), Health.LOGIN_REFUSED),
+        (Failed("Bug", "The connector cannot be built."), Health.UNREACHABLE),
+    ],
+)
+def test_a_probe_measures_health(desk, result, expected):
+    call(desk, CallKind.PROBE, result)
+    row = Connector.objects.get(pk=desk.connector.pk)
+    assert row.health == expected
+    assert row.breaker_until > desk.now
+
+
+def test_a_failed_call_keeps_its_reason(desk):
+    made = call(desk, CallKind.DIAGNOSE, Failed("Bug", "The connector cannot be built."), saved=False)
+    assert (made.state, made.result) == (CallState.FAILED, {"error": "The connector cannot be built."})
+    assert health(desk) == Health.UNKNOWN
+
+
+def test_a_stopped_call_says_so_and_measures_nothing(desk):
+    made = call(desk, CallKind.PROBE, Stopped())
+    assert (made.state, health(desk)) == (CallState.FAILED, Health.UNKNOWN)
+
+
+def test_a_pick_list_says_nothing_about_health(desk):
+    made = call(desk, CallKind.CHOICES, Answered({"choices": []}))
+    assert (made.state, health(desk)) == (CallState.DONE, Health.UNKNOWN)
+
+
+def test_a_stale_fence_answers_no_call(desk):
+    assert call(desk, CallKind.PROBE, Answered({}), fence=uuid4()).state == CallState.RUNNING

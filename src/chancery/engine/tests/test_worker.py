@@ -1,0 +1,264 @@
+"""A worker goes on: after a lost database, a row that cannot be stored, a signer that died, and until it is told to stop."""
+
+import logging
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from django.db import OperationalError, connection
+
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors.models import Call, Connector, ConnectorVersion
+from chancery.apps.orders.models import Order
+from chancery.apps.orders.place import PlaceOrder, place
+from chancery.core.errors import Unavailable
+from chancery.engine import worker as workers
+from chancery.engine.jobs import Kind, Missing
+from chancery.engine.record import Recorder
+from chancery.engine.tests.test_record import CERTIFICATE, GOOD, good
+from chancery.engine.worker import Worker
+from tests.cast import request_pem
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def worker(transactional_db):
+    made = Worker()
+    made._signers = ThreadPoolExecutor(1)
+    yield made
+    made._signers.shutdown()
+    made.close()
+
+
+def turns(worker, done, most=200):
+    for _ in range(most):
+        if done():
+            return
+        if not worker.turn():
+            worker._wait(0.02)
+    pytest.fail("the worker did not get there")
+
+
+def issued(order):
+    return lambda: Order.objects.get(pk=order.pk).state == "issued"
+
+
+def internal(cast, name="www.example.com"):
+    return place(cast.rob, PlaceOrder("Internal", request_pem(name)))
+
+
+def test_a_result_that_cannot_be_stored_keeps_back_no_other(desk, worker, caplog, monkeypatch):
+    orders = [desk.order() for _ in range(2)]
+    results = [GOOD, good(CERTIFICATE), Missing("Searched.")]
+    pairs = [(desk.job(o, Kind.SUBMIT), r) for o, r in zip(orders[:2], results[:2], strict=True)]
+    unknown = desk.order("outcome_unknown")
+    worker._report([*pairs, (desk.job(unknown, Kind.SETTLE), results[2])])
+    monkeypatch.setattr(worker, "_claim", lambda now: [])
+    with caplog.at_level(logging.ERROR), pytest.raises(Exception, match="(?i)unique"):
+        worker.turn()
+    after = {str(o.pk): o for o in Order.objects.all()}
+    assert after[str(orders[0].pk)].state == "issued"
+    assert after[str(orders[1].pk)].state == "quarantined"
+    assert "stored already" in after[str(orders[1].pk)].reason
+    assert after[str(unknown.pk)].searches == 1
+    assert "cannot be stored: IntegrityError" in caplog.text
+    caplog.clear()
+    assert worker.turn() == 0
+
+
+def test_what_can_be_stored_in_no_form_is_left_to_its_lease(desk, worker, caplog, monkeypatch):
+    def refuse(self, pairs):
+        if pairs:
+            raise ValueError("refused")
+
+    monkeypatch.setattr(Recorder, "record", refuse)
+    order = desk.order()
+    worker._report([(desk.job(order, Kind.SUBMIT), GOOD)])
+    with caplog.at_level(logging.ERROR), pytest.raises(ValueError, match="^refused$"):
+        worker.turn()
+    assert caplog.text.count("cannot be stored") == 2
+    caplog.clear()
+    assert worker._results.empty()
+    assert Order.objects.get(pk=order.pk).state == "submitting"
+
+
+def test_results_survive_a_database_that_goes_away_while_they_are_written(desk, worker, monkeypatch):
+    plain, calls = Recorder.record, []
+
+    def flaky(self, pairs):
+        calls.append(len(pairs))
+        if len(calls) <= 2:
+            raise (ValueError if len(calls) == 1 else OperationalError)
+        return plain(self, pairs)
+
+    monkeypatch.setattr(Recorder, "record", flaky)
+    order = desk.order()
+    worker._report([(desk.job(order, Kind.SUBMIT), GOOD)])
+    with pytest.raises(OperationalError):
+        worker.turn()
+    worker.turn()
+    assert calls == [1, 1, 1]
+    assert Order.objects.get(pk=order.pk).state == "issued"
+
+
+def failing_turns(worker, monkeypatch, errors, stop):
+    left = iter(errors)
+
+    def turn():
+        error = next(left, None)
+        if error is None:
+            stop.set()
+            return 0
+        raise error
+
+    monkeypatch.setattr(worker, "turn", turn)
+    monkeypatch.setattr(workers, "_PAUSE", 0.0)
+
+
+def test_no_failure_ends_a_worker(worker, monkeypatch, caplog):
+    stop = threading.Event()
+    failing_turns(worker, monkeypatch, [OperationalError(), ValueError()], stop)
+    with caplog.at_level(logging.ERROR):
+        worker.run(stop)
+    assert "the database does not answer" in caplog.text
+    assert "a turn failed" in caplog.text
+    caplog.clear()
+
+
+def test_told_to_stop_it_records_what_is_under_way(cast, local, worker, monkeypatch, caplog):
+    order = internal(cast)
+    worker.turn()
+    assert worker._pacer.busy() >= 1
+    plain, calls = Recorder.record, []
+
+    def flaky(self, pairs):
+        calls.append(len(pairs))
+        if len([c for c in calls if c]) == 1:
+            raise OperationalError
+        return plain(self, pairs)
+
+    monkeypatch.setattr(Recorder, "record", flaky)
+    with caplog.at_level(logging.ERROR):
+        worker.drain()
+    assert "trying again" in caplog.text
+    caplog.clear()
+    assert issued(order)()
+    assert worker._pacer.busy() == 0
+
+
+def test_it_works_until_told_to_stop(cast, local):
+    order, stop = internal(cast), threading.Event()
+    worker = Worker()
+    worker._signers = ThreadPoolExecutor(1)
+    plain = worker.turn
+
+    def turn():
+        worked = plain()
+        if issued(order)():
+            stop.set()
+        return worked
+
+    worker.turn = turn
+    worker.run(stop)
+    assert Certificate.objects.filter(order=order).count() == 1
+
+
+def test_a_second_worker_on_sqlite_is_refused_and_told_why(worker, monkeypatch):
+    class AtOnce(threading.Event):
+        def is_set(self):
+            return True
+
+    monkeypatch.setattr(workers, "connections", type("None", (), {"close_all": staticmethod(lambda: None)}))
+    workers.run(AtOnce())
+    with workers._only_one():
+        if connection.vendor == "sqlite":
+            with pytest.raises(Unavailable, match="only one") as refused:
+                workers.run(AtOnce())
+            assert "PostgreSQL" in refused.value.remedy
+        else:
+            workers.run(AtOnce())
+
+
+def test_a_signing_process_that_died_is_replaced_and_nothing_is_lost(cast, local, worker, monkeypatch, caplog):
+    class Dead:
+        def submit(self, *_):
+            future = Future()
+            future.set_exception(RuntimeError())
+            return future
+
+    pools = [ThreadPoolExecutor(1)]
+    worker._signers = Dead()
+    monkeypatch.setattr(workers.cpu, "pool", lambda _: pools[0])
+    order = internal(cast)
+    with caplog.at_level(logging.ERROR):
+        turns(worker, lambda: Order.objects.get(pk=order.pk).attempt == 1)
+    assert "a signing process ended: RuntimeError" in caplog.text
+    caplog.clear()
+    Order.objects.filter(pk=order.pk).update(due_at=order.placed_at)
+    turns(worker, issued(order))
+    assert worker._signers is pools[0]
+
+
+def test_settings_that_cannot_be_used_hold_orders_and_name_the_connector(cast, local, worker, caplog):
+    order = internal(cast)
+    ConnectorVersion.objects.update(secrets={"issuing_key": {"kid": "gone", "nonce": "", "box": ""}})
+    with caplog.at_level(logging.ERROR):
+        turns(worker, lambda: Order.objects.get(pk=order.pk).reason)
+    assert "cannot be built" in caplog.text
+    caplog.clear()
+    held = Order.objects.get(pk=order.pk)
+    assert (held.state, held.reason_code) == ("queued", "AuthFailed")
+    assert "settings cannot be used" in held.reason
+
+
+def test_a_test_of_settings_that_cannot_be_used_says_so(cast, local, worker):
+    ConnectorVersion.objects.update(secrets={"issuing_key": {"kid": "gone", "nonce": "", "box": ""}})
+    call = connectors.test_saved(cast.ada, local.pk)
+    turns(worker, lambda: Call.objects.get(pk=call.pk).state == "failed")
+    assert "cannot be built" in Call.objects.get(pk=call.pk).result["error"]
+
+
+def test_local_orders_under_way_are_counted_at_deactivation_and_end_well(cast, local, worker):
+    class Later:
+        def __init__(self):
+            self.waiting = []
+
+        def submit(self, act, *args):
+            future = Future()
+            self.waiting.append((future, act, args))
+            return future
+
+    later = worker._signers = Later()
+    order = internal(cast)
+    worker.turn()
+    assert connectors.deactivate(cast.ada, local.pk).submissions == 1
+    held = internal(cast, "later.example.com")
+    worker.turn()
+    for future, act, args in later.waiting:
+        future.set_result(act(*args))
+    worker._signers = ThreadPoolExecutor(1)
+    turns(worker, issued(order))
+    assert Order.objects.get(pk=held.pk).state == "queued"
+
+
+def test_lost_submissions_are_found_in_a_turn(desk, worker):
+    order = desk.order("submitting", due_at=LONG_AGO)
+    turns(worker, lambda: Order.objects.get(pk=order.pk).state == "outcome_unknown")
+
+
+def test_seats_are_kept_and_a_busy_connector_waits(desk, worker, monkeypatch):
+    desk.order("queued", due_at=LONG_AGO)
+    monkeypatch.setattr(worker._pacer, "room", lambda *_: 0)
+    worker._last_beat = worker._clock.monotonic()
+    assert worker.turn() == 0
+
+
+def test_a_connector_that_just_vanished_is_passed_over(desk, worker):
+    desk.order("queued", due_at=LONG_AGO)
+    Connector.objects.update(current=None)
+    worker._last_beat = worker._clock.monotonic()
+    assert worker.turn() == 0
