@@ -66,8 +66,12 @@ class Grouper:
         try:
             results = place_mixed([(actor, ask) for actor, ask, _ in group])
         except Exception as error:
-            for *_, future in group:
-                future.set_exception(error)
+            if len(group) == 1:
+                group[0][2].set_exception(error)
+                return
+            # Nothing was stored. One by one tells whose request it was; the others are not to suffer for it.
+            for item in group:
+                self._commit([item])
             return
         for (*_, future), result in zip(group, results, strict=True):
             if isinstance(result, ChanceryError):

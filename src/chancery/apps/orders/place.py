@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -269,8 +270,10 @@ def _known(items: Sequence[tuple[Actor, PlaceOrder]]) -> dict[tuple[int | None, 
 
 def _same(before: Order, one: Ready) -> Order | ChanceryError:
     if before.idem_digest == one.order.idem_digest:
-        before.repeated = True  # type: ignore[attr-defined]  # tells the door to answer 200 instead of 201
-        return before
+        # A copy: the first of two in one batch is still the one that made it.
+        again = copy(before)
+        again.repeated = True  # type: ignore[attr-defined]  # tells the door to answer 200 instead of 201
+        return again
     return Conflict(
         "This idempotency key was used for a different request.",
         remedy="Use a fresh key for a new request; repeat the old request unchanged to get its order.",
