@@ -15,16 +15,25 @@ _DAY = timedelta(days=1)
 
 
 class SandboxCa:
-    """A root and an intermediate on P-256, living only in memory."""
+    """A root and an intermediate on P-256, living only in memory; an older root vouches for the root as well."""
 
     def __init__(self, now: datetime, name: str = "Sandbox") -> None:
         root_key, self._key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         root_name, self._name = _name(f"{name} Root"), _name(f"{name} Intermediate")
         self.root = _ca(root_name, root_key.public_key(), root_name, root_key, now, 1)
         self.intermediate = _ca(self._name, self._key.public_key(), root_name, root_key, now, 0)
+        old_key, old_name = ec.generate_private_key(ec.SECP256R1()), _name(f"{name} Old Root")
+        self.old_root = _ca(old_name, old_key.public_key(), old_name, old_key, now, 2)
+        self.cross = _ca(root_name, root_key.public_key(), old_name, old_key, now, 1)
 
     def issue(self, key: Any, common_name: str, names: list[str], now: datetime, days: int) -> x509.Certificate:
-        """Return a TLS certificate for a public key and DNS names."""
+        """Return a TLS certificate for a public key and DNS names, from a minute ago and for `days` from then."""
+        return self.issue_until(key, common_name, names, now, now + timedelta(days=days) - timedelta(minutes=1))
+
+    def issue_until(
+        self, key: Any, common_name: str, names: list[str], now: datetime, until: datetime
+    ) -> x509.Certificate:
+        """Return a TLS certificate for a public key and DNS names, from a minute ago."""
         builder = (
             x509.CertificateBuilder()
             .subject_name(_name(common_name[:64]))
@@ -32,7 +41,7 @@ class SandboxCa:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=1))
-            .not_valid_after(now + timedelta(days=days) - timedelta(minutes=1))
+            .not_valid_after(until)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -43,6 +52,10 @@ class SandboxCa:
     def chain(self, leaf: x509.Certificate) -> list[x509.Certificate]:
         """Return leaf, intermediate and root."""
         return [leaf, self.intermediate, self.root]
+
+    def crossed(self, leaf: x509.Certificate) -> list[x509.Certificate]:
+        """Return the longer chain to an older root, through a cross-certificate: four certificates."""
+        return [leaf, self.intermediate, self.cross, self.old_root]
 
 
 def pem(certificates: list[x509.Certificate], line_end: str = "\r\n") -> str:

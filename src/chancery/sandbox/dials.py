@@ -75,6 +75,12 @@ class Dials:
             for name, value in fitting.items():
                 setattr(self._now, name, value)
 
+    def widen(self, kind: type[Any]) -> Dials:
+        """Return these dials with those of `kind` too, a dataclass on top of the present one; for a simulator."""
+        if not issubclass(self._kind, kind):
+            self._now, self._kind = kind(**asdict(self._now)), kind
+        return self
+
     def reset(self) -> None:
         """Turn everything off."""
         self._now = self._kind()
@@ -92,6 +98,13 @@ class Dials:
                 return ""
             now.fail_next -= 1
             return now.fail_next_with
+
+    def take(self, name: str) -> bool:
+        """Count a counting dial down; say whether there was anything left."""
+        with self._lock:
+            left: int = getattr(self._now, name)
+            setattr(self._now, name, max(0, left - 1))
+            return left > 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return all dials."""
