@@ -7,6 +7,8 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from chancery.apps.shared.fields import NameField
+
 
 class Chain(models.Model):
     """The other certificates of a chain, stored once: `sha256` is over the concatenated DER."""
@@ -29,7 +31,7 @@ class Certificate(models.Model):
     chain = models.ForeignKey(Chain, null=True, on_delete=models.PROTECT, db_index=False)
     serial = models.CharField(max_length=64)
     issuer = models.CharField(max_length=500)
-    common_name = models.CharField(max_length=255)
+    common_name = NameField(max_length=255)
     names = models.JSONField(default=list)
     key_type = models.CharField(max_length=20)
     spki_sha256 = models.CharField(max_length=64)
@@ -59,7 +61,9 @@ class Certificate(models.Model):
             models.Index(fields=["common_name", "id"], name="certificate_by_name"),
             models.Index(fields=["serial"], name="certificate_by_serial"),
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="revocation_due"),
-            models.Index(fields=["revocation", "id"], condition=~Q(revocation=""), name="certificate_by_revocation"),
+            models.Index(
+                fields=["revoked_at", "id"], condition=Q(revoked_at__isnull=False), name="certificate_by_revocation"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.shared.action import current_clock
-from chancery.apps.shared.paging import Page, by_id, paginate, prefix, uuid_or_none
-from chancery.apps.shared.scope import visible
+from chancery.apps.shared.paging import Filter, Page, by_id, one_of, paginate, prefix, uuid_or_none
+from chancery.apps.shared.scope import scope, visible
 from chancery.core import pem as text
 from chancery.core.errors import Absent
 from chancery.core.order import RevocationState
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
 
 SORTS = ("-id", "id", "not_after", "-not_after", "common_name", "-common_name")
+STATUSES = ("valid", "expiring", "expired", "revoking", "revoked")
 SOON = timedelta(days=30)
+_NOT_REVOKED = Filter(Q(revoked_at=None), served=False)
 
 
 def visible_to(actor: Actor) -> QuerySet[Certificate]:
@@ -48,20 +51,51 @@ def listing(
     cursor: str = "",
     size: int = 50,
 ) -> Page[Certificate]:
-    """Return one page of certificates. Status filters by date sort by expiry, which is what their index holds."""
-    rows, now = visible_to(actor), current_clock().now()
+    """Return one page of certificates.
+
+    A status sorts by the date that it is about, a search by the name: that is what their indexes hold.
+    `search` is the beginning of a common name, or a whole serial number in hex.
+    """
+    one_of("status", status, STATUSES)
+    one_of("sort", sort, SORTS)
+    rows, filters, sort = _of_status(Certificate.objects.select_related("connector").defer("der"), status, sort)
     if connector:
-        rows = rows.filter(connector=uuid_or_none(connector, "connector"))
-    if status == "revoked":
-        rows = rows.exclude(revocation="")
-    elif status in {"valid", "expiring", "expired"}:
-        bounds = {"valid": {"not_after__gt": now}, "expiring": {"not_after__gt": now, "not_after__lte": now + SOON}}
-        rows = rows.filter(**bounds.get(status, {"not_after__lte": now}))
-        sort = "-not_after" if status == "expired" else "not_after"
-    if search:
-        rows, sort = rows.filter(prefix("common_name", search.lower())), "common_name"
-    rows = rows.select_related("connector").defer("der")
-    return paginate(rows, order=sort if sort in SORTS else "-id", cursor=cursor, size=size)
+        filters.append(Filter(Q(connector=uuid_or_none(connector, "connector"))))
+    serial = _serial(search)
+    if serial and Certificate.objects.filter(serial=serial).exists():
+        filters.append(Filter(Q(serial=serial)))
+    elif search:
+        rows, sort = rows.filter(prefix("common_name", search.strip().lower())), "common_name"
+    return paginate(
+        rows,
+        order=sort or "-id",
+        cursor=cursor,
+        size=size,
+        filters=filters,
+        scope=scope(actor, Permission.CERTIFICATE_VIEW),
+    )
+
+
+def _of_status(rows: QuerySet[Certificate], wanted: str, sort: str) -> tuple[QuerySet[Certificate], list[Filter], str]:
+    """Return the rows of a status, what is still to be looked at one by one, and the order that its index has."""
+    now = current_clock().now()
+    if wanted == "revoked":
+        return rows.filter(revoked_at__isnull=False), [], "-revoked_at"
+    if wanted == "revoking":
+        return rows, [Filter(Q(due_at__isnull=False), ordered=False)], "-id"
+    if wanted == "expired":
+        return rows.filter(not_after__lte=now), [_NOT_REVOKED], "-not_after"
+    if wanted == "expiring":
+        return rows.filter(not_after__gt=now, not_after__lte=now + SOON), [_NOT_REVOKED], "not_after"
+    if wanted == "valid":
+        return rows.filter(not_after__gt=now), [_NOT_REVOKED], "not_after"
+    return rows, [], sort
+
+
+def _serial(search: str) -> str:
+    """Return a serial number as it is stored (hex without leading zeros), or '' for what can only be a name."""
+    text = re.sub(r"[\s:]", "", search).lower().removeprefix("0x").lstrip("0")
+    return text if re.fullmatch("[0-9a-f]{8,40}", text) else ""
 
 
 def status(certificate: Certificate, now: datetime | None = None) -> str:

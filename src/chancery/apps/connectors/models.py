@@ -7,6 +7,10 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from chancery.apps.shared.fields import NameField
+
+_KNOWN = Q(deleted_at__isnull=True)
+
 
 class Status(models.TextChoices):
     """The administrator's switch."""
@@ -35,7 +39,7 @@ class Connector(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     authority = models.CharField(max_length=60)
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     status = models.CharField(max_length=10, choices=Status, default=Status.INACTIVE)
     base_url = models.CharField(max_length=500, blank=True)
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT)
@@ -68,9 +72,10 @@ class Connector(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["authority", "deleted_at", "name", "id"], name="connector_by_name"),
-            models.Index(fields=["authority", "deleted_at", "status", "name", "id"], name="connector_by_status"),
-            models.Index(fields=["authority", "deleted_at", "created_at", "id"], name="connector_by_age"),
+            # Partial, since PostgreSQL does not see that a column which must be NULL leaves the order as it is.
+            models.Index(fields=["authority", "name", "id"], condition=_KNOWN, name="connector_by_name"),
+            models.Index(fields=["authority", "status", "name", "id"], condition=_KNOWN, name="connector_by_status"),
+            models.Index(fields=["authority", "created_at", "id"], condition=_KNOWN, name="connector_by_age"),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from chancery.apps.shared.fields import NameField
 from chancery.core.order import State
 
 DUE_STATES = [State.QUEUED, State.SUBMITTING, State.PENDING, State.OUTCOME_UNKNOWN]
@@ -32,7 +33,7 @@ class Order(models.Model):
     comment = models.CharField(max_length=500, blank=True)
     csr = models.BinaryField()
     spki_sha256 = models.CharField(max_length=64)
-    common_name = models.CharField(max_length=255)
+    common_name = NameField(max_length=255)
     names = models.JSONField(default=list)
     key_type = models.CharField(max_length=20)
     validity_days = models.PositiveIntegerField()
@@ -70,7 +71,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="order_due"),
             models.Index(fields=["state", "id"], name="order_by_state"),
-            models.Index(fields=["connector", "state", "id"], name="order_by_connector"),
+            models.Index(fields=["connector", "id"], name="order_by_connector"),
             models.Index(fields=["profile", "id"], name="order_by_profile"),
             models.Index(fields=["team", "id"], name="order_by_team"),
             models.Index(fields=["common_name", "id"], name="order_by_name"),

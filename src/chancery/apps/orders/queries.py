@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, QuerySet
+from django.db.models import Q, QuerySet
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.orders.models import Order, OrderEvent
-from chancery.apps.shared.paging import Page, by_id, paginate, prefix, uuid_or_none
-from chancery.apps.shared.scope import visible
+from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, prefix, uuid_or_none
+from chancery.apps.shared.scope import scope, visible
 from chancery.core.errors import Absent
 from chancery.core.order import ENDS, FOR_PEOPLE, State
 
@@ -51,24 +51,31 @@ def listing(
     cursor: str = "",
     size: int = 50,
 ) -> Page[Order]:
-    """Return one page of orders. Every combination offered is answered from an index."""
-    rows = visible_to(actor)
-    if connector:
-        rows = rows.filter(connector=uuid_or_none(connector, "connector"))
-    if state in set(State):
-        rows = rows.filter(state=state)
-    if profile:
-        rows = rows.filter(profile=uuid_or_none(profile, "profile"))
+    """Return one page of orders; a search sorts by name, which is what its index holds."""
+    rows = Order.objects.select_related("profile", "connector").defer("csr")
+    one_of("state", state, list(State))
+    one_of("sort", sort, SORTS)
+    asked = {
+        "connector": uuid_or_none(connector, "connector"),
+        "profile": uuid_or_none(profile, "profile"),
+        "state": state,
+    }
     if search:
         rows, sort = rows.filter(prefix("common_name", search.lower())), "common_name"
-    rows = rows.select_related("profile", "connector").defer("csr")
-    return paginate(rows, order=sort if sort in SORTS else "-id", cursor=cursor, size=size)
+    return paginate(
+        rows,
+        order=sort or "-id",
+        cursor=cursor,
+        size=size,
+        filters=[Filter(Q(**{field: value})) for field, value in asked.items() if value],
+        scope=scope(actor, Permission.ORDER_VIEW),
+    )
 
 
-def waiting_for_people(actor: Actor) -> dict[str, int]:
-    """Return state → number of the orders that a person must decide about."""
-    rows = visible_to(actor).filter(state__in=list(FOR_PEOPLE)).order_by()
-    return dict(rows.values_list("state").annotate(n=Count("pk")))
+def waiting_for_people(actor: Actor) -> dict[str, str]:
+    """Return state → number of the orders that a person must decide about, as people read it."""
+    counted = {state: capped_count(visible_to(actor).filter(state=state)) for state in sorted(FOR_PEOPLE)}
+    return {state: text for state, text in counted.items() if text != "0"}
 
 
 def wait(actor: Actor, ident: object, seconds: float) -> Order:

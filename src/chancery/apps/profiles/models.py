@@ -7,6 +7,8 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from chancery.apps.shared.fields import NameField
+
 
 class Profile(models.Model):
     """Rules for orders: keys, names, validity, approval; and which pool serves them.
@@ -15,7 +17,7 @@ class Profile(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     description = models.TextField(blank=True)
     team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT)
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT)

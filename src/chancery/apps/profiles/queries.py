@@ -10,7 +10,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors.models import Connector, Status
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.paging import Page, by_id, paginate, prefix
-from chancery.apps.shared.scope import visible
+from chancery.apps.shared.scope import scope, visible
 from chancery.core.errors import Absent
 
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 def visible_to(actor: Actor) -> QuerySet[Profile]:
     """Return the undeleted profiles that the actor may see."""
-    rows = Profile.objects.filter(deleted_at=None).select_related("team", "environment", "pool")
-    return visible(rows, actor, Permission.PROFILE_VIEW)
+    return visible(_known(), actor, Permission.PROFILE_VIEW)
+
+
+def _known() -> QuerySet[Profile]:
+    return Profile.objects.filter(deleted_at=None).select_related("team", "environment", "pool")
 
 
 def get(actor: Actor, ident: object) -> Profile:
@@ -34,10 +37,10 @@ def get(actor: Actor, ident: object) -> Profile:
 
 def listing(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50) -> Page[Profile]:
     """Return one page of profiles by name."""
-    rows = visible_to(actor)
+    rows = _known()
     if search:
         rows = rows.filter(prefix("name", search))
-    return paginate(rows, order="name", cursor=cursor, size=size)
+    return paginate(rows, order="name", cursor=cursor, size=size, scope=scope(actor, Permission.PROFILE_VIEW))
 
 
 def usable(actor: Actor) -> list[Profile]:

@@ -38,6 +38,14 @@ def one_of(values: Sequence[Any]) -> tuple[str, list[Any]]:
     return f"IN ({', '.join(['%s'] * len(values))})", list(values)
 
 
+def counted(sql: str, ids: Sequence[UUID], most: int) -> dict[UUID, int]:
+    """Run `sql`, which takes `most` and ends before the comparison with `ids`, for id → number."""
+    some, values = one_of(ids)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} {some}", [most, *[_adapted(v) for v in values]])
+        return {_uuid(ident) if isinstance(ident, str) else ident: number for ident, number in cursor.fetchall()}
+
+
 def skip_locked() -> str:
     """Return what makes a selecting part pass over rows that another worker holds."""
     # SQLite has one writer at a time, so there is nothing to pass over.
