@@ -1,34 +1,45 @@
-"""DigiCert CertCentral as an authority: order, poll, revoke, cancel, find, adopt, choose."""
+"""DigiCert CertCentral as an authority: order, renew, poll, revoke, cancel, find, adopt, choose."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from chancery.authorities.digicert.client import Client, segment
+from chancery.authorities.digicert.board import Board
+from chancery.authorities.digicert.budget import Windows
+from chancery.authorities.digicert.bundle import chain_in, pick
+from chancery.authorities.digicert.client import Client
 from chancery.authorities.digicert.config import DigiCertConfig, DigiCertProfile
-from chancery.core import pem
-from chancery.core.certificate import spki_of
-from chancery.core.csr import parse
-from chancery.core.errors import Invalid
+from chancery.authorities.digicert.diagnosis import findings
+from chancery.authorities.digicert.ending import cancel, poll_revocation, revoke
+from chancery.authorities.digicert.explain import QUICK, TEXT, attempt, explain, instruction, records_in
+from chancery.authorities.digicert.ordering import choices, order_body, reference_of
+from chancery.authorities.digicert.progress import Progress
+from chancery.authorities.digicert.read import number, rows, segment, table, word
+from chancery.authorities.digicert.renewal import Plan, plan, split_reference
+from chancery.authorities.digicert.search import Search, certificate_of, same_key
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
+from chancery.net.redact import scrub
 from chancery.sdk.authority import Context, Dedup, Facts, Request, Target
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.errors import (
-    AlreadyDone,
+    AuthorityError,
+    NotFound,
     OutcomeUnknown,
+    ProtocolViolation,
+    QuotaExhausted,
     RejectedByPolicy,
+    ValidationFailed,
 )
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import (
     Absence,
     Choice,
     Found,
-    Issued,
     Outcome,
-    Pending,
     PendingKind,
     PollState,
     RevocationPending,
@@ -38,17 +49,10 @@ from chancery.sdk.outcome import (
 US = "https://www.digicert.com/services/v2"
 EU = "https://certcentral.digicert.eu/services/v2"
 _SOON, _LATER = timedelta(seconds=2), timedelta(minutes=1)
-_TAG = "chancery:"
-_ENDED = {"rejected", "canceled", "cancelled"}
-_KINDS = {
-    "needs_approval": (PendingKind.APPROVAL, "Waits for an approver at DigiCert."),
-    "needs_csr": (PendingKind.ACTION, "DigiCert says that the request is missing."),
-    "pending": (PendingKind.VALIDATION, "DigiCert validates the domain or the organisation."),
-    "processing": (PendingKind.PROCESSING, "DigiCert is issuing it."),
-    "approved": (PendingKind.PROCESSING, "Approved; DigiCert is issuing it."),
-    "waiting_pickup": (PendingKind.ACTION, "Waits for the recipient."),
-    "reissue_pending": (PendingKind.PROCESSING, "A reissue is under way at DigiCert."),
-}
+_ENDED = {"rejected", "canceled", "cancelled", "revoked", "expired"}
+_LIMITS = ((5.0, 100), (180.0, 1000))
+"""(seconds, requests per key) as DigiCert documents them, "subject to change" (B1)."""
+_USUAL_PERCENT = 80
 
 
 class DigiCert:
@@ -69,9 +73,9 @@ class DigiCert:
             name_kinds=("dns",),
             max_names=250,
         ),
-        # 80 % of 1,000 in 3 minutes (B1); the burst stays under 80 % of 100 in 5 seconds.
-        calls_per_second=4.4,
-        burst=60,
+        # Together under 80 % of 100 requests in 5 seconds and of 1,000 in 3 minutes (B12).
+        calls_per_second=4.1,
+        burst=50,
         concurrency=16,
         dedup=Dedup.NONE,
         search_lag=timedelta(seconds=60),
@@ -80,273 +84,185 @@ class DigiCert:
 
     def __init__(self, config: DigiCertConfig, context: Context) -> None:
         self._config, self._context = config, context
-        self._client = Client(context.http, config.api_key, context.clock)
-
-    # Diagnosis ---------------------------------------------------------------------------------------
+        self._client = Client(context.http, config.api_key, context.clock, _windows(self.facts, config.rate_percent))
+        self._board = Board(self._client, context.clock)
 
     def check(self) -> Iterable[Finding]:
-        """Login, rights, custom field and division, by reading only."""
-        me = self._client.get("user/me")
-        roles = [str(r.get("name", "")) for r in me.get("access_roles") or [] if isinstance(r, dict)]
-        who = f"{me.get('username', '?')} in account {(me.get('account') or {}).get('id', '?')}"
-        yield Finding("login", Level.OK, "ok", "The API key is accepted.", who)
-        yield self._rights(roles)
-        yield from self._products()
-        yield from self._reference_field()
-        yield Finding("quota", Level.SKIPPED, "not_offered", "CertCentral does not say how much of the rate is left.")
-
-    def _rights(self, roles: list[str]) -> Finding:
-        text = ", ".join(roles) or "none named"
-        strong = any(r.lower() in {"administrator", "manager"} for r in roles)
-        if self._config.skip_approval and roles and not strong:
-            remedy = "Give the service user the role Manager, or do not skip approvals."
-            return Finding("rights", Level.FAILED, "skip_approval", "The key may not skip approvals.", text, remedy)
-        return Finding("rights", Level.OK, "ok", "Roles of the key's user were read.", text)
-
-    def _products(self) -> Iterator[Finding]:
-        products = self._client.get("product").get("products") or []
-        names = ", ".join(str(p.get("name_id")) for p in products[:8])
-        if products:
-            yield Finding("product", Level.OK, "ok", f"{len(products)} products can be ordered.", names)
-        else:
-            yield Finding(
-                "product", Level.FAILED, "none", "The account offers no product.", "", "Ask DigiCert to enable one."
-            )
-
-    def _reference_field(self) -> Iterator[Finding]:
-        wanted = self._config.reference_field_id
-        if not wanted:
-            text = "No custom field carries our reference; a lost answer is then settled by key and name."
-            yield Finding(
-                "product",
-                Level.WARNING,
-                "no_reference_field",
-                text,
-                "",
-                "Make a text field in CertCentral and enter its id.",
-            )
-            return
-        fields = self._client.get("account/metadata").get("metadata") or []
-        found = next((f for f in fields if str(f.get("id")) == wanted), None)
-        if found is None or not found.get("is_active", True):
-            yield Finding(
-                "product",
-                Level.FAILED,
-                "reference_field",
-                "The custom field is missing or inactive.",
-                wanted,
-                "Correct its id.",
-            )
-        else:
-            yield Finding(
-                "product", Level.OK, "ok", "The custom field for our reference is active.", str(found.get("label", ""))
-            )
+        """Login, rights, division, products, organisations and custom field, by reading only."""
+        return findings(self._client, self._config, self._context.clock.now())
 
     # Ordering ----------------------------------------------------------------------------------------
 
     def submit(self, request: Request) -> Outcome:
-        """Place one order (B3). Names travel in the JSON: the API ignores those inside the request."""
-        settings: Any = request.settings
-        _, answer = self._client.act("POST", f"order/certificate/{settings.product}", self._order(request))
-        if not isinstance(answer, dict) or not str(answer.get("id") or "").isdigit():
-            raise OutcomeUnknown("DigiCert's answer to the order has no order number.", text=str(answer)[:500])
-        order = str(answer["id"])
-        chain = [c.get("pem") for c in answer.get("certificate_chain") or [] if isinstance(c, dict)]
-        if chain and all(isinstance(c, str) for c in chain):
-            # The certificate's number rides along: revocation goes by it, never by the whole order.
-            reference = _reference(order, answer.get("certificate_id"))
-            issued = _pick("\n".join(map(str, chain)).encode(), request, reference)
-            if issued is not None:
-                return issued
-        return self._accepted(order, answer)
+        """Place one order, or renew or reissue one (B3, B5). Names travel in the JSON: those in the request do not count."""
+        chosen = plan(self._client, request, self._context.clock.now())
+        if chosen.verb == "reissue":
+            return self._reissue(chosen, request)
+        body, settings = order_body(self._config, request), request.settings
+        path = f"order/certificate/{settings.product}"  # type: ignore[attr-defined]  # DigiCertProfile
+        try:
+            renews = {"renewal_of_order_id": int(chosen.order)} if chosen.verb == "renewal" else {}
+            _, answer = self._client.act("POST", path, {**body, **renews})
+        except (RejectedByPolicy, NotFound) as error:
+            if chosen.verb != "renewal" or not _is_about_renewal(error):
+                raise
+            # A refusal with 4xx is an answer: nothing was ordered, so a new order doubles nothing.
+            self._context.log.info("order %s cannot be renewed (%s); a new one is placed", chosen.order, error.code)
+            _, answer = self._client.act("POST", path, body)
+        return self._placed(answer, request, word(body.get("dcv_method")))
 
-    def _order(self, request: Request) -> dict[str, Any]:
-        settings: Any = request.settings
-        days = request.validity.days
-        dns = [n.value for n in request.names if n.kind == "dns"]
-        certificate = {
-            "common_name": request.common_name,
-            "dns_names": dns,
-            "csr": request.csr_pem,
-            "signature_hash": settings.signature_hash,
-            "server_platform": {"id": -1},
-            "cert_validity": {"days": days},
-        }
-        if settings.ca_cert_id:
-            certificate["ca_cert_id"] = settings.ca_cert_id
-        body: dict[str, Any] = {
-            "certificate": certificate,
-            "order_validity": {"days": max(settings.order_days, days)},
-            "comments": f"{_TAG}{request.reference}",
+    def _reissue(self, chosen: Plan, request: Request) -> Outcome:
+        body = {
+            "certificate": order_body(self._config, request)["certificate"],
             "skip_approval": self._config.skip_approval,
-            "disable_renewal_notifications": True,
-            "auto_renew": 0,
         }
-        if settings.organization_id:
-            body["organization"] = {"id": int(settings.organization_id)}
-        if settings.dcv_method:
-            body["dcv_method"] = settings.dcv_method
-        if self._config.container_id:
-            body["container"] = {"id": int(self._config.container_id)}
-        if self._config.reference_field_id:
-            field = {"metadata_id": int(self._config.reference_field_id), "value": f"{_TAG}{request.reference}"}
-            body["custom_fields"] = [field]
-        return body
+        _, answer = self._client.act("POST", f"order/certificate/{chosen.order}/reissue", body)
+        asked = next(iter(rows(table(answer).get("requests"))), {})
+        waiting = word(asked.get("status")) == "pending"
+        progress = Progress(chosen.order, "reissue_pending" if waiting else "processing", text=chosen.why, reissue=True)
+        return replace(progress, request=number(asked.get("id"))).pending(_SOON, _LATER)
 
-    def _accepted(self, order: str, answer: dict[str, Any]) -> Pending:
-        requests = answer.get("requests") or [{}]
-        waiting = str(requests[0].get("status", "")) == "pending"
-        kind = PendingKind.APPROVAL if waiting else PendingKind.PROCESSING
-        text = "Waits for an approver at DigiCert." if waiting else "Accepted by DigiCert."
-        return Pending({"v": 1, "order": order}, kind, _LATER if waiting else _SOON, text, order)
+    def _placed(self, answer: Any, request: Request, method: str) -> Outcome:
+        order = number(table(answer).get("id"))
+        if not order:
+            text = scrub(str(answer)[:500], (self._config.api_key,))
+            raise OutcomeUnknown("DigiCert's answer to the order has no order number.", text=text, stage="response")
+        chain = chain_in(answer)
+        # The certificate's number rides along: revocation goes by it, never by the whole order.
+        issued = pick(chain, request, reference_of(order, answer.get("certificate_id"))) if chain else None
+        if issued is not None:
+            return issued
+        asked = next(iter(rows(answer.get("requests"))), {})
+        if word(asked.get("status")) == "pending":
+            status, kind, text = "needs_approval", PendingKind.APPROVAL, "Waits for an approver at DigiCert."
+        else:
+            status, kind, text = "processing", PendingKind.PROCESSING, "Accepted by DigiCert."
+        records = records_in(answer, method)
+        if records:
+            status, kind = "pending", PendingKind.VALIDATION
+            text = " ".join(instruction(r, r["name"] or request.common_name) for r in records)[:TEXT]
+        return Progress(order, status, kind=kind, text=text, records=records).pending(_SOON, _LATER)
 
     def poll(self, state: PollState, request: Request) -> Outcome:
-        """Read the order (B3.2); a status that is not known waits with a warning, it never fails."""
-        order = segment(state["order"])
-        return self._stand(order, self._client.get(f"order/certificate/{order}"), request)
+        """Read the order (B3.2); a status that is not known waits with a note, it never fails."""
+        progress = Progress.read(state)
+        slow = progress.status not in QUICK and progress.looked is not None
+        if slow and self._board.unchanged(progress.order, progress.status, progress.looked):  # type: ignore[arg-type]  # looked at, so it has a time
+            return progress.pending(_SOON, _LATER)
+        return self._stand(progress, self._info(progress.order), request)
 
-    def _stand(self, order: str, info: dict[str, Any], request: Request) -> Outcome:
-        status = str(info.get("status", "")).lower()
+    def _info(self, order: str) -> dict[str, Any]:
+        """Return the order; that DigiCert refuses a question about it must not end it."""
+        try:
+            return self._client.get(f"order/certificate/{segment(order)}")
+        except (RejectedByPolicy, ValidationFailed, QuotaExhausted) as error:
+            raise ProtocolViolation(
+                error.message, code=error.code, text=error.text, stage="response", bytes_sent=False
+            ) from None
+
+    def _stand(self, progress: Progress, info: dict[str, Any], request: Request) -> Outcome:
+        status = word(info.get("status")).lower()
         if status in _ENDED:
             raise RejectedByPolicy(
-                f"The order is {status} at DigiCert.", code=status, remedy="Ask the CA's administrators why."
+                f"The order is {status} at DigiCert.{_comment(info)}",
+                code=status,
+                remedy="Ask the administrators of your account at DigiCert why.",
             )
-        if status in {"issued", "revoked", "expired"}:
-            return self._download(order, info, request)
-        kind, text = _KINDS.get(
-            status, (PendingKind.PROCESSING, f"DigiCert reports the unknown status {status[:40]!r}.")
-        )
-        wait = _SOON if status in {"processing", "approved"} else _LATER
-        return Pending({"v": 1, "order": order}, kind, wait, text, order)
+        if status == "issued":
+            return self._issued(progress, info, request)
+        kind, text = explain(self._client, progress.order, status, info, progress.records)
+        return progress.looked_at(status, kind, text, self._context.clock.now()).pending(_SOON, _LATER)
 
-    def _download(self, order: str, info: dict[str, Any], request: Request) -> Outcome:
-        certificate = (info.get("certificate") or {}).get("id")
-        if certificate is None:
-            return Pending(
-                {"v": 1, "order": order}, next_check=_SOON, text="Issued; not yet downloadable.", reference=order
-            )
-        raw = self._client.raw(f"certificate/{segment(certificate)}/download/format/pem_all")
-        issued = _pick(raw, request, _reference(order, certificate))
+    def _issued(self, progress: Progress, info: dict[str, Any], request: Request) -> Outcome:
+        certificate = certificate_of(self._client, progress.order, info, request, None)
+        if progress.reissue and not certificate:
+            self._check_reissue(progress)
+        # An order that shows no request is taken at its primary certificate, whose key is checked all the same.
+        certificate = certificate or number(table(info.get("certificate")).get("id"))
+        if not certificate:
+            return self._again(progress, "issued", "Issued; not yet downloadable.")
+        try:
+            raw = self._client.raw(f"certificate/{certificate}/download/format/pem_all")
+        except (NotFound, RejectedByPolicy, ValidationFailed) as error:
+            return self._again(progress, "issued", f"Issued, but it cannot be downloaded yet: {error.message}"[:TEXT])
+        issued = pick(raw, request, reference_of(progress.order, certificate))
         if issued is None:
             # A documented fault: downloads of one order fetched together may hold another's certificate.
-            text = "The download held a certificate for another key; it is fetched again."
-            return Pending({"v": 1, "order": order}, next_check=_LATER, text=text, reference=order)
+            text = "The download held no certificate for the request's key; it is fetched again."
+            return self._again(progress, "wrong_download", text)
         return issued
+
+    def _again(self, progress: Progress, status: str, text: str) -> Outcome:
+        now = self._context.clock.now()
+        return replace(progress.looked_at(status, PendingKind.PROCESSING, text, now), looked=None).pending(
+            _SOON, _LATER
+        )
+
+    def _check_reissue(self, progress: Progress) -> None:
+        found = attempt(lambda: self._client.get(f"request/{progress.request}")) if progress.request else None
+        if word(table(found).get("status")) == "rejected":
+            said = word(table(found).get("processor_comment"), 300)
+            raise RejectedByPolicy(
+                f"The reissue of order {progress.order} was rejected at DigiCert." + (f" {said}" if said else ""),
+                code="rejected",
+                remedy="Ask the administrators of your account at DigiCert why.",
+            )
 
     # Lost answers ------------------------------------------------------------------------------------
 
     def find(self, request: Request, since: datetime) -> Found | Absence:
-        """Search as B8.4 says: newest first by name and day, then by our reference, else by the key."""
-        params = [
-            ("filters[common_name]", request.common_name),
-            ("filters[date_created]", f">{since:%Y-%m-%d}"),
-            ("sort", "-date_created"),
-            ("limit", "100"),
-        ]
-        rows = self._client.get("order/certificate", params).get("orders") or []
-        for row in rows:
-            info = self._client.get(f"order/certificate/{segment(row['id'])}")
-            if self._is_ours(info, request):
-                order = segment(row["id"])
-                return Found(self._stand(order, info, request), f"DigiCert's search found order {order}.")
-        return Absence(f"DigiCert's search by name and day found {len(rows)} orders, none of them ours.")
-
-    def _is_ours(self, info: dict[str, Any], request: Request) -> bool:
-        tag = f"{_TAG}{request.reference}"
-        fields = [f for f in info.get("custom_fields") or [] if isinstance(f, dict)]
-        values = [str(f.get("value", "")) for f in fields]
-        if tag in values:
-            return True
-        if any(v.startswith(_TAG) for v in values):
-            return False
-        return _same_key(str((info.get("certificate") or {}).get("csr") or ""), request)
+        """Search as B8.4 says, to the last page: by name and day, then by our reference, else by the key."""
+        search = Search(self._client, request, since, has_field=bool(self._config.reference_field_id))
+        found = search.order()
+        if found is None:
+            return Absence(f"DigiCert's search by name and day found {search.seen} orders, none of them ours.")
+        order, info = found
+        progress = Progress(order, reissue=order == split_reference(request.previous)[0])
+        return Found(self._stand(progress, info, request), f"DigiCert's search found order {order}.")
 
     def adopt(self, reference: str, request: Request) -> Found:
-        """Take over an order that a person names; its key must be the request's."""
-        order = segment(reference)
+        """Take over an order that a person names; one of its certificates must be for the request's key."""
+        order = split_reference(reference)[0] or segment(reference.strip())
         info = self._client.get(f"order/certificate/{order}")
-        csr = str((info.get("certificate") or {}).get("csr") or "")
-        if csr and not _same_key(csr, request):
+        order = number(info.get("id")) or order
+        csr = table(info.get("certificate")).get("csr")
+        if csr and not same_key(csr, request) and not certificate_of(self._client, order, info, request, None):
             raise RejectedByPolicy("That order is for another key.", code="wrong_key", remedy="Check the order number.")
-        return Found(self._stand(order, info, request), f"A person named DigiCert's order {order}.")
+        return Found(self._stand(Progress(order), info, request), f"A person named DigiCert's order {order}.")
 
     # Revoke, cancel, choose --------------------------------------------------------------------------
 
     def revoke(self, target: Target, reason: RevocationReason, comment: str) -> Revoked | RevocationPending:
-        """Revoke one certificate (B6): 204 is done, 201 is a request that somebody must approve."""
+        """Revoke one certificate (B6), never the whole order: 204 is done, 201 waits for an approver."""
         body = {"revocation_reason": str(reason), "comments": comment, "skip_approval": self._config.skip_approval}
-        ident = _certificate_of(target)
-        try:
-            status, answer = self._client.act("PUT", f"certificate/{ident}/revoke", body)
-        except RejectedByPolicy as error:
-            if "revoked" in f"{error.code} {error.text}".lower():
-                raise AlreadyDone("DigiCert had revoked it already.", code=error.code, text=error.text) from None
-            raise
-        if status == 204:
-            return Revoked("Revoked by DigiCert.")
-        request = str((answer or {}).get("id") or "")
-        state = {"v": 1, "request": request}
-        return RevocationPending(state, text=f"Request {request} waits for an approver at DigiCert.")
+        return revoke(self._client, target, body)
 
     def poll_revocation(self, state: PollState, target: Target) -> Revoked | RevocationPending:
         """Look at the approval request of a revocation."""
-        del target
-        info = self._client.get(f"request/{segment(state['request'])}")
-        status = str(info.get("status", ""))
-        if status == "approved":
-            return Revoked("Approved and revoked at DigiCert.")
-        if status == "rejected":
-            raise RejectedByPolicy("An approver at DigiCert rejected the revocation.", code="rejected")
-        return RevocationPending(state, text=f"Request {state['request']} waits for an approver at DigiCert.")
+        return poll_revocation(self._client, state, target)
 
     def cancel(self, state: PollState, request: Request) -> None:
-        """Cancel a pending order (B4)."""
-        del request
-        body = {"status": "CANCELED", "note": "Cancelled in Chancery."}
-        try:
-            self._client.act("PUT", f"order/certificate/{segment(state['order'])}/status", body)
-        except RejectedByPolicy as error:
-            raise AlreadyDone(error.message, code=error.code, text=error.text) from None
+        """Cancel a pending order or reissue, or reject its request where it waits for an approver (B4)."""
+        progress = Progress.read(state)
+        note = f"Cancelled in Chancery (order {request.reference})."
+        cancel(self._client, progress.order, reissue=progress.reissue, note=note)
 
     def choices(self, field: str) -> list[Choice]:
         """Return products, organisations, divisions or custom fields of the account (B2)."""
-        if field == "product":
-            rows = self._client.get("product").get("products") or []
-            return [Choice(str(p["name_id"]), str(p.get("name", p["name_id"]))) for p in rows]
-        if field == "organization_id":
-            rows = self._client.get("organization", {"filters[status]": "active"}).get("organizations") or []
-            return [Choice(str(o["id"]), str(o.get("name", o["id"]))) for o in rows]
-        if field == "container_id":
-            rows = self._client.get("container").get("containers") or []
-            return [Choice(str(c["id"]), str(c.get("name", c["id"]))) for c in rows]
-        if field == "reference_field_id":
-            rows = self._client.get("account/metadata").get("metadata") or []
-            return [Choice(str(m["id"]), str(m.get("label", m["id"]))) for m in rows]
-        return []
+        return choices(self._client, field)
 
 
-def _pick(raw: bytes, request: Request, reference: str) -> Issued | None:
-    try:
-        ders = [der for label, der in pem.split(raw) if label == "CERTIFICATE"]
-    except Invalid:
-        return None
-    leaf = next((d for d in ders if spki_of(d) == request.spki_sha256), None)
-    if leaf is None:
-        return None
-    return Issued(leaf, tuple(d for d in ders if d != leaf), reference)
+def _windows(facts: Facts, percent: int) -> Windows:
+    """Return what may be sent with one key: what the engine paces by, scaled to the connector's share."""
+    scale = percent / _USUAL_PERCENT
+    return tuple((s, max(1, int((facts.burst + s * facts.calls_per_second) * scale))) for s, _ in _LIMITS)
 
 
-def _reference(order: str, certificate: object) -> str:
-    return f"{order}/{certificate}" if certificate else order
+def _is_about_renewal(error: AuthorityError) -> bool:
+    """Say whether a refusal is about the old order: the codes are not documented, so the word decides."""
+    return (error.kind == "NotFound" and "order" in error.code) or "renew" in f"{error.code} {error.text}".lower()
 
 
-def _certificate_of(target: Target) -> str:
-    _, _, certificate = target.reference.partition("/")
-    return segment(certificate or target.serial)
-
-
-def _same_key(text: str, request: Request) -> bool:
-    try:
-        return parse(text).key.spki_sha256 == request.spki_sha256
-    except Invalid:
-        return False
+def _comment(info: dict[str, Any]) -> str:
+    said = [word(r.get("processor_comment"), 300) for r in rows(info.get("requests"))]
+    return f" {text}" if (text := " ".join(s for s in said if s)) else ""

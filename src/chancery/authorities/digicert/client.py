@@ -1,134 +1,107 @@
-"""CertCentral Services API v2 over the door: headers, and answers turned into instructions (B1.1)."""
+"""CertCentral Services API v2 over the door: headers, rate, and answers turned into instructions."""
 
 from __future__ import annotations
 
-import re
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from chancery.authorities.digicert.budget import Windows, budget_of
+from chancery.authorities.digicert.errors import away, error_of, is_page, said
 from chancery.core.clock import Clock
-from chancery.core.secret import Secret
-from chancery.sdk.errors import (
-    AuthFailed,
-    AuthorityError,
-    Forbidden,
-    NotFound,
-    OutcomeUnknown,
-    ProtocolViolation,
-    QuotaExhausted,
-    RejectedByPolicy,
-    Throttled,
-    Unreachable,
-    ValidationFailed,
-)
-from chancery.sdk.http import Answer, HttpDoor
+from chancery.core.secret import MASK, Secret
+from chancery.sdk.errors import ProtocolViolation, Throttled
+from chancery.sdk.http import MAX_BODY, Answer, HttpDoor
 
-_PAUSE = timedelta(seconds=5)
-_ID = re.compile(r"[A-Za-z0-9]{1,64}\Z")
-
-
-def segment(value: object) -> str:
-    """Return an id fit for a path; the CA's ids are digits or hex, and anything else is no id."""
-    text = str(value)
-    if not _ID.match(text):
-        raise ProtocolViolation(f"DigiCert gave an id that is none: {text[:40]!r}.", stage="response")
-    return text
+_LEAST = timedelta(seconds=1)
+_LIST_BODY = 16 * 1024 * 1024
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 class Client:
     """One account."""
 
-    def __init__(self, http: HttpDoor, key: Secret, clock: Clock) -> None:
+    def __init__(self, http: HttpDoor, key: Secret, clock: Clock, windows: Windows) -> None:
         self._http, self._key, self._clock = http, key, clock
+        self._budget = budget_of(clock, http.base_url, key, windows)
 
-    def get(self, path: str, params: Any = None) -> Any:
-        """Read; 5xx and pages that are no JSON mean that the service is away."""
-        answer = self._send("GET", path, params=params)
-        if answer.status >= 500 or _is_page(answer):
-            raise Unreachable(f"DigiCert answered {answer.status}.", text=answer.text, stage="response")
-        self._raise_for(answer)
-        return answer.json() if answer.body.strip() else {}
+    def get(self, path: str, params: Any = None) -> dict[str, Any]:
+        """Read an object; 5xx and pages that are no JSON mean that the service is away."""
+        return self._object(self._send("GET", path, params=params, max_bytes=_LIST_BODY))
+
+    def renew_value(self, path: str) -> dict[str, Any]:
+        """Ask for a value that the CA gives again as long as it is valid (B7): a PUT that may be repeated."""
+        return self._object(self._send("PUT", path, json={}))
 
     def raw(self, path: str) -> bytes:
         """Read a file."""
-        answer = self._send("GET", path)
-        if answer.status >= 500:
-            raise Unreachable(f"DigiCert answered {answer.status}.", text=answer.text, stage="response")
-        self._raise_for(answer)
+        answer = self._send("GET", path, headers={"Accept": "*/*"})
+        if b"<html" in answer.body[:500].lower():
+            raise away(answer, effect=False)
         return answer.body
 
-    def act(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    def act(self, method: str, path: str, body: Any, *, urgent: bool = False) -> tuple[int, Any]:
         """Do something that has an effect, once. Returns (status, JSON or {})."""
-        answer = self._send(method, path, json=body, effect=True)
-        if answer.status >= 500 or _is_page(answer):
-            raise OutcomeUnknown(
-                f"DigiCert answered {answer.status}, which does not say whether it acted.",
-                code=str(answer.status),
-                text=answer.text,
-                stage="response",
-            )
-        self._raise_for(answer)
+        answer = self._send(method, path, json=body, effect=True, urgent=urgent)
         if not answer.body.strip():
             return answer.status, {}
-        try:
-            return answer.status, answer.json()
-        except ProtocolViolation as error:
-            raise OutcomeUnknown(error.message, text=error.text, stage="response") from None
+        if is_page(answer):
+            raise away(answer, effect=True)
+        return answer.status, answer.json()
 
-    def _send(self, method: str, path: str, **more: Any) -> Answer:
-        headers = {"X-DC-DEVKEY": self._key.reveal(), "Accept": "application/json", "Content-Type": "application/json"}
-        return self._http.request(method, path, headers=headers, **more)
+    def _object(self, answer: Answer) -> dict[str, Any]:
+        if not answer.body.strip():
+            return {}
+        if is_page(answer) and "html" in answer.headers.get("content-type", "").lower():
+            raise away(answer, effect=False)
+        found = answer.json()
+        if not isinstance(found, dict):
+            message = "DigiCert answered with a document of another shape."
+            raise ProtocolViolation(message, text=answer.text, stage="response", bytes_sent=False)
+        return found
 
-    def _raise_for(self, answer: Answer) -> None:
-        if answer.status < 300:
-            return
-        code, message = _first_error(answer)
-        raise self._error(answer, code, message)
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        effect: bool = False,
+        urgent: bool = False,
+        headers: dict[str, str] | None = None,
+        max_bytes: int = MAX_BODY,
+        **more: Any,
+    ) -> Answer:
+        self._wait_for_room(urgent=urgent)
+        sent = {**_JSON, **(headers or {}), "X-DC-DEVKEY": self._key.reveal()}
+        answer = self._without_key(
+            self._http.request(method, path, headers=sent, effect=effect, max_bytes=max_bytes, **more)
+        )
+        if answer.status == 429:
+            raise self._throttled(answer)
+        if not 200 <= answer.status < 300:
+            raise error_of(answer, effect)
+        return answer
 
-    def _error(self, answer: Answer, code: str, message: str) -> AuthorityError:
-        said: dict[str, Any] = {"code": code, "text": message or answer.text, "stage": "response"}
-        family = re.split(r"[|:]", code, maxsplit=1)[0]
-        if answer.status == 429 or family == "request_limit_exceeded":
-            until = answer.retry_after or self._clock.now() + _PAUSE
-            return Throttled("DigiCert's rate limit is reached.", until=until, **said)
-        if answer.status in {401, 403}:
-            return _denied(answer.status, code, said)
-        if answer.status == 404:
-            return NotFound(f"DigiCert does not know it ({code or 404}).", remedy=_DIVISION, **said)
-        if family in {"caa_check_failed", "caa_not_found", "invalid_dns_txt", "file_random_value_not_found"}:
-            return ValidationFailed(f"Domain validation is open: {message}", remedy="Correct the DNS record.", **said)
-        if "insufficient" in code or "payment" in code or answer.status == 402:
-            return QuotaExhausted(f"The account cannot pay for it: {message}", remedy="Add funds at DigiCert.", **said)
-        if 300 <= answer.status < 400:
-            return ProtocolViolation("DigiCert answered with a redirect.", remedy="Check the base URL.", **said)
-        remedy = "Correct the profile's product settings or the request."
-        return RejectedByPolicy(f"DigiCert refused it: {message or code}", remedy=remedy, **said)
+    def _without_key(self, answer: Answer) -> Answer:
+        """Return the answer without our key, should it be echoed: what it says ends on pages and in errors."""
+        body = answer.body
+        for form in {self._key.reveal(), json.dumps(self._key.reveal())[1:-1]}:
+            body = body.replace(form.encode(), MASK.encode()) if form else body
+        return replace(answer, body=body)
 
+    def _wait_for_room(self, *, urgent: bool) -> None:
+        wait = self._budget.take(urgent=urgent)
+        if wait > 0:
+            until = self._clock.now() + timedelta(seconds=wait)
+            message = "The share of DigiCert's rate limit that Chancery uses is spent for the moment."
+            raise Throttled(message, until=until, code="own_budget", stage="request", bytes_sent=False)
 
-_DIVISION = "Often the order belongs to another division, or the product id is not the account's."
-
-
-def _denied(status: int, code: str, said: dict[str, Any]) -> AuthorityError:
-    if "missing_permission" in code or "invalid_approver" in code:
-        remedy = "Give the key's user the right at DigiCert, or use another key."
-        return Forbidden("The API key lacks a right for this.", remedy=remedy, **said)
-    remedy = "Check the key, the base URL (US or EU account) and the key's IP restriction."
-    return AuthFailed(f"DigiCert refused the API key ({status}).", remedy=remedy, **said)
-
-
-def _is_page(answer: Answer) -> bool:
-    kind = answer.headers.get("content-type", "").lower()
-    return answer.status < 300 and answer.body.strip() != b"" and "json" not in kind and "html" in kind
-
-
-def _first_error(answer: Answer) -> tuple[str, str]:
-    try:
-        errors = answer.json().get("errors")
-    except (ProtocolViolation, AttributeError):
-        return "", answer.text[:200]
-    if isinstance(errors, dict):
-        errors = [errors]
-    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
-        return "", answer.text[:200]
-    texts = [str(e.get("message", "")) for e in errors if isinstance(e, dict)]
-    return str(errors[0].get("code", "")), " ".join(texts)[:1000]
+    def _throttled(self, answer: Answer) -> Throttled:
+        code, message = said(answer)
+        now, pause = self._clock.now(), timedelta(seconds=self._budget.pause())
+        until = max(answer.retry_after, now + _LEAST) if answer.retry_after else now + pause
+        text = message or answer.text
+        return Throttled(
+            "DigiCert's rate limit is reached.", until=until, code=code or "429", text=text, stage="response"
+        )

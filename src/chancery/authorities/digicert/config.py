@@ -12,6 +12,11 @@ _DCV = {
     "dns-cname-token": "DNS CNAME record",
     "http-token": "File on the web server",
 }
+_RENEWALS = {
+    "auto": "Reissue inside the paid term (free), else a renewal order",
+    "renewal": "Always a renewal order",
+    "new": "Always a new order",
+}
 _HASHES = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 
 
@@ -31,6 +36,10 @@ class DigiCertConfig(Config):
     skip_approval: bool = setting(
         title="Skip the approval at DigiCert", help="Needs a key with administrator or manager rights.",
         group="Account", default=False,
+    )  # fmt: skip
+    rate_percent: int = setting(
+        title="Share of the rate limit", group="Account", default=80, ge=1, le=95, advanced=True,
+        help="Percent of DigiCert's requests per key that Chancery may use; less where others use the key too.",
     )  # fmt: skip
 
 
@@ -54,4 +63,8 @@ class DigiCertProfile(ProfileSettings):
     ca_cert_id: str = setting(
         title="Intermediate CA", help="Id of the intermediate; empty for the product's usual one.", group="Product",
         default="", advanced=True, pattern=r"^[A-Za-z0-9]{0,40}$",
+    )  # fmt: skip
+    renewal: str = setting(
+        title="Renewal", group="Product", default="auto", choices=_RENEWALS, advanced=True,
+        help="A reissue is never used where it would drop a name, since that revokes the older certificates.",
     )  # fmt: skip

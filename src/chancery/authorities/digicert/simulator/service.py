@@ -19,7 +19,7 @@ from chancery.authorities.digicert.simulator.ordering import Ordering
 from chancery.authorities.digicert.simulator.products import PRODUCTS
 from chancery.authorities.digicert.simulator.reading import Reading
 from chancery.authorities.digicert.simulator.reference import Reference
-from chancery.authorities.digicert.simulator.refusal import Refusal, denied, missing, throttled
+from chancery.authorities.digicert.simulator.refusal import Refusal, bad_format, denied, missing, throttled
 from chancery.authorities.digicert.simulator.showing import Showing, stamp
 from chancery.authorities.digicert.simulator.state import Book
 from chancery.authorities.digicert.simulator.validation import Validation
@@ -119,7 +119,13 @@ class Service:
         with self._lock:
             self._lifecycle.tick()
             self._access.enter(found[0], asked.method, asked.path.removeprefix(PREFIX))
-            return handler(asked)
+            try:
+                return handler(asked)
+            except (TypeError, AttributeError, KeyError, ValueError, OverflowError):
+                if not asked.body:
+                    raise
+                # A field of another type than documented, where no check of its own names it.
+                raise bad_format() from None
 
     def tick(self) -> None:
         """Do what has fallen due."""
