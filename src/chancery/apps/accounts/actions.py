@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db.models import Manager
 
 from chancery.apps.accounts.models import ApiToken, Environment, Grant, Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import Act, action
+from chancery.apps.shared.texts import clean, unfit
+from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, Conflict, Invalid
 
 RoleGrant = tuple[str, int | None, int | None]
 TOKEN_PREFIX = "chy_"  # noqa: S105  the recognisable start, not a credential
 _MAX_TOKEN_DAYS = 730
+_MAX_PASSWORD = 1000
 
 
 @action("people.create", Permission.PEOPLE_MANAGE)
@@ -31,18 +37,16 @@ def create_user(
     must_change_password: bool = False,
 ) -> User:
     """Add a person with a first password and some roles."""
-    name = username.strip().lower()
-    if (
-        not name
-        or len(name) > 150
-        or not name.replace(".", "").replace("-", "").replace("_", "").replace("@", "").isalnum()
-    ):
-        raise Invalid.one("username", "A login name has letters, digits and . - _ @ only.", "Choose another.")
-    if User.objects.filter(username=name).exists():
-        raise Invalid.one("username", f"There is already a user {name!r}.", "Choose another login name.")
-    user = User(username=name, full_name=full_name, must_change_password=must_change_password, created_at=act.at)
+    name = _login_name(username)
+    user = User(
+        username=name,
+        full_name=clean("full_name", full_name, 200),
+        must_change_password=must_change_password,
+        created_at=act.at,
+    )
     _set(user, password)
-    user.save()
+    with name_taken(f"There is already a user {name!r}.", "Choose another login name.", field="username"):
+        user.save()
     _replace_grants(user, grants)
     act.note("user", user.pk, name, changed=("grants",), detail={"roles": sorted({g[0] for g in grants})})
     return user
@@ -84,18 +88,20 @@ def disable_user(act: Act, user_id: int) -> User:
 @action("teams.create", Permission.PEOPLE_MANAGE)
 def create_team(act: Act, name: str) -> Team:
     """Add a team."""
-    clean = _fresh_name(name, Team.objects.filter(name=name.strip()).exists())
-    team = Team.objects.create(name=clean)
-    act.note("team", team.pk, clean)
+    team = Team(name=clean("name", name, 60, wanted="Name the team."))
+    with name_taken(f"There is already a team {team.name!r}."):
+        team.save()
+    act.note("team", team.pk, team.name)
     return team
 
 
 @action("environments.create", Permission.PEOPLE_MANAGE)
 def create_environment(act: Act, name: str, *, is_production: bool = False) -> Environment:
     """Add an environment."""
-    clean = _fresh_name(name, Environment.objects.filter(name=name.strip()).exists())
-    environment = Environment.objects.create(name=clean, is_production=is_production)
-    act.note("environment", environment.pk, clean)
+    environment = Environment(name=clean("name", name, 60, wanted="Name the environment."), is_production=is_production)
+    with name_taken(f"There is already an environment {environment.name!r}."):
+        environment.save()
+    act.note("environment", environment.pk, environment.name)
     return environment
 
 
@@ -104,14 +110,13 @@ def create_token(act: Act, name: str, days: int | None = 90) -> tuple[ApiToken, 
     """Make an API token for the actor; the text is returned once and kept nowhere."""
     if act.actor.user is None:
         raise Invalid.one("user", "A token belongs to a person.", "Log in as the person who needs it.")
-    if not name.strip():
-        raise Invalid.one("name", "A token needs a name.", "Name what will use it.")
+    label = clean("name", name, 100, wanted="Name what will use it.")
     if days is not None and not 1 <= days <= _MAX_TOKEN_DAYS:
         raise Invalid.one("days", f"A token lives 1 to {_MAX_TOKEN_DAYS} days.", "Choose fewer days.")
     text = TOKEN_PREFIX + secrets.token_urlsafe(30)
     token = ApiToken.objects.create(
         user_id=act.actor.user,
-        name=name.strip()[:100],
+        name=label,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         hint=text[-4:],
         created_at=act.at,
@@ -127,6 +132,8 @@ def revoke_token(act: Act, token_id: int) -> ApiToken:
     token = ApiToken.objects.filter(pk=token_id, user_id=act.actor.user or 0).first()
     if token is None:
         raise Absent("token", token_id)
+    if token.revoked_at is not None:
+        raise Conflict("This token has been ended already.", remedy="There is nothing left to do.", code="ended")
     token.revoked_at = act.at
     token.save()
     act.note("token", token.pk, token.name, changed=("revoked_at",))
@@ -140,7 +147,17 @@ def _user(user_id: int) -> User:
     return user
 
 
+def _login_name(text: str) -> str:
+    name = clean("username", text, 150, wanted="Choose a login name.").lower()
+    if not re.sub("[-._@]", "", name).isalnum():
+        raise Invalid.one("username", "A login name has letters, digits and . - _ @ only.", "Choose another.")
+    return name
+
+
 def _set(user: User, password: str) -> None:
+    if len(password) > _MAX_PASSWORD or unfit({"password": password}):
+        problem = f"It is longer than {_MAX_PASSWORD} characters or holds control characters."
+        raise Invalid.one("password", problem, "Choose one that can be typed.")
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -152,6 +169,8 @@ def _replace_grants(user: User, grants: Sequence[RoleGrant]) -> None:
     unknown = sorted({g[0] for g in grants} - set(ROLES))
     if unknown:
         raise Invalid.one("grants", f"There is no role {unknown[0]!r}.", f"Roles are: {', '.join(ROLES)}.")
+    _known("team", Team.objects, [g[1] for g in grants])
+    _known("environment", Environment.objects, [g[2] for g in grants])
     Grant.objects.filter(user=user).delete()
     Grant.objects.bulk_create(
         Grant(user=user, role=role, team_id=team, environment_id=environment)
@@ -159,25 +178,30 @@ def _replace_grants(user: User, grants: Sequence[RoleGrant]) -> None:
     )
 
 
+def _known(kind: str, rows: Manager[Any], idents: Sequence[object]) -> None:
+    given = [i for i in idents if i is not None]
+    known = set(rows.values_list("pk", flat=True)) if given else set()
+    unknown = next((i for i in given if not isinstance(i, int) or i not in known), None)
+    if unknown is not None:
+        message = f"There is no {kind} with the id {str(unknown)[:40]}."
+        raise Invalid.one("grants", message, "Choose one from the list, or none for all of them.")
+
+
 def _guard_last_administrator(user: User, *, keeps: bool) -> None:
-    everything = Grant.objects.filter(role="administrator", team=None, environment=None, user__is_active=True)
-    if keeps or not everything.filter(user=user).exists() or everything.exclude(user=user).exists():
+    if keeps:
         return
-    raise Conflict(
-        f"{user.username} is the last administrator.",
-        remedy="Make somebody else an administrator first.",
-        code="last_administrator",
-    )
+    everything = Grant.objects.filter(role="administrator", team=None, environment=None, user__is_active=True)
+    # Locked, so that of two administrators who remove each other at the same moment one is refused.
+    left = set(everything.select_for_update().values_list("user_id", flat=True))
+    if left == {user.pk}:
+        raise Conflict(
+            f"{user.username} is the last administrator.",
+            remedy="Make somebody else an administrator first.",
+            code="last_administrator",
+        )
 
 
-def _fresh_name(name: str, taken: bool) -> str:  # noqa: FBT001  one private caller each
-    clean = name.strip()[:60]
-    if not clean or taken:
-        raise Invalid.one("name", "The name is empty or taken.", "Choose another name.")
-    return clean
-
-
-@action("people.own_password", Permission.TOKEN_CREATE)
+@action("people.own_password", Permission.PASSWORD_OWN)
 def change_own_password(act: Act, password: str) -> User:
     """Change the actor's own password; the door has checked the present one."""
     user = _user(act.actor.user or 0)

@@ -32,6 +32,7 @@ class Permission(StrEnum):
     AUDIT_EXPORT = "audit.export"
     PEOPLE_VIEW = "people.view"
     PEOPLE_MANAGE = "people.manage"
+    PASSWORD_OWN = "people.own_password"  # noqa: S105  a permission's name, not a credential
     TOKEN_CREATE = "tokens.create"  # noqa: S105  a permission's name, not a credential
     TOKEN_REVOKE = "tokens.revoke"  # noqa: S105  a permission's name, not a credential
 
@@ -51,3 +52,10 @@ ROLES: dict[str, frozenset[Permission]] = {
     "auditor": _READ | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW},
 }
 """Role name → what it may do."""
+
+EVERYBODYS = frozenset({_P.PASSWORD_OWN})
+"""What whoever is logged in may do about themselves, with any role or none: a one-time password must be changed."""
+
+WHOLE = frozenset({_P.PEOPLE_MANAGE})
+"""What no team or environment limits. Whoever gives roles could give themselves every role, so a grant for one team
+or environment does not give these."""

@@ -14,6 +14,9 @@ from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Invalid, NotPermitted
 
+_DIGITS = 18
+"""A longer number is no id: no table has room for it."""
+
 
 def actor_of(user: User, *, how: str, address: str = "", via: str = "console") -> Actor:
     """Return the actor for a person, with the grants as they stand at this moment."""
@@ -76,7 +79,7 @@ def environment(value: object) -> Environment:
 
 def _pick(rows: QuerySet[Any], value: object, field: str) -> Any:
     text = str(value or "").strip()
-    found = rows.filter(pk=int(text)).first() if text.isascii() and text.isdigit() else None
+    found = rows.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
     found = found or rows.filter(name=text).first()
     if found is None:
         known = ", ".join(rows.order_by("name").values_list("name", flat=True)[:10])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.apps.accounts.permissions import EVERYBODYS, ROLES, WHOLE, Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,15 @@ class Grant:
     team: int | None = None
     environment: int | None = None
 
+    def gives(self, permission: str) -> bool:
+        """Say whether this grant gives a permission for anything at all."""
+        if permission not in ROLES.get(self.role, ()):
+            return False
+        return permission not in WHOLE or (self.team is None and self.environment is None)
+
     def covers(self, permission: str, team: int | None, environment: int | None) -> bool:
         """Say whether this grant gives a permission for a thing of a team in an environment."""
-        if permission not in ROLES.get(self.role, ()):
+        if not self.gives(permission):
             return False
         return self.team in {None, team} and self.environment in {None, environment}
 
@@ -41,17 +47,17 @@ class Actor:
 
         Without a team and environment the question is whether it holds anywhere at all.
         """
-        if self.user is None:
+        if self.user is None or permission in EVERYBODYS:
             return True
         if team is None and environment is None:
-            return any(permission in ROLES.get(g.role, ()) for g in self.grants)
+            return any(g.gives(permission) for g in self.grants)
         return any(g.covers(permission, team, environment) for g in self.grants)
 
     def scopes(self, permission: Permission) -> tuple[Grant, ...] | None:
         """Return the grants that give a permission, or None where it holds everywhere."""
         if self.user is None:
             return None
-        giving = tuple(g for g in self.grants if permission in ROLES.get(g.role, ()))
+        giving = tuple(g for g in self.grants if g.gives(permission))
         if any(g.team is None and g.environment is None for g in giving):
             return None
         return giving

@@ -1,0 +1,76 @@
+"""Which role may do what: the table that people are promised, held against what every action really asks for."""
+
+import importlib
+
+import pytest
+
+from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.apps.shared.action import REGISTRY
+from chancery.apps.shared.actor import Actor, Grant
+
+for room in ("accounts", "certificates", "connectors", "orders", "profiles"):
+    importlib.import_module(f"chancery.apps.{room}.actions")
+
+ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor")
+MATRIX = """
+certificates.renew        A O R . .
+certificates.revoke       A O . . .
+connectors.activate       A O . . .
+connectors.choices        A O . . .
+connectors.copy           A O . . .
+connectors.create         A O . . .
+connectors.deactivate     A O . . .
+connectors.delete         A O . . .
+connectors.edit           A O . . .
+connectors.test           A O . . .
+connectors.test_unsaved   A O . . .
+environments.create       A . . . .
+orders.adopt              A O . . .
+orders.approve            A . . P .
+orders.cancel             A O R . .
+orders.deny               A . . P .
+orders.give_up            A O . . .
+orders.place              A . R . .
+people.create             A . . . .
+people.disable            A . . . .
+people.grant              A . . . .
+people.own_password       A O R P D
+people.password           A . . . .
+profiles.create           A O . . .
+profiles.delete           A O . . .
+profiles.edit             A O . . .
+teams.create              A . . . .
+tokens.create             A O R P .
+tokens.revoke             A O R P .
+"""
+TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
+READING = {
+    "administrator": "connectors profiles orders certificates audit people",
+    "ca_operator": "connectors profiles orders certificates audit",
+    "requester": "connectors profiles orders certificates",
+    "approver": "connectors profiles orders certificates",
+    "auditor": "connectors profiles orders certificates audit people",
+}
+
+
+def test_every_action_and_every_role_stands_in_the_table():
+    assert sorted(REGISTRY) == sorted(TABLE)
+    assert tuple(ROLES) == ORDER
+
+
+@pytest.mark.parametrize("role", ORDER)
+@pytest.mark.parametrize("action", sorted(TABLE))
+def test_a_role_may_do_what_the_table_says(action, role):
+    actor = Actor("pat", 1, "test", grants=(Grant(role),))
+    assert actor.may(REGISTRY[action]) is (TABLE[action][ORDER.index(role)] != ".")
+
+
+@pytest.mark.parametrize("role", ORDER)
+def test_a_role_may_read_what_the_table_says(role):
+    views = {p.removesuffix(".view") for p in ROLES[role] if p.endswith(".view")}
+    assert views == set(READING[role].split())
+
+
+def test_no_permission_is_left_that_nothing_asks_for():
+    asked = set(REGISTRY.values()) | {p for p in Permission if p.endswith(".view")} | {Permission.AUDIT_EXPORT}
+    assert asked == set(Permission)

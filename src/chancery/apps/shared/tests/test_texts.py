@@ -1,0 +1,48 @@
+"""Texts of people: refused by name, never cut silently, never an error of the database."""
+
+import pytest
+
+from chancery.apps.shared.tests.looking import refused
+from chancery.apps.shared.texts import clean, unfit
+
+pytestmark = pytest.mark.django_db
+
+
+def test_outer_blanks_go_and_the_rest_stays():
+    assert clean("name", "  Mailbox  of Zoë ", 20) == "Mailbox  of Zoë"
+
+
+def test_empty_is_a_text_unless_it_is_wanted():
+    assert clean("note", "  ", 10) == ""
+    with refused("note", code="missing"):
+        clean("note", "  ", 10, wanted="Say why.")
+
+
+@pytest.mark.parametrize("value", [None, 7, ["a"], {"a": 1}, b"a"])
+def test_what_is_no_text_is_refused(value):
+    with refused("name"):
+        clean("name", value, 10)
+
+
+def test_the_longest_fits_and_one_more_is_refused():
+    assert clean("name", "a" * 10, 10) == "a" * 10
+    with refused("name", code="too_long"):
+        clean("name", "a" * 11, 10)
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\x1bb", "a\x7fb", "a\ud800b"])
+@pytest.mark.parametrize("lines", [False, True])
+def test_no_character_that_a_table_refuses(text, lines):
+    with refused("name", code="characters"):
+        clean("name", text, 10, lines=lines)
+
+
+def test_several_lines_where_they_belong_and_nowhere_else():
+    assert clean("note", "a\nb\tc", 10, lines=True) == "a\nb\tc"
+    with refused("note", code="characters"):
+        clean("note", "a\nb", 10)
+
+
+def test_unfit_characters_are_found_at_any_depth():
+    values = {"a": "fine", "b": {"x": ["\x00"]}, "c": {"\ud800": 1}, "d": 7, "e": ("ok", None), "f": ["\n\t"]}
+    assert [p.field for p in unfit(values)] == ["b", "c"]
