@@ -18,8 +18,9 @@ from chancery.sdk.authority import Request
 from chancery.sdk.errors import NotFound, OutcomeUnknown
 
 TAG = "chancery:"
-PAGE = 200
-MOST_PAGES, MOST_LOOKS = 100, 100
+PAGE = 1000
+MOST_PAGES, MOST_LOOKS = 20, 40
+"""Together less than the rate lets through in one go: a search that is throttled half-way starts over."""
 _ZONES = timedelta(days=1)
 """Days in filters may be Mountain time, and `>` may leave the day out: one day more is looked at."""
 

@@ -345,10 +345,10 @@ def test_a_lost_order_is_found_among_thousands_with_the_same_name(ca, sim, clock
 
 def test_absence_is_said_only_after_the_last_page(ca, sim, clock):
     ca.submit(request())
-    crowd(sim, ca, 450)
+    crowd(sim, ca, 1_450)
     found = ca.find(request(reference="never-sent"), START - timedelta(days=1))
     assert isinstance(found, Absence)
-    assert "451 orders" in found.evidence
+    assert "1451 orders" in found.evidence
 
 
 def crowd(sim, ca, many):
