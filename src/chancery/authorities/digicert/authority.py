@@ -168,7 +168,8 @@ class DigiCert:
                 code=status,
                 remedy="Ask the administrators of your account at DigiCert why.",
             )
-        if status == "issued":
+        # `approved` is an old word, also for orders that show a serial number: those have their certificate.
+        if status == "issued" or (status == "approved" and word(table(info.get("certificate")).get("serial_number"))):
             return self._issued(progress, info, request)
         kind, text = explain(self._client, progress.order, status, info, progress.records)
         return progress.looked_at(status, kind, text, self._context.clock.now()).pending(_SOON, _LATER)

@@ -62,13 +62,12 @@ class Search:
             self.seen += len(fresh)
             yield from fresh
             offset += len(found)
-            total = number(table(answer.get("page")).get("total"))
-            if not found or (total and offset >= int(total)):
+            # The total was seen too small, and pages smaller than asked for: only together do they mean the end.
+            total = int(number(table(answer.get("page")).get("total")) or 0)
+            if not found or (offset >= total and len(found) < PAGE):
                 return
             if not fresh:
                 raise self._too_much("it gives the same page again and again")
-            if not total and len(found) < PAGE:
-                return
         raise self._too_much("there are too many orders with that name")
 
     def _params(self, offset: int) -> list[tuple[str, str]]:
@@ -161,7 +160,13 @@ def _fits(certificate: dict[str, Any], request: Request, since: datetime | None)
 
 def same_key(text: Any, request: Request) -> bool:
     """Say whether a request in PEM is for the same public key."""
+    if not isinstance(text, str):
+        return False
+    # Orders show the request as their client sent it, and some send bare base64.
+    whole = (
+        text if "BEGIN" in text else f"-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n"
+    )
     try:
-        return isinstance(text, str) and parse(text).key.spki_sha256 == request.spki_sha256
+        return parse(whole).key.spki_sha256 == request.spki_sha256
     except Invalid:
         return False

@@ -99,7 +99,7 @@ class Deciding:
     def _do(self, http: Http, order: Order, certificates: list[Certificate], number: int) -> Reply:
         body: dict[str, Any] = object_of(http) if http.body else {}
         reason = str(body.get("revocation_reason") or "unspecified")
-        if order.product.type in {"ssl", "private"} and reason not in REASONS:
+        if order.product.type == "ssl_certificate" and reason not in REASONS:
             raise invalid("revocation_reason", "The revocation reason is not allowed.")
         if order.status == "reissue_pending":
             raise invalid("status", "A certificate with a pending reissue cannot be revoked.")

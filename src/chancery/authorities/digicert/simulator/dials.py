@@ -35,3 +35,4 @@ class CertCentralDials(Settings):
     wrong_downloads: int = 0
     duplicate_keys: bool = False
     blank_names: bool = False
+    omit_empty_lists: bool = False

@@ -91,7 +91,9 @@ class Ordering:
     def _again(self, http: Http, kind: str) -> Reply:
         order, body, now = self._access.order(http.params["id"]), object_of(http), self._clock.now()
         if order.status != "issued" or order.waiting is not None:
-            raise invalid("order_id", f"An order that is {order.status} has no {kind}.")
+            raise invalid("order_id", f"The order is {order.status}, or waits for a reissue or duplicate already.")
+        if isinstance(body.get("certificate"), dict):
+            body["certificate"].setdefault("common_name", order.names[0])
         asked = certificate_of(body, order.product)
         span = certificate_span(asked, now)
         until = within(span, order.product, order.valid_till, now)

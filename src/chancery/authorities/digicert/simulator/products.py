@@ -65,14 +65,16 @@ class Product:
 
 
 PRODUCTS: tuple[Product, ...] = (
-    Product("ssl", "ssl_basic", "Basic OV", "ssl", "ov"),
-    Product("ssl", "ssl_ev_basic", "Basic EV", "ssl", "ev", wildcards=False),
-    Product("ssl", "ssl_securesite_flex", "Secure Site OV", "ssl", "ov"),
-    Product("ssl", "ssl_plus", "Standard SSL", "ssl", "ov", single=True, wildcards=False),
-    Product("ssl", "ssl_multi_domain", "Multi-Domain SSL", "ssl", "ov", wildcards=False),
-    Product("ssl", "ssl_dv_geotrust_flex", "GeoTrust DV", "ssl", "dv"),
-    Product("private", "private_ssl_plus", "Private SSL", "private", "private"),
-    Product("private", "private_ssl_multi_domain", "Private Multi-Domain SSL", "private", "private"),
+    Product("ssl_certificate", "ssl_basic", "Basic OV", "ssl_certificate", "ov"),
+    Product("ssl_certificate", "ssl_ev_basic", "Basic EV", "ssl_certificate", "ev", wildcards=False),
+    Product("ssl_certificate", "ssl_securesite_flex", "Secure Site OV", "ssl_certificate", "ov"),
+    Product("ssl_certificate", "ssl_plus", "Standard SSL", "ssl_certificate", "ov", single=True, wildcards=False),
+    Product("ssl_certificate", "ssl_multi_domain", "Multi-Domain SSL", "ssl_certificate", "ov", wildcards=False),
+    Product("ssl_certificate", "ssl_dv_geotrust_flex", "GeoTrust DV", "ssl_certificate", "dv"),
+    Product("private_ssl_certificate", "private_ssl_plus", "Private SSL", "ssl_certificate", "private"),
+    Product(
+        "private_ssl_certificate", "private_ssl_multi_domain", "Private Multi-Domain SSL", "ssl_certificate", "private"
+    ),
 )
 
 

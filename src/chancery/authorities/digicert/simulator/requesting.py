@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -38,7 +39,7 @@ def certificate_of(body: dict[str, Any], product: Product) -> dict[str, Any]:
     if not isinstance(asked.get("common_name"), str) or not asked["common_name"].strip():
         raise invalid("common_name", "The common name is required.")
     hashed = asked.get("signature_hash")
-    if (not product.dv and not hashed) or (hashed and hashed not in _HASHES):
+    if (not product.dv and not hashed) or (hashed and str(hashed).lower() not in _HASHES):
         raise invalid("signature_hash", "A valid signature hash is required.")
     return asked
 
@@ -71,10 +72,17 @@ def _single(names: list[str]) -> list[str]:
     return list(dict.fromkeys([*names, base, f"www.{base}"]))
 
 
+def _load(text: str) -> x509.CertificateSigningRequest:
+    """Return a request in PEM, or in bare base64, which clients that are used with the real service send."""
+    if "BEGIN" in text:
+        return x509.load_pem_x509_csr(text.encode())
+    return x509.load_der_x509_csr(base64.b64decode("".join(text.split()), validate=True))
+
+
 def csr_of(asked: dict[str, Any]) -> x509.CertificateSigningRequest:
     """Return the request, whose key must be strong and whose signature valid."""
     try:
-        csr = x509.load_pem_x509_csr(str(asked.get("csr") or "").encode())
+        csr = _load(str(asked.get("csr") or ""))
         key, valid = csr.public_key(), csr.is_signature_valid
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Refusal(400, "csr_invalid_cannot_parse", "The CSR could not be parsed.") from None

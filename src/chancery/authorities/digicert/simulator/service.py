@@ -174,6 +174,8 @@ class Service:
             return reply
         if now.errors_as_object and reply.status >= 400:
             reply.body = _reshaped(reply.body, _error_as_object)
+        if now.omit_empty_lists:
+            reply.body = _reshaped(reply.body, _without_empty_lists)
         if now.numbers_as_strings:
             reply.body = _reshaped(reply.body, _as_strings)
         if now.duplicate_keys and reply.body.startswith(b'{"id"'):
@@ -184,6 +186,10 @@ class Service:
 
 def _reshaped(body: bytes, how: Callable[[Any], Any]) -> bytes:
     return json.dumps(how(json.loads(body))).encode()
+
+
+def _without_empty_lists(document: Any) -> Any:
+    return {n: v for n, v in document.items() if v != []} if isinstance(document, dict) else document
 
 
 def _error_as_object(document: Any) -> Any:

@@ -177,7 +177,7 @@ class Book:
         """Return a certificate by id or serial number."""
         if ident.isdigit() and int(ident) in self.certificates:
             return self.certificates[int(ident)]
-        return next((c for c in self.certificates.values() if c.serial == ident.upper()), None)
+        return next((c for c in self.certificates.values() if c.serial == ident.upper().lstrip("0")), None)
 
     def order(self, ident: str) -> Order | None:
         """Return an order by id, or by serial number or thumbprint of its primary certificate."""

@@ -202,6 +202,41 @@ def test_certificates_that_cannot_be(talk, change, code):
     assert talk.refused("POST", PATH, body) == (400, code)
 
 
+def test_a_request_may_come_in_bare_base64(talk):
+    body = order()
+    lines = body["certificate"]["csr"].splitlines()
+    body["certificate"]["csr"] = "".join(lines[1:-1])
+    talk.place(body)
+    body["certificate"]["csr"] = "bm8gcmVxdWVzdA=="
+    assert talk.refused("POST", PATH, body) == (400, "csr_invalid_cannot_parse")
+
+
+def test_empty_lists_may_be_left_out(sim, talk):
+    assert talk.get("/order/certificate")["orders"] == []
+    sim.dials.set(omit_empty_lists=True)
+    assert talk.get("/order/certificate?limit=1") == {"page": {"total": 0, "limit": 1, "offset": 0}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"renewal_of_order_id": [1]},
+        {"renewal_of_order_id": {"id": 1}},
+        {"dcv_method": []},
+        {"dcv_method": {}},
+        {"organization": [1]},
+        {"container": {"id": {}}},
+        {"custom_fields": [{"metadata_id": {}, "value": []}]},
+        {"custom_fields": {"metadata_id": 12}},
+        {"order_validity": [1]},
+        {"comments": {}, "certificate": []},
+    ],
+)
+def test_a_field_of_another_type_is_a_400_and_orders_nothing(sim, talk, change):
+    assert talk.refused("POST", PATH, order(**change))[0] == 400
+    assert sim.ledger.lines() == []
+
+
 def test_weak_keys_are_refused_and_used_ones_where_the_dial_says(sim, talk):
     from cryptography.hazmat.primitives.asymmetric import rsa
 

@@ -215,6 +215,13 @@ def test_a_duplicate_is_listed_apart_and_leaves_the_primary(sim, talk):
     assert [line.kind for line in sim.ledger.lines()] == ["order", "duplicate"]
 
 
+def test_a_duplicate_without_common_name_takes_that_of_the_order(talk):
+    made, body = talk.place(), again("www.example.com")
+    del body["certificate"]["common_name"]
+    assert talk.json("POST", path(made, "/duplicate"), body)[0] == 201
+    assert talk.get(path(made, "/duplicate"))["certificates"][0]["common_name"] == "www.example.com"
+
+
 def test_a_reissue_lives_no_longer_than_the_order(talk, clock):
     made = talk.place(order(days=90, order_validity={"days": 100}))
     assert talk.refused("POST", path(made, "/reissue"), again(days=101))[1] == "cert_validity_exceeds_order_validity"
