@@ -178,8 +178,10 @@ class DigiCert:
         certificate = certificate_of(self._client, progress.order, info, request, None)
         if progress.reissue and not certificate:
             self._check_reissue(progress)
-        # An order that shows no request is taken at its primary certificate, whose key is checked all the same.
-        certificate = certificate or number(table(info.get("certificate")).get("id"))
+        # An order that shows no request is taken at its primary certificate, whose key is checked all the same;
+        # but never at the one that is being renewed, which may have the same key.
+        primary = number(table(info.get("certificate")).get("id"))
+        certificate = certificate or (primary if primary != split_reference(request.previous)[1] else "")
         if not certificate:
             return self._again(progress, "issued", "Issued; not yet downloadable.")
         try:

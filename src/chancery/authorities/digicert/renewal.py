@@ -45,6 +45,8 @@ def plan(client: Client, request: Request, now: datetime) -> Plan:
     except (NotFound, RejectedByPolicy):
         return Plan("new", why=f"DigiCert does not know order {order} any more, so a new one is placed.")
     status = word(info.get("status")).lower()
+    if not _old_names(info) & _names(request):
+        return Plan("new", why=f"Order {order} at DigiCert is for other names, so a new one is placed.")
     if status == "reissue_pending" and settings.renewal == "auto" and _is_young(info, now):
         raise OutcomeUnknown(
             f"A reissue of order {order} is under way at DigiCert; this one waits for its end.",
@@ -72,15 +74,22 @@ def _hurdle(info: dict[str, Any], request: Request, now: datetime) -> str:
     if settings.organization_id and organization and organization != settings.organization_id:
         return "the organisation is another one"
     # A reissue without one of the old names would revoke every older certificate of the order within 72 hours.
-    certificate = table(info.get("certificate"))
-    old = {*names(certificate.get("dns_names")), *names([certificate.get("common_name")])}
-    if not old or not old <= {n.value.lower() for n in request.names}:
+    if not _old_names(info) <= _names(request):
         return "a name was dropped, and a reissue would revoke the older certificates"
     until = day(info.get("order_valid_till"))
     # A day less: whether the last day counts, and in which zone, is not said.
     if until is None or (until - now.date()).days - 1 < request.validity.days:
         return "its paid term is nearly over"
     return ""
+
+
+def _old_names(info: dict[str, Any]) -> set[str]:
+    certificate = table(info.get("certificate"))
+    return {*names(certificate.get("dns_names")), *names([certificate.get("common_name")])}
+
+
+def _names(request: Request) -> set[str]:
+    return {n.value.lower() for n in request.names}
 
 
 def _is_young(info: dict[str, Any], now: datetime) -> bool:

@@ -234,17 +234,17 @@ def test_an_unknown_status_waits_and_is_shown(ca, sim):
 
 def renewed(ca, first, *names, **more):
     settings = {"order_days": 365, "reference": "b", **more}
-    return request(*(names or ("www.example.com",)), previous=first.reference, **settings)
+    return request(*(names or ("www.example.com", "example.com")), previous=first.reference, **settings)
 
 
 @pytest.fixture
 def first(ca):
-    return ca.submit(request("www.example.com", order_days=365))
+    return ca.submit(request("www.example.com", "example.com", order_days=365))
 
 
 def test_inside_the_paid_term_it_is_reissued_for_nothing(ca, sim, first, clock):
     clock.advance(timedelta(days=60))
-    asked = renewed(ca, first, "www.example.com", "more.example.com")
+    asked = renewed(ca, first, "www.example.com", "example.com", "more.example.com")
     pending = ca.submit(asked)
     assert isinstance(pending, Pending)
     issued = ca.poll(pending.state, asked)
@@ -260,7 +260,7 @@ def test_inside_the_paid_term_it_is_reissued_for_nothing(ca, sim, first, clock):
 @pytest.mark.parametrize(
     ("names", "more", "days"),
     [
-        (("other.example.com",), {}, 0),
+        (("www.example.com", "other.example.com"), {}, 0),
         ((), {"product": "ssl_securesite_flex"}, 0),
         ((), {"renewal": "renewal"}, 0),
         ((), {}, 280),
@@ -276,6 +276,31 @@ def test_otherwise_a_renewal_order_is_placed(ca, sim, first, clock, names, more,
 @pytest.mark.parametrize("previous", ["", "999", "no number", "12/", "1/2/3", "../../user/me"])
 def test_an_order_that_is_not_known_is_placed_anew(ca, sim, previous):
     assert isinstance(ca.submit(request(previous=previous)), Issued)
+
+
+def test_an_order_for_other_names_is_not_renewed(ca, sim, first):
+    """A number of another CA, or of another account, may by chance be that of an order here."""
+    assert isinstance(ca.submit(renewed(ca, first, "other.example.com")), Issued)
+    assert ca._client.get(f"order/certificate/{first.reference.split('/')[0]}")["is_renewed"] is False
+
+
+def test_a_reissue_with_the_same_key_never_brings_the_old_certificate(sim, clock, ca):
+    key = keys.generate("EC-P256")
+    old = ca.submit(request(order_days=365, key=key))
+    clock.advance(timedelta(days=1))
+    sim.dials.set(issue_delay=60)
+    asked = request(order_days=365, key=key, previous=old.reference, reference="b")
+    pending = ca.submit(asked)
+    number = old.reference.split("/")[0]
+    stale = ca._client.get(f"order/certificate/{number}") | {"status": "issued"}
+    look = ca._client.get
+    ca._client.get = lambda path, params=None: stale if path == f"order/certificate/{number}" else look(path, params)
+    assert isinstance(ca.poll(pending.state, asked), Pending)
+    ca._client.get = look
+    clock.advance(timedelta(seconds=61))
+    issued = ca.poll(pending.state, asked)
+    assert issued.leaf != old.leaf
+    assert spki_of(issued.leaf) == asked.spki_sha256
 
 
 def test_a_profile_may_ask_for_new_orders_always(ca, sim, first):
