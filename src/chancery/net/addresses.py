@@ -129,6 +129,21 @@ def classify(address: str | Address) -> AddressClass:
     return next((kind for kind in kinds if kind is not AddressClass.PUBLIC), AddressClass.PUBLIC)
 
 
+def openable(text: str) -> str:
+    """Return a network in its one spelling, if opening it for a connector means what it says.
+
+    Raises `ValueError`, saying why, for a text that is no network, and for a network that is not wholly private,
+    shared, for benchmarks or loopback: 0.0.0.0/0 would open every private address at once, public addresses need no
+    opening, and the rest stays shut whatever is allowed.
+    """
+    network = ip_network(text)
+    row = next(row for row in _TABLE if network.network_address in row[0])
+    wholly = network.broadcast_address in row[0] and row[1] in _OPENABLE | {AddressClass.LOOPBACK}
+    if not wholly:
+        raise ValueError("only private, shared and loopback networks are opened here; public ones are open already")
+    return str(network)
+
+
 def _look_up(address: Address) -> AddressClass:
     return next(kind for network, kind in _TABLE if address in network)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +16,21 @@ from chancery.apps.connectors.models import (
     CallKind,
     Connector,
     ConnectorVersion,
+    Health,
     Pool,
     PoolMember,
     Status,
 )
-from chancery.apps.shared.action import Act, action
+from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import by_id
+from chancery.apps.shared.texts import clean
+from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
-from chancery.sdk.config import destination_names, secret_names
+from chancery.sdk.config import Config, ProfileSettings, destination_names, extra, secret_names
 
 VERSION_TABLE = "connector_version"
 CALL_TABLE = "call"
@@ -43,17 +48,13 @@ class InFlight:
 def create(act: Act, authority: str, values: dict[str, Any]) -> Connector:
     """Add a connector, active unless `values["status"]` says inactive, with a pool of its own."""
     descriptor = catalog.get(authority)
+    status = _status(values)
     configured = configure(descriptor, catalog.prepare(authority, values))
-    connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at)
+    connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at, status=status, probe_at=act.at)
     _apply(connector, configured, act)
     act.require(connector)
-    connector.status = Status.INACTIVE if values.get("status") == Status.INACTIVE else Status.ACTIVE
-    connector.probe_at = act.at
-    _free_name(connector)
-    connector.save(force_insert=True)
+    _insert(act, connector)
     _new_version(act, connector, configured, {})
-    pool = Pool.objects.create(name=connector.name, created_at=act.at)
-    PoolMember.objects.create(pool=pool, connector=connector)
     _note(act, connector)
     return connector
 
@@ -66,6 +67,8 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Conn
     """
     connector = _locked(act, ident)
     _same_revision(connector, revision)
+    if values.get("status", connector.status) != connector.status:
+        raise Invalid.one("status", "An edit does not switch a connector.", "Activate or deactivate it.")
     before = current(connector)
     stored = frozenset(before.secrets)
     configured = configure(catalog.get(connector.authority), values, stored)
@@ -75,38 +78,33 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Conn
     changed = _changed(connector, before, configured)
     _apply(connector, configured, act)
     act.require(connector)
-    _free_name(connector)
-    kept = {} if moved else _unsealed(before)
-    _new_version(act, connector, configured, kept)
-    _touch(connector)
+    with _name_taken(connector):
+        _touch(connector)
+    _new_version(act, connector, configured, {} if moved else unsealed_version(before))
     _note(act, connector, changed=changed)
+    _take_profiles_along(act, connector)
     return connector
 
 
 @action("connectors.copy", Permission.CONNECTOR_COPY)
 def copy(act: Act, ident: object, name: str) -> Connector:
     """Copy a connector under another name, without its secrets, inactive."""
-    source = queries.get(act.actor, ident)
-    act.require(source)
+    source = _locked(act, ident)
     version = current(source)
     twin = Connector.objects.get(pk=source.pk)
-    twin.pk, twin.name, twin.status = new_id(act.at), name.strip()[:120], Status.INACTIVE
-    if not twin.name:
-        raise Invalid.one("name", "The copy needs a name.", "Choose one that this CA type does not have yet.")
+    twin.pk, twin.status = new_id(act.at), Status.INACTIVE
+    twin.name = clean("name", name, fields.TEXTS["name"], wanted="Choose one that this CA type does not have yet.")
     twin.revision = twin.epoch = 1
-    twin.current, twin.health, twin.health_text, twin.health_at = None, "unknown", "", None
+    twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
     twin.created_at = twin.updated_at = act.at
-    _free_name(twin)
-    twin.save(force_insert=True)
+    _insert(act, twin)
     made = ConnectorVersion.objects.get(pk=version.pk)
     made.pk, made.connector, made.number, made.secrets = new_id(act.at), twin, 1, {}
     made.created_at, made.created_by = act.at, act.actor.name
     made.save(force_insert=True)
     twin.current = made
     twin.save(update_fields=["current"])
-    pool = Pool.objects.create(name=twin.name, created_at=act.at)
-    PoolMember.objects.create(pool=pool, connector=twin)
     _note(act, twin, detail={"copied_from": str(source.pk)})
     return twin
 
@@ -154,7 +152,7 @@ def delete(act: Act, ident: object) -> None:
 
 def bulk_switch(actor: Actor, idents: list[object], status: str) -> list[tuple[object, ChanceryError | None]]:
     """Activate or deactivate several connectors, each on its own: one refusal does not stop the others."""
-    switch = activate if status == Status.ACTIVE else deactivate
+    switch = activate if _status({"status": status}) == Status.ACTIVE else deactivate
     results: list[tuple[object, ChanceryError | None]] = []
     for ident in idents:
         try:
@@ -171,6 +169,7 @@ def test_saved(act: Act, ident: object) -> Call:
     connector = queries.get(act.actor, ident)
     act.require(connector)
     call = _call(act, CallKind.DIAGNOSE, connector.authority, connector=connector)
+    call.save(force_insert=True)
     _note(act, connector)
     return call
 
@@ -186,9 +185,13 @@ def ask_choices(act: Act, authority: str, field: str, values: dict[str, Any], co
     """Ask a worker for the pick list of a dynamic field."""
     if connector_id is not None and not values:
         connector = queries.get(act.actor, connector_id)
+        act.require(connector)
+        _must_be_dynamic(connector.authority, field)
         call = _call(act, CallKind.CHOICES, connector.authority, connector=connector, field=field)
+        call.save(force_insert=True)
         _note(act, connector, detail={"field": field})
         return call
+    _must_be_dynamic(authority, field)
     return _unsaved(act, CallKind.CHOICES, authority, values, connector_id, field)
 
 
@@ -201,26 +204,22 @@ def current(connector: Connector) -> ConnectorVersion:
 
 def unsealed_version(version: ConnectorVersion) -> dict[str, Secret]:
     """Return a version's secrets, opened; for the engine and for carrying them to the next version."""
-    return _unsealed(version)
+    return {
+        name: sealing.unseal(sealed, table=VERSION_TABLE, record=str(version.pk), field=name)
+        for name, sealed in version.secrets.items()
+    }
 
 
 def _unsaved(
     act: Act, kind: CallKind, authority: str, values: dict[str, Any], connector_id: object, field: str = ""
 ) -> Call:
-    descriptor = catalog.get(authority)
-    connector = queries.get(act.actor, connector_id) if connector_id is not None else None
-    before = current(connector) if connector is not None else None
-    stored = frozenset(before.secrets) if before is not None else frozenset()
+    connector = _of_type(act, authority, connector_id) if connector_id is not None else None
+    stored = frozenset(current(connector).secrets) if connector is not None else frozenset()
     named = {"name": "unsaved", **{k: v for k, v in values.items() if v != "" or k != "name"}}
-    configured = configure(descriptor, catalog.prepare(authority, named), stored)
-    secrets = dict(configured.secrets)
-    if connector is not None and before is not None:
-        act.require(connector)
-        if _destination(connector, before) != configured.destination():
-            _demand_secrets(stored, configured)
-        else:
-            secrets = {**_unsealed(before), **secrets}
-    call = _call(act, kind, authority, field=field, save=False)
+    configured = configure(catalog.get(authority), catalog.prepare(authority, named), stored)
+    act.require(Place(configured.team.pk, configured.environment.pk))
+    secrets = configured.secrets if connector is None else _carried(connector, configured)
+    call = _call(act, kind, authority, field=field)
     call.team = configured.team
     call.sealed = {
         "plain": {**configured.where, "settings": configured.settings},
@@ -230,8 +229,35 @@ def _unsaved(
         },
     }
     call.save(force_insert=True)
-    act.note("connector", connector.pk if connector else call.pk, configured.texts["name"], detail={"unsaved": True})
+    ident, name = connector.pk if connector else call.pk, configured.texts["name"]
+    act.note("connector", ident, name, team=configured.team.pk, detail={"unsaved": True})
     return call
+
+
+def _of_type(act: Act, authority: str, ident: object) -> Connector:
+    connector = queries.get(act.actor, ident)
+    act.require(connector)
+    if connector.authority != authority:
+        raise Invalid.one("authority", f"{connector.name} is of another CA type.", f"Send {connector.authority}.")
+    return connector
+
+
+def _carried(connector: Connector, configured: Configured) -> dict[str, Secret]:
+    """Return the stored secrets under those just given; none is sent to an address that it was not given for."""
+    before = current(connector)
+    if _destination(connector, before) == configured.destination():
+        return {**unsealed_version(before), **configured.secrets}
+    _demand_secrets(frozenset(before.secrets), configured)
+    return configured.secrets
+
+
+def _must_be_dynamic(authority: str, name: str) -> None:
+    descriptor = catalog.get(authority)
+    models: tuple[type[Config | ProfileSettings], ...] = (descriptor.config, descriptor.profile)
+    known = [n for model in models for n, info in model.model_fields.items() if extra(info).get("dynamic")]
+    if "chooses" not in descriptor.powers or name not in known:
+        remedy = f"Fields with one are: {', '.join(known)}." if known else "Type the value in."
+        raise Invalid.one("field", f"{descriptor.title} has no pick list for {name[:60]!r}.", remedy)
 
 
 def _call(
@@ -241,9 +267,8 @@ def _call(
     *,
     connector: Connector | None = None,
     field: str = "",
-    save: bool = True,
 ) -> Call:
-    call = Call(
+    return Call(
         id=new_id(act.at),
         kind=kind,
         authority=authority,
@@ -255,15 +280,11 @@ def _call(
         asked_by=act.actor.name,
         created_at=act.at,
     )
-    if save:
-        call.save(force_insert=True)
-    return call
 
 
 def _locked(act: Act, ident: object) -> Connector:
-    queries.get(act.actor, ident)
-    rows = Connector.objects.select_for_update().filter(deleted_at=None)
-    connector = by_id(rows, ident)
+    # The others of the joined rows stay free: the first version may not be there yet, and teams are shared.
+    connector = by_id(queries.visible_to(act.actor).select_for_update(of=("self",)), ident)
     if connector is None:
         raise Absent("connector", ident)
     act.require(connector)
@@ -316,6 +337,20 @@ def _demand_secrets(stored: frozenset[str], configured: Configured) -> None:
         raise Invalid([Problem(n, text, "Enter it again.", "secret_needed") for n in missing])
 
 
+def _take_profiles_along(act: Act, connector: Connector) -> None:
+    """Keep its profiles in its team and environment, so that production never orders from a test account."""
+    rows = Profile.objects.filter(pool__members__connector=connector, deleted_at=None)
+    for profile in rows.exclude(team=connector.team, environment=connector.environment):
+        before = (profile.team_id, profile.environment_id)
+        profile.team, profile.environment = connector.team, connector.environment
+        after = (profile.team_id, profile.environment_id)
+        profile.revision += 1
+        profile.updated_at = act.at
+        profile.save()
+        changed = tuple(n for n, a, b in zip(("team", "environment"), before, after, strict=True) if a != b)
+        act.note("profile", profile.pk, profile.name, team=profile.team_id, changed=changed)
+
+
 def _new_version(act: Act, connector: Connector, configured: Configured, kept: dict[str, Secret]) -> None:
     version = ConnectorVersion(
         id=new_id(act.at),
@@ -336,13 +371,6 @@ def _new_version(act: Act, connector: Connector, configured: Configured, kept: d
     connector.save(update_fields=["current"])
 
 
-def _unsealed(version: ConnectorVersion) -> dict[str, Secret]:
-    return {
-        name: sealing.unseal(sealed, table=VERSION_TABLE, record=str(version.pk), field=name)
-        for name, sealed in version.secrets.items()
-    }
-
-
 def _missing_secrets(connector: Connector) -> list[str]:
     config = catalog.get(connector.authority).config
     needed = {n for n in secret_names(config) if config.model_fields[n].is_required()}
@@ -358,17 +386,28 @@ def _touch(connector: Connector) -> None:
 
 
 def _switch(act: Act, connector: Connector, status: Status) -> None:
+    changed = ("status",) if connector.status != status else ()
     connector.status, connector.updated_at = status, act.at
     _touch(connector)
-    _note(act, connector, changed=("status",))
+    _note(act, connector, changed=changed)
 
 
-def _free_name(connector: Connector) -> None:
-    same = Connector.objects.filter(authority=connector.authority, name=connector.name, deleted_at=None)
-    if same.exclude(pk=connector.pk).exists():
-        raise Invalid.one(
-            "name", f"There is already a connector {connector.name!r} of this CA type.", "Choose another name.", "taken"
-        )
+def _status(values: dict[str, Any]) -> Status:
+    given = values.get("status", Status.ACTIVE)
+    if given not in set(Status):
+        raise Invalid.one("status", f"There is no status {str(given)[:40]!r}.", f"It is {' or '.join(Status)}.")
+    return Status(given)
+
+
+def _insert(act: Act, connector: Connector) -> None:
+    with _name_taken(connector):
+        connector.save(force_insert=True)
+    pool = Pool.objects.create(name=connector.name, created_at=act.at)
+    PoolMember.objects.create(pool=pool, connector=connector)
+
+
+def _name_taken(connector: Connector) -> AbstractContextManager[None]:
+    return name_taken(f"There is already a connector {connector.name!r} of this CA type.")
 
 
 def _note(act: Act, connector: Connector, **more: Any) -> None:

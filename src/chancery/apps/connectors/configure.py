@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 from cryptography import x509
 from pydantic import ValidationError
 
-from chancery import catalog
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.shared.texts import clean, unfit
 from chancery.core.errors import Invalid, Problem
 from chancery.core.secret import Secret
+from chancery.net.addresses import AddressPolicy, openable
+from chancery.net.url import Url, parse_url
 from chancery.sdk.authority import Descriptor
 from chancery.sdk.config import destination_names, secret_names
+from chancery.sdk.http import check_url
+
+T = TypeVar("T")
 
 TEXTS = {"name": 120, "owner": 200, "contact": 200, "region": 60, "description": 4000}
 WHERE = ("base_url", "proxy", "trust_pem", "allowed_networks")
 """Common fields that decide where secrets are sent."""
+_WANTED = {"name": "Name the account, for example by CA and site."}
+_LINES = frozenset({"description", "trust_pem"})
+_MAX_URL = 500
+_MAX_TRUST = 200_000
+_MAX_TAG, _MAX_TAGS = 60, 50
 COMMON = (*TEXTS, *WHERE, "environment", "team", "tags", "status")
 
 
@@ -45,21 +54,26 @@ class Configured:
 
 def configure(descriptor: Descriptor, values: dict[str, Any], stored: frozenset[str] = frozenset()) -> Configured:
     """Check `values`; secrets named in `stored` may be left blank. Raises `Invalid` with every problem."""
-    problems: list[Problem] = []
+    problems = unfit({name: _plain(value) for name, value in values.items()})
+    if problems:
+        raise Invalid(problems)
     own, common = _split(descriptor, values, problems)
-    texts = {name: str(common.get(name) or "").strip() for name in TEXTS}
-    for name, limit in TEXTS.items():
-        if len(texts[name]) > limit or "\x00" in texts[name]:
-            problems.append(Problem(name, f"Longer than {limit} characters or not text.", "Shorten it."))
-    if not texts["name"]:
-        problems.append(Problem("name", "A connector needs a name.", "Name the account, for example by CA and site."))
+    texts = {name: _text(common, name, limit, problems) for name, limit in TEXTS.items()}
     where = _where(descriptor, common, problems)
     secrets, settings = _own(descriptor, own, stored, problems)
+    tags = _tags(common.get("tags"), problems)
     team = _collect(problems, people.team, common.get("team"))
     environment = _collect(problems, people.environment, common.get("environment"))
     if problems or team is None or environment is None:
         raise Invalid(problems)
-    return Configured(descriptor, texts, team, environment, _tags(common.get("tags")), where, settings, secrets)
+    return Configured(descriptor, texts, team, environment, tags, where, settings, secrets)
+
+
+def _text(common: dict[str, Any], name: str, most: int, problems: list[Problem]) -> str:
+    value, wanted = common.get(name), _WANTED.get(name, "")
+    return (
+        _collect(problems, clean, name, "" if value is None else value, most, lines=name in _LINES, wanted=wanted) or ""
+    )
 
 
 def _split(
@@ -79,9 +93,12 @@ def _own(
     descriptor: Descriptor, own: dict[str, Any], stored: frozenset[str], problems: list[Problem]
 ) -> tuple[dict[str, Secret], dict[str, Any]]:
     names = secret_names(descriptor.config)
-    secrets = {n: Secret(_reveal(own[n])) for n in names if own.get(n) not in {None, ""}}
+    given = {n: _plain(own[n]) for n in names & own.keys()}
+    odd = {n for n, v in given.items() if v is not None and not isinstance(v, str)}
+    problems.extend(Problem(name, "This is not text.", "Send a text.") for name in sorted(odd))
+    secrets = {n: Secret(v) for n, v in given.items() if isinstance(v, str) and v}
     probe: dict[str, Any] = {n: v for n, v in own.items() if n not in names and v is not None and v != ""}
-    probe |= {n: Secret("kept") for n in names & stored if n not in secrets}
+    probe |= {n: Secret("kept") for n in (names & stored) | odd if n not in secrets}
     try:
         model = descriptor.config.model_validate({**probe, **secrets})
     except ValidationError as error:
@@ -90,8 +107,8 @@ def _own(
     return secrets, model.model_dump(mode="json", exclude=set(names))
 
 
-def _reveal(value: object) -> str:
-    return value.reveal() if isinstance(value, Secret) else str(value)
+def _plain(value: Any) -> Any:
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _problem(descriptor: Descriptor, error: Any) -> Problem:
@@ -104,64 +121,46 @@ def _problem(descriptor: Descriptor, error: Any) -> Problem:
 
 def _where(descriptor: Descriptor, common: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
     networks = _networks(common.get("allowed_networks"), problems)
-    trust = str(common.get("trust_pem") or "").strip()
+    policy = AddressPolicy(tuple(networks))
+    trust = _text(common, "trust_pem", _MAX_TRUST, problems)
     if trust:
         _check_trust(trust, problems)
-    proxy = str(common.get("proxy") or "").strip()
+    proxy = _text(common, "proxy", _MAX_URL, problems)
     if proxy:
-        _check_url("proxy", proxy, networks, problems, schemes=("http", "https"))
-    url = str(common.get("base_url") or "").strip().rstrip("/")
+        _check_url(problems, "proxy", proxy, parse_url, "Write it as http://host:port.")
+    url = _text(common, "base_url", _MAX_URL, problems).rstrip("/") or descriptor.default_base_url
     if descriptor.outside:
-        url = url or descriptor.default_base_url
-        _check_url("base_url", url, networks, problems, schemes=("https",))
-    else:
-        url = ""
-    return {"base_url": url, "proxy": proxy, "trust_pem": trust, "allowed_networks": networks}
+        _check_url(problems, "base_url", url, lambda text: check_url(text, policy), "Write it as https://host/path.")
+    return {
+        "base_url": url if descriptor.outside else "",
+        "proxy": proxy,
+        "trust_pem": trust,
+        "allowed_networks": networks,
+    }
 
 
-def _check_url(field: str, url: str, networks: list[str], problems: list[Problem], *, schemes: tuple[str, ...]) -> None:
+def _check_url(problems: list[Problem], field: str, url: str, check: Callable[[str], Url], remedy: str) -> None:
+    """Check with the very parser that the engine connects with."""
     try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname or "", parts.port
-    except ValueError:
-        problems.append(Problem(field, "This is no URL.", "Write it as https://host/path."))
+        target = check(url).target
+    except ValueError as error:
+        problems.append(Problem(field, f"It cannot be used: {error}.", remedy))
         return
-    plain_loopback = parts.scheme == "http" and _is_allowed_loopback(host, networks)
-    if parts.scheme not in schemes and not plain_loopback:
-        problems.append(Problem(field, "Only https is spoken with a CA.", "Write the URL with https://."))
-    elif not host or len(url) > 500:
-        problems.append(Problem(field, "The URL names no host, or is too long.", "Write it as https://host/path."))
-    elif parts.username or parts.password or parts.fragment or parts.query:
-        problems.append(
-            Problem(
-                field, "A URL here holds no user, password, query or fragment.", "Put credentials in their own fields."
-            )
-        )
-
-
-def _is_allowed_loopback(host: str, networks: list[str]) -> bool:
-    try:
-        address = ip_address("127.0.0.1" if host == "localhost" else host)
-    except ValueError:
-        return False
-    return address.is_loopback and any(
-        address in ip_network(n) for n in networks if ip_network(n).version == address.version
-    )
+    if "?" in target:
+        problems.append(Problem(field, "It holds a query, which would be lost.", "Leave out what follows the ?."))
 
 
 def _networks(value: object, problems: list[Problem]) -> list[str]:
     parts = value if isinstance(value, list) else str(value or "").replace(",", " ").split()
-    found = []
-    for part in parts:
+    found = set()
+    for part in map(str, parts):
         try:
-            found.append(str(ip_network(str(part).strip())))
-        except ValueError:
+            found.add(openable(part.strip()))
+        except ValueError as error:
             problems.append(
-                Problem(
-                    "allowed_networks", f"{str(part)[:60]!r} is no network.", "Write it as 10.1.0.0/16 or fd00::/8."
-                )
+                Problem("allowed_networks", f"{part[:60]!r}: {error}.", "Write it as 10.1.0.0/16 or fd00::/8.")
             )
-    return sorted(set(found))
+    return sorted(found)
 
 
 def _check_trust(text: str, problems: list[Problem]) -> None:
@@ -178,19 +177,17 @@ def _check_trust(text: str, problems: list[Problem]) -> None:
         )
 
 
-def _tags(value: object) -> list[str]:
+def _tags(value: object, problems: list[Problem]) -> list[str]:
     parts = value if isinstance(value, list) else str(value or "").split(",")
-    return sorted({str(p).strip()[:60] for p in parts if str(p).strip()})[:50]
+    found = {_collect(problems, clean, "tags", part, _MAX_TAG) or "" for part in parts} - {""}
+    if len(found) > _MAX_TAGS:
+        problems.append(Problem("tags", f"There are {len(found)} tags; {_MAX_TAGS} is the most.", "Leave some out."))
+    return sorted(found)
 
 
-def _collect(problems: list[Problem], look: Any, value: object) -> Any:
+def _collect(problems: list[Problem], look: Callable[..., T], *arguments: Any, **more: Any) -> T | None:
     try:
-        return look(value)
+        return look(*arguments, **more)
     except Invalid as error:
         problems.extend(error.problems)
         return None
-
-
-def descriptor_of(slug: str) -> Descriptor:
-    """Return an authority's descriptor; raises `Absent` for an unknown or broken one."""
-    return catalog.get(slug)

@@ -27,7 +27,7 @@ from chancery.sdk.authority import Descriptor
 
 _WAITING = """
 SELECT c.id, (SELECT COUNT(*) FROM (SELECT 1 FROM orders_order o
-                                    WHERE o.connector_id = c.id AND o.due_at IS NOT NULL LIMIT %s) AS some)
+                                    WHERE o.connector_id = c.id AND o.due_at IS NOT NULL LIMIT %s) AS waiting)
 FROM connectors_connector c WHERE c.id"""
 BEAT_FRESH = timedelta(seconds=5)
 SORTS = ("name", "-name", "created_at", "-created_at")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def unseal(sealed: dict[str, Any], *, table: str, record: str, field: str) -> Se
     try:
         data_key = _decrypt(kek, sealed["k"], bound)
         return Secret(_decrypt(data_key, sealed["c"], bound).decode())
-    except InvalidTag:
+    except (InvalidTag, KeyError, TypeError, ValueError):
         msg = f"The stored secret {field!r} does not belong to this record or was altered."
         raise Unavailable(msg, remedy="Enter the credential again.", code="unsealing_failed") from None
 
@@ -87,8 +88,8 @@ def _kek() -> tuple[bytes, str]:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # Readable by nobody else from its first moment on.
+    handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with os.fdopen(handle, "wb") as file:
         file.write(os.urandom(_KEY))
         file.flush()
@@ -99,4 +100,14 @@ def _make(path: Path) -> None:
     except FileExistsError:
         pass
     finally:
-        fresh.unlink()
+        Path(fresh).unlink()
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Bring the folder's entry to the disk as well: what is sealed outlives a power cut, so must the key."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

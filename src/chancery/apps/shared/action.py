@@ -28,6 +28,21 @@ R = TypeVar("R")
 class Scoped(Protocol):
     """Something that belongs to a team and an environment."""
 
+    @property
+    def team_id(self) -> int:
+        """The id of its team."""
+        ...
+
+    @property
+    def environment_id(self) -> int:
+        """The id of its environment."""
+        ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something not yet stored would belong."""
+
     team_id: int
     environment_id: int
 

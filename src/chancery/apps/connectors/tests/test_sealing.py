@@ -1,0 +1,81 @@
+"""Sealed values: bound to their place, useless elsewhere, under a key that is made once and kept."""
+
+import os
+import stat
+
+import pytest
+
+from chancery.apps.connectors import sealing
+from chancery.core.errors import Unavailable
+
+PLACE = {"table": "connector_version", "record": "1", "field": "api_key"}
+
+
+@pytest.fixture
+def kek(tmp_path, settings):
+    """The path of a key that is not there yet."""
+    settings.KEK_FILE = tmp_path / "keys" / "kek"
+    sealing.forget_key()
+    yield settings.KEK_FILE
+    sealing.forget_key()
+
+
+def code(sealed, **more):
+    with pytest.raises(Unavailable) as caught:
+        sealing.unseal(sealed, **{**PLACE, **more})
+    assert caught.value.remedy
+    return caught.value.code
+
+
+def test_it_opens_where_it_was_sealed(kek):
+    sealed = sealing.seal("secret ☂", **PLACE)
+    assert sealing.unseal(sealed, **PLACE).reveal() == "secret ☂"
+    assert "secret" not in str(sealed)
+
+
+def test_two_seals_of_one_text_differ(kek):
+    assert sealing.seal("same", **PLACE)["c"] != sealing.seal("same", **PLACE)["c"]
+
+
+@pytest.mark.parametrize("moved", [{"table": "call"}, {"record": "2"}, {"field": "password"}])
+def test_it_opens_nowhere_else(kek, moved):
+    assert code(sealing.seal("secret", **PLACE), **moved) == "unsealing_failed"
+
+
+@pytest.mark.parametrize("change", [{"c": "AAAA"}, {"k": "?"}, {"c": None}, {"c": "A" * 44}])
+def test_an_altered_value_does_not_open(kek, change):
+    assert code({**sealing.seal("secret", **PLACE), **change}) == "unsealing_failed"
+    cut = sealing.seal("secret", **PLACE)
+    del cut["k"]
+    assert code(cut) == "unsealing_failed"
+
+
+@pytest.mark.parametrize("change", [{"v": 2}, {"kid": "0" * 16}])
+def test_another_key_or_format_is_told_by_its_id(kek, change):
+    assert code({**sealing.seal("secret", **PLACE), **change}) == "wrong_kek"
+
+
+def test_the_key_is_made_once_and_for_its_owner_alone(kek):
+    sealed = sealing.seal("secret", **PLACE)
+    assert stat.S_IMODE(kek.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kek.parent.stat().st_mode) == 0o700
+    assert os.listdir(kek.parent) == ["kek"]
+    sealing.forget_key()
+    assert sealing.unseal(sealed, **PLACE).reveal() == "secret"
+
+
+def test_of_two_processes_that_make_it_the_first_wins(kek):
+    sealing._make(kek)
+    first = kek.read_bytes()
+    sealing._make(kek)
+    assert kek.read_bytes() == first
+    assert os.listdir(kek.parent) == ["kek"]
+
+
+def test_a_damaged_key_is_not_used(kek):
+    kek.parent.mkdir()
+    kek.write_bytes(b"short")
+    with pytest.raises(Unavailable) as caught:
+        sealing.seal("secret", **PLACE)
+    assert caught.value.code == "wrong_kek"
+    assert "backup" in caught.value.remedy
