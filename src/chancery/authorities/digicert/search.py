@@ -5,6 +5,7 @@ An absence is claimed only after everything was looked at; where that cannot be 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from chancery.sdk.authority import Request
 from chancery.sdk.errors import NotFound, OutcomeUnknown
 
 TAG = "chancery:"
+_PEM_LINES = re.compile(r"-----(BEGIN|END) (NEW )?CERTIFICATE REQUEST-----")
 PAGE = 1000
 MOST_PAGES, MOST_LOOKS = 20, 40
 """Together less than the rate lets through in one go: a search that is throttled half-way starts over."""
@@ -162,10 +164,9 @@ def same_key(text: Any, request: Request) -> bool:
     """Say whether a request in PEM is for the same public key."""
     if not isinstance(text, str):
         return False
-    # Orders show the request as their client sent it, and some send bare base64.
-    whole = (
-        text if "BEGIN" in text else f"-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n"
-    )
+    # Orders show the request as their client sent it: some send PEM without line ends, or bare base64.
+    bare = "".join(_PEM_LINES.sub("", text).split())
+    whole = f"-----BEGIN CERTIFICATE REQUEST-----\n{bare}\n-----END CERTIFICATE REQUEST-----\n"
     try:
         return parse(whole).key.spki_sha256 == request.spki_sha256
     except Invalid:

@@ -136,9 +136,8 @@ class Domains:
         if opened and order.dcv_method == "http-token":
             raise Refusal(400, "file_random_value_not_found", "The random value was not found.")
         self._lifecycle.tick()
-        shown = {
+        shown = ({"certificate_id": order.primary.id} if order.primary else {}) | {
             "order_status": order.status,
-            "certificate_id": order.primary.id if order.primary else None,
             "dcv_status": "pending" if opened else "valid",
             "dns_name_validations": [{"dns_name": n, "status": "pending" if n in opened else "valid"} for n in names],
         }

@@ -132,6 +132,7 @@ def _valid_till(order: Order) -> str:
 
 _SORTS: dict[str, Callable[[Order], Any]] = {
     "id": lambda o: o.id,
+    "order_id": lambda o: o.id,
     "date_created": lambda o: (o.created, o.id),
     "status": lambda o: o.status,
     "common_name": lambda o: o.names[0],

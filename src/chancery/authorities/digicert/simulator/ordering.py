@@ -78,7 +78,7 @@ class Ordering:
 
     def _new(self, product: Product, body: dict[str, Any], names: list[str], paid: datetime, now: datetime) -> Order:
         number, key = next(self._book.numbers), self._access.key
-        container = int((body.get("container") or {}).get("id") or key.container)
+        container = int((body.get("container") or {}).get("id") or 0) or key.container
         order = Order(number, product, body, names, now, "", _reference(body), container, key, paid)
         order.dcv_method = str(body.get("dcv_method") or "dns-txt-token")
         self._book.orders[number] = order
@@ -144,7 +144,7 @@ def _check_organization(body: dict[str, Any], product: Product) -> None:
 
 def _check_container(body: dict[str, Any], key: Key) -> None:
     part = body.get("container")
-    if part is None:
+    if part is None or (isinstance(part, dict) and str(part.get("id")) in {"None", "", "0"}):
         return
     wanted = part.get("id") if isinstance(part, dict) else None
     if str(wanted) not in {str(c) for c in visible(key.container)}:

@@ -99,8 +99,7 @@ class Reading:
                 rows[change.order] = change
         if not rows:
             return json_reply({})
-        shown = [{"order_id": c.order, "certificate_id": c.certificate, "status": c.status} for c in rows.values()]
-        return json_reply({"orders": shown})
+        return json_reply({"orders": [_change(c) for c in rows.values()]})
 
     def _window(self, http: Http) -> tuple[datetime, datetime]:
         ranges = filters_of(http, {"status_last_updated"}).get("status_last_updated", [])
@@ -113,6 +112,12 @@ class Reading:
         if ended - begun > _LONGEST:
             raise Refusal(400, "time_frame_too_long", "The time frame is too long.")
         return begun, ended
+
+
+def _change(change: Change) -> dict[str, Any]:
+    """Return a changed state. An order without certificate shows no number: readers that want one choke on null."""
+    certificate = {"certificate_id": change.certificate} if change.certificate is not None else {}
+    return {"order_id": change.order, **certificate, "status": change.status}
 
 
 def _back(http: Http, name: str, seconds: int) -> timedelta:

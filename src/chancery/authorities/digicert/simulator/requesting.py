@@ -18,6 +18,7 @@ _NAME = re.compile(
     r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE
 )
 _ONE_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_PEM_LINES = re.compile(r"-----(BEGIN|END) (NEW )?CERTIFICATE REQUEST-----")
 _HASHES = {"sha256", "sha384", "sha512"}
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
 _MOST_NAMES = 250
@@ -73,10 +74,9 @@ def _single(names: list[str]) -> list[str]:
 
 
 def _load(text: str) -> x509.CertificateSigningRequest:
-    """Return a request in PEM, or in bare base64, which clients that are used with the real service send."""
-    if "BEGIN" in text:
-        return x509.load_pem_x509_csr(text.encode())
-    return x509.load_der_x509_csr(base64.b64decode("".join(text.split()), validate=True))
+    """Return a request in PEM, in PEM without line ends, or in bare base64: clients of the real service send all."""
+    bare = "".join(_PEM_LINES.sub("", text).split())
+    return x509.load_der_x509_csr(base64.b64decode(bare, validate=True))
 
 
 def csr_of(asked: dict[str, Any]) -> x509.CertificateSigningRequest:

@@ -88,6 +88,7 @@ def test_a_request_is_known_by_its_key_in_pem_and_bare_base64():
     der = parse(ASKED.csr_pem).der
     assert same_key(ASKED.csr_pem, ASKED)
     assert same_key(base64.b64encode(der).decode(), ASKED)
+    assert same_key("".join(ASKED.csr_pem.splitlines()), ASKED)
     assert not same_key("------ [CSR HERE] ------", ASKED)
     assert not same_key(None, ASKED)
     assert not same_key(request().csr_pem, ASKED)

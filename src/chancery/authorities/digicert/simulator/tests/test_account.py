@@ -202,10 +202,12 @@ def test_certificates_that_cannot_be(talk, change, code):
     assert talk.refused("POST", PATH, body) == (400, code)
 
 
-def test_a_request_may_come_in_bare_base64(talk):
+def test_a_request_may_come_without_line_ends_and_in_bare_base64(talk):
     body = order()
     lines = body["certificate"]["csr"].splitlines()
     body["certificate"]["csr"] = "".join(lines[1:-1])
+    talk.place(body)
+    body["certificate"]["csr"] = "".join(lines)
     talk.place(body)
     body["certificate"]["csr"] = "bm8gcmVxdWVzdA=="
     assert talk.refused("POST", PATH, body) == (400, "csr_invalid_cannot_parse")
@@ -215,6 +217,13 @@ def test_empty_lists_may_be_left_out(sim, talk):
     assert talk.get("/order/certificate")["orders"] == []
     sim.dials.set(omit_empty_lists=True)
     assert talk.get("/order/certificate?limit=1") == {"page": {"total": 0, "limit": 1, "offset": 0}}
+
+
+def test_empty_fields_as_programs_send_them(sim, talk):
+    empty = {"custom_expiration_date": None, "container": {"id": 0}, "renewal_of_order_id": 0, "dcv_method": None}
+    body = order(custom_fields=None, comments=None, organization={"id": "112233"}, **empty)
+    made = talk.place(body)
+    assert talk.get(f"/order/certificate/{made['id']}")["container"] == {"id": 14}
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,6 @@ def test_valid_domain_and_expired_organisation_stay_pending(sim, talk):
     made = talk.place()
     assert talk.put(path(made, "/check-dcv"))[1] == {
         "order_status": "pending",
-        "certificate_id": None,
         "dcv_status": "valid",
         "dns_name_validations": [{"dns_name": "www.example.com", "status": "valid"}],
     }
