@@ -53,6 +53,8 @@ _ENDED = {"rejected", "canceled", "cancelled", "revoked", "expired"}
 _LIMITS = ((5.0, 100), (180.0, 1000))
 """(seconds, requests per key) as DigiCert documents them, "subject to change" (B1)."""
 _USUAL_PERCENT = 80
+_SLACK = timedelta(days=2)
+"""Between our clock and DigiCert's days, in whatever zone."""
 
 
 class DigiCert:
@@ -141,7 +143,9 @@ class DigiCert:
         if records:
             status, kind = "pending", PendingKind.VALIDATION
             text = " ".join(instruction(r, r["name"] or request.common_name) for r in records)[:TEXT]
-        return Progress(order, status, kind=kind, text=text, records=records).pending(_SOON, _LATER)
+        # The first look follows soon whatever it waits for: it says more than the answer to the order does.
+        found = Progress(order, status, kind=kind, text=text, records=records).pending(_SOON, _LATER)
+        return replace(found, next_check=_SOON)
 
     def poll(self, state: PollState, request: Request) -> Outcome:
         """Read the order (B3.2); a status that is not known waits with a note, it never fails."""
@@ -175,7 +179,9 @@ class DigiCert:
         return progress.looked_at(status, kind, text, self._context.clock.now()).pending(_SOON, _LATER)
 
     def _issued(self, progress: Progress, info: dict[str, Any], request: Request) -> Outcome:
-        certificate = certificate_of(self._client, progress.order, info, request, None)
+        # An order may hold older certificates for the same key: a reissue is never one from before it was asked for.
+        since = request.intended_at - _SLACK if progress.reissue else None
+        certificate = certificate_of(self._client, progress.order, info, request, since)
         if progress.reissue and not certificate:
             self._check_reissue(progress)
         # An order that shows no request is taken at its primary certificate, whose key is checked all the same;
@@ -231,7 +237,8 @@ class DigiCert:
         csr = table(info.get("certificate")).get("csr")
         if csr and not same_key(csr, request) and not certificate_of(self._client, order, info, request, None):
             raise RejectedByPolicy("That order is for another key.", code="wrong_key", remedy="Check the order number.")
-        return Found(self._stand(Progress(order), info, request), f"A person named DigiCert's order {order}.")
+        progress = Progress(order, reissue=order == split_reference(request.previous)[0])
+        return Found(self._stand(progress, info, request), f"A person named DigiCert's order {order}.")
 
     # Revoke, cancel, choose --------------------------------------------------------------------------
 

@@ -303,6 +303,24 @@ def test_a_reissue_with_the_same_key_never_brings_the_old_certificate(sim, clock
     assert spki_of(issued.leaf) == asked.spki_sha256
 
 
+def test_of_three_certificates_for_one_key_the_newest_is_taken_and_never_the_first(sim, clock, ca):
+    key = keys.generate("EC-P256")
+    one = ca.submit(request(order_days=365, key=key))
+    clock.advance(timedelta(days=30))
+    second = request(order_days=365, key=key, previous=one.reference, reference="b", at=clock.now())
+    two = ca.poll(ca.submit(second).state, second)
+    clock.advance(timedelta(days=30))
+    third = request(order_days=365, key=key, previous=two.reference, reference="c", at=clock.now())
+    careful = connector(sim, clock, skip_approval=False)
+    pending = careful.submit(third)
+    ca.cancel(pending.state, third)
+    with pytest.raises(RejectedByPolicy, match="reissue of order"):
+        ca.poll(pending.state, third)
+    assert isinstance(ca.find(third, clock.now() - timedelta(days=1)), Absence)
+    three = ca.poll(ca.submit(third).state, third)
+    assert len({one.leaf, two.leaf, three.leaf}) == 3
+
+
 def test_a_profile_may_ask_for_new_orders_always(ca, sim, first):
     assert isinstance(ca.submit(renewed(ca, first, renewal="new")), Issued)
     assert ca._client.get(f"order/certificate/{first.reference.split('/')[0]}")["is_renewed"] is False
