@@ -9,7 +9,7 @@ import sys
 
 from bench import figures, stand
 
-PARTS = ("engine",)
+PARTS = ("engine", "rest", "listings", "writers")
 
 
 def main() -> int:

@@ -49,7 +49,8 @@ class Filler:
         if like is None or profile is None:
             msg = "there must be a connector and a profile to copy"
             raise ValueError(msg)
-        names = [f"{self._word()} {n:06}" for n in range(number)]
+        first = Connector.objects.count()
+        names = [f"{self._word()} {n:06}" for n in range(first, first + number)]
         changes = [self._connector(name, self._now - timedelta(minutes=n)) for n, name in enumerate(names)]
         _store(Connector, like, iter(changes))
         _store(Profile, profile, ({**c, "deleted_at": None} for c in map(self._profile, names)))

@@ -1,0 +1,129 @@
+"""(c) Every listing over HTTP, of a thousand rows and of two hundred thousand: pages, filters, sorts, searches."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+from bench import client, figures, stand
+
+_SMALL, _LARGE = 1_000, 200_000
+_DEEP = 0.5
+"""How deep the deep page lies: at two hundred thousand rows it is a hundred thousand deep."""
+_ASKED = 40
+_CONSOLE = {"connectors": "integrations/ca-connectors/type/local"}
+"""Where the console has a listing whose path is not its name."""
+
+
+def run(seconds: float) -> dict[str, Any]:
+    """Return, for each offer, the 95th percentile at both sizes, and the ratio."""
+    del seconds
+    with stand.installation(), stand.server():
+        doors = {"api": client.api(stand.token()), "console": client.console()}
+        _fill(_SMALL)
+        small = _measure(doors)
+        _fill(_LARGE - _SMALL)
+        large = _measure(doors)
+    rows = {name: {"small": small[name], "large": large[name], "ratio": _ratio(small, large, name)} for name in small}
+    worst = max(rows, key=lambda name: rows[name]["ratio"])
+    return {
+        "rows": [_SMALL, _LARGE],
+        "worst_ratio": rows[worst]["ratio"],
+        "worst": worst,
+        "above_1_5": sorted(name for name, row in rows.items() if row["ratio"] > 1.5),
+        "p95_ms": rows,
+    }
+
+
+def _ratio(small: dict[str, float], large: dict[str, float], name: str) -> float:
+    return round(large[name] / small[name], 2)
+
+
+def _fill(number: int) -> None:
+    from bench.rows import Filler
+    from chancery.apps.accounts.models import Environment, Team
+    from chancery.core.clock import SYSTEM_CLOCK
+
+    teams = list(Team.objects.values_list("pk", flat=True))
+    environments = list(Environment.objects.values_list("pk", flat=True))
+    filler = Filler(SYSTEM_CLOCK.now(), teams, environments, seed=number)
+    filler.connectors(number)
+    filler.orders(number)
+    _settle()
+
+
+def _settle() -> None:
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        # What the server does by itself within minutes: it belongs to neither size.
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+
+
+def _measure(doors: dict[str, client.Client]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for listing, asked in _offers():
+        for door, visitor in doors.items():
+            where = f"/api/v1/{_API.get(listing, listing)}" if door == "api" else f"/{_CONSOLE.get(listing, listing)}"
+            query = urlencode({**asked, **({"authority": "local"} if (listing, door) == ("connectors", "api") else {})})
+            name = f"{door} {listing} {_short(asked)}"
+            found[name] = _p95(visitor, f"{where}?{query}")
+    return found
+
+
+_API: dict[str, str] = {}
+
+
+def _short(asked: dict[str, str]) -> str:
+    return " ".join(f"{k}={v[:12]}" if k != "cursor" else "deep" for k, v in asked.items()) or "first page"
+
+
+def _p95(visitor: client.Client, path: str) -> float:
+    visitor.good("GET", path)
+    took = []
+    for _ in range(_ASKED):
+        start = time.perf_counter()
+        visitor.good("GET", path)
+        took.append(time.perf_counter() - start)
+    return round(figures.percentile(took, 0.95) * 1000, 2)
+
+
+def _offers() -> list[tuple[str, dict[str, str]]]:
+    from chancery.apps.audit.models import Entry
+    from chancery.apps.certificates import queries as certificates
+    from chancery.apps.certificates.models import Certificate
+    from chancery.apps.connectors import queries as connectors
+    from chancery.apps.connectors.models import Connector
+    from chancery.apps.orders import queries as orders
+    from chancery.apps.orders.models import Order
+    from chancery.apps.profiles.models import Profile
+
+    connector, profile = str(_some(Connector, "name").pk), str(_some(Profile, "name").pk)
+    found: list[tuple[str, dict[str, str]]] = []
+    found += [("orders", {"sort": sort}) for sort in orders.SORTS]
+    found += [("orders", ask) for ask in ({"state": "issued"}, {"state": "failed"}, {"connector": connector})]
+    found += [("orders", ask) for ask in ({"profile": profile}, {"search": "host00"}, {"search": "host0000"})]
+    found += [("orders", {"state": "failed", "connector": connector, "search": "host0"}), _deep("orders", Order, "-id")]
+    found += [("certificates", {"sort": sort}) for sort in certificates.SORTS]
+    found += [("certificates", {"status": status}) for status in certificates.STATUSES]
+    found += [("certificates", {"connector": connector}), ("certificates", {"search": "host00"})]
+    found += [("certificates", {"search": _some(Certificate, "id").serial}), _deep("certificates", Certificate, "-id")]
+    found += [("connectors", {"sort": sort}) for sort in connectors.SORTS]
+    found += [("connectors", ask) for ask in ({"status": "inactive"}, {"search": "Lima"})]
+    found += [_deep("connectors", Connector, "name"), ("profiles", {}), ("profiles", {"search": "Profile Oslo"})]
+    found += [_deep("profiles", Profile, "name"), ("audit", {}), ("audit", {"by": "rob"}), _deep("audit", Entry, "-id")]
+    return [*found, ("audit", {"action": "orders.place"}), ("audit", {"target": _some(Entry, "id").target_id})]
+
+
+def _some(model: Any, order: str) -> Any:
+    rows = model.objects.order_by(order)
+    return rows[rows.count() // 3]
+
+
+def _deep(listing: str, model: Any, order: str) -> tuple[str, dict[str, str]]:
+    from chancery.apps.shared.paging import marker
+
+    rows = model.objects.order_by(order)
+    return listing, {"cursor": marker(rows[int(rows.count() * _DEEP)], order)}
