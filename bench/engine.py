@@ -28,7 +28,7 @@ def _sustain(ders: list[bytes], seconds: float) -> dict[str, Any]:
     from chancery.apps.certificates.models import Certificate
 
     stored = stand.Stored()
-    placer = _Placer(ders, stored)
+    placer = Placer(ders, stored)
     placer.start()
     stand.wait(lambda: stored() >= 500, 60)
     before, start, samples = stored(), time.monotonic(), []
@@ -55,7 +55,7 @@ def _slowest(samples: list[tuple[float, int]]) -> int:
     return round(min((b - a) / (t - s) for (s, a), (t, b) in pairs if t - s > 1))
 
 
-class _Placer(threading.Thread):
+class Placer(threading.Thread):
     """Places batches, and never runs further ahead of the engine than it must."""
 
     def __init__(self, ders: list[bytes], stored: stand.Stored) -> None:
@@ -64,6 +64,7 @@ class _Placer(threading.Thread):
         self.placed, self.cpu = 0, 0.0
 
     def run(self) -> None:
+        """Place until told to stop, or until there is nothing left."""
         from chancery.apps.orders.place import PlaceOrder, place_many
 
         actor = stand.host()
@@ -80,5 +81,6 @@ class _Placer(threading.Thread):
         self.cpu = usage.ru_utime + usage.ru_stime
 
     def stop(self) -> None:
+        """Place no more, and wait for the batch under way."""
         self._halt.set()
         self.join()

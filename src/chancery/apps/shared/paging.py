@@ -78,7 +78,7 @@ def paginate(
         items=found,
         next=behind if look.backwards else ahead,
         previous=ahead if look.backwards else behind,
-        count_text=_total([s.count() for s in sources]) if cursor == "" else "",
+        count_text=_total([s.count(look) for s in sources]) if cursor == "" else "",
     )
 
 
@@ -162,11 +162,11 @@ class _Source(Generic[M]):
                 return found, None
         return found, next(iter(rows.values_list(*look.fields)[WINDOW - 1 : WINDOW]), None)
 
-    def count(self) -> tuple[int, bool]:
+    def count(self, look: _Look) -> tuple[int, bool]:
         """Return a number of rows, and whether there may be more that were not looked at."""
         if not self._window:
             return _counted(self._rows.filter(*self._rest), COUNT_CAP), False
-        within = self._rows.order_by("-id")[:WINDOW].values("pk")
+        within = look.ordered(self._rows)[:WINDOW].values("pk")
         found = self._rows.filter(*self._rest, pk__in=within).order_by().count()
         return found, _counted(self._rows, WINDOW) > WINDOW
 
