@@ -20,11 +20,10 @@ def run(seconds: float) -> dict[str, Any]:
     """Return, for each offer, the 95th percentile at both sizes, and the ratio."""
     del seconds
     with stand.installation(), stand.server():
-        doors = {"api": client.api(stand.token()), "console": client.console()}
         _fill(_SMALL)
-        small = _measure(doors)
+        small = _measure()
         _fill(_LARGE - _SMALL)
-        large = _measure(doors)
+        large = _measure()
     rows = {name: {"small": small[name], "large": large[name], "ratio": _ratio(small, large, name)} for name in small}
     worst = max(rows, key=lambda name: rows[name]["ratio"])
     return {
@@ -67,7 +66,8 @@ def _tell(sqlite: str, postgresql: str) -> None:
             cursor.execute(statement)
 
 
-def _measure(doors: dict[str, client.Client]) -> dict[str, float]:
+def _measure() -> dict[str, float]:
+    doors = {"api": client.api(stand.token()), "console": client.console()}
     found: dict[str, float] = {}
     for listing, asked in _offers():
         for door, visitor in doors.items():
