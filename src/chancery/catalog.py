@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from chancery.core.errors import Absent
-from chancery.sdk.authority import API_VERSION, Descriptor, describe
+from chancery.sdk.authority import API_VERSION, Descriptor, Facts, describe
 from chancery.sdk.config import Config, ProfileSettings
 
 GROUP = "chancery.authorities"
@@ -52,7 +52,7 @@ def load() -> Catalog:
             found = offer()
             _fit(slug, found, classes)
             classes[slug] = found
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             broken.append(Broken(slug, f"{type(error).__name__}: {error}"[:500]))
     return Catalog(classes, tuple(broken))
 
@@ -102,7 +102,22 @@ def _fit(slug: str, cls: type[Any], taken: dict[str, type[Any]]) -> None:
     if not (issubclass(cls.config, Config) and issubclass(cls.profile, ProfileSettings)):
         msg = "its config or profile model does not derive from the SDK's"
         raise TypeError(msg)
+    _describable(cls)
     missing = [verb for verb in ("check", "submit", "poll") if not callable(getattr(cls, verb, None))]
     if missing:
         msg = f"it lacks {', '.join(missing)}"
         raise TypeError(msg)
+
+
+def _describable(cls: type[Any]) -> None:
+    """Look at everything that pages and the engine will read, so that what is wrong with it is known now."""
+    about = describe(cls)
+    texts = {"title": about.title, "maker": about.maker, "proof": about.proof}
+    wrong = sorted(name for name, text in texts.items() if not isinstance(text, str) or not text)
+    if not isinstance(about.facts, Facts):
+        wrong.append("facts")
+    if wrong:
+        msg = f"what it says of itself does not fit: {', '.join(wrong)}"
+        raise TypeError(msg)
+    about.config.model_json_schema()
+    about.profile.model_json_schema()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from chancery.authorities.digicert.board import Board
 from chancery.authorities.digicert.budget import Windows
-from chancery.authorities.digicert.bundle import chain_in, pick
+from chancery.authorities.digicert.bundle import chain_in, foreign, pick
 from chancery.authorities.digicert.client import Client
 from chancery.authorities.digicert.config import DigiCertConfig, DigiCertProfile
 from chancery.authorities.digicert.diagnosis import findings
@@ -55,6 +55,8 @@ _LIMITS = ((5.0, 100), (180.0, 1000))
 _USUAL_PERCENT = 80
 _SLACK = timedelta(days=2)
 """Between our clock and DigiCert's days, in whatever zone."""
+_WRONG_DOWNLOADS = 5
+"""Downloads without the request's key before it is believed that the certificate is for another one."""
 
 
 class DigiCert:
@@ -195,6 +197,9 @@ class DigiCert:
         except (NotFound, RejectedByPolicy, ValidationFailed) as error:
             return self._again(progress, "issued", f"Issued, but it cannot be downloaded yet: {error.message}"[:TEXT])
         issued = pick(raw, request, reference_of(progress.order, certificate))
+        if issued is None and progress.status == "wrong_download" and progress.looks >= _WRONG_DOWNLOADS:
+            # No passing fault any more: it is for another key, and the engine keeps it from everybody.
+            issued = foreign(raw, reference_of(progress.order, certificate))
         if issued is None:
             # A documented fault: downloads of one order fetched together may hold another's certificate.
             text = "The download held no certificate for the request's key; it is fetched again."

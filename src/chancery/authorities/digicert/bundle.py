@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from chancery.authorities.digicert.read import rows
 from chancery.core import pem
-from chancery.core.certificate import spki_of
+from chancery.core.certificate import facts, spki_of
 from chancery.core.errors import Invalid
 from chancery.sdk.authority import Request
 from chancery.sdk.outcome import Issued
@@ -32,6 +32,20 @@ def pick(raw: bytes, request: Request, reference: str) -> Issued | None:
     if leaf is None:
         return None
     return Issued(leaf, tuple(d for d in ders if d != leaf), reference)
+
+
+def foreign(raw: bytes, reference: str) -> Issued | None:
+    """Return what came although it is for another key, for the engine to quarantine; None where nothing can be read."""
+    ders = list(dict.fromkeys(certificates(raw)))
+    leaf = next((d for d in ders if not _is_ca(d)), None)
+    return Issued(leaf, tuple(d for d in ders if d != leaf), reference) if leaf is not None else None
+
+
+def _is_ca(der: bytes) -> bool:
+    try:
+        return facts(der).is_ca
+    except Invalid:
+        return False
 
 
 def chain_in(answer: dict[str, Any]) -> bytes:
