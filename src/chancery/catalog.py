@@ -7,17 +7,23 @@ not fit shows as broken with its reason; everything else works on.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from chancery.core.errors import Absent
+from chancery.core.policy import AuthorityFacts
+from chancery.net.redact import scrub
 from chancery.sdk.authority import API_VERSION, Descriptor, Facts, describe
 from chancery.sdk.config import Config, ProfileSettings
 
 GROUP = "chancery.authorities"
+_REASON = 400
+"""Characters that are kept of what a broken authority says."""
+_SLUG = re.compile(r"[a-z][a-z0-9_]{1,59}")
 BUILT_IN = {
     "local": "chancery.authorities.local.authority:Local",
     "digicert": "chancery.authorities.digicert.authority:DigiCert",
@@ -43,18 +49,33 @@ class Catalog:
 @lru_cache(maxsize=1)
 def load() -> Catalog:
     """Return every authority, found once per process."""
-    offers: list[tuple[str, Callable[[], type[Any]]]] = [(s, _importer(path)) for s, path in BUILT_IN.items()]
-    offers += [(e.name, e.load) for e in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
+    offers: list[tuple[str, Callable[[], Any], str]] = [(s, _importer(path), "") for s, path in BUILT_IN.items()]
+    offers += [(e.name, e.load, _package(e)) for e in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
     classes: dict[str, type[Any]] = {}
     broken: list[Broken] = []
-    for slug, offer in offers:
+    for slug, offer, package in offers:
         try:
             found = offer()
             _fit(slug, found, classes)
             classes[slug] = found
-        except (Exception, SystemExit) as error:
-            broken.append(Broken(slug, f"{type(error).__name__}: {error}"[:500]))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # what somebody else's module raises, SystemExit too, must stop nothing
+            broken.append(Broken(slug, _reason(error, package)))
     return Catalog(classes, tuple(broken))
+
+
+def _package(offered: EntryPoint) -> str:
+    return f"{offered.dist.name} {offered.dist.version}" if offered.dist else offered.value
+
+
+def _reason(error: BaseException, package: str) -> str:
+    try:
+        text = scrub(" ".join(str(error).split()))[:_REASON]
+    except Exception:  # somebody else's exception may not even be able to say what it is
+        text = ""
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{said} (from the package {package}: update or remove it)" if package else said
 
 
 def get(slug: str) -> Descriptor:
@@ -92,6 +113,12 @@ def _importer(path: str) -> Callable[[], type[Any]]:
 
 
 def _fit(slug: str, cls: type[Any], taken: dict[str, type[Any]]) -> None:
+    if not isinstance(cls, type):
+        msg = f"the entry point leads to a {type(cls).__name__}, not to an authority's class"
+        raise TypeError(msg)
+    if not _SLUG.fullmatch(slug):
+        msg = f"the name {slug[:60]!r} cannot stand in an address: lower-case letters, digits and _, 2 to 60 of them"
+        raise TypeError(msg)
     if slug in taken or cls.slug != slug:
         msg = f"the name {slug!r} is taken or is not the class's slug {cls.slug!r}"
         raise TypeError(msg)
@@ -114,8 +141,12 @@ def _describable(cls: type[Any]) -> None:
     about = describe(cls)
     texts = {"title": about.title, "maker": about.maker, "proof": about.proof}
     wrong = sorted(name for name, text in texts.items() if not isinstance(text, str) or not text)
-    if not isinstance(about.facts, Facts):
+    if not (isinstance(about.facts, Facts) and isinstance(about.facts.certificates, AuthorityFacts)):
         wrong.append("facts")
+    if not isinstance(about.default_base_url, str):
+        wrong.append("default_base_url")
+    if not all(len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in about.base_urls):
+        wrong.append("base_urls")
     if wrong:
         msg = f"what it says of itself does not fit: {', '.join(wrong)}"
         raise TypeError(msg)

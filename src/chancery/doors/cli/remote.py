@@ -91,9 +91,12 @@ def _find(rest: Rest, kind: str, name: str) -> dict[str, Any]:
 
 @authorities.command("list")
 def authorities_list(as_json: Json = False) -> None:  # noqa: FBT002  a flag
-    """List the CA types."""
+    """List the CA types, and those that cannot be used with the reason."""
     whole = Rest().call("GET", "/authorities")
     show(whole["items"], ("slug", "title", "proof", "powers"), whole, as_json)
+    if whole["broken"] and not as_json:
+        print("\nThese cannot be used:")
+        show(whole["broken"], ("slug", "reason"), whole, as_json)
 
 
 @connectors.command("list")
