@@ -72,7 +72,7 @@ class NotPermitted(ChanceryError):
 
     def __init__(self, permission: str, detail: str = "") -> None:
         super().__init__(
-            detail or f"This needs the permission {permission!r}, which your roles do not give you.",
+            detail or f"This needs the permission '{permission}', which your roles do not give you.",
             remedy="Ask an administrator for a role that includes it.",
         )
         self.permission = permission

@@ -48,7 +48,8 @@ def _scope(actor: Actor, permission: Permission) -> Q | None:
         return None
     if not scopes:
         raise NotPermitted(permission)
-    return Q(team_id__in={g.team for g in scopes if g.team is not None})
+    # An entry knows its team and no environment, so a grant for one environment opens none of them.
+    return Q(team_id__in={g.team for g in scopes if g.team is not None and g.environment is None})
 
 
 def _asked(action: str, by: str, target: str) -> list[tuple[str, str]]:

@@ -6,11 +6,16 @@ from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
-from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.orders.place import PlaceOrder, limits, place
 from chancery.apps.shared.action import REGISTRY, Act, action
 from chancery.apps.shared.actor import Actor
-from chancery.core.errors import Conflict, Invalid, NotPermitted
+from chancery.apps.shared.paging import by_id
+from chancery.apps.shared.returning import held
+from chancery.apps.shared.texts import clean
+from chancery.core.csr import parse
+from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 from chancery.core.order import RevocationReason, RevocationState
 
 REGISTRY["certificates.renew"] = Permission.CERTIFICATE_RENEW
@@ -19,16 +24,24 @@ REGISTRY["certificates.renew"] = Permission.CERTIFICATE_RENEW
 @action("certificates.revoke", Permission.CERTIFICATE_REVOKE)
 def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certificate:
     """Ask the CA to revoke one certificate, with exactly this reason. Also through an inactive connector."""
-    seen = queries.get(act.actor, ident)
-    certificate = Certificate.objects.select_for_update().get(pk=seen.pk)
+    certificate = by_id(queries.visible_to(act.actor).select_for_update(), ident)
+    if certificate is None:
+        raise Absent("certificate", ident)
     act.require(certificate)
     descriptor = catalog.get(certificate.connector.authority)
+    words = clean("comment", comment, 500, lines=True)
     known = [str(r) for r in descriptor.facts.revocation_reasons]
     if "revokes" not in descriptor.powers:
         raise Conflict(
             f"{descriptor.title} cannot revoke through its interface.", remedy="Revoke it at the CA.", code="no_power"
         )
-    if reason not in known or reason not in set(RevocationReason):
+    if not held(Connector, [certificate.connector_id]):
+        raise Conflict(
+            "The connector that this certificate came through was deleted.",
+            remedy="Revoke it in the CA's own console.",
+            code="connector_deleted",
+        )
+    if reason not in known:
         raise Invalid.one(
             "reason", f"This CA does not know the reason {reason[:40]!r}.", f"Choose one of: {', '.join(known)}."
         )
@@ -37,7 +50,7 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
             "Its revocation has been asked for already.", remedy="Look at its page.", code="already_revoking"
         )
     certificate.revocation, certificate.revocation_reason = RevocationState.REQUESTED, reason
-    certificate.revocation_comment, certificate.revocation_by = comment.strip()[:500], act.actor.name
+    certificate.revocation_comment, certificate.revocation_by = words, act.actor.name
     certificate.revocation_asked_at = certificate.due_at = act.at
     certificate.revocation_text, certificate.revocation_state, certificate.attempt = "", {}, 0
     certificate.save()
@@ -57,8 +70,31 @@ def renew(actor: Actor, ident: object, csr: str | bytes | None = None, comment: 
     certificate = queries.get(actor, ident)
     if not actor.may(Permission.CERTIFICATE_RENEW, certificate.team_id, certificate.environment_id):
         raise NotPermitted(Permission.CERTIFICATE_RENEW)
-    if csr is None and certificate.order is None:
-        raise Invalid.one("csr", "There is no earlier request to repeat.", "Send a certificate request.")
-    request = csr if csr is not None else bytes(certificate.order.csr)  # type: ignore[union-attr]  # checked above
+    if certificate.profile.deleted_at is not None:
+        raise Conflict(
+            f"The profile {certificate.profile.name} was deleted.",
+            remedy="Order a new certificate with another profile.",
+            code="profile_deleted",
+        )
+    request = _earlier_request(certificate) if csr is None else csr
+    if not actor.may(Permission.ORDER_PLACE, certificate.team_id, certificate.environment_id):
+        _same_names(certificate, request)
     ask = PlaceOrder(str(certificate.profile_id), request, comment=comment, replaces=certificate.pk)
     return place(actor, ask)
+
+
+def _earlier_request(certificate: Certificate) -> bytes:
+    if certificate.order is None:
+        raise Invalid.one("csr", "There is no earlier request to repeat.", "Send a certificate request.")
+    if certificate.revocation_reason == RevocationReason.KEY_COMPROMISE:
+        raise Invalid.one("csr", "Its key was reported as compromised.", "Make a new key and send its request.")
+    return bytes(certificate.order.csr)
+
+
+def _same_names(certificate: Certificate, request: str | bytes) -> None:
+    """Keep a renewal from becoming an order for other names, by somebody who may renew but not order."""
+    asked = [[n.kind, n.value] for n in parse(request, limits()).names]
+    if sorted(asked) != sorted(certificate.names):
+        raise Invalid.one(
+            "csr", "The request asks for other names than the certificate has.", "Ask somebody who may place orders."
+        )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.orders import queries
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.paging import by_id
+from chancery.apps.shared.texts import clean
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, IllegalMove, State, move
@@ -40,6 +42,7 @@ def cancel(act: Act, ident: object) -> Order:
     """Withdraw an order. One that is at the CA is cancelled there by the engine, where the CA can."""
     order = _locked(act, ident)
     if order.state == State.PENDING:
+        _needs_power(order, "cancels", "Cancel it at the CA, or wait for its answer.")
         order.cancel_requested, order.due_at = True, act.at
         order.save(update_fields=["cancel_requested", "due_at"])
         _event(act, order, "order.cancel_requested", "The CA is asked to withdraw it.")
@@ -53,10 +56,11 @@ def cancel(act: Act, ident: object) -> Order:
 def adopt(act: Act, ident: object, reference: str) -> Order:
     """Settle an unknown outcome by the CA's own order number; the engine then fetches and checks it."""
     order = _locked(act, ident)
-    if not reference.strip():
-        raise Invalid.one("reference", "The CA's order number is missing.", "Look it up in the CA's console.")
-    state = {"v": 1, "adopt": reference.strip()[:200]}
-    _move(act, order, State.PENDING, text=f"The CA's order {reference.strip()[:200]}.", due_at=act.at, poll_state=state)
+    number = clean("reference", reference, 200, wanted="Look the CA's order number up in the CA's console.")
+    _needs_power(order, "adopts", "Wait for the engine's own search, or give the order up with what you know.")
+    _not_anothers(order, number)
+    state = {"v": 1, "adopt": number}
+    _move(act, order, State.PENDING, text=f"The CA's order {number}.", due_at=act.at, poll_state=state)
     return order
 
 
@@ -69,8 +73,7 @@ def give_up(act: Act, ident: object, reason: str) -> Order:
 
 
 def _locked(act: Act, ident: object) -> Order:
-    seen = queries.get(act.actor, ident)
-    order = by_id(Order.objects.select_for_update(), seen.pk)
+    order = by_id(queries.visible_to(act.actor).select_for_update(), ident)
     if order is None:
         raise Absent("order", ident)
     act.require(order)
@@ -82,10 +85,21 @@ def _not_own(act: Act, order: Order) -> None:
         raise NotPermitted(Permission.ORDER_APPROVE, "Nobody decides about an order that they placed themselves.")
 
 
+def _needs_power(order: Order, power: str, remedy: str) -> None:
+    descriptor = catalog.get(order.connector.authority)
+    if power not in descriptor.powers:
+        raise Conflict(f"{descriptor.title} has no interface for this.", remedy=remedy, code="no_power")
+
+
+def _not_anothers(order: Order, number: str) -> None:
+    taken = Order.objects.filter(connector=order.connector_id, ca_reference=number).exclude(pk=order.pk).first()
+    if taken is not None:
+        message = f"The CA's order {number} is that of the order {taken.pk} for {taken.common_name}."
+        raise Invalid.one("reference", message, "Look for the one whose time and names are this order's.", "taken")
+
+
 def _reason(text: str) -> str:
-    if not text.strip():
-        raise Invalid.one("reason", "A reason is missing.", "Say in a sentence why.")
-    return text.strip()[:1000]
+    return clean("reason", text, 1000, lines=True, wanted="Say in a sentence why.")
 
 
 def _move(act: Act, order: Order, target: State, *, text: str = "", **columns: Any) -> None:

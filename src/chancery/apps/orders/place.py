@@ -58,6 +58,10 @@ class Gathered:
     product: dict[str, Any]
 
 
+Cache = dict[tuple[str, int | None, Permission], Gathered | ChanceryError]
+"""What one batch has looked up: by profile, person and permission."""
+
+
 @dataclass(slots=True)
 class Ready:
     """An order that passed every rule, not yet written."""
@@ -88,7 +92,7 @@ def place_many(actor: Actor, asks: Sequence[PlaceOrder]) -> list[Order | Chancer
 
 def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | ChanceryError]:
     """Place orders of several people in one commit, for the writer that groups single requests."""
-    cache: dict[tuple[str, int | None], Gathered | ChanceryError] = {}
+    cache: Cache = {}
     # One kind of work at a time keeps the processor's caches warm.
     requests = [_parse(ask.csr) for _, ask in items]
     prepared = [_prepare(actor, ask, request, cache) for (actor, ask), request in zip(items, requests, strict=True)]
@@ -113,10 +117,10 @@ def _prepare(
     actor: Actor,
     ask: PlaceOrder,
     request: Request | ChanceryError,
-    cache: dict[tuple[str, int | None], Gathered | ChanceryError],
+    cache: Cache,
 ) -> Ready | ChanceryError:
     try:
-        gathered = _gather(actor, ask.profile, cache)
+        gathered = _gather(actor, ask, cache)
         return request if isinstance(request, ChanceryError) else _decide(actor, ask, gathered, request)
     except ChanceryError as refusal:
         return refusal
@@ -128,25 +132,27 @@ def limits() -> Limits:
     return Limits(settings.CSR_MAX_BYTES, settings.CSR_MAX_NAMES)
 
 
-def _gather(actor: Actor, name: str, cache: dict[tuple[str, int | None], Gathered | ChanceryError]) -> Gathered:
-    found = cache.get((name, actor.user))
+def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
+    wanted = Permission.ORDER_PLACE if ask.replaces is None else Permission.CERTIFICATE_RENEW
+    key = (ask.profile, actor.user, wanted)
+    found = cache.get(key)
     if found is None:
         try:
-            found = _look_up(actor, name)
+            found = _look_up(actor, ask.profile, wanted)
         except ChanceryError as refusal:
             found = refusal
-        cache[name, actor.user] = found
+        cache[key] = found
     if isinstance(found, ChanceryError):
         raise found
     return found
 
 
-def _look_up(actor: Actor, name: str) -> Gathered:
-    if not actor.may(Permission.ORDER_PLACE):
-        raise NotPermitted(Permission.ORDER_PLACE)
+def _look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
+    if not actor.may(wanted):
+        raise NotPermitted(wanted)
     profile = profiles.get(actor, name)
-    if not actor.may(Permission.ORDER_PLACE, profile.team_id, profile.environment_id):
-        raise NotPermitted(Permission.ORDER_PLACE)
+    if not actor.may(wanted, profile.team_id, profile.environment_id):
+        raise NotPermitted(wanted)
     connector = profiles.route(profile)
     if connector is None:
         raise Conflict(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,8 +16,13 @@ from chancery.apps.orders.models import Order
 from chancery.apps.profiles import queries
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action
+from chancery.apps.shared.paging import by_id
+from chancery.apps.shared.returning import held
+from chancery.apps.shared.texts import clean, unfit
+from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Blocker, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
+from chancery.core.names import parse_name
 from chancery.core.order import OPEN
 
 
@@ -24,8 +31,8 @@ class ProfileValues(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=120)
-    description: str = Field("", max_length=4000)
+    name: str
+    description: str = ""
     connector: str
     key_types: list[str] = []
     name_kinds: list[str] = ["dns"]
@@ -43,7 +50,8 @@ def create(act: Act, values: dict[str, Any]) -> Profile:
     """Add a profile that orders through one connector, in that connector's team and environment."""
     profile = Profile(id=new_id(act.at), created_at=act.at)
     _fill(act, profile, values)
-    profile.save(force_insert=True)
+    with _name_taken(profile):
+        profile.save(force_insert=True)
     act.note("profile", profile.pk, profile.name, team=profile.team_id)
     return profile
 
@@ -51,8 +59,7 @@ def create(act: Act, values: dict[str, Any]) -> Profile:
 @action("profiles.edit", Permission.PROFILE_EDIT)
 def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Profile:
     """Change a profile; orders already placed keep what they were placed with."""
-    profile = queries.get(act.actor, ident)
-    act.require(profile)
+    profile = _locked(act, ident)
     if profile.revision != revision:
         raise Conflict(
             f"{profile.name} was changed while you were editing.",
@@ -61,9 +68,11 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Prof
         )
     before = {f.name: getattr(profile, f.attname) for f in Profile._meta.concrete_fields}
     _fill(act, profile, values)
+    after = {f.name: getattr(profile, f.attname) for f in Profile._meta.concrete_fields}
+    changed = tuple(name for name in before if name != "updated_at" and before[name] != after[name])
     profile.revision += 1
-    profile.save()
-    changed = tuple(f.name for f in Profile._meta.concrete_fields if before[f.name] != getattr(profile, f.attname))
+    with _name_taken(profile):
+        profile.save()
     act.note("profile", profile.pk, profile.name, team=profile.team_id, changed=changed)
     return profile
 
@@ -71,10 +80,9 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Prof
 @action("profiles.delete", Permission.PROFILE_DELETE)
 def delete(act: Act, ident: object) -> None:
     """Remove a profile that no open order uses."""
-    profile = queries.get(act.actor, ident)
-    act.require(profile)
-    rows = Order.objects.filter(profile=profile, state__in=list(OPEN))[:20]
-    blockers = [Blocker("order", o.common_name, str(o.pk), f"is {o.state}") for o in rows]
+    profile = _locked(act, ident)
+    rows = Order.objects.filter(profile=profile, state__in=list(OPEN)).order_by("id")[:20]
+    blockers = [Blocker("order", o.common_name, str(o.pk), f"is {o.state.replace('_', ' ')}") for o in rows]
     if blockers:
         raise Conflict(
             "Orders with this profile are open.",
@@ -87,10 +95,22 @@ def delete(act: Act, ident: object) -> None:
     act.note("profile", profile.pk, profile.name, team=profile.team_id)
 
 
+def _locked(act: Act, ident: object) -> Profile:
+    profile = queries.pick(queries.visible_to(act.actor).select_for_update(of=("self",)), ident)
+    act.require(profile)
+    return profile
+
+
+def _name_taken(profile: Profile) -> AbstractContextManager[None]:
+    return name_taken(f"There is already a profile {profile.name!r}.")
+
+
 def _fill(act: Act, profile: Profile, values: dict[str, Any]) -> None:
     given = _parse(values)
+    given.name = clean("name", given.name, 120, wanted="Name what is ordered, for example by use and team.")
+    given.description = clean("description", given.description, 4000, lines=True)
     connector = _connector(act, given.connector)
-    problems = _check(given, connector, profile)
+    problems = _check(given, connector)
     if problems:
         raise Invalid(problems)
     for name in ProfileValues.model_fields.keys() - {"connector", "product"}:
@@ -103,6 +123,9 @@ def _fill(act: Act, profile: Profile, values: dict[str, Any]) -> None:
 
 
 def _parse(values: dict[str, Any]) -> ProfileValues:
+    problems = unfit(values)
+    if problems:
+        raise Invalid(problems)
     try:
         return ProfileValues.model_validate(values)
     except ValidationError as error:
@@ -115,31 +138,48 @@ def _parse(values: dict[str, Any]) -> ProfileValues:
 
 
 def _connector(act: Act, text: str) -> Connector:
-    usable = connectors.visible_to(act.actor)
-    found = next((c for c in usable.filter(name=text)[:1]), None)
-    if found is not None:
-        return found
-    try:
-        return connectors.get(act.actor, text)
-    except Exception:
-        raise Invalid.one("connector", f"There is no connector {text[:80]!r}.", "Choose one from the list.") from None
+    rows = connectors.visible_to(act.actor)
+    named = list(rows.filter(name=text)[:2])
+    if len(named) > 1:
+        raise Invalid.one("connector", f"Several CA types have a connector {text[:80]!r}.", "Name it by its id.")
+    found = named[0] if named else by_id(rows, text)
+    if found is None or not held(Connector, [found.pk]):
+        raise Invalid.one("connector", f"There is no connector {text[:80]!r}.", "Choose one from the list.")
+    return found
 
 
-def _check(given: ProfileValues, connector: Connector, profile: Profile) -> list[Problem]:
-    problems = []
-    same = Profile.objects.filter(name=given.name, deleted_at=None).exclude(pk=profile.pk)
-    if same.exists():
-        problems.append(Problem("name", f"There is already a profile {given.name!r}.", "Choose another name.", "taken"))
+def _check(given: ProfileValues, connector: Connector) -> list[Problem]:
+    descriptor = catalog.get(connector.authority)
+    facts = descriptor.facts.certificates
+    problems = [
+        *_offered("key_types", given.key_types, facts.key_types, descriptor.title),
+        *_offered("name_kinds", given.name_kinds, facts.name_kinds, descriptor.title),
+        *_domains(given),
+    ]
     if given.validity_days > given.validity_days_max:
         problems.append(
             Problem("validity_days", "The usual validity is above the longest.", "Lower it, or raise the longest.")
         )
-    model = catalog.get(connector.authority).profile
     try:
-        given.product = model.model_validate(given.product).model_dump(mode="json")
+        given.product = descriptor.profile.model_validate(given.product).model_dump(mode="json")
     except ValidationError as error:
         problems += [
             Problem(f"product.{'.'.join(map(str, e['loc']))}", f"{e['msg']}.", "Correct the field.", e["type"])
             for e in error.errors(include_input=False)
         ]
     return problems
+
+
+def _offered(field: str, given: Sequence[str], known: Sequence[str], title: str) -> Iterator[Problem]:
+    for value in given:
+        if value not in known:
+            yield Problem(field, f"{title} certifies no {value[:60]!r}.", f"Choose from: {', '.join(known)}.")
+
+
+def _domains(given: ProfileValues) -> Iterator[Problem]:
+    """Bring each domain to its one spelling, which the policy compares names with."""
+    for index, text in enumerate(given.name_suffixes):
+        try:
+            given.name_suffixes[index] = parse_name(text.strip().lstrip("*").lstrip("."), "dns").value
+        except Invalid as error:
+            yield Problem("name_suffixes", error.problems[0].message, "Write domains, as example.com.")

@@ -28,8 +28,13 @@ def _known() -> QuerySet[Profile]:
 
 def get(actor: Actor, ident: object) -> Profile:
     """Return one visible profile by id or name, or raise `Absent`."""
-    rows = visible_to(actor)
-    found = by_id(rows, ident) or rows.filter(name=str(ident)).first()
+    return pick(visible_to(actor), ident)
+
+
+def pick(rows: QuerySet[Profile], ident: object) -> Profile:
+    """Return the one of `rows` with this id or name, or raise `Absent`."""
+    text = str(ident)
+    found = by_id(rows, ident) or (None if "\x00" in text else rows.filter(name=text).first())
     if found is None:
         raise Absent("profile", ident)
     return found

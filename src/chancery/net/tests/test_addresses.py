@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
-from chancery.net.addresses import AddressClass, AddressPolicy, classify, faces, parse_host
+from chancery.net.addresses import AddressClass, AddressPolicy, classify, faces, openable, parse_host
 
 C = AddressClass
 TABLE = {
@@ -232,3 +232,31 @@ def test_odd_hosts_are_refused(text: str) -> None:
 
 def test_an_address_stands_for_itself() -> None:
     assert faces(ip_address("2606:4700::1")) == (ip_address("2606:4700::1"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "spelling"),
+    [
+        ("10.1.0.0/16", "10.1.0.0/16"),
+        ("192.168.1.1", "192.168.1.1/32"),
+        ("100.64.0.0/10", "100.64.0.0/10"),
+        ("198.18.0.0/15", "198.18.0.0/15"),
+        ("127.0.0.0/8", "127.0.0.0/8"),
+        ("::1", "::1/128"),
+        ("FD00:1::/32", "fd00:1::/32"),
+        ("64:ff9b:1::/48", "64:ff9b:1::/48"),
+    ],
+)
+def test_a_network_of_one_openable_kind_is_opened(text: str, spelling: str) -> None:
+    assert openable(text) == spelling
+    first = spelling.partition("/")[0].replace("64:ff9b:1::", "64:ff9b:1::808:808")
+    assert AddressPolicy((openable(text),)).judge(first) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.0.0.0/0", "::/0", "10.0.0.0/7", "8.0.0.0/5", "8.8.8.0/24", "169.254.169.254", "fe80::/10", "ff00::/8", "x", ""],
+)
+def test_a_network_that_opens_more_or_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="network|opened"):
+        openable(text)

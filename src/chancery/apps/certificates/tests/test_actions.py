@@ -1,0 +1,195 @@
+"""Revoke with a reason of RFC 5280, and renew, which never revokes."""
+
+import pytest
+
+from chancery.apps.accounts import actions as people
+from chancery.apps.accounts import queries as who
+from chancery.apps.accounts.models import Team
+from chancery.apps.certificates import actions
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.tests.conftest import NOW
+from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors.models import Connector
+from chancery.apps.orders.models import Order
+from chancery.apps.profiles import actions as profiles
+from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.tests.looking import conflict, refused, said
+from chancery.core.errors import Absent, NotPermitted
+from chancery.core.order import RevocationReason
+from tests.cast import PASSWORD, request_pem
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def otto(cast):
+    """Operates the CAs of Operations: may renew, may not order."""
+    team = Team.objects.get(name="Operations").pk
+    return who.actor_of(
+        people.create_user(cast.host, "otto", PASSWORD, grants=[("ca_operator", team, None)]), how="test"
+    )
+
+
+@pytest.mark.parametrize("reason", list(RevocationReason))
+def test_every_reason_that_a_subscriber_has_is_asked_for_as_it_is(cast, local, issued, reason):
+    made = actions.revoke(cast.ada, issued().pk, reason, " Key on a\nlost laptop ")
+    stored = Certificate.objects.get(pk=made.pk)
+    assert (stored.revocation, stored.revocation_reason, stored.revocation_by) == ("requested", reason, "ada")
+    assert stored.revocation_comment == "Key on a\nlost laptop"
+    assert (stored.revocation_asked_at, stored.due_at, stored.revoked_at) == (NOW, NOW, None)
+    entry = said("certificates.revoke")[-1]
+    assert (entry["changed"], entry["detail"]) == (["revocation"], {"reason": reason})
+
+
+@pytest.mark.parametrize("reason", ["", "superseeded", "KEYCOMPROMISE", "cACompromise", "removeFromCRL", "1"])
+def test_another_reason_is_refused_with_those_there_are(cast, local, issued, reason):
+    made = issued()
+    with refused("reason") as caught:
+        actions.revoke(cast.ada, made.pk, reason)
+    assert "keyCompromise" in caught.value.problems[0].remedy
+
+
+@pytest.mark.parametrize("comment", ["a" * 501, "bell\x07", None])
+def test_a_comment_is_bounded(cast, local, issued, comment):
+    made = issued()
+    with refused("comment"):
+        actions.revoke(cast.ada, made.pk, "superseded", comment)
+
+
+@pytest.mark.parametrize("state", ["requested", "waiting_at_ca", "confirmed"])
+def test_what_is_asked_for_or_done_is_not_asked_again(cast, local, issued, state):
+    made = issued(revocation=state)
+    with conflict("already_revoking"):
+        actions.revoke(cast.ada, made.pk, "superseded")
+
+
+@pytest.mark.parametrize("state", ["refused", "unknown"])
+def test_what_failed_may_be_asked_for_again_from_the_beginning(cast, local, issued, state):
+    made = issued(revocation=state, revocation_text="No.", revocation_state={"v": 1}, attempt=7)
+    after = actions.revoke(cast.ada, made.pk, "superseded")
+    assert (after.revocation, after.revocation_text, after.revocation_state, after.attempt) == ("requested", "", {}, 0)
+
+
+def test_an_inactive_connector_revokes_a_deleted_one_does_not(cast, local, issued):
+    first, second = issued(), issued("b.example.com")
+    connectors.deactivate(cast.ada, local.pk)
+    assert actions.revoke(cast.ada, first.pk, "superseded").revocation == "requested"
+    Connector.objects.update(deleted_at=NOW)
+    with conflict("connector_deleted"):
+        actions.revoke(cast.ada, second.pk, "superseded")
+
+
+def test_a_ca_that_cannot_revoke_says_so(cast, local, issued, monkeypatch):
+    from dataclasses import replace
+
+    made = issued()
+    plain = actions.catalog.get
+    monkeypatch.setattr(actions.catalog, "get", lambda slug: replace(plain(slug), powers=frozenset()))
+    with conflict("no_power"):
+        actions.revoke(cast.ada, made.pk, "superseded")
+
+
+def test_an_open_revocation_keeps_the_connector(cast, local, issued):
+    actions.revoke(cast.ada, issued().pk, "superseded")
+    for name in ("Internal", "Careful"):
+        profiles.delete(cast.ada, name)
+    with conflict("in_use") as caught:
+        connectors.delete(cast.ada, local.pk)
+    assert [(b.kind, b.name) for b in caught.value.blockers] == [("certificate", "a.example.com")]
+
+
+def test_the_preview_counts_what_could_no_longer_be_revoked(cast, local, issued):
+    from chancery.apps.connectors import queries
+
+    issued()
+    issued("gone.example.com", revocation="confirmed")
+    issued("old.example.com", not_after=NOW)
+    assert queries.delete_preview(cast.ada, local.pk).unrevocable == 1
+
+
+def test_only_with_the_right_and_in_its_team(cast, local, issued, otto):
+    made = issued()
+    for actor in (cast.rob, cast.amy, cast.dan):
+        with pytest.raises(NotPermitted):
+            actions.revoke(actor, made.pk, "superseded")
+    other = Team.objects.get(name="Other").pk
+    olga = people.create_user(cast.host, "olga", PASSWORD, grants=[("ca_operator", other, None)])
+    with pytest.raises(Absent):
+        actions.revoke(who.actor_of(olga, how="test"), made.pk, "superseded")
+    for ident in ("nonsense", None):
+        with pytest.raises(Absent):
+            actions.revoke(cast.ada, ident, "superseded")
+    assert actions.revoke(otto, made.pk, "superseded").revocation == "requested"
+
+
+def test_a_right_elsewhere_is_none_here(cast, local, issued, otto):
+    other = Team.objects.get(name="Other").pk
+    grants = [("ca_operator", other, None), ("approver", Team.objects.get(name="Operations").pk, None)]
+    people.set_grants(cast.ada, otto.user, grants)
+    both = who.actor_of(who.users(cast.ada).get(username="otto"), how="test")
+    with pytest.raises(NotPermitted):
+        actions.revoke(both, issued().pk, "superseded")
+    with pytest.raises(NotPermitted):
+        actions.renew(both, Certificate.objects.get().pk)
+
+
+# Renew
+
+
+def test_a_renewal_repeats_the_request_and_revokes_nothing(cast, local, issued):
+    made = issued()
+    order = Order.objects.get(pk=actions.renew(cast.rob, made.pk, comment="in time").pk)
+    assert (order.replaces_id, order.comment, order.state) == (made.pk, "in time", "queued")
+    assert bytes(order.csr) == bytes(made.order.csr)
+    assert Certificate.objects.get(pk=made.pk).revocation == ""
+
+
+def test_a_renewal_with_a_new_request(cast, local, issued):
+    from tests.cast import request_pem as fresh
+
+    text = fresh.__wrapped__("a.example.com")
+    order = actions.renew(cast.rob, issued().pk, text)
+    assert bytes(order.csr) != bytes(Certificate.objects.get().order.csr)
+
+
+def test_who_may_renew_but_not_order_renews_the_same_names_alone(cast, local, issued, otto):
+    made = issued()
+    assert actions.renew(otto, made.pk).replaces_id == made.pk
+    assert actions.renew(otto, made.pk, request_pem("a.example.com")).state == "queued"
+    with refused("csr"):
+        actions.renew(otto, made.pk, request_pem("b.example.com"))
+    assert actions.renew(cast.rob, made.pk, request_pem("b.example.com")).common_name == "b.example.com"
+
+
+def test_a_renewal_is_held_where_the_profile_asks_for_it(cast, local, issued):
+    assert actions.renew(cast.rob, issued(profile="Careful").pk).state == "awaiting_approval"
+
+
+def test_who_may_not_renew_is_refused(cast, local, issued):
+    made = issued()
+    for actor in (cast.amy, cast.dan):
+        with pytest.raises(NotPermitted):
+            actions.renew(actor, made.pk)
+    with pytest.raises(Absent):
+        actions.renew(cast.cleo, made.pk)
+
+
+def test_a_compromised_key_is_not_certified_again(cast, local, issued):
+    made = issued(revocation="confirmed", revocation_reason="keyCompromise")
+    with refused("csr"):
+        actions.renew(cast.rob, made.pk)
+    assert actions.renew(cast.rob, made.pk, request_pem("a.example.com")).replaces_id == made.pk
+
+
+def test_an_imported_certificate_needs_a_request(cast, local, issued):
+    made = issued(order=None)
+    with refused("csr"):
+        actions.renew(cast.rob, made.pk)
+
+
+def test_a_deleted_profile_is_named(cast, local, issued):
+    made = issued()
+    profiles.delete(cast.ada, Profile.objects.get(name="Internal").pk)
+    with conflict("profile_deleted") as caught:
+        actions.renew(cast.rob, made.pk)
+    assert "Internal" in str(caught.value)

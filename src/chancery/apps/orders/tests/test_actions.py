@@ -1,0 +1,181 @@
+"""Approve, deny, cancel, adopt, give up: in which states, by whom, and what stays on record."""
+
+import pytest
+
+from chancery.apps.accounts import actions as people
+from chancery.apps.accounts import queries as who
+from chancery.apps.orders import actions
+from chancery.apps.orders.models import Order
+from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.shared.tests.looking import conflict, refused, said
+from chancery.core.errors import Absent, NotPermitted
+from chancery.core.order import MOVES, Cause, State
+from tests.cast import request_pem
+
+pytestmark = pytest.mark.django_db
+ACTIONS = {
+    "approve": lambda actor, pk: actions.approve(actor, pk),
+    "deny": lambda actor, pk: actions.deny(actor, pk, "Not this one."),
+    "cancel": lambda actor, pk: actions.cancel(actor, pk),
+    "adopt": lambda actor, pk: actions.adopt(actor, pk, "4711"),
+    "give_up": lambda actor, pk: actions.give_up(actor, pk, "The CA knows nothing of it."),
+}
+POSSIBLE = {
+    "approve": {"awaiting_approval": "queued"},
+    "deny": {"awaiting_approval": "denied"},
+    "cancel": {"awaiting_approval": "cancelled", "queued": "cancelled", "pending": "pending"},
+    "adopt": {"outcome_unknown": "pending"},
+    "give_up": {"outcome_unknown": "failed", "quarantined": "failed"},
+}
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_each_action_in_each_state(cast, account, order, name, state):
+    made = order(state, "Public")
+    target = POSSIBLE[name].get(state)
+    if target is None:
+        with conflict("wrong_state" if name != "cancel" or state != "pending" else "no_power"):
+            ACTIONS[name](cast.ada, made.pk)
+        assert Order.objects.get(pk=made.pk).state == state
+        assert not Order.objects.get(pk=made.pk).events.exclude(kind="order.placed").exists()
+        return
+    ACTIONS[name](cast.ada, made.pk)
+    after = Order.objects.get(pk=made.pk)
+    assert after.state == target
+    entry = said(f"orders.{name}")[-1]
+    assert entry["target"] == {"kind": "order", "id": str(made.pk), "name": "a.example.com"}
+    assert entry["changed"] == (["cancel_requested"] if state == "pending" else ["state"])
+    assert (after.finished_at is not None) == (target in {"denied", "cancelled", "failed"})
+    event = after.events.order_by("id").last()
+    assert event.actor == "ada"
+
+
+def test_the_table_above_is_the_table_of_moves():
+    mine = {(o, t) for moves in POSSIBLE.values() for o, t in moves.items() if o != t}
+    assert mine == {(m.origin, m.target) for m in MOVES if m.cause is Cause.PERSON and m.origin is not None}
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_another_team_does_not_even_see_it(cast, local, order, name):
+    made = order()
+    with pytest.raises(Absent):
+        ACTIONS[name](grant(cast, "olga", "administrator", "Other"), made.pk)
+
+
+def grant(cast, name, role, team):
+    from chancery.apps.accounts.models import Team
+
+    ident = Team.objects.get(name=team).pk
+    user = people.create_user(cast.host, name, "correct horse battery", grants=[(role, ident, None)])
+    return who.actor_of(user, how="test")
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_who_reads_may_not_decide(cast, local, order, name):
+    made = order()
+    with pytest.raises(NotPermitted):
+        ACTIONS[name](cast.dan, made.pk)
+    assert said(f"orders.{name}")[-1]["outcome"] == "refused"
+
+
+def test_a_right_elsewhere_is_none_here(cast, local, order):
+    from chancery.apps.accounts.models import Team
+
+    ids = {t.name: t.pk for t in Team.objects.all()}
+    grants = [("approver", ids["Other"], None), ("requester", ids["Operations"], None)]
+    people.set_grants(cast.ada, cast.users["amy"].pk, grants)
+    made = order(profile="Careful")
+    with pytest.raises(NotPermitted):
+        actions.approve(who.actor_of(cast.users["amy"], how="test"), made.pk)
+    assert Order.objects.get(pk=made.pk).state == "awaiting_approval"
+
+
+def test_an_approved_order_is_due_at_once(cast, local, order):
+    made = order(profile="Careful")
+    assert made.due_at is None
+    after = actions.approve(cast.amy, made.pk)
+    assert after.due_at is not None
+    assert said("orders.approve")[-1]["detail"] == {"state": "queued"}
+
+
+@pytest.mark.parametrize("decide", ["approve", "deny"])
+def test_nobody_decides_about_their_own_order_whatever_their_roles(cast, local, decide):
+    own = place(cast.ada, PlaceOrder("Careful", request_pem("a.example.com")))
+    with pytest.raises(NotPermitted):
+        ACTIONS[decide](cast.ada, own.pk)
+    other_way_in = who.actor_of(cast.users["ada"], how="token:nightly", via="api")
+    with pytest.raises(NotPermitted):
+        ACTIONS[decide](other_way_in, own.pk)
+    assert Order.objects.get(pk=own.pk).state == "awaiting_approval"
+
+
+def test_an_order_of_the_host_is_decided_by_anybody_who_may(cast, local):
+    own = place(cast.host, PlaceOrder("Careful", request_pem("a.example.com")))
+    assert actions.approve(cast.amy, own.pk).state == "queued"
+
+
+def test_a_denied_order_tells_its_requester_why(cast, local, order):
+    made = actions.deny(cast.amy, order(profile="Careful").pk, " Ask\nnetwork first. ")
+    assert (made.state, made.reason) == ("denied", "Ask\nnetwork first.")
+    assert made.events.order_by("id").last().text == "Ask\nnetwork first."
+
+
+@pytest.mark.parametrize("reason", ["", "  \n", "a" * 1001, "bell\x07", None])
+def test_a_reason_is_wanted_and_bounded(cast, local, order, reason):
+    held, lost = order(profile="Careful"), order("quarantined")
+    with refused("reason"):
+        actions.deny(cast.amy, held.pk, reason)
+    with refused("reason"):
+        actions.give_up(cast.ada, lost.pk, reason)
+    assert Order.objects.get(pk=held.pk).state == "awaiting_approval"
+
+
+def test_an_order_at_the_ca_is_cancelled_there(cast, account, order):
+    made = actions.cancel(cast.rob, order("pending", "Public", due_at=None).pk)
+    assert (made.state, made.cancel_requested) == ("pending", True)
+    assert made.due_at is not None
+    assert made.events.order_by("id").last().kind == "order.cancel_requested"
+
+
+def test_where_the_ca_cannot_cancel_it_is_said_at_once(cast, local, order):
+    made = order("pending")
+    with conflict("no_power"):
+        actions.cancel(cast.rob, made.pk)
+    assert not Order.objects.get(pk=made.pk).cancel_requested
+
+
+def test_an_unknown_outcome_is_adopted_by_number_alone(cast, account, order):
+    made = order("outcome_unknown", "Public", fence="00000000-0000-4000-8000-000000000000")
+    after = actions.adopt(cast.ada, made.pk, " 4711 ")
+    assert after.poll_state == {"v": 1, "adopt": "4711"}
+    assert (after.fence, after.lease_until) == (None, None)
+    assert after.due_at is not None
+
+
+@pytest.mark.parametrize("reference", ["", " ", "a" * 201, "47\n11", "47\x0011"])
+def test_a_number_that_no_ca_has_is_refused(cast, account, order, reference):
+    made = order("outcome_unknown", "Public")
+    with refused("reference"):
+        actions.adopt(cast.ada, made.pk, reference)
+
+
+def test_the_number_of_another_order_is_not_adopted(cast, account, order):
+    other = order("issued", "Public", name="b.example.com", ca_reference="4711")
+    made = order("outcome_unknown", "Public", ca_reference="4712")
+    with refused("reference", code="taken") as caught:
+        actions.adopt(cast.ada, made.pk, "4711")
+    assert str(other.pk) in str(caught.value)
+    assert actions.adopt(cast.ada, made.pk, "4712").state == "pending"
+
+
+def test_a_ca_without_numbers_is_told_from_a_wrong_one(cast, local, order):
+    made = order("outcome_unknown")
+    with conflict("no_power"):
+        actions.adopt(cast.ada, made.pk, "4711")
+
+
+@pytest.mark.parametrize("ident", ["nonsense", "", None, "00000000-0000-7000-8000-000000000000"])
+def test_an_order_that_is_not_there_is_absent(cast, ident):
+    with pytest.raises(Absent):
+        actions.cancel(cast.ada, ident)

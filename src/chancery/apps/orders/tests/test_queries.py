@@ -1,0 +1,77 @@
+"""Reading orders: filters, searches, what waits for people, and waiting for an end."""
+
+import pytest
+
+from chancery.apps.orders import queries
+from chancery.apps.orders.models import Order
+from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.tests.looking import refused
+from chancery.core.errors import Absent
+
+pytestmark = pytest.mark.django_db
+
+
+def names(page):
+    return [o.common_name for o in page.items]
+
+
+def test_a_listing_filters_sorts_and_searches(cast, local, account, order):
+    order(name="b.example.com")
+    order("issued", name="a.example.com")
+    order(profile="Public", name="c.example.com")
+    look = queries.listing
+    assert names(look(cast.rob)) == ["c.example.com", "a.example.com", "b.example.com"]
+    assert names(look(cast.rob, sort="id"))[0] == "b.example.com"
+    assert names(look(cast.rob, sort="common_name"))[0] == "a.example.com"
+    assert names(look(cast.rob, state="issued")) == ["a.example.com"]
+    assert names(look(cast.rob, connector=str(account.pk))) == ["c.example.com"]
+    internal = str(Profile.objects.get(name="Internal").pk)
+    assert names(look(cast.rob, profile=internal, state="queued")) == ["b.example.com"]
+    assert names(look(cast.rob, search="B.ex")) == ["b.example.com"]
+    assert names(look(cast.cleo)) == []
+
+
+@pytest.mark.parametrize("field", ["state", "sort", "connector", "profile"])
+def test_what_is_not_offered_is_refused(cast, field):
+    with refused(field):
+        queries.listing(cast.ada, **{field: "nonsense"})
+
+
+def test_what_waits_for_people_is_counted(cast, local, order):
+    for state in ("queued", "outcome_unknown", "quarantined", "outcome_unknown"):
+        order(state)
+    order(profile="Careful")
+    expected = {"awaiting_approval": "1", "outcome_unknown": "2", "quarantined": "1"}
+    assert queries.waiting_for_people(cast.rob) == expected
+    assert queries.waiting_for_people(cast.cleo) == {}
+
+
+def test_a_timeline_begins_with_its_placing(cast, local, order):
+    made = order()
+    assert [e.kind for e in queries.timeline(made)] == ["order.placed"]
+    assert str(made) == f"a.example.com ({made.pk})"
+
+
+@pytest.mark.parametrize("state", ["issued", "failed", "outcome_unknown", "awaiting_approval"])
+def test_waiting_ends_where_nothing_moves_by_itself(cast, local, order, state, monkeypatch):
+    monkeypatch.setattr(queries.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    assert queries.wait(cast.rob, order(state).pk, 60).state == state
+
+
+def test_waiting_ends_with_the_order_or_with_the_time(cast, local, order, monkeypatch):
+    made, naps = order(), []
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            Order.objects.filter(pk=made.pk).update(state="issued")
+
+    monkeypatch.setattr(queries.time, "sleep", nap)
+    assert queries.wait(cast.rob, made.pk, 60).state == "issued"
+    assert len(naps) == 3
+    assert queries.wait(cast.rob, order().pk, 0).state == "queued"
+
+
+def test_one_waits_for_what_one_may_see(cast, local, order):
+    with pytest.raises(Absent):
+        queries.wait(cast.cleo, order().pk, 60)

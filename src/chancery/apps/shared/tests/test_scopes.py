@@ -1,0 +1,229 @@
+"""Nobody reads or changes what belongs to another team or environment: every reader and every action, one by one."""
+
+import inspect
+import uuid
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+
+import pytest
+
+from chancery.apps.accounts import actions as people
+from chancery.apps.accounts import queries as who
+from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.audit import queries as audit
+from chancery.apps.audit.models import Entry
+from chancery.apps.certificates import actions as certificate_actions
+from chancery.apps.certificates import queries as certificates
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors import actions as connector_actions
+from chancery.apps.connectors import queries as connectors
+from chancery.apps.connectors.tests.account import values
+from chancery.apps.orders import actions as order_actions
+from chancery.apps.orders import queries as orders
+from chancery.apps.orders.models import Order
+from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.profiles import actions as profile_actions
+from chancery.apps.profiles import queries as profiles
+from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.action import REGISTRY
+from chancery.apps.shared.actor import Actor
+from chancery.core.errors import Absent, ChanceryError, NotPermitted
+from tests.cast import PASSWORD, request_pem
+
+pytestmark = pytest.mark.django_db
+ROOMS = ("accounts", "certificates", "connectors", "orders", "profiles")
+
+
+class Things:
+    """One of everything, in Operations and Production."""
+
+    def __init__(self, cast, local):
+        self.connector = local
+        self.order = place(cast.rob, PlaceOrder("Careful", request_pem("a.example.com")))
+        self.profile = Profile.objects.get(name="Internal")
+        self.call = connector_actions.test_saved(cast.ada, local.pk)
+        now = datetime(2030, 1, 1, tzinfo=UTC)
+        self.certificate = Certificate.objects.create(
+            id=uuid.uuid4(),
+            order_id=self.order.pk,
+            connector=local,
+            profile=self.profile,
+            team_id=local.team_id,
+            environment_id=local.environment_id,
+            der=b"",
+            serial="1" * 16,
+            issuer="CN=x",
+            common_name="a.example.com",
+            names=[["dns", "a.example.com"]],
+            key_type="EC-P256",
+            spki_sha256="",
+            sha256="0" * 64,
+            not_before=now,
+            not_after=now + timedelta(days=90),
+            stored_at=now,
+        )
+
+
+@pytest.fixture
+def things(cast, local):
+    return Things(cast, local)
+
+
+OUTSIDERS = {
+    "of another team": lambda: ("administrator", Team.objects.get(name="Other").pk, None),
+    "of another environment": lambda: ("administrator", None, people_environment("QA")),
+    "of the other environment in this team": lambda: (
+        "administrator",
+        Team.objects.get(name="Operations").pk,
+        people_environment("QA"),
+    ),
+}
+
+
+def people_environment(name):
+    return Environment.objects.get_or_create(name=name)[0].pk
+
+
+@pytest.fixture(params=sorted(OUTSIDERS))
+def outsider(request, cast, things):
+    user = people.create_user(cast.host, "olga", PASSWORD, grants=[OUTSIDERS[request.param]()])
+    return who.actor_of(user, how="test")
+
+
+LISTINGS = {
+    "connectors.visible_to": lambda a, t: list(connectors.visible_to(a)),
+    "connectors.usable_connectors": lambda a, t: list(connectors.usable_connectors(a)),
+    "connectors.listing": lambda a, t: connectors.listing(a, "local").items,
+    "connectors.listing by status": lambda a, t: connectors.listing(a, "local", status="active").items,
+    "connectors.listing by search": lambda a, t: connectors.listing(a, "local", search="Lo").items,
+    "connectors.overview": lambda a, t: [s for s in connectors.overview(a) if s.total],
+    "profiles.visible_to": lambda a, t: list(profiles.visible_to(a)),
+    "profiles.listing": lambda a, t: profiles.listing(a).items,
+    "profiles.listing by search": lambda a, t: profiles.listing(a, search="In").items,
+    "profiles.usable": lambda a, t: profiles.usable(a),
+    "orders.visible_to": lambda a, t: list(orders.visible_to(a)),
+    "orders.listing": lambda a, t: orders.listing(a).items,
+    "orders.listing by state": lambda a, t: orders.listing(a, state="awaiting_approval").items,
+    "orders.listing by connector": lambda a, t: orders.listing(a, connector=str(t.connector.pk)).items,
+    "orders.listing by search": lambda a, t: orders.listing(a, search="a").items,
+    "orders.waiting_for_people": lambda a, t: list(orders.waiting_for_people(a)),
+    "certificates.visible_to": lambda a, t: list(certificates.visible_to(a)),
+    "certificates.listing": lambda a, t: certificates.listing(a).items,
+    "certificates.listing by serial": lambda a, t: certificates.listing(a, search="1" * 16).items,
+    "certificates.listing by connector": lambda a, t: certificates.listing(a, connector=str(t.connector.pk)).items,
+}
+BY_ID = {
+    "connectors.get": lambda a, t: connectors.get(a, t.connector.pk),
+    "connectors.delete_preview": lambda a, t: connectors.delete_preview(a, t.connector.pk),
+    "connectors.call": lambda a, t: connectors.call(a, t.call.pk),
+    "profiles.get": lambda a, t: profiles.get(a, t.profile.pk),
+    "profiles.get by name": lambda a, t: profiles.get(a, "Internal"),
+    "orders.get": lambda a, t: orders.get(a, t.order.pk),
+    "orders.wait": lambda a, t: orders.wait(a, t.order.pk, 0),
+    "certificates.get": lambda a, t: certificates.get(a, t.certificate.pk),
+}
+ACTIONS = {
+    "connectors.edit": lambda a, t: connector_actions.edit(a, t.connector.pk, 1, {}),
+    "connectors.copy": lambda a, t: connector_actions.copy(a, t.connector.pk, "Twin"),
+    "connectors.activate": lambda a, t: connector_actions.activate(a, t.connector.pk),
+    "connectors.deactivate": lambda a, t: connector_actions.deactivate(a, t.connector.pk),
+    "connectors.delete": lambda a, t: connector_actions.delete(a, t.connector.pk),
+    "connectors.test": lambda a, t: connector_actions.test_saved(a, t.connector.pk),
+    "connectors.test_unsaved": lambda a, t: connector_actions.test_unsaved(a, "local", {}, t.connector.pk),
+    "connectors.choices": lambda a, t: connector_actions.ask_choices(a, "", "server", {}, t.connector.pk),
+    "profiles.edit": lambda a, t: profile_actions.edit(a, t.profile.pk, 1, {}),
+    "profiles.delete": lambda a, t: profile_actions.delete(a, t.profile.pk),
+    "orders.place": lambda a, t: place(a, PlaceOrder("Internal", request_pem("a.example.com"))),
+    "orders.approve": lambda a, t: order_actions.approve(a, t.order.pk),
+    "orders.deny": lambda a, t: order_actions.deny(a, t.order.pk, "No."),
+    "orders.cancel": lambda a, t: order_actions.cancel(a, t.order.pk),
+    "orders.adopt": lambda a, t: order_actions.adopt(a, t.order.pk, "1"),
+    "orders.give_up": lambda a, t: order_actions.give_up(a, t.order.pk, "No."),
+    "certificates.revoke": lambda a, t: certificate_actions.revoke(a, t.certificate.pk, "superseded"),
+    "certificates.renew": lambda a, t: certificate_actions.renew(a, t.certificate.pk),
+}
+NEW_THINGS = {
+    "connectors.create": lambda a: connector_actions.create(a, "digicert", values()),
+    "connectors.test_unsaved": lambda a: connector_actions.test_unsaved(a, "digicert", values()),
+    "connectors.choices": lambda a: connector_actions.ask_choices(a, "digicert", "container_id", values()),
+}
+
+
+@pytest.mark.parametrize("name", sorted(LISTINGS))
+def test_a_listing_shows_an_outsider_nothing(things, outsider, name):
+    assert LISTINGS[name](outsider, things) == []
+
+
+@pytest.mark.parametrize("name", sorted(LISTINGS))
+def test_the_same_listing_shows_it_to_those_it_belongs_to(cast, things, name):
+    assert LISTINGS[name](cast.rob, things)
+
+
+@pytest.mark.parametrize("name", sorted(BY_ID))
+def test_by_id_it_is_absent_for_an_outsider_and_there_for_its_team(cast, things, outsider, name):
+    with pytest.raises(Absent):
+        BY_ID[name](outsider, things)
+    assert BY_ID[name](cast.rob, things)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_an_outsider_who_may_all_of_it_elsewhere_changes_nothing_here(things, outsider, name):
+    before = [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate)]
+    entries = Entry.objects.count()
+    with pytest.raises(Absent):
+        ACTIONS[name](outsider, things)
+    assert [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate)] == before
+    assert Entry.objects.count() == entries
+
+
+@pytest.mark.parametrize("name", sorted(NEW_THINGS))
+def test_an_outsider_makes_nothing_here(things, outsider, name):
+    with pytest.raises(NotPermitted):
+        NEW_THINGS[name](outsider)
+
+
+def test_a_new_profile_needs_a_connector_that_one_sees(things, outsider):
+    with pytest.raises(ChanceryError) as caught:
+        profile_actions.create(outsider, {"name": "Web", "connector": "Local"})
+    assert [p.field for p in caught.value.problems] == ["connector"]
+
+
+def test_the_record_of_a_team_is_read_by_that_team_alone(cast, things):
+    other = people.create_user(
+        cast.host, "olga", PASSWORD, grants=[("auditor", Team.objects.get(name="Other").pk, None)]
+    )
+    assert audit.listing(who.actor_of(other, how="test")).items == []
+
+
+def readers(room):
+    module = import_module(f"chancery.apps.{room}.queries")
+    found = inspect.getmembers(module, inspect.isfunction)
+    own = [(n, f) for n, f in found if f.__module__ == module.__name__ and not n.startswith("_")]
+    return [f"{room}.{n}" for n, f in own if "actor" in inspect.signature(f).parameters]
+
+
+def test_no_reader_that_takes_an_actor_is_left_out():
+    tried = {name.partition(" ")[0] for name in (*LISTINGS, *BY_ID)}
+    left = {r for room in ("certificates", "connectors", "orders", "profiles") for r in readers(room)} - tried
+    assert left == set()
+
+
+def test_no_action_on_a_teams_things_is_left_out():
+    of_all = {n for n in REGISTRY if n.startswith(("people.", "teams.", "environments.", "tokens."))}
+    assert set(REGISTRY) - of_all == set(ACTIONS) | set(NEW_THINGS) | {"profiles.create"}
+
+
+def each_action():
+    modules = [import_module(f"chancery.apps.{room}.actions") for room in ROOMS]
+    found = [f for m in modules for _, f in inspect.getmembers(m, inspect.isfunction) if f.__module__ == m.__name__]
+    return [f for f in found if hasattr(f, "__wrapped__")]
+
+
+@pytest.mark.parametrize("run", each_action(), ids=lambda f: f"{f.__module__.split('.')[2]}.{f.__name__}")
+def test_without_any_role_no_action_begins(db, run):
+    wanted = [p for p in inspect.signature(run).parameters.values() if p.default is p.empty][1:]
+    nobody = Actor("nobody", 0, "test")
+    arguments = ["x" for p in wanted if p.kind is not p.KEYWORD_ONLY]
+    expected = Absent if run.__name__ == "change_own_password" else NotPermitted
+    with pytest.raises(expected):
+        run(nobody, *arguments)
