@@ -10,7 +10,7 @@ from chancery.authorities.digicert.simulator.lifecycle import Lifecycle
 from chancery.authorities.digicert.simulator.refusal import Refusal, invalid, missing
 from chancery.authorities.digicert.simulator.requesting import object_of
 from chancery.authorities.digicert.simulator.showing import Showing
-from chancery.authorities.digicert.simulator.state import Book, Certificate, Order, Request
+from chancery.authorities.digicert.simulator.state import Book, Certificate, Order, Request, is_number
 from chancery.core.clock import Clock
 from chancery.sandbox.dials import Dials
 from chancery.sandbox.frame import Asked as Http
@@ -54,7 +54,7 @@ class Deciding:
 
     def _request(self, http: Http) -> Request:
         ident = http.params["id"]
-        found = self._book.requests.get(int(ident)) if ident.isdigit() else None
+        found = self._book.requests.get(int(ident)) if is_number(ident) else None
         if found is None or not self._access.sees(self._book.orders[found.order]):
             raise missing("", "The request could not be found.")
         return found

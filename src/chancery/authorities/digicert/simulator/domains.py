@@ -11,7 +11,7 @@ from chancery.authorities.digicert.simulator.lifecycle import Lifecycle
 from chancery.authorities.digicert.simulator.refusal import Refusal, invalid, missing
 from chancery.authorities.digicert.simulator.requesting import object_of
 from chancery.authorities.digicert.simulator.showing import Showing, stamp
-from chancery.authorities.digicert.simulator.state import Book, Domain, Order
+from chancery.authorities.digicert.simulator.state import Book, Domain, Order, is_number
 from chancery.authorities.digicert.simulator.validation import METHODS, Validation
 from chancery.core.clock import Clock
 from chancery.sandbox.dials import Dials
@@ -89,7 +89,7 @@ class Domains:
 
     def _domain(self, http: Http) -> Domain:
         ident = http.params["id"]
-        found = self._book.domains.get(int(ident)) if ident.isdigit() else None
+        found = self._book.domains.get(int(ident)) if is_number(ident) else None
         if found is None:
             raise missing("", "The domain could not be found.")
         return found

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chancery.authorities.digicert.simulator.refusal import invalid
-from chancery.authorities.digicert.simulator.state import Order
+from chancery.authorities.digicert.simulator.state import Order, is_number
 from chancery.sandbox.frame import Asked as Http
 
 MOST_ROWS = 1000
@@ -154,7 +154,7 @@ def sort(http: Http, rows: list[Order]) -> list[Order]:
 
 def _organization(order: Order) -> int:
     found = str((order.body.get("organization") or {}).get("id") or 0)
-    return int(found) if found.isdigit() else 0
+    return int(found) if is_number(found) else 0
 
 
 def _fields(order: Order) -> list[int]:

@@ -15,7 +15,7 @@ from chancery.authorities.digicert.simulator.products import Product, product_of
 from chancery.authorities.digicert.simulator.refusal import Refusal, invalid, missing
 from chancery.authorities.digicert.simulator.requesting import certificate_of, csr_of, names_of, object_of
 from chancery.authorities.digicert.simulator.showing import Showing
-from chancery.authorities.digicert.simulator.state import Asked, Book, Order, Request
+from chancery.authorities.digicert.simulator.state import Asked, Book, Order, Request, is_number
 from chancery.authorities.digicert.simulator.validation import METHODS, Validation
 from chancery.authorities.digicert.simulator.validity import certificate_span, spans, within
 from chancery.core.clock import Clock
@@ -117,7 +117,7 @@ class Ordering:
         number = body.get("renewal_of_order_id")
         if number in {None, "", 0}:
             return None
-        order = self._book.orders.get(int(number)) if str(number).isdigit() else None
+        order = self._book.orders.get(int(number)) if is_number(str(number)) else None
         if order is None or not self._access.sees(order):
             raise missing("order", "The order to renew could not be found.")
         if self._dials.now.refuse_renewals:

@@ -14,6 +14,13 @@ from cryptography.hazmat.primitives import hashes
 from chancery.authorities.digicert.simulator.account import Key
 from chancery.authorities.digicert.simulator.products import Product
 
+_MOST_DIGITS = 18
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text is an id: a number of at most 18 digits."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+
 
 @dataclass
 class Certificate:
@@ -175,13 +182,13 @@ class Book:
 
     def certificate(self, ident: str) -> Certificate | None:
         """Return a certificate by id or serial number."""
-        if ident.isdigit() and int(ident) in self.certificates:
+        if is_number(ident) and int(ident) in self.certificates:
             return self.certificates[int(ident)]
         return next((c for c in self.certificates.values() if c.serial == ident.upper().lstrip("0")), None)
 
     def order(self, ident: str) -> Order | None:
         """Return an order by id, or by serial number or thumbprint of its primary certificate."""
-        if ident.isdigit() and int(ident) in self.orders:
+        if is_number(ident) and int(ident) in self.orders:
             return self.orders[int(ident)]
         return next(
             (

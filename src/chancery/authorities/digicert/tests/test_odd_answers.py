@@ -453,3 +453,26 @@ def test_a_key_that_is_echoed_is_masked_everywhere():
 def test_moments_without_zone_are_read_as_utc():
     assert moment("2026-11-23T12:00:00") == datetime(2026, 11, 23, 12, tzinfo=UTC)
     assert moment("2026-11-23T05:00:00-07:00") == datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+ECHOES = {
+    "status": lambda: {"id": 1, "status": f"odd {KEY}"},
+    "comment": lambda: {"id": 1, "status": "rejected", "requests": [{"processor_comment": f"no {KEY}"}]},
+    "name": lambda: {"id": 1, "status": "pending", "certificate": {"common_name": KEY}, "dcv_method": KEY},
+    "token": lambda: {"id": 1, "status": "pending", "dcv_random_value": KEY, "dns_name_validations": [{"method": KEY}]},
+    "label": lambda: {"username": KEY, "access_roles": [{"name": KEY}], "products": [{"name_id": KEY, "name": KEY}]},
+    "page": lambda: (200, f"<html>{KEY}</html>".encode()),
+    "no json": lambda: (200, f"{{{KEY}".encode()),
+    "escaped": lambda: (400, json.dumps(error_body(KEY, KEY)).replace("-", "\\u002d").encode()),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_key_that_is_echoed_in_any_field_is_shown_nowhere(echo, verb):
+    ca, _ = scripted(lambda *_: ECHOES[echo]())
+    try:
+        outcome = VERBS[verb][0](ca)
+    except AuthorityError as error:
+        outcome = error
+    assert not [text for text in shown(outcome) if KEY in text]
