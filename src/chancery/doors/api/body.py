@@ -3,26 +3,60 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+from urllib.parse import unquote
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
+from ninja.errors import HttpError
 
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Invalid
 
-MAX_BODY = 20 * 1024 * 1024
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+"""Only an escape can bring such a character in: raw, JSON and UTF-8 forbid them. So most bodies are not walked."""
+_UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 
 def actor(request: HttpRequest) -> Actor:
     """Return who is calling; authentication has put it there."""
+    for name, value in (
+        ("path", request.path),
+        ("query", unquote(request.META.get("QUERY_STRING", ""))),
+        ("Idempotency-Key", request.headers.get("Idempotency-Key", "")),
+    ):
+        _storable(name, value)
     found: Actor = request.auth  # type: ignore[attr-defined]  # set by the framework's authentication
     return found
+
+
+def _storable(name: str, value: str) -> None:
+    # PostgreSQL's text holds no NUL, and a lone half of a surrogate pair has no UTF-8.
+    if _UNSTORABLE.search(value):
+        raise Invalid.one(name, "It holds a NUL or half a character.", "Send plain text in UTF-8.", "characters")
+
+
+def _check(found: object, path: str) -> None:
+    if isinstance(found, str):
+        _storable(path or "body", found)
+    elif isinstance(found, dict):
+        for name, value in found.items():
+            _storable(path or "body", name)
+            _check(value, f"{path}.{name}"[:200].lstrip("."))
+    elif isinstance(found, list):
+        for index, value in enumerate(found):
+            _check(value, f"{path}[{index}]"[:200])
 
 
 def mapping(request: HttpRequest) -> dict[str, Any]:
     """Return the body as a JSON object."""
     try:
         found = json.loads(request.body or b"{}")
+        if _SUSPECT.search(request.body):
+            _check(found, "")
+    except RequestDataTooBig:
+        raise HttpError(413, "The body is larger than this server reads; split it.") from None
     except (ValueError, RecursionError):
         raise Invalid.one("body", "The body is no JSON.", "Send a JSON object.", "json") from None
     if not isinstance(found, dict):

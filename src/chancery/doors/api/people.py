@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Router, Status
 
 from chancery.apps.accounts import actions, queries
 from chancery.apps.accounts.models import Environment, Team
+from chancery.core.errors import Invalid
 from chancery.doors.api import show
 from chancery.doors.api.body import actor, integer, mapping, text
 
 router = Router(tags=["people"])
+_NAME = 200
+
+
+def _grants(items: object) -> list[actions.RoleGrant]:
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Invalid.one("grants", "This must be a list of objects.", "Send {role, team, environment}.", "type")
+    return [
+        (text(i, "role"), _known(i, "team", Team.objects.all()), _known(i, "environment", Environment.objects.all()))
+        for i in items
+    ]
+
+
+def _known(item: dict[str, Any], name: str, rows: QuerySet[Any]) -> int | None:
+    ident = integer(item, name)
+    if ident is not None and ident not in set(rows.values_list("pk", flat=True)):
+        raise Invalid.one(f"grants.{name}", f"There is no {name} with this id.", "List them, and send an id or null.")
+    return ident
 
 
 @router.get("/users")
@@ -25,7 +44,9 @@ def users(request: HttpRequest) -> dict[str, Any]:
 def create_user(request: HttpRequest) -> Status[dict[str, Any]]:
     """Add a person; `grants` is a list of {role, team, environment} with ids or null."""
     values = mapping(request)
-    grants = [(str(g.get("role")), g.get("team"), g.get("environment")) for g in values.get("grants") or []]
+    if len(text(values, "full_name")) > _NAME:
+        raise Invalid.one("full_name", f"It has more than {_NAME} characters.", "Shorten it.")
+    grants = _grants(values.get("grants") or [])
     user = actions.create_user(
         actor(request),
         text(values, "username"),

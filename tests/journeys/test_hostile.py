@@ -1,0 +1,71 @@
+"""What no client of good will sends gets a problem document and never a 500; the same on both databases."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from chancery.apps.accounts import actions as people
+from tests.cast import PASSWORD, request_pem
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def call(cast, local):
+    from chancery.apps.orders import grouping
+
+    token = people.create_token(cast.ada, "test")[1]
+    client = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {token}"})
+
+    def send(method, path, body=None, **headers):
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+        return client.generic(method, f"/api/v1{path}", raw, "application/json", headers=headers)
+
+    yield send
+    grouping.close()
+
+
+PERSON = {"username": "q", "password": PASSWORD}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/orders", {"profile": "a\0b", "csr": "x"}),
+        ("/orders", {"profile": "Internal", "csr": "x", "comment": "a\0"}),
+        ("/orders", {"profile": "Internal", "csr": "x", "comment": "\ud800"}),
+        ("/orders", b"[" * 100_000),
+        ("/orders", b"\xff\xfe"),
+        ("/orders/batch", {"orders": [{"profile": "Internal", "csr": "x", "idempotency_key": "a\0"}]}),
+        ("/teams", {"name": "a\0b"}),
+        ("/tokens", {"name": "a\0b"}),
+        ("/profiles", {"name": "a\0", "connector": "Local"}),
+        ("/profiles", {"name": "a", "connector": "\0"}),
+        ("/users", {**PERSON, "full_name": "a\0"}),
+        ("/users", {**PERSON, "full_name": "n" * 500}),
+        ("/users", {**PERSON, "grants": [7]}),
+        ("/users", {**PERSON, "grants": 7}),
+        ("/users", {**PERSON, "grants": [{"role": "requester", "team": 99_999}]}),
+        ("/users", {**PERSON, "grants": [{"role": "requester", "environment": "x"}]}),
+    ],
+)
+def test_bodies(call, path, body):
+    answer = call("POST", path, body)
+    assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json"), answer.content
+    assert answer.json()["problems"][0]["field"]
+
+
+@pytest.mark.parametrize("path", ["/orders?search=a%00", "/audit?by=%00", "/profiles/a%00"])
+def test_addresses(call, path):
+    assert call("GET", path).status_code == 422
+
+
+def test_idempotency_key(call):
+    body = {"profile": "Internal", "csr": request_pem("a.example.com")}
+    assert call("POST", "/orders", body, **{"Idempotency-Key": "a\0b"}).status_code == 422
+
+
+def test_a_body_too_large_to_read(call):
+    answer = call("POST", "/orders", b'"' + b"a" * (20 * 1024 * 1024 + 1) + b'"')
+    assert (answer.status_code, answer["Content-Type"]) == (413, "application/problem+json")
