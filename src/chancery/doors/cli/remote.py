@@ -19,6 +19,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="name=value; a list by commas, true and false for switches.")
 ]
+Products = Annotated[list[str] | None, typer.Option("--product", help="name=value of the CA's own settings.")]
 Secrets = Annotated[list[str] | None, typer.Option("--secret", help="name=@file: the secret is read from a file.")]
 _FOLLOW = 30.0
 
@@ -199,7 +200,7 @@ def profiles_list(as_json: Json = False) -> None:  # noqa: FBT002  a flag
 
 
 @profiles.command("create")
-def profiles_create(name: str, connector: str, values: Sets = None, product: Sets = None) -> None:
+def profiles_create(name: str, connector: str, values: Sets = None, product: Products = None) -> None:
     """Create a profile that orders through a connector."""
     rest = Rest()
     body = {"name": name, "connector": _find(rest, "connectors", connector)["id"], "product": _pairs(product)}
