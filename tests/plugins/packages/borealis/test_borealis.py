@@ -1,0 +1,25 @@
+"""The contract, against the simulated Borealis. What the package's author runs, with nothing but Chancery installed."""
+
+from contextlib import contextmanager
+
+from borealis_chancery import Borealis
+from borealis_chancery.simulator import TOKEN, Book, Simulator
+from chancery.sdk.testing import Case, Conformance
+from chancery.core.clock import ManualClock
+from chancery.sdk.testing.case import START
+
+
+class TestBorealis(Conformance):
+    authority = Borealis
+
+    @contextmanager
+    def case(self):
+        clock = ManualClock(START)
+        with Simulator(Book(clock.now)) as simulator:
+            yield Case(
+                config={"account": "B-1234", "token": TOKEN},
+                profile={"product": "aurora"},
+                base_url=simulator.url,
+                ordered=simulator.book.number,
+                clock=clock,
+            )
