@@ -24,6 +24,14 @@ class Client:
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """Send one request; returns status and body."""
+        try:
+            return self._once(method, path, body, headers)
+        except http.client.RemoteDisconnected:
+            # The server ends connections that nobody used for a while; this one was kept for later.
+            self._connection.close()
+            return self._once(method, path, body, headers)
+
+    def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         self._connection.request(method, path, body, {**self._headers, **headers})
         answer = self._connection.getresponse()
         return answer.status, answer.read()
