@@ -7,6 +7,8 @@ from typing import Any
 
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted, Unavailable
 
+PROBLEM_JSON = "application/problem+json"
+
 STATUS: tuple[tuple[type[ChanceryError], int, str], ...] = (
     (Invalid, 422, "The request cannot be used"),
     (NotPermitted, 403, "Not permitted"),

@@ -8,3 +8,8 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("", include("chancery.doors.console.urls")),
 ]
+
+handler400 = "chancery.doors.failures.bad_request"
+handler403 = "chancery.doors.failures.forbidden"
+handler404 = "chancery.doors.failures.not_found"
+handler500 = "chancery.doors.failures.broken"

@@ -42,6 +42,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
+CSRF_FAILURE_VIEW = "chancery.doors.failures.stale_form"
 ROOT_URLCONF = "chancery.doors.urls"
 WSGI_APPLICATION = "chancery.doors.wsgi.application"
 TEMPLATES: list[dict[str, Any]] = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.connectors.models import Status
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, prefix, uuid_or_none
 from chancery.apps.shared.scope import scope, visible
@@ -76,6 +77,26 @@ def waiting_for_people(actor: Actor) -> dict[str, str]:
     """Return state → number of the orders that a person must decide about, as people read it."""
     counted = {state: capped_count(visible_to(actor).filter(state=state)) for state in sorted(FOR_PEOPLE)}
     return {state: text for state, text in counted.items() if text != "0"}
+
+
+def why(order: Order) -> str:
+    """Say in a sentence what an open order waits for; '' for one that has ended."""
+    if order.state in ENDS:
+        return order.reason
+    connector = order.connector
+    if order.state == State.QUEUED and connector.status != Status.ACTIVE:
+        return f"{connector.name} is inactive; the order goes out when it is activated."
+    if order.state == State.QUEUED and connector.breaker_until is not None:
+        said = f" ({connector.health_text})" if connector.health_text else ""
+        at = f"{connector.breaker_until:%H:%M:%S} UTC"
+        return f"{connector.name} is {connector.get_health_display().lower()}{said}; looked at again at {at}."
+    usual = {
+        State.AWAITING_APPROVAL: "A second person must approve it.",
+        State.QUEUED: "The next free seat takes it.",
+        State.SUBMITTING: "It is on its way to the CA.",
+        State.PENDING: "The CA has it and has not issued it yet.",
+    }
+    return order.reason or usual.get(State(order.state), "")
 
 
 def wait(actor: Actor, ident: object, seconds: float) -> Order:

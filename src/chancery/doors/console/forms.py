@@ -23,6 +23,8 @@ class Input:
     choices: list[tuple[str, str]] = field(default_factory=list)
     required: bool = False
     is_set: bool = False
+    dynamic: bool = False
+    choose: bool = False
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -58,6 +60,7 @@ def model_inputs(
         given = values.get(name, "" if info.is_required() else info.default)
         one = Input(name, info.title or name, info.description or "", value=given, required=info.is_required())
         one.kind, one.choices = _kind(info, more)
+        one.dynamic = bool(more.get("dynamic"))
         if is_secret(info):
             one.kind, one.value, one.is_set = "secret", "", name in secrets_set
         found.append((str(more.get("group", "Settings")), one))
@@ -102,15 +105,23 @@ def _ownership(values: dict[str, Any]) -> list[Input]:
     tags = values.get("tags", "")
     teams = [(t.name, t.name) for t in Team.objects.order_by("name")]
     environments = [(e.name, e.name) for e in Environment.objects.order_by("name")]
+    team = _chosen("team", "Team", "Who owns it.", values, teams)
+    environment = _chosen("environment", "Environment", "Where its certificates are used.", values, environments)
     return [
-        Input("team", "Team", "Who owns it.", "choice", values.get("team", ""), teams),
-        Input("environment", "Environment", "", "choice", values.get("environment", ""), environments),
+        team,
+        environment,
         Input("owner", "Owner", value=values.get("owner", "")),
         Input("contact", "Contact", "Whom to call when it fails.", value=values.get("contact", "")),
         Input("region", "Region", value=values.get("region", "")),
         Input("tags", "Tags", "Separated by commas.", value=", ".join(tags) if isinstance(tags, list) else tags),
         Input("description", "Description", "", "area", values.get("description", "")),
     ]
+
+
+def _chosen(name: str, title: str, text: str, values: dict[str, Any], choices: list[tuple[str, str]]) -> Input:
+    """Return a list in which somebody has to choose; the only one there is needs no choosing."""
+    value = values.get(name) or (choices[0][0] if len(choices) == 1 else "")
+    return Input(name, title, text, "choice", value, choices, required=True, choose=not value)
 
 
 def _attach(groups: list[Group], problems: list[Problem]) -> None:

@@ -14,7 +14,7 @@ from chancery.apps.accounts.models import User
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import actor_of
 from chancery.apps.shared.actor import Actor
-from chancery.core.errors import ChanceryError
+from chancery.core.errors import ChanceryError, Invalid
 from chancery.doors.problems import status
 
 View = Callable[..., HttpResponse]
@@ -32,6 +32,7 @@ def page(view: View) -> View:
             return redirect("password")
         actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""))
         try:
+            _readable(request)
             return view(request, actor, *args, **kwargs)
         except ChanceryError as error:
             return refusal(request, error, actor)
@@ -39,12 +40,38 @@ def page(view: View) -> View:
     return run
 
 
+def _readable(request: HttpRequest) -> None:
+    """Refuse characters that no table can hold, by the field that they are in."""
+    for name, values in (*request.GET.lists(), *request.POST.lists()):
+        if any("\x00" in value for value in (name, *values)):
+            raise Invalid.one(
+                name.replace("\x00", ""), "It holds a character that cannot be stored (NUL).", "Type it anew."
+            )
+
+
+def whole(text: str, field: str) -> int:
+    """Return a whole number from a form; raises `Invalid` by field."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise Invalid.one(field, f"{text[:20]!r} is no whole number.", "Write digits only.")
+    return int(text)
+
+
 def show(
     request: HttpRequest, actor: Actor | None, template: str, context: dict[str, Any] | None = None, code: int = 200
 ) -> HttpResponse:
     """Render a page; `may` tells templates what to offer."""
     may = {p.name: actor.may(p) for p in Permission} if actor else {}
-    return render(request, f"console/{template}.html", {"actor": actor, "may": may, **(context or {})}, status=code)
+    return render(
+        request,
+        f"console/{template}.html",
+        {"actor": actor, "may": may, "here": _room(request.path), **(context or {})},
+        status=code,
+    )
+
+
+def _room(path: str) -> str:
+    """Return the first part of a path, by which the navigation knows where one is."""
+    return path.strip("/").partition("/")[0]
 
 
 def refusal(request: HttpRequest, error: ChanceryError, actor: Actor | None) -> HttpResponse:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from chancery import catalog
 from chancery.apps.connectors import actions, queries
-from chancery.apps.connectors.models import Connector
+from chancery.apps.connectors.models import CallKind, Connector
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
-from chancery.core.errors import ChanceryError, Conflict, Invalid, Problem
+from chancery.apps.shared.paging import MAX_SIZE, by_id, one_of
+from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.doors.console.forms import connector_form, posted
-from chancery.doors.console.views.base import attempt, page, show
+from chancery.doors.console.views.base import page, show, whole
+from chancery.sdk.config import secret_names
 
 COMMON = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
 WHERE = ("proxy", "trust_pem", "allowed_networks")
@@ -56,21 +61,39 @@ def create(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
 
 @page
 def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
-    """Edit a connector; a stale revision keeps the input and says so."""
+    """Edit a connector; who comes second sees what the first changed, and decides."""
     row = queries.get(actor, ident)
     descriptor = catalog.get(row.authority)
     if request.method != "POST":
         return _form(request, actor, row.authority, stored(row), [], row)
     values = _values(request, descriptor)
     try:
-        actions.edit(actor, ident, int(request.POST.get("revision", "0") or 0), values)
+        actions.edit(
+            actor, ident, whole(request.POST.get("seen") or request.POST.get("revision", ""), "revision"), values
+        )
     except Invalid as error:
         return _form(request, actor, row.authority, values, error.problems, row)
     except Conflict as error:
-        problems = [Problem("name", f"{error.detail} {error.remedy}")]
-        return _form(request, actor, row.authority, values, problems, row)
+        return _form(
+            request, actor, row.authority, values, [Problem("name", error.detail, error.remedy)], row, stale=True
+        )
     messages.success(request, _("%(name)s was changed.") % {"name": values.get("name", row.name)})
     return redirect("connector", ident)
+
+
+def _differences(row: Connector, values: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return field, present value, and typed value where they differ."""
+    present = {name: _as_typed(value) for name, value in stored(row).items()}
+    return [
+        (name, present.get(name, ""), _as_typed(value))
+        for name, value in values.items()
+        if name not in secret_names(catalog.get(row.authority).config) and present.get(name, "") != _as_typed(value)
+    ]
+
+
+def _as_typed(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return text.replace("\r\n", "\n").strip()
 
 
 def stored(row: Connector) -> dict[str, Any]:
@@ -93,6 +116,8 @@ def _form(
     values: dict[str, Any],
     problems: list[Problem],
     row: Connector | None,
+    *,
+    stale: bool = False,
 ) -> HttpResponse:
     descriptor = catalog.get(slug)
     secrets = frozenset(actions.current(row).secrets) if row else frozenset()
@@ -104,8 +129,11 @@ def _form(
         "connector": row,
         "problems": problems,
         "elsewhere": [p for p in problems if p.field not in shown],
+        # The revision that the person saw, never a newer one: saving over somebody is said in so many words.
+        "revision": request.POST.get("revision") or (row.revision if row else ""),
+        "differences": _differences(row, values) if row and stale else [],
     }
-    return show(request, actor, "connector_form", context, 422 if problems else 200)
+    return show(request, actor, "connector_form", context, 409 if stale else 422 if problems else 200)
 
 
 @page
@@ -130,26 +158,51 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 def switch(request: HttpRequest, actor: Actor, ident: str, to: str) -> HttpResponse:
     """Activate or deactivate."""
     row = queries.get(actor, ident)
-    if to == "activate":
-        attempt(request, lambda: actions.activate(actor, ident), _("It is active."))
-    else:
-        attempt(
-            request,
-            lambda: actions.deactivate(actor, ident),
-            _("It is inactive. Nothing was revoked; new orders wait."),
-        )
+    if to not in _SWITCHES:
+        raise Absent("page", to)
+    try:
+        messages.success(request, _said(_SWITCHES[to](actor, ident)))
+    except ChanceryError as error:
+        messages.error(request, f"{row.name}: {error} {error.remedy}".strip())
     return redirect("connectors", row.authority)
+
+
+_SWITCHES: dict[str, Callable[[Actor, object], Any]] = {"activate": actions.activate, "deactivate": actions.deactivate}
+
+
+def _said(done: Any) -> str:
+    """Say what switching a connector did, and what is still on its way."""
+    if not isinstance(done, actions.InFlight):
+        return _("%(name)s is active.") % {"name": done.name}
+    name = {"name": done.connector.name, "number": done.submissions}
+    if not done.submissions:
+        return _("%(name)s is inactive. Nothing was revoked; new orders wait.") % name
+    return (
+        ngettext(
+            "%(name)s is inactive. %(number)s submission was on its way and will be followed to its end; new orders wait.",
+            "%(name)s is inactive. %(number)s submissions were on their way and will be followed to their end;"
+            " new orders wait.",
+            done.submissions,
+        )
+        % name
+    )
 
 
 @require_POST
 @page
 def bulk(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
-    """Activate or deactivate the ticked connectors."""
-    wanted = "active" if request.POST.get("to") == "active" else "inactive"
-    for ident, error in actions.bulk_switch(actor, list(request.POST.getlist("id")), wanted):
-        if error is not None:
-            messages.error(request, f"{ident}: {error}")
-    messages.success(request, _("Done."))
+    """Activate or deactivate the ticked connectors of this CA type; each has its own result, by name."""
+    wanted = one_of("to", request.POST.get("to", ""), ("active", "inactive"))
+    ticked = [ident for ident in request.POST.getlist("id") if by_id(Connector.objects.all(), ident)][:MAX_SIZE]
+    names = dict(queries.visible_to(actor).filter(authority=slug, pk__in=ticked).values_list("pk", "name"))
+    if not names:
+        messages.error(request, _("Nothing was selected. Tick the connectors first."))
+    for ident, error in actions.bulk_switch(actor, list(names), wanted):
+        name = names[UUID(str(ident))]
+        if error is None:
+            messages.success(request, f"{name}: {wanted}")
+        else:
+            messages.error(request, f"{name}: {error} {error.remedy}".strip())
     return redirect("connectors", slug)
 
 
@@ -157,13 +210,17 @@ def bulk(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
 def copy(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Copy without secrets."""
     row = queries.get(actor, ident)
-    if request.method == "POST" and attempt(
-        request,
-        lambda: actions.copy(actor, ident, request.POST.get("name", "")),
-        _("The copy is inactive and has no secrets yet."),
-    ):
-        return redirect("connectors", row.authority)
-    return show(request, actor, "connector_copy", {"connector": row})
+    problems: list[Problem] = []
+    if request.method == "POST":
+        try:
+            made = actions.copy(actor, ident, request.POST.get("name", ""))
+        except Invalid as error:
+            problems = error.problems
+        else:
+            messages.success(request, _("%(name)s is inactive and has no secrets yet.") % {"name": made.name})
+            return redirect("connector_edit", made.pk)
+    context = {"connector": row, "problems": problems, "name": request.POST.get("name", "")}
+    return show(request, actor, "connector_copy", context, 422 if problems else 200)
 
 
 @page
@@ -195,20 +252,33 @@ def test_unsaved(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """Test what stands in the form, without saving it."""
     descriptor = catalog.get(slug)
     ident = request.POST.get("connector") or None
-    row = queries.get(actor, ident) if ident else None
-    values = _values(request, descriptor)
     try:
-        call = actions.test_unsaved(actor, slug, values, ident)
+        call = actions.test_unsaved(actor, slug, _values(request, descriptor), ident)
     except Invalid as error:
-        return _form(request, actor, slug, values, error.problems, row)
+        return show(request, actor, "_problems", {"problems": error.problems}, 422)
     return show(request, actor, "findings", _call_context(actor, str(call.pk)))
+
+
+@require_POST
+@page
+def choices(request: HttpRequest, actor: Actor, slug: str, field: str) -> HttpResponse:
+    """Ask the CA what a field of the form may hold; the answer becomes suggestions of that field."""
+    ident = request.POST.get("connector") or None
+    # The form of a connector asks with what stands in it; that of a profile with the connector as it is saved.
+    values = _values(request, catalog.get(slug)) if request.POST.get("kind") == "connector" else {}
+    try:
+        found = actions.ask_choices(actor, slug, field, values, ident)
+    except Invalid as error:
+        return show(request, actor, "_problems", {"problems": error.problems}, 422)
+    return show(request, actor, "choices", _call_context(actor, str(found.pk)))
 
 
 @page
 def call(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Follow a test."""
-    template = "findings" if request.headers.get("HX-Request") else "call"
-    return show(request, actor, template, _call_context(actor, ident))
+    context = _call_context(actor, ident)
+    part = "choices" if context["call"].kind == CallKind.CHOICES else "findings"
+    return show(request, actor, part if request.headers.get("HX-Request") else "call", context)
 
 
 def _call_context(actor: Actor, ident: str) -> dict[str, Any]:

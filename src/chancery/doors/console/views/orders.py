@@ -23,11 +23,11 @@ from chancery.apps.profiles import actions as profile_actions
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
-from chancery.core.errors import Invalid, Problem
+from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.order import ENDS, State
 from chancery.doors.api.certificates import file
 from chancery.doors.console.forms import model_inputs, posted
-from chancery.doors.console.views.base import attempt, page, show
+from chancery.doors.console.views.base import attempt, page, show, whole
 
 _LISTS = ("key_types", "name_kinds", "name_suffixes")
 
@@ -51,7 +51,8 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
     """List orders."""
     asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("state", "connector", "profile", "search", "cursor")}
     context = {
-        "page": queries.listing(actor, **asked),
+        "page": (found := queries.listing(actor, **asked)),
+        "rows": [(order, queries.why(order)) for order in found.items],
         "asked": asked,
         "states": [str(s) for s in State],
         "connectors": connectors.visible_to(actor).order_by("name")[:200],
@@ -68,11 +69,8 @@ def new(request: HttpRequest, actor: Actor) -> HttpResponse:
         csr: str | bytes = upload.read(200_000) if upload is not None else request.POST.get("csr", "")
         days = request.POST.get("validity_days", "")
         try:
-            if days and not days.isdigit():
-                raise Invalid.one("validity_days", "This is no number of days.", "Write digits only.")
-            ask = PlaceOrder(
-                request.POST.get("profile", ""), csr, int(days) if days else None, request.POST.get("comment", "")
-            )
+            lasting = whole(days, "validity_days") if days else None
+            ask = PlaceOrder(request.POST.get("profile", ""), csr, lasting, request.POST.get("comment", ""))
             order = place(actor, ask)
         except Invalid as error:
             problems = error.problems
@@ -90,12 +88,19 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     certificate = certificates.visible_to(actor).filter(order=order).first() if order.state == State.ISSUED else None
     context = {
         "order": order,
+        "why": queries.why(order),
         "events": queries.timeline(order),
         "certificate": certificate,
         "live": order.state not in ENDS,
         "own": order.requested_by_id == actor.user,
     }
-    return show(request, actor, "order_live" if request.headers.get("HX-Request") else "order", context)
+    if not request.headers.get("HX-Request"):
+        return show(request, actor, "order", context)
+    part = show(request, actor, "order_live", context)
+    if request.GET.get("seen", order.state) != order.state:
+        # Other buttons now: the whole page. Until then nothing that somebody is typing is touched.
+        part.headers["HX-Refresh"] = "true"
+    return part
 
 
 @require_POST
@@ -103,15 +108,16 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 def act(request: HttpRequest, actor: Actor, ident: str, what: str) -> HttpResponse:
     """Approve, deny, cancel, adopt or give up."""
     text = request.POST.get("text", "")
-    verbs: dict[str, Any] = {
-        "approve": lambda: actions.approve(actor, ident),
-        "deny": lambda: actions.deny(actor, ident, text),
-        "cancel": lambda: actions.cancel(actor, ident),
-        "adopt": lambda: actions.adopt(actor, ident, text),
-        "give-up": lambda: actions.give_up(actor, ident, text),
+    verbs: dict[str, tuple[Any, str]] = {
+        "approve": (lambda: actions.approve(actor, ident), _("It is approved and goes to the CA.")),
+        "deny": (lambda: actions.deny(actor, ident, text), _("It is denied.")),
+        "cancel": (lambda: actions.cancel(actor, ident), _("Its cancellation is asked for.")),
+        "adopt": (lambda: actions.adopt(actor, ident, text), _("The CA is asked for that order.")),
+        "give-up": (lambda: actions.give_up(actor, ident, text), _("It is given up.")),
     }
-    if what in verbs:
-        attempt(request, verbs[what], _("Done."))
+    if what not in verbs:
+        raise Absent("page", what)
+    attempt(request, *verbs[what])
     return redirect("order", ident)
 
 
@@ -161,7 +167,11 @@ def revoke(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 @page
 def renew(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Order a replacement."""
-    order = certificate_actions.renew(actor, ident, request.POST.get("csr") or None)
+    try:
+        order = certificate_actions.renew(actor, ident, request.POST.get("csr") or None)
+    except ChanceryError as error:
+        messages.error(request, f"{error} {error.remedy}".strip())
+        return redirect("certificate", ident)
     messages.success(request, _("A replacement is ordered; the old certificate stays valid."))
     return redirect("order", str(order.pk))
 
@@ -186,17 +196,41 @@ def profile_edit(request: HttpRequest, actor: Actor, ident: str = "") -> HttpRes
             return _save_profile(request, actor, row, chosen)
         except Invalid as error:
             problems = error.problems
+        except Conflict as error:
+            problems = [Problem("name", error.detail, error.remedy)]
+    typed = request.method == "POST"
     product = row.products.get(chosen.authority, {}) if row and chosen else {}
-    inputs = [i for _g, i in model_inputs(catalog.get(chosen.authority).profile, product)] if chosen else []
+    model = catalog.get(chosen.authority).profile if chosen else None
+    given = posted(model, request.POST) if typed and model else product
     context = {
         "profile": row,
+        "values": _typed(request) if typed else _present(row),
         "connectors": usable,
         "chosen": chosen,
-        "inputs": inputs,
+        "type": catalog.get(chosen.authority) if chosen else None,
+        "inputs": [i for _g, i in model_inputs(model, given)] if model else [],
         "problems": problems,
-        "posted": request.POST,
     }
     return show(request, actor, "profile_form", context, 422 if problems else 200)
+
+
+_NUMBERS = ("validity_days", "validity_days_max", "max_names")
+_SWITCHED = ("wildcard", "needs_approval")
+
+
+def _typed(request: HttpRequest) -> dict[str, Any]:
+    """Return a profile's form as it was sent, so that a refusal costs nobody their typing."""
+    data = request.POST
+    texts = {n: data.get(n, "") for n in ("name", "description", "revision", *_NUMBERS, *_LISTS)}
+    return {**texts, **{n: data.get(n) == "on" for n in _SWITCHED}}
+
+
+def _present(row: Any) -> dict[str, Any]:
+    if row is None:
+        usual = {"validity_days": 90, "validity_days_max": 199, "max_names": 100, "name_kinds": "dns"}
+        return {"name": "", "description": "", "revision": 0, "wildcard": False, "needs_approval": False, **usual}
+    found = {n: getattr(row, n) for n in ("name", "description", "revision", *_NUMBERS, *_SWITCHED)}
+    return {**found, **{n: ", ".join(getattr(row, n)) for n in _LISTS}}
 
 
 def _first(row: Any) -> str:
@@ -207,16 +241,14 @@ def _first(row: Any) -> str:
 def _save_profile(request: HttpRequest, actor: Actor, row: Any, chosen: Any) -> HttpResponse:
     data = request.POST
     values: dict[str, Any] = {n: data[n] for n in ("name", "description") if n in data}
-    values |= {
-        n: int(data[n]) for n in ("validity_days", "validity_days_max", "max_names") if data.get(n, "").isdigit()
-    }
+    values |= {n: whole(data[n], n) for n in _NUMBERS if data.get(n)}
     values |= {n: [p.strip() for p in data.get(n, "").split(",") if p.strip()] for n in _LISTS}
-    values |= {n: data.get(n) == "on" for n in ("wildcard", "needs_approval")}
+    values |= {n: data.get(n) == "on" for n in _SWITCHED}
     values |= {"connector": str(chosen.pk), "product": posted(catalog.get(chosen.authority).profile, data)}
     if row is None:
         profile_actions.create(actor, values)
     else:
-        profile_actions.edit(actor, str(row.pk), int(data.get("revision", "0") or 0), values)
+        profile_actions.edit(actor, str(row.pk), whole(data.get("revision", ""), "revision"), values)
     messages.success(request, _("The profile is saved."))
     return redirect("profiles")
 
@@ -241,8 +273,8 @@ def audit_list(request: HttpRequest, actor: Actor) -> HttpResponse:
 
 @page
 def audit_export(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Export the very bytes of the record."""
-    del request
-    response = StreamingHttpResponse(audit.export(actor), content_type="application/x-ndjson")
+    """Export the very bytes of the record: all of it, or what the page's filters show."""
+    asked = {k: request.GET.get(k, "") for k in ("action", "by", "target")}
+    response = StreamingHttpResponse(audit.export(actor, **asked), content_type="application/x-ndjson")
     response.headers["Content-Disposition"] = 'attachment; filename="audit.ndjson"'
     return response  # type: ignore[return-value]  # a streaming answer is an answer

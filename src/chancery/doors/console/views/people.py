@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.contrib.auth.password_validation import validate_password
@@ -13,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery.apps.accounts import actions, queries
-from chancery.apps.accounts.models import User
+from chancery.apps.accounts.models import Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.actor import Actor
-from chancery.doors.console.views.base import attempt, page, show
+from chancery.core.errors import Absent
+from chancery.doors.console.views.base import attempt, page, show, whole
 
 
 def log_in(request: HttpRequest) -> HttpResponse:
@@ -78,16 +81,41 @@ def people(request: HttpRequest, actor: Actor) -> HttpResponse:
     if request.method == "POST":
         role = request.POST.get("role", "")
         given = request.POST.get("password", "")
-        attempt(
+        team = whole(request.POST["team"], "team") if request.POST.get("team") else None
+        added = attempt(
             request,
             lambda: actions.create_user(
-                actor, request.POST.get("username", ""), given, grants=[(role, None, None)], must_change_password=True
+                actor, request.POST.get("username", ""), given, grants=[(role, team, None)], must_change_password=True
             ),
             _("The person was added; the password works once."),
         )
-        return redirect("people")
-    rows = queries.users(actor).prefetch_related("grants")
-    return show(request, actor, "people", {"users": rows, "roles": sorted(ROLES)})
+        if added:
+            return redirect("people")
+    rows = queries.users(actor).prefetch_related("grants__team", "grants__environment")
+    context = {"users": rows, "roles": sorted(ROLES), "teams": Team.objects.order_by("name"), "posted": request.POST}
+    return show(request, actor, "people", context, 422 if request.method == "POST" else 200)
+
+
+@require_POST
+@page
+def person(request: HttpRequest, actor: Actor, ident: int, what: str) -> HttpResponse:
+    """Give somebody other rights or a new one-time password, or end their access."""
+    role, team = request.POST.get("role", ""), request.POST.get("team", "")
+    verbs: dict[str, tuple[Callable[[], object], str]] = {
+        "grant": (
+            lambda: actions.set_grants(actor, ident, [(role, whole(team, "team") if team else None, None)]),
+            _("The role is changed; it counts from the next click."),
+        ),
+        "password": (
+            lambda: actions.set_password(actor, ident, request.POST.get("password", "")),
+            _("The new password works once; tell it to nobody else."),
+        ),
+        "disable": (lambda: actions.disable_user(actor, ident), _("Access is ended, tokens included.")),
+    }
+    if what not in verbs:
+        raise Absent("page", what)
+    attempt(request, *verbs[what])
+    return redirect("people")
 
 
 @page
@@ -95,7 +123,11 @@ def tokens(request: HttpRequest, actor: Actor) -> HttpResponse:
     """List and make one's own API tokens."""
     fresh = ""
     if request.method == "POST" and "revoke" in request.POST:
-        attempt(request, lambda: actions.revoke_token(actor, int(request.POST["revoke"])), _("The token is revoked."))
+        attempt(
+            request,
+            lambda: actions.revoke_token(actor, whole(request.POST["revoke"], "revoke")),
+            _("The token is revoked."),
+        )
         return redirect("tokens")
     if request.method == "POST":
         _token, fresh = actions.create_token(actor, request.POST.get("name", ""), 90)

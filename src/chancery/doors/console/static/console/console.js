@@ -14,6 +14,13 @@
       localStorage.setItem("theme", root.getAttribute("data-bs-theme") === "dark" ? "light" : "dark");
       apply();
     });
+    document.addEventListener("click", function (event) {
+      const button = event.target.closest("[data-fill]");
+      if (!button) return;
+      const field = document.getElementById(button.dataset.fill);
+      field.value = button.dataset.value;
+      field.focus();
+    });
     document.querySelectorAll("form[data-confirm]").forEach(function (form) {
       form.addEventListener("submit", function (event) {
         if (!window.confirm(form.dataset.confirm)) event.preventDefault();
