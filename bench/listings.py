@@ -82,7 +82,9 @@ _API: dict[str, str] = {}
 
 
 def _short(asked: dict[str, str]) -> str:
-    return " ".join(f"{k}={v[:12]}" if k != "cursor" else "deep" for k, v in asked.items()) or "first page"
+    # Ids and serial numbers are others at each size; the offer is the same.
+    said = ("deep" if k == "cursor" else f"{k}={v}" if len(v) < 20 else f"{k}=one" for k, v in asked.items())
+    return " ".join(said) or "first page"
 
 
 def _p95(visitor: client.Client, path: str) -> float:
