@@ -29,6 +29,8 @@ PAGES = {
 """Route name → its address; braces stand for the sample object of that kind."""
 
 FORMS = {
+    "connector_choices": "/integrations/ca-connectors/type/digicert/choices/product",
+    "person": "/people/1/password",
     "logout": "/logout",
     "connector_test_unsaved": "/integrations/ca-connectors/type/digicert/test",
     "connector_bulk": "/integrations/ca-connectors/type/digicert/bulk",
