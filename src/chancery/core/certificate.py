@@ -70,13 +70,17 @@ class CertificateFacts(Lean):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What was asked for, to hold a certificate against."""
+    """What was asked for, to hold a certificate against.
+
+    `companions` says that the CA may add, for a name, the same one with or without `www.`, as some do for free.
+    """
 
     spki_sha256: str
     names: tuple[Name, ...]
     now: datetime
     not_after_max: datetime | None = None
     allow_extra_names: bool = False
+    companions: bool = False
 
 
 def facts(der: bytes) -> CertificateFacts:
@@ -194,11 +198,16 @@ def _other_key_or_names(found: CertificateFacts, expected: Expected) -> Iterator
     if found.names == expected.names:
         return
     missing = set(expected.names) - set(found.names)
-    extra = set(found.names) - set(expected.names)
+    extra = set(found.names) - set(expected.names) - (_companions(expected.names) if expected.companions else set())
     if missing:
         yield "names", f"It lacks the names {_list(missing)}", "missing_names"
     if extra and not expected.allow_extra_names:
         yield "names", f"It also has the names {_list(extra)}", "extra_names"
+
+
+def _companions(names: Iterable[Name]) -> set[Name]:
+    hosts = [n.value for n in names if n.kind == "dns"]
+    return {Name("dns", other) for host in hosts for other in (f"www.{host}", host.removeprefix("www."))}
 
 
 def _other_dates(found: CertificateFacts, expected: Expected) -> Iterator[tuple[str, str, str]]:

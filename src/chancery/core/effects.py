@@ -89,10 +89,9 @@ _POLL: dict[str, Consequence] = {
     "ProtocolViolation": Consequence(_P, *_AGAIN),
     "Bug": Consequence(_P, *_AGAIN),
 }
-_SETTLE: dict[str, Consequence] = {
-    kind: Consequence(_U, rule.effect, _R.BACKOFF if rule.retry is _R.NEVER else rule.retry)
-    for kind, rule in _POLL.items()
-}
+_SETTLE: dict[str, Consequence] = {kind: Consequence(_U, rule.effect, rule.retry) for kind, rule in _POLL.items()}
+# The search found the order, and it has come to nothing there: that settles it.
+_SETTLE |= {kind: Consequence(State.REJECTED, *_FINAL) for kind in ("RejectedByPolicy", "ValidationFailed")}
 _BY_DOING = {Doing.SUBMIT: _SUBMIT, Doing.POLL: _POLL, Doing.SETTLE: _SETTLE}
 
 KINDS: tuple[str, ...] = tuple(_SUBMIT)

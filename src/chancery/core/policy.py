@@ -28,7 +28,10 @@ _BEFORE_THE_TABLE = 825
 
 @dataclass(frozen=True, slots=True)
 class AuthorityFacts:
-    """What a CA can certify at all; `key_types` are labels of `core.keys`, `None` days is no limit."""
+    """What a CA can certify at all; `key_types` are labels of `core.keys`, `None` days is no limit.
+
+    `companion_names` says that the CA may add, for a name, the same one with or without `www.`.
+    """
 
     key_types: tuple[str, ...]
     name_kinds: tuple[str, ...] = ("dns",)
@@ -36,6 +39,7 @@ class AuthorityFacts:
     max_names: int = 100
     validity_days_max: int | None = None
     public_tls: bool = False
+    companion_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,7 @@ def _job(kind: Kind, row: dict[str, Any], ready: Ready, fence: UUID, now: dateti
         profile=row["profile_id"],
         team=row["team_id"],
         environment=row["environment_id"],
+        companions=ready.facts.certificates.companion_names,
     )
     return Job(kind, row["id"], fence, ready.id, ready.epoch, ready.version, ready.authority, asked)
 

@@ -57,6 +57,7 @@ class Asked(Lean):
     profile: int = 0
     team: int = 0
     environment: int = 0
+    companions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

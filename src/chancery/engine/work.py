@@ -167,7 +167,7 @@ def _check(read: _Read, asked: Asked, now: datetime, evidence: str = "") -> Resu
     if not isinstance(read, tuple):
         return read
     outcome, decoded = read
-    expected = Expected(asked.spki_sha256, asked.names, now, now + asked.validity)
+    expected = Expected(asked.spki_sha256, asked.names, now, now + asked.validity, companions=asked.companions)
     try:
         facts, chain = check_decoded(decoded, expected)
     except Mismatch as mismatch:

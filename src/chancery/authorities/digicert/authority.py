@@ -76,6 +76,8 @@ class DigiCert:
             key_types=("RSA-2048", "RSA-3072", "RSA-4096", "EC-P256", "EC-P384"),
             name_kinds=("dns",),
             max_names=250,
+            # For single-name OV and EV products (B3.1).
+            companion_names=True,
         ),
         # Together under 80 % of 100 requests in 5 seconds and of 1,000 in 3 minutes (B12).
         calls_per_second=4.1,

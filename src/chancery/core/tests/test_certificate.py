@@ -305,3 +305,20 @@ def test_unused_bits_of_the_signature_are_refused() -> None:
     x509.load_der_x509_certificate(bytes(data))
     with pytest.raises(Invalid):
         facts(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("asked", "issued", "found"),
+    [
+        ("www.example.com", ("www.example.com", "example.com"), []),
+        ("example.com", ("example.com", "www.example.com"), []),
+        ("www.example.com", ("www.example.com", "mail.example.com"), ["extra_names"]),
+        ("www.example.com", ("example.com",), ["missing_names"]),
+    ],
+)
+def test_the_name_that_a_ca_adds_for_free_is_no_surprise_where_it_is_declared(asked, issued, found):  # type: ignore[no-untyped-def]
+    made = leaf(extensions=dns(*issued))
+    expected = replace(EXPECTED, names=(Name("dns", asked),), companions=True)
+    assert codes(made.der, CHAIN, expected) == found
+    if not found:
+        assert codes(made.der, CHAIN, replace(expected, companions=False)) == ["extra_names"]

@@ -42,9 +42,15 @@ def test_a_fault_of_the_connector_never_ends_an_order(kind: str, doing: Doing, s
     assert rule.effect is Effect.NONE or rule.target in OPEN
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"RejectedByPolicy", "ValidationFailed"}))
 def test_a_search_that_fails_settles_nothing(kind: str) -> None:
     assert consequence(kind, Doing.SETTLE, bytes_sent=True).target is State.OUTCOME_UNKNOWN
+
+
+@pytest.mark.parametrize("kind", ["RejectedByPolicy", "ValidationFailed"])
+def test_a_search_that_finds_the_order_refused_settles_it(kind: str) -> None:
+    rule = consequence(kind, Doing.SETTLE, bytes_sent=True)
+    assert (rule.target, rule.effect, rule.retry) == (State.REJECTED, Effect.NONE, Retry.NEVER)
 
 
 @pytest.mark.parametrize("doing", Doing)

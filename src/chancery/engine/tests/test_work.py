@@ -61,6 +61,17 @@ def test_a_certificate_of_another_key_is_bad():
     assert "key" in " ".join(result.problems)
 
 
+def test_a_name_that_the_ca_declares_to_add_for_free_is_no_surprise():
+    from chancery.core.tests.making import certify, dns
+    from chancery.engine.tests.kit import KEY
+
+    both = dns("www.example.com", "example.com")
+    made = certify("www.example.com", key=KEY, issuer=CA, ca=False, extensions=both)
+    toy = Toy(submit=Issued(made.der, (CA.der,), "ca-3"))
+    assert isinstance(do(job(), toy, at), Bad)
+    assert isinstance(do(job(asked=asked(companions=True)), toy, at), Good)
+
+
 def test_garbage_in_place_of_a_certificate_is_bad():
     assert isinstance(do(job(), Toy(submit=Issued(b"garbage")), at), Bad)
 

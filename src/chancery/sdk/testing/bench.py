@@ -131,7 +131,8 @@ class Bench:
     def checked(self, issued: Issued, request: Request) -> CertificateFacts:
         """Hold a certificate against the request as the engine will; raises `Mismatch`."""
         now = self.case.clock.now()
-        expected = Expected(request.spki_sha256, request.names, now, now + request.validity)
+        companions = self.about.facts.certificates.companion_names
+        expected = Expected(request.spki_sha256, request.names, now, now + request.validity, companions=companions)
         return check_issued(issued.leaf, issued.chain, expected)[0]
 
     def target(self, issued: Issued, request: Request) -> Target:
