@@ -51,7 +51,7 @@ class Client:
         return answer.status, answer.json()
 
     def _object(self, answer: Answer) -> dict[str, Any]:
-        if not answer.body.strip():
+        if answer.status == 204:
             return {}
         if is_page(answer) and "html" in answer.headers.get("content-type", "").lower():
             raise away(answer, effect=False)

@@ -421,9 +421,14 @@ def test_a_search_with_too_many_unmarked_orders_is_no_absence():
         ca.find(PLAIN, SINCE)
 
 
-@pytest.mark.parametrize("body", [{}, {"orders": None}, {"orders": []}, b""])
+@pytest.mark.parametrize("body", [{}, {"orders": None}, {"orders": []}])
 def test_empty_lists_come_in_all_shapes(body):
     assert isinstance(pages(lambda _: body).find(PLAIN, SINCE), Absence)
+
+
+def test_no_body_at_all_is_no_empty_list():
+    with pytest.raises(ProtocolViolation):
+        pages(lambda _: b"").find(PLAIN, SINCE)
 
 
 def test_the_search_names_its_filters_and_pages():
