@@ -5,6 +5,7 @@ from chancery.core.names import Name
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.core.secret import Secret
+from chancery.net.redact import scrub
 from chancery.sdk.authority import (
     API_VERSION,
     POWERS,
@@ -107,5 +108,6 @@ __all__ = [
     "ValidationFailed",
     "describe",
     "powers_of",
+    "scrub",
     "setting",
 ]
