@@ -11,6 +11,7 @@ from typing import Any
 
 from chancery.core.clock import ManualClock
 
+SAMPLES = {"dns": "two.example.com", "ip": "192.0.2.7", "email": "who@example.com", "uri": "https://example.com/app"}
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
@@ -45,7 +46,13 @@ class Case:
     texts that must never be seen. `base_url` is '' where the authority reaches nothing outside. `play(fault)` is a
     context manager that keeps a fault up; `playable` names those it can play. `ordered(reference)` returns how many
     orders the CA has under a client reference (by its own ledger), or is None where nobody can tell. `clock` is the
-    authority's; the simulator lives by the same one, so that `clock.advance` lets time pass for both.
+    authority's; the simulator lives by the same one, so that `clock.advance` lets time pass for both. `samples` are
+    names that the CA certifies, by kind, beside `names`; `elsewhere` names other hosts (host:port) that the CA's API
+    sends its clients to.
+
+    Whatever can go wrong on the way to the CA, from a refused connection to an answer that makes no sense, the suite
+    plays by itself: between the authority and `base_url` it puts a line of its own. Only what happens inside the CA
+    (holding, rejecting, other keys and chains) is the simulator's to play.
     """
 
     config: dict[str, Any]
@@ -59,3 +66,5 @@ class Case:
     networks: tuple[str, ...] = ("127.0.0.0/8",)
     names: tuple[str, ...] = ("www.example.com",)
     validity: timedelta = timedelta(days=30)
+    elsewhere: tuple[str, ...] = ()
+    samples: dict[str, str] = field(default_factory=lambda: dict(SAMPLES))

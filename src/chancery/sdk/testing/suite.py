@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -30,36 +27,21 @@ from chancery.sdk.errors import (
 )
 from chancery.sdk.finding import STAGES, Finding, Level
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, RevocationPending, Revoked
+from chancery.sdk.testing.base import Base
 from chancery.sdk.testing.bench import Bench, aware, reason_of
-from chancery.sdk.testing.case import Case, Fault
+from chancery.sdk.testing.case import Fault
+from chancery.sdk.testing.declaring import Declaring
+from chancery.sdk.testing.disturbed import Disturbed
+from chancery.sdk.testing.ordering import Ordering
+from chancery.sdk.testing.reaching import Reaching
 
 _PROOFS = {"bronze", "silver", "gold"}
 _UNKNOWN = (OutcomeUnknown, ProtocolViolation)
 _DAY = timedelta(days=1)
 
 
-class Conformance:
+class Conformance(Declaring, Ordering, Disturbed, Reaching, Base):
     """Subclass it, set `authority`, and give a `case`."""
-
-    authority: ClassVar[type[Any]]
-
-    def case(self) -> AbstractContextManager[Case]:
-        """Return an account at a simulated CA; it is entered afresh for every check."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def bench(self, caplog: pytest.LogCaptureFixture) -> Iterator[Bench]:
-        """Give the authority under test; afterwards, no secret may have been said anywhere."""
-        with self.case() as case, caplog.at_level(logging.DEBUG):
-            made = Bench(self.authority, case)
-            try:
-                yield made
-            finally:
-                made.close()
-            heard = " ".join([*made.said, caplog.text])
-            for secret in made.secrets():
-                assert secret not in heard, "a secret was shown in an answer, an error or the log"
-        caplog.clear()
 
     # What it says of itself ---------------------------------------------------------------------------
 
@@ -109,8 +91,8 @@ class Conformance:
 
     def test_construction_reaches_nothing_outside(self, bench: Bench) -> None:
         """Settings are looked at, pages shown and tests listed while the CA is away."""
-        if Fault.DOWN in bench.case.playable:
-            with bench.case.play(Fault.DOWN):
+        if bench.playable(Fault.DOWN):
+            with bench.play(Fault.DOWN):
                 bench.fresh()
         else:
             bench.fresh()
@@ -129,7 +111,7 @@ class Conformance:
         """What is pending says so in words, is looked at no earlier than it asks, and survives a restart."""
         self._needs(bench, Fault.HOLDS)
         request = bench.request()
-        with bench.case.play(Fault.HOLDS):
+        with bench.play(Fault.HOLDS):
             outcome = bench.ask("submit", request)
             assert isinstance(outcome, Pending), "issued although the CA holds it"
             assert outcome.text, "a person is told nothing about whom it waits for"
@@ -144,7 +126,7 @@ class Conformance:
         """The CA's no to this request is the order's end, with the CA's own words."""
         self._needs(bench, Fault.REJECTS)
         request = bench.request()
-        with bench.case.play(Fault.REJECTS):
+        with bench.play(Fault.REJECTS):
             error = self._final(bench, request)
         assert isinstance(error, RejectedByPolicy | ValidationFailed), error.kind
         assert error.text or error.code, "the CA's own words are lost"
@@ -169,7 +151,7 @@ class Conformance:
         """A rate limit slows the connector; it is no refusal, and nothing was ordered."""
         self._needs(bench, Fault.THROTTLES)
         request = bench.request()
-        with bench.case.play(Fault.THROTTLES):
+        with bench.play(Fault.THROTTLES):
             error = bench.refused("submit", request)
         assert isinstance(error, Throttled), error.kind
         if error.until is not None:
@@ -182,7 +164,7 @@ class Conformance:
         """From outside, a 5xx or a lost connection looks the same whether the CA acted or not."""
         self._needs(bench, fault)
         request = bench.request()
-        with bench.case.play(fault):
+        with bench.play(fault):
             error = bench.refused("submit", request)
         assert isinstance(error, (*_UNKNOWN, Unreachable, Throttled)), error.kind
         harmless = isinstance(error, Unreachable | Throttled) and not error.bytes_sent
@@ -193,7 +175,7 @@ class Conformance:
         """The outcome is unknown; by search, or by sending again where the CA gives the original back, it is found."""
         self._needs(bench, fault)
         request = bench.request()
-        with bench.case.play(fault):
+        with bench.play(fault):
             error = bench.refused("submit", request)
         assert isinstance(error, _UNKNOWN), f"{error.kind}: the request had left, and no trustworthy answer came"
         assert error.bytes_sent, "it says that nothing was sent"
@@ -237,7 +219,7 @@ class Conformance:
         """It reaches the engine, which quarantines it, or the authority refuses it; it never counts as issued."""
         self._needs(bench, fault)
         request = bench.request()
-        with bench.case.play(fault):
+        with bench.play(fault):
             try:
                 issued = bench.issue(request)
             except (*_UNKNOWN, RejectedByPolicy):
@@ -249,7 +231,7 @@ class Conformance:
         """Leaf and issuers are told apart by what they are, not by where they stand."""
         self._needs(bench, Fault.SHUFFLES_CHAIN)
         request = bench.request()
-        with bench.case.play(Fault.SHUFFLES_CHAIN):
+        with bench.play(Fault.SHUFFLES_CHAIN):
             bench.checked(bench.issue(request), request)
 
     # The CA away, the credential gone -----------------------------------------------------------------
@@ -258,7 +240,7 @@ class Conformance:
         """Only then may the engine send again without asking anybody."""
         self._needs(bench, Fault.DOWN)
         request = bench.request()
-        with bench.case.play(Fault.DOWN):
+        with bench.play(Fault.DOWN):
             error = bench.refused("submit", request)
         assert isinstance(error, Unreachable), error.kind
         assert not error.bytes_sent
@@ -269,14 +251,14 @@ class Conformance:
         """It is the connector's fault, not the order's: with the credential back, the order goes on."""
         self._needs(bench, Fault.REFUSES_LOGIN)
         request = bench.request()
-        with bench.case.play(Fault.REFUSES_LOGIN):
+        with bench.play(Fault.REFUSES_LOGIN):
             error = bench.refused("submit", request)
             assert isinstance(error, AuthFailed | Forbidden), error.kind
             assert error.remedy, "it does not say what to do"
         bench.never(request)
         outcome = bench.ask("submit", request)
         if isinstance(outcome, Pending):
-            with bench.case.play(Fault.REFUSES_LOGIN):
+            with bench.play(Fault.REFUSES_LOGIN):
                 bench.case.clock.advance(outcome.next_check)
                 assert isinstance(bench.refused("poll", outcome.state, request), AuthFailed | Forbidden)
         bench.checked(bench.finish(outcome, request), request)
@@ -295,7 +277,7 @@ class Conformance:
     def test_a_refused_login_shows_in_the_diagnosis(self, bench: Bench) -> None:
         """As a failed finding with evidence and remedy, or as the error that the engine makes one of."""
         self._needs(bench, Fault.REFUSES_LOGIN)
-        with bench.case.play(Fault.REFUSES_LOGIN):
+        with bench.play(Fault.REFUSES_LOGIN):
             try:
                 found = bench.ask("check")
             except (AuthFailed, Forbidden) as error:
@@ -344,7 +326,7 @@ class Conformance:
         self._can(bench, "cancels")
         self._needs(bench, Fault.HOLDS)
         request = bench.request()
-        with bench.case.play(Fault.HOLDS):
+        with bench.play(Fault.HOLDS):
             outcome = bench.ask("submit", request)
             assert isinstance(outcome, Pending)
             bench.ask("cancel", outcome.state, request)
@@ -389,13 +371,3 @@ class Conformance:
                     assert choice.label, f"an entry of {name} has no label"
                     model.model_validate({**values, name: choice.value})
         assert bench.ask("choices", "no_such_field") == []
-
-    @staticmethod
-    def _needs(bench: Bench, fault: Fault) -> None:
-        if fault not in bench.case.playable:
-            pytest.skip(f"the simulator cannot play: {fault}")
-
-    @staticmethod
-    def _can(bench: Bench, power: str) -> None:
-        if power not in bench.about.powers:
-            pytest.skip(f"it does not declare the power: {power}")

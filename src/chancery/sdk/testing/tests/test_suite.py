@@ -93,7 +93,7 @@ class Toy:
             key = serialized(request.csr)
             until = START + timedelta(days=20)
             made = certify(
-                request.common_name, key=key, issuer=ROOT, ca=False, extensions=dns(request.common_name),
+                request.common_name, key=key, issuer=ROOT, ca=False, extensions=dns(*[n.value for n in request.names]),
                 not_before=START, not_after=until,
             )  # fmt: skip
             self.made[request.reference] = made.der
@@ -115,6 +115,8 @@ class Toy:
         return Revoked()
 
     def cancel(self, state, request):
+        if state["order"] in self.made:
+            raise AlreadyDone("it is issued")
         self.ca.cancelled.add(state["order"])
 
     def find(self, request, since):
