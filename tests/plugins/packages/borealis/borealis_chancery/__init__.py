@@ -4,6 +4,7 @@ Its API: JSON over HTTPS, a bearer token, orders under `/v1/orders`, found again
 order with the same reference is answered with the first.
 """
 
+import re
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -39,6 +40,9 @@ from chancery.sdk import (
     scrub,
     setting,
 )
+
+
+_NUMBER = re.compile(r"B-[0-9]{1,12}")
 
 
 class BorealisConfig(Config):
@@ -133,7 +137,7 @@ class Borealis:
 
     def _stand(self, order, *, effect=False):
         number, status = order.get("id"), order.get("status")
-        if not isinstance(number, str) or not number:
+        if not isinstance(number, str) or not _NUMBER.fullmatch(number):
             raise ProtocolViolation("Borealis' answer has no order number.", bytes_sent=effect)
         if status in {"refused", "cancelled"}:
             remedy = "Ask Borealis why."
