@@ -58,7 +58,7 @@ def test_order_over_rest_with_wait_and_idempotency(cast, local, token, engine):
     assert api(token, "POST", "/orders", body, idempotency_key="k").status_code == 200
     other = {**body, "csr": request_pem("other.example.com")}
     refused = api(token, "POST", "/orders", other, idempotency_key="k")
-    assert (refused.status_code, refused.json()["code"]) == (409, "idempotency_mismatch")
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_mismatch")
     certificate = first.json()["certificate"]
     for kind in ("pem", "chain", "pkcs7", "der"):
         assert api(token, "GET", f"/certificates/{certificate}/download?format={kind}").status_code == 200

@@ -180,7 +180,7 @@ def test_what_a_package_asks_for_is_missed_by_name(place, borealis):
     body = {"authority": "borealis", "team": "Operations", "environment": "Production"}
     bare = {k: v for k, v in values(borealis, "Borealis bare").items() if k != "account"}
     refused = place.rest("POST", "/connectors", {**body, **bare, "tokn": "x"}, code=422)
-    assert {p["field"] for p in refused["problems"]} >= {"account", "token", "tokn"}
+    assert {p["field"] for p in refused["errors"]} >= {"account", "token", "tokn"}
 
 
 def test_the_broken_are_shown_with_their_reasons_and_stop_nothing(place):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from chancery.doors.problems import PROBLEM_JSON
+from chancery.doors.api.refusals import fault, plain
 
 log = logging.getLogger("chancery.doors")
 _API = "/api/"
@@ -17,13 +18,13 @@ _API = "/api/"
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what the framework could not even read."""
     del exception
-    return _answer(request, 400, "bad_request", "Bad request", "It could not be read.", "Send it anew.")
+    return _answer(request, 400, "Bad request", "It could not be read.", "Send it anew.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what nobody may do."""
     del exception
-    return _answer(request, 403, "forbidden", "Not permitted", "You may not do this.", "Ask an administrator.")
+    return _answer(request, 403, "Not permitted", "You may not do this.", "Ask an administrator.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -32,7 +33,6 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(
         request,
         404,
-        "not_found",
         "Not found",
         "There is nothing at this address.",
         "Check it, or start from the home page.",
@@ -41,23 +41,24 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer a fault of ours; the log has the same reference."""
+    if request.path.startswith(_API):
+        return fault(request, sys.exc_info()[1])
     reference = uuid.uuid4().hex[:12]
     log.error("a request failed; reference %s", reference)
     text = f"Something went wrong here, not with you. Its reference in the log is {reference}."
-    return _answer(request, 500, "internal", "Internal error", text, "Tell whoever runs this server.")
+    return _answer(request, 500, "Internal error", text, "Tell whoever runs this server.")
 
 
 def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that was not made in this session."""
     del reason
     text = "This form was made for another session, or was open for too long. Nothing was changed."
-    return _answer(request, 403, "csrf", "The form is too old", text, "Go back, load the page again, and send it anew.")
+    return _answer(request, 403, "The form is too old", text, "Go back, load the page again, and send it anew.")
 
 
-def _answer(request: HttpRequest, code: int, name: str, title: str, text: str, remedy: str) -> HttpResponse:
-    error = {"detail": text, "remedy": remedy}
+def _answer(request: HttpRequest, code: int, title: str, text: str, remedy: str) -> HttpResponse:
     if request.path.startswith(_API):
-        document = {"type": f"urn:chancery:problem:{name}", "title": title, "status": code, "code": name, **error}
-        return JsonResponse(document, status=code, content_type=PROBLEM_JSON)
+        return plain(request, code)
     # Without the request's context, which may be what failed.
-    return HttpResponse(render_to_string("console/refused.html", {"title": title, "error": error}), status=code)
+    context = {"title": title, "error": {"detail": text, "remedy": remedy}}
+    return HttpResponse(render_to_string("console/refused.html", context), status=code)

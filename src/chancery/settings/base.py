@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from chancery.settings.environment import Environment, database, secret_key
+from chancery.settings.environment import Environment, database, networks, secret_key
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
@@ -16,6 +16,7 @@ KEK_FILE = HOME / "kek"
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in ENVIRONMENT.allowed_hosts.split(",") if host.strip()]
 CSRF_TRUSTED_ORIGINS = [o.strip() for o in ENVIRONMENT.trusted_origins.split(",") if o.strip()]
+TRUSTED_PROXIES = networks("CHANCERY_TRUSTED_PROXIES", ENVIRONMENT.trusted_proxies)
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -32,7 +33,9 @@ INSTALLED_APPS = [
     "chancery.doors.console",
 ]
 MIDDLEWARE = [
+    "chancery.doors.source.Source",
     "chancery.doors.console.middleware.SecurityHeaders",
+    "chancery.doors.api.middleware.OnlyJson",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -26,6 +27,7 @@ class Environment:
     csr_max_bytes: int = 65_536
     csr_max_names: int = 100
     trusted_origins: str = ""
+    trusted_proxies: str = ""
     log_level: str = "INFO"
 
     @classmethod
@@ -51,6 +53,10 @@ DOCS: dict[str, str] = {
     "csr_max_bytes": "Largest certificate request that is looked at, in bytes.",
     "csr_max_names": "Most names that one request may ask for.",
     "trusted_origins": "Origins (https://host) that a reverse proxy serves the console under, by commas.",
+    "trusted_proxies": (
+        "Addresses or networks of reverse proxies, by commas. Only what comes from these is believed when it names"
+        " the client in X-Forwarded-For; the audit record shows that address."
+    ),
     "log_level": "Least level that is logged: DEBUG, INFO, WARNING or ERROR.",
 }
 
@@ -87,6 +93,14 @@ def _convert(name: str, text: str, default: object) -> object:
             raise SystemExit(f"{name}: {text!r} is not a whole number.")
         return int(text)
     return Path(text) if isinstance(default, Path) else text
+
+
+def networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the addresses and networks that a setting lists; a malformed one stops the start with its name."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SystemExit(f"{name}: {error}; write addresses like 10.0.0.5 or networks like 10.0.0.0/24.") from None
 
 
 def database(url: str, home: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.shared import actor as actors
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
-from chancery.core.errors import Invalid, NotPermitted
+from chancery.apps.shared.paging import Page, paginate, prefix
+from chancery.core.errors import Absent, Invalid, NotPermitted
 
 _DIGITS = 18
 """A longer number is no id: no table has room for it."""
@@ -58,6 +59,22 @@ def users(actor: Actor) -> QuerySet[User]:
     if not actor.may(Permission.PEOPLE_VIEW):
         raise NotPermitted(Permission.PEOPLE_VIEW)
     return User.objects.order_by("username")
+
+
+def people(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50) -> Page[User]:
+    """Return one page of people by login name, for those who may see people."""
+    rows = users(actor).prefetch_related("grants")
+    if search:
+        rows = rows.filter(prefix("username", search.lower()))
+    return paginate(rows, order="username", cursor=cursor, size=size)
+
+
+def person(actor: Actor, ident: int) -> User:
+    """Return one person, or raise `Absent`."""
+    found = users(actor).filter(pk=ident).first()
+    if found is None:
+        raise Absent("user", ident)
+    return found
 
 
 def tokens(actor: Actor) -> QuerySet[ApiToken]:

@@ -18,7 +18,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
-from chancery.apps.shared.paging import COUNT_CAP, Filter, Page, by_id, count_text, one_of, paginate, prefix
+from chancery.apps.shared.paging import COUNT_CAP, MAX_SIZE, Filter, Page, by_id, count_text, one_of, paginate, prefix
 from chancery.apps.shared.returning import counted
 from chancery.apps.shared.scope import scope, visible
 from chancery.core.errors import Absent, Blocker
@@ -102,6 +102,17 @@ def listing(
         rows = rows.filter(status=status)
     within = scope(actor, Permission.CONNECTOR_VIEW)
     return paginate(rows, order=sort or "name", cursor=cursor, size=size, filters=filters, scope=within)
+
+
+def listing_all(
+    actor: Actor, *, authority: str = "", name: str = "", cursor: str = "", size: int = 50
+) -> Page[Connector]:
+    """Return one page of the connectors of every CA type, oldest first; or, of all or one, those called `name`."""
+    rows = _known()
+    if name:
+        found = rows.filter(name=name, **({"authority": authority} if authority else {}))
+        rows = rows.filter(pk__in=list(found.values_list("pk", flat=True)[:MAX_SIZE]))
+    return paginate(rows, order="id", cursor=cursor, size=size, scope=scope(actor, Permission.CONNECTOR_VIEW))
 
 
 def queues(connectors: Iterable[Connector]) -> dict[str, str]:

@@ -2,78 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, HttpError, ValidationError
+from django.http import HttpRequest
 
 from chancery import __version__
 from chancery.apps.connectors.queries import worker_alive
 from chancery.apps.shared.action import current_clock
-from chancery.core.errors import ChanceryError, Invalid, Problem
-from chancery.doors.api import certificates, connectors, orders, people, profiles
+from chancery.doors.api import answers, audit, certificates, connectors, orders, people, profiles, refusals
+from chancery.doors.api.describe import Described
+from chancery.doors.api.reading import Reader
+from chancery.doors.api.routes import Routes
 from chancery.doors.api.security import AUTH
-from chancery.doors.problems import problem, status
 
-MEDIA = "application/problem+json"
-
-api = NinjaAPI(title="Chancery", version=__version__, auth=AUTH, docs_url=None, urls_namespace="api")
-api.add_router("", connectors.router)
-api.add_router("", profiles.router)
-api.add_router("", orders.router)
-api.add_router("", certificates.router)
-api.add_router("", people.router)
+service = Routes(tags=["service"])
 
 
-@api.get("/health", auth=None, tags=["service"])
-def health(request: HttpRequest) -> HttpResponse:
+@service.get("/health", response=answers.Health, auth=None)
+def health(request: HttpRequest) -> dict[str, Any]:
     """Say whether the database answers and a worker is alive."""
-    del request
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     alive = worker_alive(current_clock().now())
-    return _json({"database": "ok", "worker": "ok" if alive else "none", "version": __version__}, 200)
+    return {"database": "ok", "worker": "ok" if alive else "none", "version": __version__}
 
 
-@api.exception_handler(ChanceryError)
-def _refused(request: HttpRequest, error: Any) -> HttpResponse:
-    del request
-    return _json(problem(error), status(error)[0], MEDIA)
-
-
-@api.exception_handler(AuthenticationError)
-def _unknown(request: HttpRequest, error: Any) -> HttpResponse:
-    del request, error
-    document = {"type": "urn:chancery:problem:unauthenticated", "title": "Not logged in", "status": 401}
-    detail = "No valid API token or session came with the request."
-    response = _json(
-        {**document, "code": "unauthenticated", "detail": detail, "remedy": "Send Authorization: Bearer chy_…"},
-        401,
-        MEDIA,
-    )
-    response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-@api.exception_handler(ValidationError)
-def _malformed(request: HttpRequest, error: Any) -> HttpResponse:
-    problems = [Problem(str(e["loc"][-1]), f"{e['msg']}.", "Correct the field.", e["type"]) for e in error.errors]
-    return _refused(request, Invalid(problems))
-
-
-@api.exception_handler(HttpError)
-def _http(request: HttpRequest, error: Any) -> HttpResponse:
-    del request
-    document = {"type": "urn:chancery:problem:request", "title": "Bad request", "status": error.status_code}
-    return _json(
-        {**document, "detail": str(error), "code": "request", "remedy": "See the API description."},
-        error.status_code,
-        MEDIA,
-    )
-
-
-def _json(document: dict[str, Any], code: int, media: str = "application/json") -> HttpResponse:
-    return HttpResponse(json.dumps(document), status=code, content_type=media)
+api = Described(title="Chancery", version=__version__, auth=AUTH, docs_url=None, urls_namespace="api", parser=Reader())
+for part in (service, connectors, profiles, orders, certificates, audit, people):
+    api.add_router("", part if isinstance(part, Routes) else part.router)
+refusals.register(api)

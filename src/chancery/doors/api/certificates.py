@@ -1,100 +1,91 @@
-"""Certificates and the audit record over REST."""
+"""Certificates over REST."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from ninja import Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Status
 
-from chancery.apps.audit import queries as audit
 from chancery.apps.certificates import actions, queries
 from chancery.core.errors import Invalid
-from chancery.doors.api import show
-from chancery.doors.api.body import actor, mapping, text
+from chancery.doors.api import answers, bodies, parameters, show
+from chancery.doors.api.reading import actor
+from chancery.doors.api.routes import Routes, created, linked
 
-router = Router(tags=["certificates"])
+router = Routes(tags=["certificates"])
+Answer = dict[str, Any]
+_PEM = "application/x-pem-file"
+_P7B = "application/x-pkcs7-certificates"
+_DER = "application/pkix-cert"
 
 
-@router.get("/certificates")
+@router.get("/certificates", response=answers.Certificates, headers=("Link",))
 def listing(
     request: HttpRequest,
-    status: str = "",
-    connector: str = "",
-    search: str = "",
-    sort: str = "-id",
-    cursor: str = "",
-    size: int = 50,
-) -> dict[str, Any]:
-    """List certificates."""
+    response: HttpResponse,
+    status: parameters.CertificateStatus = "",
+    connector: parameters.OfConnector = "",
+    search: parameters.CertificateSearch = "",
+    sort: parameters.CertificateSort = "",
+    cursor: parameters.Cursor = "",
+    size: parameters.Size = 50,
+) -> Any:
+    """List certificates; a status sorts by the date that it is about, a search by name."""
     found = queries.listing(
         actor(request), status=status, connector=connector, search=search, sort=sort, cursor=cursor, size=size
     )
-    return show.page(found, show.certificate)
+    return linked(request, response, show.page(found, show.certificate))
 
 
-@router.get("/certificates/{ident}")
-def one(request: HttpRequest, ident: str) -> dict[str, Any]:
+@router.get("/certificates/{ident}", response=answers.WholeCertificate)
+def one(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Show a certificate, with its PEM."""
     row = queries.get(actor(request), ident)
     return {**show.certificate(row), "pem": queries.pem(row), "chain_pem": queries.chain_pem(row)}
 
 
-@router.get("/certificates/{ident}/download")
-def download(request: HttpRequest, ident: str, format: str = "pem") -> HttpResponse:  # noqa: A002  the query's name
+@router.get(
+    "/certificates/{ident}/download",
+    files={_PEM: "The certificate, or it and its chain.", _P7B: "The certificate and its chain.", _DER: "DER."},
+)
+def download(request: HttpRequest, ident: parameters.Ident, format: parameters.Format = "pem") -> HttpResponse:  # noqa: A002  the query's name
     """Download as pem, chain (PEM with chain), pkcs7 or der."""
-    row = queries.get(actor(request), ident)
-    return file(row, format)
+    return file(queries.get(actor(request), ident), format)
 
 
 def file(row: Any, kind: str) -> HttpResponse:
     """Return a certificate as a file."""
-    kinds: dict[str, tuple[str, str]] = {
-        "pem": ("pem", "application/x-pem-file"),
-        "chain": ("chain.pem", "application/x-pem-file"),
-        "pkcs7": ("p7b", "application/x-pkcs7-certificates"),
-        "der": ("der", "application/pkix-cert"),
+    kinds: dict[str, tuple[str, str, Callable[[Any], str | bytes]]] = {
+        "pem": ("pem", _PEM, queries.pem),
+        "chain": ("chain.pem", _PEM, queries.chain_pem),
+        "pkcs7": ("p7b", _P7B, queries.pkcs7),
+        "der": ("der", _DER, lambda found: bytes(found.der)),
     }
     if kind not in kinds:
         raise Invalid.one("format", "There is no such format.", f"Formats are: {', '.join(kinds)}.")
-    ending, media = kinds[kind]
-    body = {"pem": queries.pem, "chain": queries.chain_pem, "pkcs7": queries.pkcs7, "der": _der}[kind](row)
-    response = HttpResponse(body, content_type=media)
+    ending, media, body = kinds[kind]
+    response = HttpResponse(body(row), content_type=media)
     response.headers["Content-Disposition"] = f'attachment; filename="{row.serial}.{ending}"'
     return response
 
 
-def _der(row: Any) -> bytes:
-    return bytes(row.der)
-
-
-@router.post("/certificates/{ident}/revoke")
-def revoke(request: HttpRequest, ident: str) -> dict[str, Any]:
+@router.post("/certificates/{ident}/revoke", response=answers.Certificate, problems=(409,))
+def revoke(request: HttpRequest, ident: parameters.Ident, body: bodies.RevokeIn) -> Answer:
     """Ask for a revocation with a reason."""
-    values = mapping(request)
-    row = actions.revoke(actor(request), ident, text(values, "reason"), text(values, "comment"))
-    return show.certificate(row)
+    return show.certificate(actions.revoke(actor(request), ident, body.reason, body.comment))
 
 
-@router.post("/certificates/{ident}/renew", response={201: dict[str, Any]})
-def renew(request: HttpRequest, ident: str) -> Status[dict[str, Any]]:
+@router.post("/certificates/{ident}/renew", response={201: answers.Order}, headers=("Location",), problems=(409,))
+def renew(
+    request: HttpRequest,
+    response: HttpResponse,
+    ident: parameters.Ident,
+    body: bodies.RenewIn | None = None,
+) -> Status[Answer]:
     """Place an order that replaces the certificate; nothing is revoked."""
-    values = mapping(request)
-    order = actions.renew(actor(request), ident, text(values, "csr") or None, text(values, "comment"))
+    wanted = body or bodies.RenewIn()
+    order = actions.renew(actor(request), ident, wanted.csr or None, wanted.comment)
+    created(response, "orders", order.pk)
     return Status(201, show.order(order))
-
-
-@router.get("/audit", tags=["audit"])
-def entries(
-    request: HttpRequest, action: str = "", by: str = "", target: str = "", cursor: str = "", size: int = 50
-) -> dict[str, Any]:
-    """List audit entries, newest first."""
-    found = audit.listing(actor(request), action=action, by=by, target=target, cursor=cursor, size=size)
-    return show.page(found, audit.content)
-
-
-@router.get("/audit/export", tags=["audit"])
-def export(request: HttpRequest, action: str = "", by: str = "", target: str = "") -> StreamingHttpResponse:
-    """Export the very bytes that were written, one entry per line, oldest first."""
-    lines = audit.export(actor(request), action=action, by=by, target=target)
-    return StreamingHttpResponse(lines, content_type="application/x-ndjson")

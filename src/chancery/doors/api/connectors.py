@@ -5,149 +5,200 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Status
+from ninja import Status
 
 from chancery import catalog
 from chancery.apps.connectors import actions, queries
-from chancery.core.errors import Invalid
-from chancery.doors.api import show
-from chancery.doors.api.body import actor, integer, mapping, text
+from chancery.core.errors import Absent, Conflict, Invalid
+from chancery.doors.api import answers, bodies, parameters, show
+from chancery.doors.api.reading import actor
+from chancery.doors.api.revisions import expected, in_time, matching, tag
+from chancery.doors.api.routes import Routes, created, linked
 
-router = Router(tags=["connectors"])
+router = Routes(tags=["connectors"])
+Answer = dict[str, Any]
+_EDITABLE = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
+_SOON = "1"
+"""Seconds: a worker takes up a call at once, and most answers of CAs are there by then."""
 
 
-@router.get("/authorities")
-def authorities(request: HttpRequest) -> dict[str, Any]:
+@router.get("/authorities", response=answers.Authorities)
+def authorities(request: HttpRequest) -> Answer:
     """List the CA types, and those that could not be loaded."""
-    del request
     broken = [{"slug": b.slug, "reason": b.reason} for b in catalog.broken()]
     return {"items": [show.authority(d) for d in catalog.descriptors()], "broken": broken}
 
 
-@router.get("/connectors.csv")
-def export(request: HttpRequest, authority: str) -> HttpResponse:
+@router.get("/connectors.csv", files={"text/csv": "One line for each connector."})
+def export(request: HttpRequest, authority: parameters.Slug) -> HttpResponse:
     """Export the connectors of a CA type, without secrets."""
-    rows = queries.visible_to(actor(request)).filter(authority=authority).order_by("name")
+    rows = queries.visible_to(actor(request)).filter(authority=_authority(authority)).order_by("name")
     response = HttpResponse(queries.as_csv(rows.iterator(chunk_size=500)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="connectors.csv"'
     return response
 
 
-@router.get("/connectors")
+@router.get("/connectors", response=answers.Connectors, headers=("Link",))
 def listing(
     request: HttpRequest,
-    authority: str = "",
-    status: str = "",
-    search: str = "",
-    sort: str = "name",
-    cursor: str = "",
-    size: int = 50,
-) -> dict[str, Any]:
-    """List the connectors of a CA type (all types, by name, when none is given)."""
+    response: HttpResponse,
+    authority: parameters.Slug = "",
+    name: parameters.Name = "",
+    status: parameters.ConnectorStatus = "",
+    search: parameters.Search = "",
+    sort: parameters.ConnectorSort = "",
+    cursor: parameters.Cursor = "",
+    size: parameters.Size = 50,
+) -> Any:
+    """List the connectors of a CA type, or of all of them in the order in which they were made.
+
+    `status`, `search` and `sort` are for the connectors of one CA type; `name` finds by the whole name.
+    """
     who = actor(request)
-    if not authority:
-        rows = queries.visible_to(who).order_by("authority", "name")[:1000]
-        return {"items": [show.connector(c) for c in rows], "next": "", "previous": "", "count": str(len(rows))}
-    found = queries.listing(who, authority, status=status, search=search, sort=sort, cursor=cursor, size=size)
-    return show.page(found, show.connector)
+    if authority:
+        _authority(authority)
+    if authority and not name:
+        found = queries.listing(who, authority, status=status, search=search, sort=sort, cursor=cursor, size=size)
+        return linked(request, response, show.page(found, show.connector))
+    alone = next((n for n in ("status", "search", "sort") if request.GET.get(n)), None)
+    if alone is not None:
+        raise Invalid.one(alone, "This is for the connectors of one CA type.", "Send authority, and no name, as well.")
+    every = queries.listing_all(who, authority=authority, name=name, cursor=cursor, size=size)
+    return linked(request, response, show.page(every, show.connector))
 
 
-@router.post("/connectors", response={201: dict[str, Any]})
-def create(request: HttpRequest) -> Status[dict[str, Any]]:
+@router.post("/connectors", response={201: answers.Connector}, headers=("Location", "ETag"), problems=(409,))
+def create(request: HttpRequest, response: HttpResponse, body: bodies.ConnectorIn) -> Status[Answer]:
     """Create a connector: `authority` plus its fields."""
-    values = mapping(request)
-    slug = text(values, "authority")
-    values.pop("authority", None)
-    return Status(201, show.connector(actions.create(actor(request), slug, values)))
+    values = body.given()
+    row = actions.create(actor(request), _authority(values.pop("authority")), values)
+    created(response, "connectors", row.pk)
+    tag(response, row.revision)
+    return Status(201, show.connector(row))
 
 
-@router.post("/connectors/test", response={202: dict[str, Any]})
-def test_unsaved(request: HttpRequest) -> Status[dict[str, Any]]:
-    """Diagnose settings that are not saved."""
-    values = mapping(request)
-    slug, saved = text(values, "authority"), values.pop("connector", None)
-    values.pop("authority", None)
-    return Status(202, show.call(actions.test_unsaved(actor(request), slug, values, saved)))
+@router.post("/connectors/test", response={202: answers.Call}, headers=("Location", "Retry-After"), problems=(404,))
+def test_unsaved(request: HttpRequest, response: HttpResponse, body: bodies.TestIn) -> Status[Answer]:
+    """Diagnose settings that are not saved; the call tells the findings."""
+    values = body.given()
+    slug, saved = _authority(values.pop("authority")), values.pop("connector", None)
+    values.pop("status", None)
+    return _called(response, actions.test_unsaved(actor(request), slug, values, saved))
 
 
-@router.post("/connectors/bulk-switch")
-def bulk_switch(request: HttpRequest) -> dict[str, Any]:
+@router.post("/connectors/bulk-switch", response=answers.SwitchResults)
+def bulk_switch(request: HttpRequest, body: bodies.BulkIn) -> Answer:
     """Activate or deactivate several connectors; each has its own result."""
-    values = mapping(request)
-    ids, wanted = values.get("ids"), text(values, "status")
-    if not isinstance(ids, list) or wanted not in {"active", "inactive"}:
-        raise Invalid.one("ids", "Send a list of ids and a status.", "status is active or inactive.")
-    results = actions.bulk_switch(actor(request), ids, wanted)
-    return {"results": [{"id": str(i), "ok": e is None, "detail": e.detail if e else ""} for i, e in results]}
+    if body.status not in {"active", "inactive"}:
+        raise Invalid.one("status", "There is no such status.", "Send active or inactive.")
+    results = actions.bulk_switch(actor(request), list(body.ids), body.status)
+    return {"results": [{"id": str(i)[:100], "ok": e is None, "detail": e.detail if e else ""} for i, e in results]}
 
 
-@router.get("/connectors/{ident}")
-def one(request: HttpRequest, ident: str) -> dict[str, Any]:
+@router.get("/connectors/{ident}", response=answers.Connector, headers=("ETag",))
+def one(request: HttpRequest, response: HttpResponse, ident: parameters.Ident) -> Answer:
     """Show a connector."""
-    return show.connector(queries.get(actor(request), ident))
+    row = queries.get(actor(request), ident)
+    tag(response, row.revision)
+    return show.connector(row)
 
 
-@router.patch("/connectors/{ident}")
-def edit(request: HttpRequest, ident: str) -> dict[str, Any]:
-    """Change a connector; fields that are not sent keep their values. `revision` is required."""
-    values, who = mapping(request), actor(request)
-    revision = integer(values, "revision")
-    if revision is None:
-        raise Invalid.one("revision", "The revision you edited is missing.", "Read the connector first.")
-    values.pop("revision")
-    present = show.connector(queries.get(who, ident))
-    names = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
-    before = {n: present[n] for n in (*names, "proxy", "trust_pem", "allowed_networks")}
-    return show.connector(actions.edit(who, ident, revision, {**before, **present["settings"], **values}))
+@router.patch(
+    "/connectors/{ident}",
+    response=answers.Connector,
+    headers=("ETag",),
+    takes=("If-Match",),
+    problems=(409, 412, 428),
+)
+def edit(request: HttpRequest, response: HttpResponse, ident: parameters.Ident, body: bodies.ConnectorEdit) -> Answer:
+    """Change a connector; fields that are not sent keep their values. `If-Match` or `revision` is required."""
+    values, who = body.given(), actor(request)
+    row = queries.get(who, ident)
+    revision = expected(request, values.pop("revision", None), row.revision)
+    present = show.connector(row)
+    before = {n: present[n] for n in (*_EDITABLE, "proxy", "trust_pem", "allowed_networks")}
+    try:
+        edited = actions.edit(who, ident, revision, {**before, **present["settings"], **values})
+    except Conflict as lost:
+        raise in_time(request, lost) from None
+    tag(response, edited.revision)
+    return show.connector(edited)
 
 
-@router.delete("/connectors/{ident}", response={204: None})
-def delete(request: HttpRequest, ident: str) -> Status[None]:
+@router.delete("/connectors/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412))
+def delete(request: HttpRequest, ident: parameters.Ident) -> Status[None]:
     """Delete a connector that nothing uses."""
-    actions.delete(actor(request), ident)
+    who = actor(request)
+    matching(request, queries.get(who, ident).revision)
+    actions.delete(who, ident)
     return Status(204, None)
 
 
-@router.get("/connectors/{ident}/delete-preview")
-def delete_preview(request: HttpRequest, ident: str) -> dict[str, Any]:
+@router.get("/connectors/{ident}/delete-preview", response=answers.DeletePreview)
+def delete_preview(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Say what stands in the way of deleting, and which certificates could no longer be revoked."""
     found = queries.delete_preview(actor(request), ident)
     blockers = [{"kind": b.kind, "name": b.name, "id": b.id, "reason": b.reason} for b in found.blockers]
     return {"blockers": blockers, "certificates_no_longer_revocable": found.unrevocable}
 
 
-@router.post("/connectors/{ident}/activate")
-def activate(request: HttpRequest, ident: str) -> dict[str, Any]:
+@router.post("/connectors/{ident}/activate", response=answers.Connector, problems=(409, 422))
+def activate(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Switch a connector on."""
     return show.connector(actions.activate(actor(request), ident))
 
 
-@router.post("/connectors/{ident}/deactivate")
-def deactivate(request: HttpRequest, ident: str) -> dict[str, Any]:
+@router.post("/connectors/{ident}/deactivate", response=answers.Deactivated, problems=(409,))
+def deactivate(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Switch a connector off; says how many submissions are in flight."""
     done = actions.deactivate(actor(request), ident)
     return {**show.connector(done.connector), "submissions_in_flight": done.submissions}
 
 
-@router.post("/connectors/{ident}/copy", response={201: dict[str, Any]})
-def copy(request: HttpRequest, ident: str) -> Status[dict[str, Any]]:
-    """Copy a connector without its secrets."""
-    return Status(201, show.connector(actions.copy(actor(request), ident, text(mapping(request), "name"))))
+@router.post("/connectors/{ident}/copy", response={201: answers.Connector}, headers=("Location", "ETag"))
+def copy(request: HttpRequest, response: HttpResponse, ident: parameters.Ident, body: bodies.NameIn) -> Status[Answer]:
+    """Copy a connector without its secrets; the copy is inactive."""
+    row = actions.copy(actor(request), ident, body.name)
+    created(response, "connectors", row.pk)
+    tag(response, row.revision)
+    return Status(201, show.connector(row))
 
 
-@router.post("/connectors/{ident}/test", response={202: dict[str, Any]})
-def test(request: HttpRequest, ident: str) -> Status[dict[str, Any]]:
-    """Diagnose a saved connector."""
-    return Status(202, show.call(actions.test_saved(actor(request), ident)))
+@router.post("/connectors/{ident}/test", response={202: answers.Call}, headers=("Location", "Retry-After"))
+def test(request: HttpRequest, response: HttpResponse, ident: parameters.Ident) -> Status[Answer]:
+    """Diagnose a saved connector; the call tells the findings."""
+    return _called(response, actions.test_saved(actor(request), ident))
 
 
-@router.post("/connectors/{ident}/choices/{field}", response={202: dict[str, Any]})
-def choices(request: HttpRequest, ident: str, field: str) -> Status[dict[str, Any]]:
-    """Ask the CA for the pick list of a field."""
-    return Status(202, show.call(actions.ask_choices(actor(request), "", field, {}, ident)))
+@router.post(
+    "/connectors/{ident}/choices/{field}",
+    response={202: answers.Call},
+    headers=("Location", "Retry-After"),
+    problems=(422,),
+)
+def choices(
+    request: HttpRequest, response: HttpResponse, ident: parameters.Ident, field: parameters.FieldName
+) -> Status[Answer]:
+    """Ask the CA for the pick list of a field; the call has it when it is done."""
+    return _called(response, actions.ask_choices(actor(request), "", field, {}, ident))
 
 
-@router.get("/calls/{ident}")
-def call(request: HttpRequest, ident: str) -> dict[str, Any]:
+@router.get("/calls/{ident}", response=answers.Call)
+def call(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Show how a test, probe or pick list stands."""
     return show.call(queries.call(actor(request), ident))
+
+
+def _authority(slug: str) -> str:
+    """Return the slug of a CA type that there is, or refuse the field."""
+    try:
+        return catalog.get(slug).slug
+    except Absent:
+        known = ", ".join(d.slug for d in catalog.descriptors())
+        raise Invalid.one("authority", f"There is no CA type {slug[:60]!r}.", f"Send one of: {known}.") from None
+
+
+def _called(response: HttpResponse, row: Any) -> Status[Answer]:
+    created(response, "calls", row.pk)
+    response.headers["Retry-After"] = _SOON
+    return Status(202, show.call(row))

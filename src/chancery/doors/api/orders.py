@@ -2,102 +2,112 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from django.http import HttpRequest
-from ninja import Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Status
+from pydantic import ValidationError
 
 from chancery.apps.orders import actions, queries
 from chancery.apps.orders.grouping import place_grouped
+from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place_many
-from chancery.core.errors import ChanceryError, Invalid
-from chancery.doors.api import show
-from chancery.doors.api.body import actor, integer, mapping, text
+from chancery.core.errors import ChanceryError
+from chancery.doors.api import answers, bodies, parameters, show
+from chancery.doors.api.reading import actor, errors_of_item
+from chancery.doors.api.routes import Routes, created, linked
 from chancery.doors.problems import problem, status
 
-router = Router(tags=["orders"])
-MAX_BATCH = 1000
+router = Routes(tags=["orders"])
 MAX_WAIT = 60
 Whole = dict[str, Any]
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 
-@router.post("/orders", response={200: Whole, 201: Whole})
-def place(request: HttpRequest) -> Status[Whole]:
-    """Place an order. `Idempotency-Key` makes a repeat return the same order; `Prefer: wait=N` waits for it."""
+@router.post(
+    "/orders",
+    response={200: answers.WholeOrder | answers.Order, 201: answers.WholeOrder | answers.Order},
+    headers=("Location", "Preference-Applied"),
+    takes=("Idempotency-Key", "Prefer"),
+    problems=(404, 409),
+)
+def place(request: HttpRequest, response: HttpResponse, body: bodies.OrderIn) -> Status[Whole]:
+    """Place an order. `Idempotency-Key` makes a repeat return the same order; `Prefer: wait=N` waits for it.
+
+    201 is a new order, 200 the one that was placed with this key before.
+    """
     who = actor(request)
-    order = place_grouped(who, _ask(mapping(request), request.headers.get("Idempotency-Key")))
+    order = place_grouped(who, _ask(body, idempotency_key(request)))
     code = 200 if getattr(order, "repeated", False) else 201
+    created(response, "orders", order.pk)
     seconds = _wait(request.headers.get("Prefer", ""))
-    if seconds:
-        order = queries.wait(who, order.pk, seconds)
-        return Status(code, show.whole_order(order, queries.timeline(order)))
-    return Status(code, show.order(order))
+    if seconds is None:
+        return Status(code, show.order(order))
+    response.headers["Preference-Applied"] = f"wait={seconds}"
+    return Status(code, _whole(queries.wait(who, order.pk, seconds)))
 
 
-@router.post("/orders/batch")
-def batch(request: HttpRequest) -> Whole:
+@router.post("/orders/batch", response=answers.BatchResults, exclude_none=True)
+def batch(request: HttpRequest, body: bodies.BatchIn) -> Whole:
     """Place up to a thousand orders; each has its own key and its own result."""
-    items = mapping(request).get("orders")
-    if not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH:
-        raise Invalid.one("orders", f"Send a list of 1 to {MAX_BATCH} orders.", "Split the batch.")
-    asks: list[PlaceOrder | ChanceryError] = [_item(item) for item in items]
-    good = [a for a in asks if isinstance(a, PlaceOrder)]
-    placed = iter(place_many(actor(request), good))
-    results = [next(placed) if isinstance(a, PlaceOrder) else a for a in asks]
-    return {"results": [_result(r) for r in results]}
+    asks = [_item(item) for item in body.orders]
+    placed = iter(place_many(actor(request), [a for a in asks if isinstance(a, PlaceOrder)]))
+    return {"results": [_result(next(placed) if isinstance(a, PlaceOrder) else a) for a in asks]}
+
+
+def idempotency_key(request: HttpRequest) -> str | None:
+    """Return the header's key, with or without the quotes that the draft's syntax has, None where there is none."""
+    text = request.headers.get("Idempotency-Key")
+    quoted = _QUOTED.fullmatch(text.strip()) if text is not None else None
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text
 
 
 def _item(item: object) -> PlaceOrder | ChanceryError:
-    if not isinstance(item, dict):
-        return Invalid.one("orders", "An item is no JSON object.", "Send objects.")
     try:
-        return _ask(item, item.get("idempotency_key"))
+        order = bodies.BatchOrder.model_validate(item)
+        return _ask(order, order.idempotency_key)
+    except ValidationError as error:
+        return errors_of_item(error)
     except ChanceryError as refusal:
         return refusal
 
 
-def _result(result: Any) -> Whole:
+def _result(result: Order | ChanceryError) -> Whole:
     if isinstance(result, ChanceryError):
         return {"status": status(result)[0], "problem": problem(result)}
     return {"status": 200 if getattr(result, "repeated", False) else 201, "id": str(result.pk), "state": result.state}
 
 
-def _ask(values: Whole, key: object) -> PlaceOrder:
-    known = {"profile", "csr", "validity_days", "comment", "idempotency_key"}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise Invalid.one(unknown[0][:60], "There is no such field.", f"Fields are: {', '.join(sorted(known))}.")
-    if key is not None and not isinstance(key, str):
-        raise Invalid.one("idempotency_key", "This must be text.", "Send a UUID.")
-    return PlaceOrder(
-        profile=text(values, "profile"),
-        csr=text(values, "csr"),
-        validity_days=integer(values, "validity_days"),
-        comment=text(values, "comment"),
-        idem_key=key,
-    )
+def _ask(body: bodies.OrderIn, key: str | None) -> PlaceOrder:
+    return PlaceOrder(body.profile, body.csr, body.validity_days, body.comment, key)
 
 
-def _wait(prefer: str) -> int:
+def _wait(prefer: str) -> int | None:
     for part in prefer.replace(",", ";").split(";"):
         name, _, value = part.strip().partition("=")
-        if name.lower() == "wait" and value.isdigit():
+        if name.strip().lower() == "wait" and re.fullmatch("[0-9]{1,6}", value.strip()):
             return min(int(value), MAX_WAIT)
-    return 0
+    return None
 
 
-@router.get("/orders")
+def _whole(order: Order) -> Whole:
+    return show.whole_order(order, queries.timeline(order))
+
+
+@router.get("/orders", response=answers.Orders, headers=("Link",))
 def listing(
     request: HttpRequest,
-    state: str = "",
-    connector: str = "",
-    profile: str = "",
-    search: str = "",
-    sort: str = "-id",
-    cursor: str = "",
-    size: int = 50,
-) -> Whole:
-    """List orders, newest first."""
+    response: HttpResponse,
+    state: parameters.OrderState = "",
+    connector: parameters.OfConnector = "",
+    profile: parameters.OfProfile = "",
+    search: parameters.Search = "",
+    sort: parameters.OrderSort = "",
+    cursor: parameters.Cursor = "",
+    size: parameters.Size = 50,
+) -> Any:
+    """List orders, newest first; a search sorts by name."""
     found = queries.listing(
         actor(request),
         state=state,
@@ -108,41 +118,40 @@ def listing(
         cursor=cursor,
         size=size,
     )
-    return show.page(found, show.order)
+    return linked(request, response, show.page(found, show.order))
 
 
-@router.get("/orders/{ident}")
-def one(request: HttpRequest, ident: str) -> Whole:
+@router.get("/orders/{ident}", response=answers.WholeOrder)
+def one(request: HttpRequest, ident: parameters.Ident) -> Whole:
     """Show an order with its timeline."""
-    order = queries.get(actor(request), ident)
-    return show.whole_order(order, queries.timeline(order))
+    return _whole(queries.get(actor(request), ident))
 
 
-@router.post("/orders/{ident}/approve")
-def approve(request: HttpRequest, ident: str) -> Whole:
+@router.post("/orders/{ident}/approve", response=answers.Order, problems=(409,))
+def approve(request: HttpRequest, ident: parameters.Ident) -> Whole:
     """Approve a held order."""
     return show.order(actions.approve(actor(request), ident))
 
 
-@router.post("/orders/{ident}/deny")
-def deny(request: HttpRequest, ident: str) -> Whole:
+@router.post("/orders/{ident}/deny", response=answers.Order, problems=(409,))
+def deny(request: HttpRequest, ident: parameters.Ident, body: bodies.ReasonIn) -> Whole:
     """Deny a held order, with a reason."""
-    return show.order(actions.deny(actor(request), ident, text(mapping(request), "reason")))
+    return show.order(actions.deny(actor(request), ident, body.reason))
 
 
-@router.post("/orders/{ident}/cancel")
-def cancel(request: HttpRequest, ident: str) -> Whole:
+@router.post("/orders/{ident}/cancel", response=answers.Order, problems=(409,))
+def cancel(request: HttpRequest, ident: parameters.Ident) -> Whole:
     """Cancel an order, at the CA too where it can."""
     return show.order(actions.cancel(actor(request), ident))
 
 
-@router.post("/orders/{ident}/adopt")
-def adopt(request: HttpRequest, ident: str) -> Whole:
+@router.post("/orders/{ident}/adopt", response=answers.Order, problems=(409,))
+def adopt(request: HttpRequest, ident: parameters.Ident, body: bodies.ReferenceIn) -> Whole:
     """Settle an unknown outcome by the CA's order number."""
-    return show.order(actions.adopt(actor(request), ident, text(mapping(request), "reference")))
+    return show.order(actions.adopt(actor(request), ident, body.reference))
 
 
-@router.post("/orders/{ident}/give-up")
-def give_up(request: HttpRequest, ident: str) -> Whole:
+@router.post("/orders/{ident}/give-up", response=answers.Order, problems=(409,))
+def give_up(request: HttpRequest, ident: parameters.Ident, body: bodies.ReasonIn) -> Whole:
     """End an order whose outcome stays unknown."""
-    return show.order(actions.give_up(actor(request), ident, text(mapping(request), "reason")))
+    return show.order(actions.give_up(actor(request), ident, body.reason))

@@ -1,114 +1,136 @@
-"""People, teams, environments and API tokens over REST."""
+"""People, roles, teams, environments and API tokens over REST."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from ninja import Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Status
 
 from chancery.apps.accounts import actions, queries
 from chancery.apps.accounts.models import Environment, Team
-from chancery.core.errors import Invalid
-from chancery.doors.api import show
-from chancery.doors.api.body import actor, integer, mapping, text
+from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.doors.api import answers, bodies, parameters, show
+from chancery.doors.api.reading import actor
+from chancery.doors.api.routes import Routes, created, linked
 
-router = Router(tags=["people"])
-_NAME = 200
-
-
-def _grants(items: object) -> list[actions.RoleGrant]:
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise Invalid.one("grants", "This must be a list of objects.", "Send {role, team, environment}.", "type")
-    return [
-        (text(i, "role"), _known(i, "team", Team.objects.all()), _known(i, "environment", Environment.objects.all()))
-        for i in items
-    ]
+router = Routes(tags=["people"])
+Answer = dict[str, Any]
 
 
-def _known(item: dict[str, Any], name: str, rows: QuerySet[Any]) -> int | None:
-    ident = integer(item, name)
-    if ident is not None and ident not in set(rows.values_list("pk", flat=True)):
-        raise Invalid.one(f"grants.{name}", f"There is no {name} with this id.", "List them, and send an id or null.")
-    return ident
+@router.get("/me", response=answers.Me)
+def me(request: HttpRequest) -> Answer:
+    """Say who is asking, and what they may do at least somewhere."""
+    who = actor(request)
+    grants = [{"role": g.role, "team": g.team, "environment": g.environment} for g in who.grants]
+    may = [str(p) for p in Permission if who.may(p)]
+    shown = {"name": who.name, "id": who.user, "how": who.how, "address": who.address}
+    return {**shown, "grants": grants, "permissions": may}
 
 
-@router.get("/users")
-def users(request: HttpRequest) -> dict[str, Any]:
-    """List people."""
-    return {"items": [show.user(u) for u in queries.users(actor(request)).prefetch_related("grants")]}
+@router.get("/roles", response=answers.Roles)
+def roles(request: HttpRequest) -> Answer:
+    """List the roles and what each may do."""
+    return {"items": [{"name": name, "permissions": sorted(map(str, may))} for name, may in ROLES.items()]}
 
 
-@router.post("/users", response={201: dict[str, Any]})
-def create_user(request: HttpRequest) -> Status[dict[str, Any]]:
-    """Add a person; `grants` is a list of {role, team, environment} with ids or null."""
-    values = mapping(request)
-    if len(text(values, "full_name")) > _NAME:
-        raise Invalid.one("full_name", f"It has more than {_NAME} characters.", "Shorten it.")
-    grants = _grants(values.get("grants") or [])
+@router.get("/users", response=answers.Users, headers=("Link",))
+def users(
+    request: HttpRequest,
+    response: HttpResponse,
+    search: parameters.Search = "",
+    cursor: parameters.Cursor = "",
+    size: parameters.Size = 50,
+) -> Any:
+    """List people by login name."""
+    found = queries.people(actor(request), search=search, cursor=cursor, size=size)
+    return linked(request, response, show.page(found, show.user))
+
+
+@router.post("/users", response={201: answers.User}, headers=("Location",))
+def create_user(request: HttpRequest, response: HttpResponse, body: bodies.UserIn) -> Status[Answer]:
+    """Add a person with a one-time password and some roles."""
     user = actions.create_user(
         actor(request),
-        text(values, "username"),
-        text(values, "password"),
-        full_name=text(values, "full_name"),
-        grants=grants,
+        body.username,
+        body.password,
+        full_name=body.full_name,
+        grants=_grants(body.grants),
         must_change_password=True,
     )
+    created(response, "users", user.pk)
     return Status(201, show.user(user))
 
 
-@router.get("/teams")
-def teams(request: HttpRequest) -> dict[str, Any]:
+@router.get("/users/{ident}", response=answers.User)
+def user(request: HttpRequest, ident: parameters.Number) -> Answer:
+    """Show a person."""
+    return show.user(queries.person(actor(request), ident))
+
+
+@router.put("/users/{ident}/grants", response=answers.User, problems=(409,))
+def set_grants(request: HttpRequest, ident: parameters.Number, body: bodies.GrantsIn) -> Answer:
+    """Replace a person's roles; the last administrator of everything keeps that one."""
+    return show.user(actions.set_grants(actor(request), ident, _grants(body.grants)))
+
+
+@router.post("/users/{ident}/password", response=answers.User)
+def set_password(request: HttpRequest, ident: parameters.Number, body: bodies.PasswordIn) -> Answer:
+    """Give a person a new one-time password."""
+    return show.user(actions.set_password(actor(request), ident, body.password))
+
+
+@router.post("/users/{ident}/disable", response=answers.User, problems=(409,))
+def disable(request: HttpRequest, ident: parameters.Number) -> Answer:
+    """Keep a person out, at once and with all their tokens; their entries in the record stay."""
+    return show.user(actions.disable_user(actor(request), ident))
+
+
+def _grants(given: list[bodies.GrantIn]) -> list[actions.RoleGrant]:
+    return [(g.role, g.team, g.environment) for g in given]
+
+
+@router.get("/teams", response=answers.Teams)
+def teams(request: HttpRequest) -> Answer:
     """List teams."""
-    actor(request)
     return {"items": [{"id": t.pk, "name": t.name} for t in Team.objects.order_by("name")]}
 
 
-@router.post("/teams", response={201: dict[str, Any]})
-def create_team(request: HttpRequest) -> Status[dict[str, Any]]:
+@router.post("/teams", response={201: answers.Team})
+def create_team(request: HttpRequest, body: bodies.NameIn) -> Status[Answer]:
     """Add a team."""
-    team = actions.create_team(actor(request), text(mapping(request), "name"))
+    team = actions.create_team(actor(request), body.name)
     return Status(201, {"id": team.pk, "name": team.name})
 
 
-@router.get("/environments")
-def environments(request: HttpRequest) -> dict[str, Any]:
+@router.get("/environments", response=answers.Environments)
+def environments(request: HttpRequest) -> Answer:
     """List environments."""
-    actor(request)
-    return {
-        "items": [
-            {"id": e.pk, "name": e.name, "is_production": e.is_production} for e in Environment.objects.order_by("name")
-        ]
-    }
+    return {"items": [show.environment(e) for e in Environment.objects.order_by("name")]}
 
 
-@router.post("/environments", response={201: dict[str, Any]})
-def create_environment(request: HttpRequest) -> Status[dict[str, Any]]:
+@router.post("/environments", response={201: answers.Environment})
+def create_environment(request: HttpRequest, body: bodies.EnvironmentIn) -> Status[Answer]:
     """Add an environment."""
-    values = mapping(request)
-    made = actions.create_environment(
-        actor(request), text(values, "name"), is_production=bool(values.get("is_production"))
-    )
-    return Status(201, {"id": made.pk, "name": made.name})
+    made = actions.create_environment(actor(request), body.name, is_production=body.is_production)
+    return Status(201, show.environment(made))
 
 
-@router.get("/tokens")
-def tokens(request: HttpRequest) -> dict[str, Any]:
+@router.get("/tokens", response=answers.Tokens)
+def tokens(request: HttpRequest) -> Answer:
     """List one's own API tokens."""
     return {"items": [show.token(t) for t in queries.tokens(actor(request))]}
 
 
-@router.post("/tokens", response={201: dict[str, Any]})
-def create_token(request: HttpRequest) -> Status[dict[str, Any]]:
+@router.post("/tokens", response={201: answers.NewToken})
+def create_token(request: HttpRequest, body: bodies.TokenIn) -> Status[Answer]:
     """Make an API token; its text is in this answer and nowhere else."""
-    values = mapping(request)
-    token, secret = actions.create_token(actor(request), text(values, "name"), integer(values, "days", 90))
+    token, secret = actions.create_token(actor(request), body.name, body.days)
     return Status(201, {**show.token(token), "token": secret})
 
 
-@router.delete("/tokens/{ident}", response={204: None})
-def revoke_token(request: HttpRequest, ident: int) -> Status[None]:
+@router.delete("/tokens/{ident}", response={204: None}, problems=(409,))
+def revoke_token(request: HttpRequest, ident: parameters.Number) -> Status[None]:
     """End one of one's own API tokens."""
     actions.revoke_token(actor(request), ident)
     return Status(204, None)

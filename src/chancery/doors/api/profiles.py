@@ -4,48 +4,75 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
-from ninja import Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Status
 
 from chancery.apps.profiles import actions, queries
-from chancery.core.errors import Invalid
-from chancery.doors.api import show
-from chancery.doors.api.body import actor, integer, mapping
+from chancery.core.errors import Conflict
+from chancery.doors.api import answers, bodies, parameters, show
+from chancery.doors.api.reading import actor
+from chancery.doors.api.revisions import expected, in_time, matching, tag
+from chancery.doors.api.routes import Routes, created, linked
 
-router = Router(tags=["profiles"])
+router = Routes(tags=["profiles"])
+Answer = dict[str, Any]
 
 
-@router.get("/profiles")
-def listing(request: HttpRequest, search: str = "", cursor: str = "", size: int = 50) -> dict[str, Any]:
+@router.get("/profiles", response=answers.Profiles, headers=("Link",))
+def listing(
+    request: HttpRequest,
+    response: HttpResponse,
+    search: parameters.Search = "",
+    cursor: parameters.Cursor = "",
+    size: parameters.Size = 50,
+) -> Any:
     """List profiles by name."""
-    return show.page(queries.listing(actor(request), search=search, cursor=cursor, size=size), show.profile)
+    found = queries.listing(actor(request), search=search, cursor=cursor, size=size)
+    return linked(request, response, show.page(found, show.profile))
 
 
-@router.post("/profiles", response={201: dict[str, Any]})
-def create(request: HttpRequest) -> Status[dict[str, Any]]:
+@router.post("/profiles", response={201: answers.Profile}, headers=("Location", "ETag"))
+def create(request: HttpRequest, response: HttpResponse, body: bodies.ProfileIn) -> Status[Answer]:
     """Create a profile."""
-    return Status(201, show.profile(actions.create(actor(request), mapping(request))))
+    row = actions.create(actor(request), body.given())
+    created(response, "profiles", row.pk)
+    tag(response, row.revision)
+    return Status(201, show.profile(row))
 
 
-@router.get("/profiles/{ident}")
-def one(request: HttpRequest, ident: str) -> dict[str, Any]:
+@router.get("/profiles/{ident}", response=answers.Profile, headers=("ETag",))
+def one(request: HttpRequest, response: HttpResponse, ident: parameters.ProfileIdent) -> Answer:
     """Show a profile."""
-    return show.profile(queries.get(actor(request), ident))
+    row = queries.get(actor(request), ident)
+    tag(response, row.revision)
+    return show.profile(row)
 
 
-@router.put("/profiles/{ident}")
-def edit(request: HttpRequest, ident: str) -> dict[str, Any]:
-    """Replace a profile's values; `revision` is required."""
-    values = mapping(request)
-    revision = integer(values, "revision")
-    if revision is None:
-        raise Invalid.one("revision", "The revision you edited is missing.", "Read the profile first.")
-    values.pop("revision")
-    return show.profile(actions.edit(actor(request), ident, revision, values))
+@router.put(
+    "/profiles/{ident}",
+    response=answers.Profile,
+    headers=("ETag",),
+    takes=("If-Match",),
+    problems=(409, 412, 428),
+)
+def edit(
+    request: HttpRequest, response: HttpResponse, ident: parameters.ProfileIdent, body: bodies.ProfileEdit
+) -> Answer:
+    """Replace a profile's values; `If-Match` or `revision` is required."""
+    values, who = body.given(), actor(request)
+    revision = expected(request, values.pop("revision", None), queries.get(who, ident).revision)
+    try:
+        edited = actions.edit(who, ident, revision, values)
+    except Conflict as lost:
+        raise in_time(request, lost) from None
+    tag(response, edited.revision)
+    return show.profile(edited)
 
 
-@router.delete("/profiles/{ident}", response={204: None})
-def delete(request: HttpRequest, ident: str) -> Status[None]:
+@router.delete("/profiles/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412))
+def delete(request: HttpRequest, ident: parameters.ProfileIdent) -> Status[None]:
     """Delete a profile that no open order uses."""
-    actions.delete(actor(request), ident)
+    who = actor(request)
+    matching(request, queries.get(who, ident).revision)
+    actions.delete(who, ident)
     return Status(204, None)

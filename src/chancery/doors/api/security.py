@@ -6,10 +6,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from ninja.security import HttpBearer, SessionAuth
+from ninja.utils import check_csrf
 
 from chancery.apps.accounts.models import User
 from chancery.apps.accounts.queries import actor_of, actor_of_token
 from chancery.apps.shared.actor import Actor
+from chancery.doors.problems import Refusal
 
 
 class Bearer(HttpBearer):
@@ -21,9 +23,17 @@ class Bearer(HttpBearer):
 
 
 class Session(SessionAuth):
-    """The console's cookie; CSRF is enforced by the framework."""
+    """The console's cookie; what changes anything needs the CSRF token as well."""
 
-    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+    def __call__(self, request: HttpRequest) -> Any:
+        """Return the actor who is logged in; a request with a token of its own stands or falls by that."""
+        found = None if "Authorization" in request.headers else self.authenticate(request, None)
+        if found is not None and check_csrf(request) is not None:
+            detail, remedy = "The console's CSRF token is missing or wrong.", "Send X-CSRFToken, or use an API token."
+            raise Refusal(403, "csrf", "X-CSRFToken", detail, remedy)
+        return found
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Actor | None:
         """Return the actor who is logged in."""
         del key
         user = request.user
@@ -32,4 +42,4 @@ class Session(SessionAuth):
         return actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""), via="api")
 
 
-AUTH = [Bearer(), Session(csrf=True)]
+AUTH = [Bearer(), Session()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chancery.apps.accounts.models import ApiToken, User
+from chancery.apps.accounts.models import ApiToken, Environment, User
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Call, Connector
@@ -152,8 +152,14 @@ def user(row: User) -> dict[str, Any]:
         "username": row.username,
         "full_name": row.full_name,
         "is_active": row.is_active,
+        "must_change_password": row.must_change_password,
         "grants": grants,
     }
+
+
+def environment(row: Environment) -> dict[str, Any]:
+    """Return an environment."""
+    return {"id": row.pk, "name": row.name, "is_production": row.is_production}
 
 
 def token(row: ApiToken) -> dict[str, Any]:

@@ -60,6 +60,6 @@ def stop(text: str, remedy: str = "") -> Any:
 
 
 def _problem(document: dict[str, Any]) -> None:
-    lines = [f"{p['field']}: {p['message']} {p['remedy']}".rstrip() for p in document.get("problems", [])]
+    lines = [f"{p['field']}: {p['detail']} {p['remedy']}".rstrip() for p in document.get("errors", [])]
     lines += [f"{b['kind']} {b['name']}: {b['reason']}" for b in document.get("blockers", [])]
     stop("\n          ".join([document.get("detail", "failed"), *lines]), document.get("remedy", ""))

@@ -1,0 +1,431 @@
+"""What goes out: every document that the API answers with. Secrets are never among the fields."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, JsonValue
+
+from chancery.core.order import State
+from chancery.doors.api.parameters import UUID_EXAMPLE
+
+Id = Annotated[str, Field(json_schema_extra={"format": "uuid"}, examples=[UUID_EXAMPLE])]
+Moment = Annotated[datetime, Field(examples=["2026-11-23T21:44:18.989Z"])]
+Host = Annotated[str, Field(examples=["www.example.com"])]
+
+
+class Page(BaseModel):
+    """What every page of a listing says besides its rows."""
+
+    next: str = Field(description="`cursor` of the next page; empty at the end.", examples=["WyI-IiwiMDE4Il0"])
+    previous: str = Field(description="`cursor` of the page before; empty at the beginning.", examples=[""])
+    count: str = Field(description="Number of rows, on the first page; '10 000+' above that.", examples=["42"])
+
+
+class Health(BaseModel):
+    """Whether the service can work."""
+
+    database: str = Field(examples=["ok"])
+    worker: str = Field(description="`ok`, or `none` where no worker gave a sign of life.", examples=["ok"])
+    version: str = Field(examples=["0.1.0"])
+
+
+class Authority(BaseModel):
+    """What may be known of a CA type."""
+
+    slug: str = Field(examples=["local"])
+    title: str = Field(examples=["Private CA"])
+    maker: str = Field(examples=["Chancery"])
+    proof: str = Field(description="How this connector was proven.", examples=["simulated"])
+    powers: list[str] = Field(examples=[["revokes"]])
+    needs_base_url: bool
+    default_base_url: str = Field(examples=["https://ca.example.com/api"])
+    secrets: list[str] = Field(description="Which of its fields are secret.", examples=[["api_key"]])
+    config: dict[str, Any] = Field(description="JSON Schema of its connectors' own fields.")
+    profile: dict[str, Any] = Field(description="JSON Schema of a profile's `product`.")
+    revocation_reasons: list[str] = Field(examples=[["superseded"]])
+
+
+class Broken(BaseModel):
+    """A CA type that could not be loaded."""
+
+    slug: str = Field(examples=["acme-ca"])
+    reason: str = Field(examples=["ModuleNotFoundError: no module named 'acme_ca'"])
+
+
+class Authorities(BaseModel):
+    """The CA types, and those that could not be loaded."""
+
+    items: list[Authority]
+    broken: list[Broken]
+
+
+class Connector(BaseModel):
+    """An account at a CA; of its secrets only which ones are set."""
+
+    id: Id
+    authority: str = Field(examples=["digicert"])
+    name: str = Field(examples=["Berlin"])
+    status: str = Field(json_schema_extra={"enum": ["active", "inactive"]})
+    health: str = Field(description="What the engine measured.", examples=["healthy"])
+    health_text: str = Field(examples=[""])
+    health_at: Moment | None
+    paused_until: Moment | None = Field(description="Orders wait until then, after faults of the CA.")
+    base_url: str = Field(examples=["https://ca.example.com/api"])
+    environment: str = Field(examples=["Production"])
+    team: str = Field(examples=["Operations"])
+    owner: str = Field(examples=["Platform team"])
+    contact: str = Field(examples=["pki@example.com"])
+    region: str = Field(examples=["eu-central"])
+    description: str = Field(examples=["Public TLS"])
+    tags: list[str] = Field(examples=[["web"]])
+    revision: int = Field(description="Grows with every edit; the ETag.", examples=[1])
+    version: int | None = Field(description="Of its settings.", examples=[1])
+    proxy: str = Field(examples=[""])
+    trust_pem: str = Field(examples=[""])
+    allowed_networks: list[str] = Field(examples=[["10.1.0.0/16"]])
+    settings: dict[str, Any] = Field(description="The CA type's own fields, without secrets.")
+    secrets_set: list[str] = Field(examples=[["api_key"]])
+    last_issue_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+
+
+class Connectors(Page):
+    """A page of connectors."""
+
+    items: list[Connector]
+
+
+class Deactivated(Connector):
+    """A connector that was just switched off."""
+
+    submissions_in_flight: int = Field(description="Orders already on their way to the CA.", examples=[0])
+
+
+class SwitchResult(BaseModel):
+    """How it went with one connector."""
+
+    id: str = Field(examples=[UUID_EXAMPLE])
+    ok: bool
+    detail: str = Field(examples=[""])
+
+
+class SwitchResults(BaseModel):
+    """How it went with each connector."""
+
+    results: list[SwitchResult]
+
+
+class Blocker(BaseModel):
+    """Something that stands in the way."""
+
+    kind: str = Field(examples=["profile"])
+    name: str = Field(examples=["Internal"])
+    id: str = Field(examples=[UUID_EXAMPLE])
+    reason: str = Field(examples=["orders through it"])
+
+
+class DeletePreview(BaseModel):
+    """What stands in the way of deleting, and what would be lost."""
+
+    blockers: list[Blocker]
+    certificates_no_longer_revocable: int = Field(examples=[0])
+
+
+class Call(BaseModel):
+    """Something that a worker was asked to do at a CA, and what came of it."""
+
+    id: Id
+    kind: str = Field(examples=["diagnose"])
+    state: str = Field(description="`due`, `running`, `done` or `failed`.", examples=["done"])
+    authority: str = Field(examples=["digicert"])
+    created_at: Moment
+    finished_at: Moment | None
+    result: dict[str, Any]
+
+
+class Profile(BaseModel):
+    """What may be asked."""
+
+    id: Id
+    name: str = Field(examples=["Internal"])
+    description: str = Field(examples=["Servers in our own networks"])
+    team: str = Field(examples=["Operations"])
+    environment: str = Field(examples=["Production"])
+    pool: str = Field(examples=["Berlin"])
+    key_types: list[str] = Field(examples=[["EC-P256"]])
+    name_kinds: list[str] = Field(examples=[["dns"]])
+    name_suffixes: list[str] = Field(examples=[["example.com"]])
+    wildcard: bool
+    max_names: int = Field(examples=[100])
+    validity_days: int = Field(examples=[90])
+    validity_days_max: int = Field(examples=[199])
+    needs_approval: bool
+    products: dict[str, Any] = Field(description="CA type → its own fields.")
+    revision: int = Field(description="Grows with every edit; the ETag.", examples=[1])
+
+
+class Profiles(Page):
+    """A page of profiles."""
+
+    items: list[Profile]
+
+
+class Order(BaseModel):
+    """An order, without its request's bytes."""
+
+    id: Id
+    state: State
+    common_name: Host
+    names: list[str] = Field(examples=[["www.example.com"]])
+    key_type: str = Field(examples=["EC-P256"])
+    validity_days: int = Field(examples=[90])
+    profile: Id
+    connector: Id
+    requested_by: int | None = Field(description="Id of a person; null for the host's operator.", examples=[2])
+    comment: str = Field(examples=["for the new shop"])
+    placed_at: Moment
+    finished_at: Moment | None
+    next_look_at: Moment | None = Field(description="When the engine turns to it next.")
+    pending_kind: str = Field(examples=[""])
+    ca_reference: str = Field(examples=["74010224"])
+    reason: str = Field(description="Why it stands where it stands.", examples=[""])
+    reason_code: str = Field(examples=[""])
+    idempotency_key: str | None = Field(examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"])
+
+
+class Orders(Page):
+    """A page of orders."""
+
+    items: list[Order]
+
+
+class Event(BaseModel):
+    """One line of an order's timeline."""
+
+    at: Moment
+    kind: str = Field(examples=["order.placed"])
+    actor: str = Field(examples=["ada"])
+    text: str = Field(examples=[""])
+    detail: JsonValue
+
+
+class WholeOrder(Order):
+    """An order with its timeline and certificate."""
+
+    certificate: Id | None
+    timeline: list[Event]
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field, header or parameter, and what to do."""
+
+    field: str = Field(examples=["csr"])
+    detail: str = Field(examples=["The request's signature does not verify."])
+    remedy: str = Field(examples=["Make the request anew."])
+    code: str = Field(examples=["invalid"])
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str = Field(description="A URN; `code` is its last part.", examples=["urn:chancery:problem:invalid"])
+    title: str = Field(examples=["The request cannot be used"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["csr: The request's signature does not verify."])
+    code: str = Field(description="For programs; texts may change.", examples=["invalid"])
+    remedy: str = Field(examples=["Make the request anew."])
+    errors: list[FieldError] = Field(description="Each part of the request that is at fault.")
+    blockers: list[Blocker] | None = Field(None, description="What stands in the way, of a 409.")
+    incident: str | None = Field(
+        None, description="Of a 500: what the server's log has it under.", examples=["5f0c1c2b9d3e"]
+    )
+
+
+class BatchResult(BaseModel):
+    """What came of one order of a batch: an order or a problem."""
+
+    status: int = Field(description="As if it had been sent alone.", examples=[201])
+    id: Id | None = None
+    state: State | None = None
+    problem: Problem | None = None
+
+
+class BatchResults(BaseModel):
+    """What came of each order, in the order in which they were sent."""
+
+    results: list[BatchResult]
+
+
+class Certificate(BaseModel):
+    """A certificate, without its bytes."""
+
+    id: Id
+    status: str = Field(description="`valid`, `expiring`, `expired`, `revoking` or `revoked`.", examples=["valid"])
+    names: list[str] = Field(examples=[["www.example.com"]])
+    order: Id | None
+    connector: Id
+    profile: Id
+    serial: str = Field(description="Hex.", examples=["7a1f0c"])
+    issuer: str = Field(examples=["CN=Issuing CA"])
+    common_name: Host
+    key_type: str = Field(examples=["EC-P256"])
+    sha256: str = Field(description="Of the DER, in hex.", examples=["e3b0c44298fc1c149afbf4c8996fb924"])
+    not_before: Moment
+    not_after: Moment
+    ca_reference: str = Field(examples=["74010224"])
+    revocation: str = Field(description="Empty, or how far its revocation is.", examples=[""])
+    revocation_reason: str = Field(examples=[""])
+    revocation_text: str = Field(examples=[""])
+    revoked_at: Moment | None
+
+
+class Certificates(Page):
+    """A page of certificates."""
+
+    items: list[Certificate]
+
+
+class WholeCertificate(Certificate):
+    """A certificate with its bytes."""
+
+    pem: str = Field(examples=["-----BEGIN CERTIFICATE-----\n…"])
+    chain_pem: str = Field(description="With its chain, leaf first.", examples=["-----BEGIN CERTIFICATE-----\n…"])
+
+
+class AuditActor(BaseModel):
+    """Who did it."""
+
+    name: str = Field(examples=["ada"])
+    id: int | None = Field(examples=[1])
+    how: str = Field(description="`session`, `token:<name>`, `host` or `process`.", examples=["token:ci"])
+    address: str = Field(description="Where the request came from.", examples=["192.0.2.7"])
+
+
+class AuditTarget(BaseModel):
+    """What it was done to."""
+
+    kind: str = Field(examples=["connector"])
+    id: str = Field(examples=[UUID_EXAMPLE])
+    name: str = Field(examples=["Berlin"])
+
+
+class AuditEntry(BaseModel):
+    """One line of the record."""
+
+    v: int = Field(description="Version of this format.", examples=[1])
+    at: str = Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T21:44:18.989000+00:00"])
+    actor: AuditActor
+    via: str = Field(examples=["api"])
+    action: str = Field(examples=["connectors.create"])
+    target: AuditTarget
+    changed: list[str] = Field(description="Names of fields, never values.", examples=[["base_url"]])
+    outcome: str = Field(examples=["done"])
+    reason: str = Field(examples=[""])
+    detail: dict[str, Any]
+
+
+class Audit(Page):
+    """A page of the record."""
+
+    items: list[AuditEntry]
+
+
+class Grant(BaseModel):
+    """A role, everywhere (null) or in one team or environment."""
+
+    role: str = Field(examples=["requester"])
+    team: int | None = Field(examples=[1])
+    environment: int | None = Field(examples=[None])
+
+
+class User(BaseModel):
+    """A person."""
+
+    id: int = Field(examples=[1])
+    username: str = Field(examples=["grace"])
+    full_name: str = Field(examples=["Grace Hopper"])
+    is_active: bool
+    must_change_password: bool
+    grants: list[Grant]
+
+
+class Users(Page):
+    """A page of people."""
+
+    items: list[User]
+
+
+class Me(BaseModel):
+    """Who is asking, and what they may do somewhere."""
+
+    name: str = Field(examples=["ada"])
+    id: int | None = Field(examples=[1])
+    how: str = Field(examples=["token:ci"])
+    address: str = Field(examples=["192.0.2.7"])
+    grants: list[Grant]
+    permissions: list[str] = Field(examples=[["orders.place"]])
+
+
+class Team(BaseModel):
+    """A team."""
+
+    id: int = Field(examples=[1])
+    name: str = Field(examples=["Operations"])
+
+
+class Teams(BaseModel):
+    """Every team."""
+
+    items: list[Team]
+
+
+class Environment(Team):
+    """An environment."""
+
+    name: str = Field(examples=["Production"])
+    is_production: bool
+
+
+class Environments(BaseModel):
+    """Every environment."""
+
+    items: list[Environment]
+
+
+class Role(BaseModel):
+    """A role and its permissions."""
+
+    name: str = Field(examples=["approver"])
+    permissions: list[str] = Field(examples=[["orders.approve"]])
+
+
+class Roles(BaseModel):
+    """Every role."""
+
+    items: list[Role]
+
+
+class Token(BaseModel):
+    """An API token without its text."""
+
+    id: int = Field(examples=[1])
+    name: str = Field(examples=["ci"])
+    hint: str = Field(description="The last characters of its text.", examples=["IKlE"])
+    created_at: Moment
+    expires_at: Moment | None
+    revoked_at: Moment | None
+
+
+class NewToken(Token):
+    """An API token with its text, which is shown this once."""
+
+    token: str = Field(examples=["chy_…"])
+
+
+class Tokens(BaseModel):
+    """One's own API tokens."""
+
+    items: list[Token]

@@ -1,0 +1,221 @@
+"""What comes in. The fields' own rules are the actions'; here stands which fields there are and of what type."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, model_validator
+
+from chancery.apps.accounts.permissions import ROLES
+from chancery.core.errors import Invalid
+from chancery.core.order import RevocationReason
+from chancery.doors.api.parameters import UUID_EXAMPLE
+
+MAX_BATCH = 1000
+_CSR = "-----BEGIN CERTIFICATE REQUEST-----\nMIIB…\n-----END CERTIFICATE REQUEST-----\n"
+
+
+class Body(BaseModel):
+    """Base of everything sent: unknown fields are refused by a list of those that there are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, values: Any) -> Any:
+        unknown = [str(n) for n in values if n not in cls.model_fields] if isinstance(values, dict) else []
+        if unknown and cls.model_config.get("extra") == "forbid":
+            names = ", ".join(cls.model_fields) or "none"
+            raise Invalid.one(unknown[0][:60], "There is no such field.", f"Fields are: {names}.", "unknown")
+        return values
+
+
+Comment = Annotated[str, Field(description="For whoever reads the record.", examples=["for the new shop"])]
+Csr = Annotated[str, Field(description="The request as PEM, or as bare base64.", examples=[_CSR])]
+Reason = Annotated[str, Field(description="Why, in a sentence.", examples=["ordered twice"])]
+
+
+class OrderIn(Body):
+    """A request for a certificate."""
+
+    profile: str = Field(description="Id or name of the profile.", examples=["Internal"])
+    csr: Csr
+    validity_days: int | None = Field(None, description="Absent or null for the profile's.", examples=[90])
+    comment: Comment = ""
+
+
+class BatchOrder(OrderIn):
+    """One order of a batch."""
+
+    idempotency_key: str | None = Field(None, description="As the header, for this one.", examples=["batch-7-12"])
+
+
+class BatchIn(Body):
+    """Orders, each with its own result."""
+
+    orders: list[SkipValidation[BatchOrder]] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class ReasonIn(Body):
+    """A reason."""
+
+    reason: Reason
+
+
+class ReferenceIn(Body):
+    """A CA's order number."""
+
+    reference: str = Field(description="The CA's order number.", examples=["74010224"])
+
+
+class RevokeIn(Body):
+    """How to revoke."""
+
+    reason: str = Field(
+        description="A reason of RFC 5280 that this CA knows (`revocation_reasons` of its CA type).",
+        json_schema_extra={"enum": [str(r) for r in RevocationReason]},
+    )
+    comment: Comment = ""
+
+
+class RenewIn(Body):
+    """How to renew."""
+
+    csr: Annotated[str, Field(description="A fresh request; empty repeats the old one's key.", examples=[_CSR])] = ""
+    comment: Comment = ""
+
+
+class _Fields(Body):
+    """Base of what has fields of its own for each CA type; the action refuses unknown ones by name."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, JsonValue]
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were sent, and no defaults."""
+        return self.model_dump(exclude_unset=True)
+
+
+Texts = Annotated[list[str] | str, Field(description="A list, or one text with commas.", examples=[["web", "emea"]])]
+
+
+class _ConnectorFields(_Fields):
+    """Common fields of a connector; those of its CA type stand beside them (GET /authorities)."""
+
+    base_url: str = Field("", description="Empty for the CA's usual one.", examples=["https://ca.example.com/api"])
+    environment: str | int = Field("", description="Name or id.", examples=["Production"])
+    team: str | int = Field("", description="Name or id.", examples=["Operations"])
+    owner: str = Field("", examples=["Platform team"])
+    contact: str = Field("", examples=["pki@example.com"])
+    region: str = Field("", examples=["eu-central"])
+    description: str = Field("", examples=["Public TLS"])
+    tags: Texts = ""
+    proxy: str = Field("", examples=["http://proxy.example.com:3128"])
+    trust_pem: str = Field("", description="CA certificates that are trusted besides the usual ones, as PEM.")
+    allowed_networks: Texts = Field("", description="Private networks that it may reach.", examples=[["10.1.0.0/16"]])
+
+
+class ConnectorIn(_ConnectorFields):
+    """A connector: its CA type, the common fields, and the fields of the CA type."""
+
+    authority: str = Field(description="CA type: a `slug` of GET /authorities.", examples=["local"])
+    name: str = Field("", description="Unique for its CA type.", examples=["Berlin"])
+    status: str = Field("active", json_schema_extra={"enum": ["active", "inactive"]})
+
+
+class ConnectorEdit(_ConnectorFields):
+    """What to change; secrets and fields that are not sent keep their values."""
+
+    revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
+    name: str = Field("", examples=["Berlin"])
+
+
+class TestIn(ConnectorIn):
+    """Settings that are not saved."""
+
+    connector: str | None = Field(
+        None, description="Id of the connector whose stored secrets stand in for blank ones.", examples=[UUID_EXAMPLE]
+    )
+
+
+class BulkIn(Body):
+    """Which connectors to switch, and how."""
+
+    ids: list[JsonValue] = Field(
+        max_length=MAX_BATCH,
+        description="Ids of connectors.",
+        json_schema_extra={"items": {"type": "string"}},
+        examples=[[UUID_EXAMPLE]],
+    )
+    status: str = Field(json_schema_extra={"enum": ["active", "inactive"]})
+
+
+class NameIn(Body):
+    """A name."""
+
+    name: str = Field(examples=["Berlin 2"])
+
+
+class EnvironmentIn(NameIn):
+    """An environment."""
+
+    is_production: bool = False
+
+
+class ProfileIn(_Fields):
+    """What may be asked through one connector."""
+
+    name: str = Field(examples=["Internal"])
+    connector: str = Field(description="Id or name of the connector.", examples=["Berlin"])
+    description: str = Field("", examples=["Servers in our own networks"])
+    key_types: list[str] = Field([], description="Empty for every kind.", examples=[["EC-P256"]])
+    name_kinds: list[str] = Field(["dns"], examples=[["dns"]])
+    name_suffixes: list[str] = Field([], examples=[["example.com"]])
+    wildcard: bool = False
+    max_names: int = Field(100, examples=[100])
+    validity_days: int = Field(90, examples=[90])
+    validity_days_max: int = Field(199, examples=[199])
+    needs_approval: bool = False
+    product: dict[str, JsonValue] = Field({}, description="The CA type's own fields (`profile` of GET /authorities).")
+
+
+class ProfileEdit(ProfileIn):
+    """A profile's values, all of them."""
+
+    revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
+
+
+class GrantIn(Body):
+    """A role, everywhere or in one team or environment."""
+
+    role: str = Field(json_schema_extra={"enum": list(ROLES)})
+    team: int | None = Field(None, description="Id; null for every team.", examples=[1])
+    environment: int | None = Field(None, description="Id; null for every environment.", examples=[None])
+
+
+class UserIn(Body):
+    """A person."""
+
+    username: str = Field(description="Login name.", examples=["grace"])
+    password: str = Field(description="Works once: it must be changed at the first login.", examples=["one time only!"])
+    full_name: str = Field("", examples=["Grace Hopper"])
+    grants: list[GrantIn] = []
+
+
+class GrantsIn(Body):
+    """Every role that the person is to have."""
+
+    grants: list[GrantIn]
+
+
+class PasswordIn(Body):
+    """A one-time password."""
+
+    password: str = Field(description="Works once.", examples=["one time only!"])
+
+
+class TokenIn(Body):
+    """An API token."""
+
+    name: str = Field(description="What will use it.", examples=["ci"])
+    days: int | None = Field(90, description="How long it lives; null for ever.", examples=[90])

@@ -1,0 +1,53 @@
+"""What addresses are made of: each path and query parameter with its meaning, bounds and example."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
+from chancery.apps.certificates.queries import STATUSES
+from chancery.apps.connectors.models import Status
+from chancery.apps.connectors.queries import SORTS as CONNECTOR_SORTS
+from chancery.apps.orders.queries import SORTS as ORDER_SORTS
+from chancery.apps.shared.paging import MAX_SIZE
+from chancery.core.order import State
+
+UUID_EXAMPLE = "01890a5d-f250-7000-b0cf-47af1842228b"
+FORMATS = ("pem", "chain", "pkcs7", "der")
+
+
+def _said(about: str, *, example: object = None, among: tuple[str, ...] = (), **bounds: Any) -> Any:
+    """Return a parameter's field. The framework keeps only the schema of it, so that is where its meaning goes.
+
+    `among` are the choices; the query itself refuses others, by naming these.
+    """
+    extra: dict[str, Any] = {"description": about}
+    extra |= {"enum": list(among)} if among else {}
+    extra |= {"examples": [example]} if example is not None else {}
+    return Field(json_schema_extra=extra, **bounds)
+
+
+Ident = Annotated[str, _said("Id (a UUID).", example=UUID_EXAMPLE)]
+Number = Annotated[int, _said("Id (a number).", example=7, ge=1, lt=2**63)]
+ProfileIdent = Annotated[str, _said("Id or name of a profile.", example="Internal")]
+FieldName = Annotated[str, _said("Name of a field that has a pick list.", example="organization_id")]
+Size = Annotated[int, _said("Rows of a page.", ge=1, le=MAX_SIZE)]
+Cursor = Annotated[str, _said("`next` or `previous` of another page; the Link header has whole addresses.")]
+Search = Annotated[str, _said("Beginning of a name.", example="www.")]
+Slug = Annotated[str, _said("CA type: a `slug` of GET /authorities.", example="digicert")]
+Name = Annotated[str, _said("The whole name, exactly.", example="DigiCert Berlin")]
+ConnectorStatus = Annotated[str, _said("Only these.", among=("", *Status.values))]
+ConnectorSort = Annotated[str, _said("Order of rows.", among=("", *CONNECTOR_SORTS))]
+OrderState = Annotated[str, _said("Only orders in this state.", among=("", *State))]
+OrderSort = Annotated[str, _said("Order of rows.", among=("", *ORDER_SORTS))]
+OfConnector = Annotated[str, _said("Only of this connector (its id).", example=UUID_EXAMPLE)]
+OfProfile = Annotated[str, _said("Only of this profile (its id).", example=UUID_EXAMPLE)]
+CertificateStatus = Annotated[str, _said("Only these.", among=("", *STATUSES))]
+CertificateSort = Annotated[str, _said("Order of rows.", among=("", *CERTIFICATE_SORTS))]
+CertificateSearch = Annotated[str, _said("Beginning of a common name, or a whole serial in hex.")]
+Format = Annotated[str, _said("What the file holds.", among=FORMATS)]
+ByAction = Annotated[str, _said("Only entries of this action.", example="connectors.create")]
+ByActor = Annotated[str, _said("Only entries of this person (login name).", example="ada")]
+ByTarget = Annotated[str, _said("Only entries about the thing with this id.", example=UUID_EXAMPLE)]

@@ -1,0 +1,112 @@
+"""Reads what a request brings: who calls, the body, the address. Whatever cannot be used is refused by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+from urllib.parse import unquote
+
+from django.http import HttpRequest
+from ninja.parser import Parser
+from pydantic import ValidationError
+
+from chancery.apps.shared.actor import Actor
+from chancery.core.errors import Invalid, Problem
+from chancery.doors.problems import Refusal
+
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+"""Only an escape can bring such a character in: raw, JSON and UTF-8 forbid them. So most bodies are not walked."""
+_UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
+_HALF = "It holds a NUL or half a character."
+_MESSAGES: dict[str, tuple[str, str]] = {
+    "missing": ("This is missing.", "Send it; the API description says what it is."),
+    "extra_forbidden": ("There is no such field.", "Leave it out; the API description lists the fields."),
+    "string_type": ("This must be text.", "Send a string."),
+    "int_type": ("This must be a whole number.", "Send a number."),
+    "int_from_float": ("This must be a whole number.", "Send a number."),
+    "int_parsing": ("This must be a whole number.", "Send a number."),
+    "bool_type": ("This must be true or false.", "Send true or false."),
+    "bool_parsing": ("This must be true or false.", "Send true or false."),
+    "list_type": ("This must be a list.", "Send a JSON array."),
+    "dict_type": ("This must be an object.", "Send a JSON object."),
+    "model_type": ("This must be an object.", "Send a JSON object."),
+    "model_attributes_type": ("This must be an object.", "Send a JSON object."),
+}
+
+
+class Reader(Parser):
+    """Reads bodies for the framework, which hands refusals on as the cause of its own."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        """Return the body's JSON, or raise a refusal."""
+        kind = request.content_type or ""
+        if kind != "application/json" and not kind.endswith("+json"):
+            shown = f"{kind[:80]!r} is no JSON." if kind else "The request does not say what its body is."
+            raise Refusal(415, "content_type", "Content-Type", shown, "Send JSON with Content-Type: application/json.")
+        try:
+            found = json.loads(request.body, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            raise Invalid.one("body", "The body is no JSON.", "Send a JSON object in UTF-8.", "json") from None
+        if _SUSPECT.search(request.body):
+            _check(found, "")
+        return found
+
+
+def actor(request: HttpRequest) -> Actor:
+    """Return who is calling; authentication has put it there."""
+    found: Actor = request.auth  # type: ignore[attr-defined]  # set by the framework's authentication
+    return found
+
+
+def check_address(request: HttpRequest) -> None:
+    """Refuse an address or key that no table can hold."""
+    for name, value in (
+        ("path", request.path),
+        ("query", unquote(request.META.get("QUERY_STRING", ""))),
+        ("Idempotency-Key", request.headers.get("Idempotency-Key", "")),
+    ):
+        if _UNSTORABLE.search(value):
+            raise Refusal(400, "characters", name, _HALF, "Send plain text in UTF-8.")
+
+
+def errors_of(errors: list[Any]) -> Invalid:
+    """Return what a model found wrong, field by field, as one refusal."""
+    return Invalid([_problem(e) for e in errors])
+
+
+def errors_of_item(error: ValidationError) -> Invalid:
+    """Return what is wrong with one item of a batch."""
+    return errors_of([dict(e) for e in error.errors(include_input=False, include_url=False)])
+
+
+def _problem(error: dict[str, Any]) -> Problem:
+    place = list(error["loc"])
+    # The framework puts the source and its own argument's name before the field's.
+    place = place[1:] if place[:1] in (["query"], ["path"], ["header"]) else place
+    place = place[2:] if place[:2] == ["body", "body"] else place
+    field = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".") or "body"
+    message, remedy = _MESSAGES.get(error["type"], (f"{error['msg']}.", "Correct it."))
+    return Problem(field[:200], message, remedy, error["type"])
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _storable(name: str, value: str) -> None:
+    # PostgreSQL's text holds no NUL, and a lone half of a surrogate pair has no UTF-8.
+    if _UNSTORABLE.search(value):
+        raise Invalid.one(name, _HALF, "Send plain text in UTF-8.", "characters")
+
+
+def _check(found: object, path: str) -> None:
+    if isinstance(found, str):
+        _storable(path or "body", found)
+    elif isinstance(found, dict):
+        for name, value in found.items():
+            _storable(path or "body", name)
+            _check(value, f"{path}.{name}"[:200].lstrip("."))
+    elif isinstance(found, list):
+        for index, value in enumerate(found):
+            _check(value, f"{path}[{index}]"[:200])
