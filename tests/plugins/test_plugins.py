@@ -197,7 +197,7 @@ def test_the_broken_are_shown_with_their_reasons_and_stop_nothing(place):
         assert reason in printed
     assert place.cli_json("authorities", "list")["broken"] == listed["broken"]
     assert "Borealis" in page
-    refused = place.rest("POST", "/connectors", {"authority": "raises", "name": "x"}, code=404)
+    refused = place.rest("POST", "/connectors", {"authority": "raises", "name": "x"}, code=422)
     assert "raises" in refused["detail"]
 
 
