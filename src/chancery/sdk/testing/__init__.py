@@ -5,13 +5,21 @@
 
         @contextmanager
         def case(self):
-            with my_simulator() as simulator:
-                yield Case(config={...}, profile={...}, base_url=simulator.url, play=..., playable=...)
+            clock = ManualClock(START)
+            with my_simulator(clock) as simulator:
+                yield Case(
+                    config={"token": "..."},
+                    base_url=simulator.url,
+                    ordered=lambda reference: ...,
+                    clock=clock,
+                )
 
-`Case` says what each part is for. A fault that the simulator cannot play is skipped, and named.
+Run it with pytest. `Case` says what each part is for. Everything that can go wrong between the authority and its CA the
+suite plays by itself, on a line of its own; a fault inside the CA that the simulator cannot play is skipped, and named.
 """
 
-from chancery.sdk.testing.case import Case, Fault
+from chancery.core.clock import ManualClock
+from chancery.sdk.testing.case import START, Case, Fault
 from chancery.sdk.testing.suite import Conformance
 
-__all__ = ["Case", "Conformance", "Fault"]
+__all__ = ["START", "Case", "Conformance", "Fault", "ManualClock"]

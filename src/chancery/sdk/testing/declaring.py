@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from typing import Any, ClassVar, get_args
 
 import pytest
@@ -17,7 +18,8 @@ from chancery.sdk.testing.bench import Bench
 
 _LOOKS_SECRET = re.compile(r"(?i)(^|_|\b)(password|passphrase|secret|token|pin|credential|api_?key|private_?key)$")
 _KINDS = {"dns", "ip", "email", "uri"}
-_ODD = "odd-{}-\u0007-secret"
+_ODD_ENDS = ("", " ", "\n", "\u0007", "é", "x" * 5000)
+"""What validators of secrets stumble over."""
 
 
 class Declaring(Base):
@@ -62,14 +64,13 @@ class Declaring(Base):
         """What a validator says stands in the form, the API's answer and the log."""
         model, values = self._models(bench)[0]
         typed = {k: _typed(model, k, v) for k, v in values.items()}
-        for name in secret_names(model):
-            odd = _ODD.format(name)
+        for name, end in product(secret_names(model), _ODD_ENDS):
+            odd = f"odd-{name}-secret"
             try:
-                model.model_validate({**typed, name: Secret(odd)})
+                model.model_validate({**typed, name: Secret(odd + end)})
             except ValidationError as refused:
                 told = str(refused.errors(include_input=False, include_url=False))
                 assert odd not in told, f"the refusal of {name} quotes it"
-                assert odd[:-7] not in told, f"the refusal of {name} quotes a part of it"
 
     def test_preparing_changes_nothing_that_was_given(self, bench: Bench) -> None:
         """What an administrator typed stays; what was handed over is not changed in place."""

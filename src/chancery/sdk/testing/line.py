@@ -82,7 +82,7 @@ class Line:
         """Listen, on the same port as before."""
         self._server = _Server(self._own_port, self)
         self._own_port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True).start()
 
     def down(self) -> None:
         """Stop listening, and drop every connection."""
@@ -199,7 +199,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Talk(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
     server: _Server
 
     def setup(self) -> None:

@@ -4,9 +4,7 @@ from contextlib import contextmanager
 
 from borealis_chancery import Borealis
 from borealis_chancery.simulator import TOKEN, Book, Simulator
-from chancery.sdk.testing import Case, Conformance
-from chancery.core.clock import ManualClock
-from chancery.sdk.testing.case import START
+from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock
 
 
 class TestBorealis(Conformance):
@@ -20,6 +18,8 @@ class TestBorealis(Conformance):
                 config={"account": "B-1234", "token": TOKEN},
                 profile={"product": "aurora"},
                 base_url=simulator.url,
+                play=simulator.book.play,
+                playable=frozenset({Fault.HOLDS, Fault.REJECTS}),
                 ordered=simulator.book.number,
                 clock=clock,
             )

@@ -5,10 +5,8 @@ from datetime import timedelta
 
 from chancery.authorities.digicert.authority import DigiCert
 from chancery.authorities.digicert.simulator import build
-from chancery.core.clock import ManualClock
 from chancery.sandbox.faults import PLAYABLE, player
-from chancery.sdk.testing import Case, Conformance
-from chancery.sdk.testing.case import START
+from chancery.sdk.testing import START, Case, Conformance, ManualClock
 
 
 class TestDigiCert(Conformance):

@@ -3,8 +3,7 @@
 from contextlib import contextmanager
 
 from chancery.authorities.local.authority import Local, make_hierarchy
-from chancery.sdk.testing import Case, Conformance
-from chancery.sdk.testing.case import START
+from chancery.sdk.testing import START, Case, Conformance
 
 
 class TestLocal(Conformance):

@@ -154,24 +154,26 @@ class Borealis:
         token = {"Authorization": f"Bearer {self._config.token.reveal()}"}
         answer = self._http.request(method, path, headers=token, effect=effect, **more)
         if not 200 <= answer.status < 300:
-            raise _error(answer, effect)
+            raise self._error(answer, effect)
         document = answer.json()
         if not isinstance(document, dict):
             raise ProtocolViolation("Borealis answered something else.", text=answer.text, bytes_sent=effect)
         return document
 
-
-def _error(answer, effect):
-    more = {"code": str(answer.status), "text": answer.text, "stage": "response", "bytes_sent": effect}
-    if answer.status == 401:
-        return AuthFailed("Borealis refused the token.", remedy="Make a new token at Borealis and enter it.", **more)
-    if answer.status == 403:
-        return Forbidden("The token lacks the right.", remedy="Give the token the right to order.", **more)
-    if answer.status == 429:
-        return Throttled("Borealis asks for patience.", until=answer.retry_after, **more)
-    if "json" in answer.headers.get("content-type", "") and answer.status in {400, 404, 409, 422}:
-        kind = {404: NotFound, 409: AlreadyDone}.get(answer.status, RejectedByPolicy)
-        return kind("Borealis refused it.", remedy="Correct the profile or the request.", **more)
-    if effect:
-        return OutcomeUnknown(f"Borealis answered {answer.status}, which does not say whether it acted.", **more)
-    return Unreachable(f"Borealis answered {answer.status}.", remedy="Look at Borealis' status page.", **more)
+    @staticmethod
+    def _error(answer, effect):
+        more = {"code": str(answer.status), "text": answer.text, "stage": "response", "bytes_sent": effect}
+        if answer.status == 401:
+            return AuthFailed(
+                "Borealis refused the token.", remedy="Make a new token at Borealis and enter it.", **more
+            )
+        if answer.status == 403:
+            return Forbidden("The token lacks the right.", remedy="Give the token the right to order.", **more)
+        if answer.status == 429:
+            return Throttled("Borealis asks for patience.", until=answer.retry_after, **more)
+        if "json" in answer.headers.get("content-type", "") and answer.status in {400, 404, 409, 422}:
+            kind = {404: NotFound, 409: AlreadyDone}.get(answer.status, RejectedByPolicy)
+            return kind("Borealis refused it.", remedy="Correct the profile or the request.", **more)
+        if effect:
+            return OutcomeUnknown(f"Borealis answered {answer.status}, which does not say whether it acted.", **more)
+        return Unreachable(f"Borealis answered {answer.status}.", remedy="Look at Borealis' status page.", **more)

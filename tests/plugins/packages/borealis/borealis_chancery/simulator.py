@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 TOKEN = "borealis-token-Zm9yIHRlc3Rz/+=7"
+MOST_NAMES = 20
 PRODUCTS = [{"id": "aurora", "name": "Aurora (internal)"}, {"id": "polar", "name": "Polar (public)"}]
 
 
@@ -25,6 +27,16 @@ class Book:
             _name("Borealis Root"), self._key.public_key(), now(), timedelta(days=3650), (), ca=True
         )
 
+    @contextmanager
+    def play(self, fault):
+        """Hold or refuse every order, for as long as the block lasts."""
+        dial = {"HOLDS": "held", "REJECTS": "refuses"}[fault.name]
+        setattr(self, dial, True)
+        try:
+            yield
+        finally:
+            setattr(self, dial, False)
+
     def number(self, reference):
         """Return how many orders there are under a client's reference."""
         with self.lock:
@@ -37,6 +49,9 @@ class Book:
         if self.refuses or body["product"] not in {p["id"] for p in PRODUCTS}:
             return 422, {"error": f"the product {body['product']} cannot be ordered"}
         csr = x509.load_pem_x509_csr(body["csr"].encode())
+        names = list(_names(csr))
+        if len(names) > MOST_NAMES or not all(isinstance(name, x509.DNSName) for name in names):
+            return 422, {"error": f"1 to {MOST_NAMES} DNS names are certified"}
         number = f"B-{len(self.orders) + 1:05}"
         self.orders[number] = {**body, "id": number, "status": "pending", "csr": csr}
         return self.show(self.orders[number])
@@ -62,9 +77,8 @@ class Book:
 
     def _issue(self, order):
         csr, start = order["csr"], datetime.fromisoformat(order["not_before"]) - timedelta(minutes=5)
-        names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         lives = timedelta(seconds=order["seconds"])
-        leaf = self._sign(csr.subject, csr.public_key(), start, lives, ((names, False),), ca=False)
+        leaf = self._sign(csr.subject, csr.public_key(), start, lives, ((_names(csr), False),), ca=False)
         return "".join(c.public_bytes(Encoding.PEM).decode() for c in (leaf, self._root))
 
     def _sign(self, subject, key, start, lives, more, *, ca):
@@ -86,6 +100,10 @@ def _name(text):
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
 
+def _names(csr):
+    return csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+
 def _spki(csr):
     digest = hashes.Hash(hashes.SHA256())
     digest.update(csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
@@ -101,7 +119,7 @@ class Simulator:
     def __enter__(self):
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Talk)
         self._server.book, self._server.daemon_threads = self.book, True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/api"
         return self
@@ -113,7 +131,7 @@ class Simulator:
 
 
 class _Talk(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
 
     def log_message(self, format, *args):
         pass
