@@ -31,7 +31,7 @@ class Body(BaseModel):
 
 
 Comment = Annotated[str, Field(description="For whoever reads the record.", examples=["for the new shop"])]
-Csr = Annotated[str, Field(description="The request as PEM, or as bare base64.", examples=[_CSR])]
+Csr = Annotated[str, Field(description="The request as PEM.", examples=[_CSR])]
 Reason = Annotated[str, Field(description="Why, in a sentence.", examples=["ordered twice"])]
 
 

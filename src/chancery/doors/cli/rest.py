@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from uuid import UUID
 
 import httpx
 
+from chancery.doors.cli import files
+from chancery.doors.cli.output import Exit, stop
+
 _TIMEOUT = 90.0
+_PAGE = 200
+_NO_CHANCERY = "Is CHANCERY_URL the address of a Chancery server?"
 
 
 class Rest:
@@ -17,49 +24,110 @@ class Rest:
 
     def __init__(self) -> None:
         self._url = os.environ.get("CHANCERY_URL", "http://127.0.0.1:8140").rstrip("/")
-        token = os.environ.get("CHANCERY_TOKEN", "")
-        file = os.environ.get("CHANCERY_TOKEN_FILE", "")
-        if not token and file:
-            token = Path(file).read_text(encoding="utf-8").strip()
-        if not token:
-            stop(
-                "No API token.", "Make one in the console under People, and set CHANCERY_TOKEN or CHANCERY_TOKEN_FILE."
-            )
-        self._client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT, trust_env=False)
+        headers = {"Authorization": f"Bearer {_token()}"}
+        # Commands are short and have few requests: no connection outlives its answer, so none has to be closed.
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(headers=headers, timeout=_TIMEOUT, trust_env=False, limits=alone)
 
     def call(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, **params: Any
     ) -> Any:
         """Return the JSON answer; a problem ends the command with its sentences."""
+        response = self._send(method, path, body, headers, params)
+        return {} if response.status_code == 204 else _document(response)
+
+    def raw(self, path: str, **params: Any) -> bytes:
+        """Return the very bytes of an answer that is a file."""
+        return self._send("GET", path, None, None, params).content
+
+    def rows(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Yield the rows of every page of a listing."""
+        cursor = ""
+        while True:
+            page = self.call("GET", path, size=_PAGE, cursor=cursor, **params)
+            yield from page["items"]
+            cursor = page["next"]
+            if not cursor:
+                return
+
+    def listing(self, path: str, most: int, **params: Any) -> dict[str, Any]:
+        """Return up to `most` rows of a listing (0: all) as one page."""
+        found: list[dict[str, Any]] = []
+        for row in self.rows(path, **params):
+            if most and len(found) == most:
+                return {"items": found, "more": True}
+            found.append(row)
+        return {"items": found, "more": False}
+
+    def find(self, kind: str, name: str) -> dict[str, Any]:
+        """Return the one thing of a kind with this id or name, however many there are."""
+        if _is_id(name):
+            row: dict[str, Any] = self.call("GET", f"/{kind}/{quote(name)}")
+            return row
+        label = "username" if kind == "users" else "name"
+        asked = {"name": name} if kind == "connectors" else {"search": name}
+        found = [row for row in self.rows(f"/{kind}", **asked) if row[label] == name]
+        if not found:
+            stop(f"There is no {kind[:-1]} {name!r} that you may see.", f"`chancery {_GROUP[kind]} list` shows them.")
+        if len(found) > 1:
+            stop(f"{len(found)} {kind} are called {name!r}.", f"Use an id: {', '.join(r['id'] for r in found)}.")
+        return found[0]
+
+    def _send(
+        self, method: str, path: str, body: Any, headers: dict[str, str] | None, params: dict[str, Any]
+    ) -> httpx.Response:
+        given = {k: v for k, v in params.items() if v}
         try:
             response = self._client.request(
-                method,
-                f"{self._url}/api/v1{path}",
-                json=body,
-                params={k: v for k, v in params.items() if v},
-                headers=headers,
+                method, f"{self._url}/api/v1{path}", json=body, params=given, headers=headers
             )
-        except httpx.HTTPError as error:
-            stop(f"{self._url} cannot be reached: {error}", "Is `chancery serve` running? CHANCERY_URL says where.")
-        if response.status_code == 204:
-            return {}
-        if "json" not in response.headers.get("content-type", ""):
-            return response.text
-        document = response.json()
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            reason = str(error) or type(error).__name__
+            remedy = "Is `chancery serve` running? CHANCERY_URL says where."
+            stop(f"{self._url} cannot be reached: {reason}.", remedy, Exit.UNREACHABLE)
+        if 300 <= response.status_code < 400:
+            stop(f"{self._url} sends us elsewhere.", _NO_CHANCERY, Exit.UNREACHABLE)
         if response.status_code >= 400:
-            _problem(document)
-        return document
+            _problem(_document(response), response.status_code)
+        return response
 
 
-def stop(text: str, remedy: str = "") -> Any:
-    """Print what is wrong and what to do, and end with status 1."""
-    print(f"chancery: {text}", file=sys.stderr)
-    if remedy:
-        print(f"          {remedy}", file=sys.stderr)
-    raise SystemExit(1)
+_GROUP = {"connectors": "connectors", "profiles": "profiles", "users": "people"}
 
 
-def _problem(document: dict[str, Any]) -> None:
-    lines = [f"{p['field']}: {p['detail']} {p['remedy']}".rstrip() for p in document.get("errors", [])]
+def _token() -> str:
+    token = os.environ.get("CHANCERY_TOKEN", "").strip()
+    file = os.environ.get("CHANCERY_TOKEN_FILE", "")
+    if not token and file:
+        token = files.secret(Path(file), "CHANCERY_TOKEN_FILE").strip()
+    if not token:
+        remedy = "Make one in the console under API tokens, and set CHANCERY_TOKEN or CHANCERY_TOKEN_FILE."
+        stop("No API token.", remedy, Exit.UNAUTHENTICATED)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        stop("The API token is not one of ours.", "It looks like chy_… and is one line.", Exit.UNAUTHENTICATED)
+    return token
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _document(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        stop(f"{response.url} does not answer in JSON.", _NO_CHANCERY, Exit.UNREACHABLE)
+
+
+def _problem(document: Any, status: int) -> None:
+    if not isinstance(document, dict) or "detail" not in document:
+        stop(f"The server answers {status} in words that are not ours.", _NO_CHANCERY, Exit.UNREACHABLE)
+    fields = [f"{e['field']}: {e['detail']} {e['remedy']}".rstrip() for e in document.get("errors", [])]
+    lines = fields or [document["detail"]]
     lines += [f"{b['kind']} {b['name']}: {b['reason']}" for b in document.get("blockers", [])]
-    stop("\n          ".join([document.get("detail", "failed"), *lines]), document.get("remedy", ""))
+    code = Exit.UNAUTHENTICATED if status == 401 else Exit.UNREACHABLE if status >= 500 else Exit.REFUSED
+    remedy = "" if fields else document.get("remedy", "")
+    stop("\n          ".join(lines), remedy, code, settled=status < 500)

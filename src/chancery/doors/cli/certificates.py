@@ -1,0 +1,78 @@
+"""Commands about certificates."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chancery.doors.cli import files
+from chancery.doors.cli.output import Json, minute, say, show
+from chancery.doors.cli.rest import Rest
+
+certificates = typer.Typer(no_args_is_help=True, help="What was issued.")
+
+
+class Format(StrEnum):
+    """What a downloaded file holds."""
+
+    PEM = "pem"
+    CHAIN = "chain"
+    PKCS7 = "pkcs7"
+    DER = "der"
+
+
+@certificates.command("list")
+def certificates_list(
+    status: Annotated[str, typer.Option(help="valid, expiring, expired, revoking or revoked.")] = "",
+    search: Annotated[str, typer.Option(help="Beginning of a name, or a whole serial in hex.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List certificates."""
+    whole = Rest().listing("/certificates", limit, status=status, search=search)
+    rows = [{**row, "until": minute(row["not_after"])[:10]} for row in whole["items"]]
+    show(rows, ("id", "common_name", "status", "until"), whole, as_json)
+
+
+@certificates.command("show")
+def certificates_show(ident: str, as_json: Json = False) -> None:
+    """Show a certificate."""
+    row = Rest().call("GET", f"/certificates/{ident}")
+    rows = [{"field": k, "value": v} for k, v in row.items() if k not in {"pem", "chain_pem"}]
+    show(rows, ("field", "value"), row, as_json)
+
+
+@certificates.command("download")
+def certificates_download(
+    ident: str,
+    kind: Annotated[Format, typer.Option("--format", help="What the file holds.")] = Format.CHAIN,
+    out: Annotated[Path | None, typer.Option(help="A new file; standard output without.")] = None,
+) -> None:
+    """Write a certificate to a file or to standard output, byte for byte."""
+    if out is not None and str(out) != "-":
+        files.absent(out, "--out")
+    data = Rest().raw(f"/certificates/{ident}/download", format=kind.value)
+    files.deliver(data, out, binary=kind in {Format.PKCS7, Format.DER})
+
+
+@certificates.command("revoke")
+def certificates_revoke(ident: str, reason: str, comment: str = "", as_json: Json = False) -> None:
+    """Revoke a certificate, with a reason of RFC 5280 such as superseded."""
+    row = Rest().call("POST", f"/certificates/{ident}/revoke", {"reason": reason, "comment": comment})
+    say(f"{row['common_name']}: revocation {row['revocation']}.", row, as_json)
+
+
+@certificates.command("renew")
+def certificates_renew(
+    ident: str,
+    csr: Annotated[Path | None, typer.Option(help="A fresh request; without, the old one's key is used again.")] = None,
+    comment: str = "",
+    as_json: Json = False,
+) -> None:
+    """Order a replacement; nothing is revoked."""
+    body = {"comment": comment, **({"csr": files.request(csr)} if csr is not None else {})}
+    order = Rest().call("POST", f"/certificates/{ident}/renew", body)
+    say(f"Order {order['id']} is {order['state'].replace('_', ' ')}.", order, as_json)

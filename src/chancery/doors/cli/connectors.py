@@ -1,0 +1,172 @@
+"""Commands about CA types and connectors."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chancery.doors.cli import files
+from chancery.doors.cli.given import Secrets, Sets, pairs, secrets
+from chancery.doors.cli.output import Exit, Json, hint, say, show, stop
+from chancery.doors.cli.rest import Rest
+
+authorities = typer.Typer(no_args_is_help=True, help="The CA types.")
+connectors = typer.Typer(no_args_is_help=True, help="The accounts at CAs.")
+_FOLLOW = 30.0
+_COLUMNS = ("name", "authority", "status", "health", "environment", "team")
+Limit = Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")]
+
+
+@authorities.command("list")
+def authorities_list(as_json: Json = False) -> None:
+    """List the CA types, and those that cannot be used with the reason."""
+    whole = Rest().call("GET", "/authorities")
+    show(whole["items"], ("slug", "title", "proof", "powers"), whole, as_json)
+    if whole["broken"] and not as_json:
+        print("\nThese cannot be used:")
+        show(whole["broken"], ("slug", "reason"), whole, as_json)
+
+
+@authorities.command("fields")
+def authorities_fields(slug: str, as_json: Json = False) -> None:
+    """List the fields that a CA type's connectors and profiles have of their own."""
+    found = next((a for a in Rest().call("GET", "/authorities")["items"] if a["slug"] == slug), None)
+    if found is None:
+        stop(f"There is no CA type {slug!r}.", "`chancery authorities list` shows them.")
+    rows = [_field(found, part, name) for part in ("config", "profile") for name in found[part].get("properties", {})]
+    show(rows, ("name", "of", "given", "about"), rows, as_json)
+
+
+def _field(authority: dict[str, Any], part: str, name: str) -> dict[str, Any]:
+    schema = authority[part]
+    info, required = schema["properties"][name], name in schema.get("required", [])
+    secret = part == "config" and name in authority["secrets"]
+    given = "--secret" if secret else "--set" if part == "config" else "--product"
+    about = info.get("description") or info.get("title") or ""
+    return {"name": name, "of": "connector" if part == "config" else "profile", "given": given, "required": required,
+            "about": f"{about}{' (required)' if required else ''}"}  # fmt: skip
+
+
+@connectors.command("list")
+def connectors_list(authority: str = "", status: str = "", limit: Limit = 200, as_json: Json = False) -> None:
+    """List connectors."""
+    whole = Rest().listing("/connectors", limit, authority=authority, status=status)
+    show(whole["items"], _COLUMNS, whole, as_json)
+
+
+@connectors.command("show")
+def connectors_show(name: str, as_json: Json = False) -> None:
+    """Show a connector, without its secrets."""
+    row = Rest().find("connectors", name)
+    show([{"field": k, "value": v} for k, v in row.items()], ("field", "value"), row, as_json)
+
+
+@connectors.command("export")
+def connectors_export(
+    authority: str, out: Annotated[Path | None, typer.Option(help="A new file; standard output without.")] = None
+) -> None:
+    """Export the connectors of a CA type as CSV, without secrets."""
+    files.deliver(Rest().raw("/connectors.csv", authority=authority), out)
+
+
+@connectors.command("create")
+def connectors_create(
+    authority: str,
+    name: str,
+    values: Sets = None,
+    secret: Secrets = None,
+    team: str = "Operations",
+    environment: str = "Production",
+    as_json: Json = False,
+) -> None:
+    """Create a connector; `authorities fields` shows the fields of each type."""
+    common = {"authority": authority, "name": name, "team": team, "environment": environment}
+    made = Rest().call("POST", "/connectors", {**common, **pairs(values), **secrets(secret)})
+    say(f"Created {made['name']}.", made, as_json)
+
+
+@connectors.command("edit")
+def connectors_edit(name: str, values: Sets = None, secret: Secrets = None, as_json: Json = False) -> None:
+    """Change fields of a connector; the others keep their values."""
+    body, rest = {**pairs(values), **secrets(secret)}, Rest()
+    row = rest.find("connectors", name)
+    done = rest.call("PATCH", f"/connectors/{row['id']}", {"revision": row["revision"], **body})
+    say(f"{done['name']} is changed.", done, as_json)
+
+
+@connectors.command("test")
+def connectors_test(name: str, as_json: Json = False) -> None:
+    """Diagnose a connector, stage by stage."""
+    rest = Rest()
+    call = follow(rest, rest.call("POST", f"/connectors/{rest.find('connectors', name)['id']}/test"))
+    findings = call["result"].get("findings", [])
+    show(findings, ("stage", "level", "message", "evidence", "remedy"), call, as_json)
+    if call["state"] == "failed" or any(f["level"] == "failed" for f in findings):
+        stop(f"{name} does not work as it is.", call["result"].get("error", ""))
+
+
+@connectors.command("choices")
+def connectors_choices(name: str, field: str, as_json: Json = False) -> None:
+    """Ask the CA which values a field may have, such as products or organisations."""
+    rest = Rest()
+    ident = rest.find("connectors", name)["id"]
+    call = follow(rest, rest.call("POST", f"/connectors/{ident}/choices/{field}"))
+    if call["state"] == "failed":
+        stop(
+            f"The CA did not say: {call['result'].get('error', 'no reason was given')}",
+            f"Try `connectors test {name}`.",
+        )
+    show(call["result"].get("choices", []), ("value", "label"), call, as_json)
+
+
+def follow(rest: Rest, call: dict[str, Any]) -> dict[str, Any]:
+    """Return what a worker was asked to do when it is done; a worker that does not answer ends the command."""
+    deadline = time.monotonic() + _FOLLOW
+    while call["state"] in {"due", "running"} and time.monotonic() < deadline:
+        time.sleep(0.2)
+        call = rest.call("GET", f"/calls/{call['id']}")
+    if call["state"] in {"due", "running"}:
+        stop("No worker answered.", "Start one with `chancery worker`.", Exit.UNREACHABLE)
+    return call
+
+
+@connectors.command("activate")
+def connectors_activate(name: str, as_json: Json = False) -> None:
+    """Switch a connector on."""
+    rest = Rest()
+    done = rest.call("POST", f"/connectors/{rest.find('connectors', name)['id']}/activate")
+    say(f"{done['name']} is active.", done, as_json)
+
+
+@connectors.command("deactivate")
+def connectors_deactivate(name: str, as_json: Json = False) -> None:
+    """Switch a connector off; nothing is revoked."""
+    rest = Rest()
+    done = rest.call("POST", f"/connectors/{rest.find('connectors', name)['id']}/deactivate")
+    say(f"{done['name']} is inactive; {done['submissions_in_flight']} submissions are in flight.", done, as_json)
+
+
+@connectors.command("copy")
+def connectors_copy(name: str, new_name: str, as_json: Json = False) -> None:
+    """Copy a connector without its secrets."""
+    rest = Rest()
+    made = rest.call("POST", f"/connectors/{rest.find('connectors', name)['id']}/copy", {"name": new_name})
+    say(f"Created {made['name']}, inactive and without secrets.", made, as_json)
+
+
+@connectors.command("delete")
+def connectors_delete(name: str, *, preview: bool = False, as_json: Json = False) -> None:
+    """Delete a connector that nothing uses; --preview only says what stands in the way."""
+    rest = Rest()
+    row = rest.find("connectors", name)
+    if preview:
+        found = rest.call("GET", f"/connectors/{row['id']}/delete-preview")
+        show(found["blockers"], ("kind", "name", "reason"), found, as_json)
+        if not as_json:
+            hint(f"{found['certificates_no_longer_revocable']} certificates could no longer be revoked.")
+        return
+    rest.call("DELETE", f"/connectors/{row['id']}")
+    say(f"{row['name']} is deleted.", {"id": row["id"], "deleted": True}, as_json)

@@ -1,0 +1,39 @@
+"""Values that are given on the command line as name=value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chancery.doors.cli import files
+from chancery.doors.cli.output import Exit, stop
+
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="name=value; a list by commas, true and false for switches.")
+]
+Secrets = Annotated[list[str] | None, typer.Option("--secret", help="name=@file: the secret is read from a file.")]
+
+
+def pairs(given: list[str] | None, option: str = "--set") -> dict[str, Any]:
+    """Return name=value pairs; true and false are switches."""
+    found: dict[str, Any] = {}
+    for text in given or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            stop(f"{option} {text}: this is not name=value.", "Write name=value.", Exit.USAGE)
+        found[name] = {"true": True, "false": False}.get(value, value)
+    return found
+
+
+def secrets(given: list[str] | None) -> dict[str, str]:
+    """Return the secrets that files hold, by name."""
+    found = {}
+    for text in given or []:
+        name, _, value = text.partition("=")
+        if not value.startswith("@"):
+            remedy = f"Write {name}=@path (a command line shows in process lists)."
+            stop(f"--secret {name}: secrets are read from files.", remedy, Exit.USAGE)
+        found[name] = files.secret(Path(value[1:]), f"--secret {name}")
+    return found

@@ -1,0 +1,228 @@
+"""Commands about orders. A key that is made here never leaves this machine; an order is never placed twice."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chancery.doors.cli import files
+from chancery.doors.cli.output import Exit, Json, Stop, hint, minute, plain, say, show, stop
+from chancery.doors.cli.rest import Rest
+
+orders = typer.Typer(no_args_is_help=True, help="Requests for certificates.")
+_COLUMNS = ("id", "state", "common_name")
+_OPEN = frozenset({"awaiting_approval", "queued", "submitting", "pending"})
+_GROUP = 200
+_MOST_COMMON = 64
+_REQUEST = re.compile(
+    r"-----BEGIN (NEW )?CERTIFICATE REQUEST-----.*?-----END (NEW )?CERTIFICATE REQUEST-----", re.DOTALL
+)
+Told = Annotated[str, typer.Argument(help="The reason, or the CA's order number.")]
+Wait = Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for the certificate.")]
+
+
+@orders.command("create")
+def orders_create(
+    profile: str,
+    csr: Annotated[Path | None, typer.Option(help="File with the certificate request, PEM or DER; - reads it.")] = None,
+    new_key: Annotated[
+        str, typer.Option(help="Make a key here, for example EC-P256; it never leaves this machine.")
+    ] = "",
+    name: Annotated[
+        list[str] | None, typer.Option(help="With --new-key: a name for the certificate (repeatable).")
+    ] = None,
+    key_out: Annotated[Path, typer.Option(help="With --new-key: a new file for the key, mode 0600.")] = Path("key.pem"),
+    days: Annotated[int, typer.Option(min=0, help="Validity; 0 for the profile's.")] = 0,
+    comment: str = "",
+    idempotency_key: Annotated[str, typer.Option(help="Repeats an order with the key that it was placed with.")] = "",
+    wait: Wait = 0,
+    as_json: Json = False,
+) -> None:
+    """Place an order. If the network breaks, what is printed places the same order and never a second one."""
+    rest = Rest()
+    if bool(csr) == bool(new_key):
+        stop("Give either --csr or --new-key.", "--csr FILE, or --new-key EC-P256 --name www.example.com.", Exit.USAGE)
+    key = idempotency_key or str(uuid.uuid4())
+    more = {**({"validity_days": days} if days else {}), **({"comment": comment} if comment else {})}
+    if csr is not None:
+        order = {"profile": profile, "csr": files.request(csr), **more}
+        _show(_place(rest, order, key, wait, f"the same command and --idempotency-key {key}"), wait, as_json)
+        return
+    _show(_with_new_key(rest, {"profile": profile, **more}, key, (new_key, name or [], key_out), wait), wait, as_json)
+
+
+def _say_why(order: dict[str, Any], as_json: bool) -> None:
+    if order["reason"] and not as_json:
+        print(plain(order["reason"]))
+
+
+def _with_new_key(
+    rest: Rest, order: dict[str, Any], key: str, wanted: tuple[str, list[str], Path], wait: int
+) -> dict[str, Any]:
+    label, names, key_out = wanted
+    state = key_out.with_name(f"{key_out.name}.order")
+    files.absent(key_out, "--key-out")
+    files.absent(state, "--key-out")
+    private, order["csr"] = _new_request(label, names)
+    files.make(key_out, private, "--key-out")
+    files.make(state, json.dumps({"order": order, "idempotency_key": key}, indent=2).encode(), "--key-out")
+    try:
+        made = _place(rest, order, key, wait, f"`chancery orders resume {state}`")
+    except Stop as stopped:
+        if stopped.settled:
+            state.unlink()
+            key_out.unlink()
+            hint(f"          No order was placed, so the new key {key_out} was removed.")
+        raise
+    state.unlink()
+    return made
+
+
+@orders.command("resume")
+def orders_resume(
+    file: Annotated[Path, typer.Argument(help="The .order file beside the key.")],
+    wait: Wait = 0,
+    as_json: Json = False,
+) -> None:
+    """Place an order again whose answer never came; the server knows whether it has it already."""
+    try:
+        saved = json.loads(files.text(file, "FILE"))
+        order, key = dict(saved["order"]), str(saved["idempotency_key"])
+    except (ValueError, KeyError, TypeError):
+        stop(f"{file} is not what `orders create --new-key` leaves.", "Give the .order file.", Exit.USAGE)
+    made = _place(Rest(), order, key, wait, f"`chancery orders resume {file}`")
+    file.unlink()
+    _show(made, wait, as_json)
+
+
+def _place(rest: Rest, order: dict[str, Any], key: str, wait: int, again: str) -> dict[str, Any]:
+    headers = {"Idempotency-Key": key, **({"Prefer": f"wait={wait}"} if wait else {})}
+    try:
+        made: dict[str, Any] = rest.call("POST", "/orders", order, headers=headers)
+    except Stop as stopped:
+        if not stopped.settled:
+            hint(f"          It may have been placed. Repeat it with {again}: there will be one order.")
+        raise
+    return made
+
+
+def _show(order: dict[str, Any], wait: int, as_json: bool) -> None:
+    show([order], _COLUMNS, order, as_json)
+    _say_why(order, as_json)
+    if wait and order["state"] in _OPEN:
+        raise Stop(Exit.STILL_OPEN)
+    if order["state"] not in {*_OPEN, "issued"}:
+        raise Stop(Exit.REFUSED, settled=True)
+
+
+def _new_request(label: str, names: list[str]) -> tuple[bytes, str]:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    from chancery.core import csr, keys, pem
+    from chancery.core.errors import Invalid
+    from chancery.core.names import parse_name
+
+    if label not in keys.available_key_labels() or not names:
+        known = ", ".join(keys.available_key_labels())
+        stop(f"--new-key {label} needs a known kind and --name.", f"Kinds: {known}.", Exit.USAGE)
+    key = keys.generate(label)
+    try:
+        parsed = [parse_name(n) for n in names]
+    except Invalid as error:
+        stop(f"--name: {error}", "Write host names, addresses of hosts or mailboxes.", Exit.USAGE)
+    # A common name has 64 characters at most (RFC 5280, appendix A.1); the names themselves are not limited by it.
+    built = csr.build(key, parsed, next((n for n in names if len(n) <= _MOST_COMMON), ""))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private, pem.encode("CERTIFICATE REQUEST", built)
+
+
+@orders.command("batch")
+def orders_batch(
+    profile: str,
+    file: Annotated[Path, typer.Argument(help="Certificate requests as PEM, one after the other; - reads them.")],
+    run: Annotated[str, typer.Option(help="Repeats a run: what it has placed already is not placed again.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Place an order for each request of a file; one line says what became of each."""
+    found = [match[0] for match in _REQUEST.finditer(files.text(file, "FILE"))]
+    if not found:
+        stop(f"{file}: there is no certificate request in it.", "Give PEM files, one after the other.", Exit.USAGE)
+    rest, run = Rest(), run or uuid.uuid4().hex
+    hint(f"Run {run}: {len(found)} orders.")
+    items = [{"profile": profile, "csr": csr, "idempotency_key": f"{run}-{n}"} for n, csr in enumerate(found, 1)]
+    results: list[dict[str, Any]] = []
+    for start in range(0, len(items), _GROUP):
+        results += _group(rest, items[start : start + _GROUP], start, run, as_json)
+    if as_json:
+        print(json.dumps({"run": run, "results": results}, indent=2))
+    if any("problem" in result for result in results):
+        raise Stop(Exit.REFUSED, settled=True)
+
+
+def _group(
+    rest: Rest,
+    items: list[dict[str, str]],
+    start: int,
+    run: str,
+    as_json: bool,
+) -> list[dict[str, Any]]:
+    try:
+        answered: list[dict[str, Any]] = rest.call("POST", "/orders/batch", {"orders": items})["results"]
+    except Stop as stopped:
+        if not stopped.settled:
+            hint(f"          Repeat the command with --run {run}: what was placed is not placed again.")
+        raise
+    for number, result in enumerate(answered, start + 1):
+        if not as_json:
+            print(plain(f"{number} {result['status']} {result.get('id') or result['problem']['detail']}"))
+    return answered
+
+
+@orders.command("list")
+def orders_list(
+    state: str = "",
+    search: Annotated[str, typer.Option(help="Beginning of a name.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List orders, newest first."""
+    whole = Rest().listing("/orders", limit, state=state, search=search)
+    show(whole["items"], _COLUMNS, whole, as_json)
+
+
+@orders.command("show")
+def orders_show(ident: str, as_json: Json = False) -> None:
+    """Show an order with its timeline."""
+    order = Rest().call("GET", f"/orders/{ident}")
+    if not as_json:
+        show([order], _COLUMNS, order, as_json=False)
+        _say_why(order, as_json)
+        print()
+    lines = [{**line, "at": minute(line["at"])} for line in order["timeline"]]
+    show(lines, ("at", "kind", "actor", "text"), order, as_json)
+
+
+def _command(name: str, about: str, field: str = "") -> None:
+    def act(ident: str, body: Any, *, as_json: bool) -> None:
+        order = Rest().call("POST", f"/orders/{ident}/{name}", body)
+        say(f"{order['common_name']} is {order['state'].replace('_', ' ')}.", order, as_json)
+
+    def bare(ident: str, as_json: Json = False) -> None:
+        act(ident, None, as_json=as_json)
+
+    def told(ident: str, text: Told, as_json: Json = False) -> None:
+        act(ident, {field: text}, as_json=as_json)
+
+    orders.command(name, help=about)(told if field else bare)
+
+
+_command("approve", "Let a held order go ahead.")
+_command("deny", "Refuse a held order, with a reason.", "reason")
+_command("cancel", "Withdraw an order, at the CA too where it can.")
+_command("adopt", "Settle an unknown outcome by the CA's order number.", "reference")
+_command("give-up", "End an order whose outcome stays unknown, with a reason.", "reason")

@@ -1,0 +1,93 @@
+"""What the command line prints: tables for people, the API's JSON for programs, one clear sentence when it ends badly."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.control import strip_control_codes
+from rich.table import Table
+from rich.text import Text
+
+Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
+
+
+class Exit(IntEnum):
+    """What the exit status says."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    UNAUTHENTICATED = 4
+    STILL_OPEN = 5
+
+
+EXITS = {
+    Exit.DONE: "Done.",
+    Exit.REFUSED: "Refused, or it ended badly; what is wrong and what to do stands on standard error.",
+    Exit.USAGE: "The command was not written as it should be, or a file on this machine cannot be used.",
+    Exit.UNREACHABLE: "The server cannot be reached, or broke off; `orders resume` and `--run` repeat without doubling.",
+    Exit.UNAUTHENTICATED: "There is no API token, or the server does not know it.",
+    Exit.STILL_OPEN: "The order was placed and had not ended when the time given with --wait was over.",
+}
+
+
+class Stop(SystemExit):
+    """The end of a command; `settled` says that the server has answered, so nothing is left open."""
+
+    def __init__(self, code: Exit, *, settled: bool = False) -> None:
+        super().__init__(int(code))
+        self.settled = settled
+
+
+def stop(text: str, remedy: str = "", code: Exit = Exit.REFUSED, *, settled: bool = False) -> NoReturn:
+    """Print what is wrong and what to do on standard error, and end."""
+    print(f"chancery: {plain(text)}", file=sys.stderr)
+    if remedy:
+        print(f"          {plain(remedy)}", file=sys.stderr)
+    raise Stop(code, settled=settled)
+
+
+def hint(text: str) -> None:
+    """Say something beside the result, on standard error."""
+    print(plain(text), file=sys.stderr)
+
+
+def plain(text: str) -> str:
+    """Return text that cannot steer a terminal; it may come from a CA."""
+    return strip_control_codes(text.replace("\x1b", ""))
+
+
+def show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], whole: Any, as_json: bool) -> None:
+    """Print rows as a table for people, no wider than the terminal (80 columns in a pipe), or `whole` as JSON."""
+    if as_json:
+        print(json.dumps(whole, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " ").upper(), overflow="fold", no_wrap=column in {"id", "state", "at"})
+    for row in rows:
+        table.add_row(*[Text(plain(_cell(row.get(column)))) for column in columns])
+    Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+def say(text: str, whole: Any, as_json: bool) -> None:
+    """Print one sentence, or `whole` as JSON."""
+    print(json.dumps(whole, indent=2) if as_json else plain(text))
+
+
+def minute(moment: str | None) -> str:
+    """Return a moment of the API as people read it, to the minute, in UTC."""
+    return (moment or "")[:16].replace("T", " ")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)

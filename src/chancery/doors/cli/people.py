@@ -1,0 +1,192 @@
+"""Commands about people, teams, environments and one's own API tokens."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chancery.doors.cli import files
+from chancery.doors.cli.output import Exit, Json, minute, say, show, stop
+from chancery.doors.cli.rest import Rest
+
+people = typer.Typer(no_args_is_help=True, help="Who may do what.")
+teams = typer.Typer(no_args_is_help=True, help="Who owns connectors, profiles and orders.")
+environments = typer.Typer(no_args_is_help=True, help="Production, QA, Development, …")
+tokens = typer.Typer(no_args_is_help=True, help="Your own API tokens.")
+Roles = Annotated[
+    list[str] | None,
+    typer.Option("--role", help="ROLE, ROLE@TEAM, ROLE@TEAM/ENVIRONMENT or ROLE@/ENVIRONMENT (repeatable)."),
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="File with the one-time password; without, one is made and printed.")
+]
+
+
+def whoami(as_json: Json = False) -> None:
+    """Say as whom the API token acts, and what it may do."""
+    me = Rest().call("GET", "/me")
+    show([{"field": k, "value": v} for k, v in me.items() if k != "grants"], ("field", "value"), me, as_json)
+
+
+@people.command("list")
+def people_list(
+    limit: Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")] = 200, as_json: Json = False
+) -> None:
+    """List people with their roles."""
+    rest = Rest()
+    whole = rest.listing("/users", limit)
+    names = {} if as_json else _names(rest)
+    rows = [{**u, "active": u["is_active"], "roles": [_shown(g, names) for g in u["grants"]]} for u in whole["items"]]
+    show(rows, ("username", "full_name", "active", "roles"), whole, as_json)
+
+
+@people.command("roles")
+def people_roles(as_json: Json = False) -> None:
+    """List the roles and what each may do."""
+    whole = Rest().call("GET", "/roles")
+    show(whole["items"], ("name", "permissions"), whole, as_json)
+
+
+@people.command("add")
+def people_add(
+    username: str,
+    role: Roles = None,
+    full_name: str = "",
+    password_file: PasswordFile = None,
+    as_json: Json = False,
+) -> None:
+    """Add a person; the one-time password must be changed at the first login."""
+    rest, password = Rest(), _password(password_file)
+    body = {"username": username, "full_name": full_name, "password": password, "grants": _grants(rest, role)}
+    made = rest.call("POST", "/users", body)
+    _tell(f"Added {made['username']}.", made, password_file, password, as_json=as_json)
+
+
+@people.command("grant")
+def people_grant(username: str, role: Roles = None, as_json: Json = False) -> None:
+    """Replace a person's roles by those given; without any, the person has none left."""
+    rest = Rest()
+    grants = _grants(rest, role)
+    done = rest.call("PUT", f"/users/{rest.find('users', username)['id']}/grants", {"grants": grants})
+    say(f"{done['username']} has {len(grants)} roles.", done, as_json)
+
+
+@people.command("disable")
+def people_disable(username: str, as_json: Json = False) -> None:
+    """Keep a person out, at once and with all their tokens."""
+    rest = Rest()
+    done = rest.call("POST", f"/users/{rest.find('users', username)['id']}/disable")
+    say(f"{done['username']} is kept out.", done, as_json)
+
+
+@people.command("reset-password")
+def people_reset_password(username: str, password_file: PasswordFile = None, as_json: Json = False) -> None:
+    """Give a person a new one-time password."""
+    rest, password = Rest(), _password(password_file)
+    done = rest.call("POST", f"/users/{rest.find('users', username)['id']}/password", {"password": password})
+    _tell(f"{done['username']} has a new one-time password.", done, password_file, password, as_json=as_json)
+
+
+def _password(file: Path | None) -> str:
+    return secrets.token_urlsafe(15) if file is None else files.secret(file, "--password-file")
+
+
+def _tell(text: str, user: dict[str, Any], file: Path | None, password: str, *, as_json: bool) -> None:
+    # Only what was made here is printed: whoever wrote a file knows what stands in it.
+    told = {"one_time_password": password} if file is None else {}
+    say(f"{text} The one-time password is {password}" if told else text, {**user, **told}, as_json)
+
+
+def _names(rest: Rest) -> dict[tuple[str, int], str]:
+    kinds = ("teams", "environments")
+    return {(kind, i["id"]): i["name"] for kind in kinds for i in rest.call("GET", f"/{kind}")["items"]}
+
+
+def _shown(grant: dict[str, Any], names: dict[tuple[str, int], str]) -> str:
+    team = names.get(("teams", grant["team"]), "")
+    environment = names.get(("environments", grant["environment"]), "")
+    place = f"{team}/{environment}" if environment else team
+    return f"{grant['role']}@{place}" if place else str(grant["role"])
+
+
+def _grants(rest: Rest, given: list[str] | None) -> list[dict[str, Any]]:
+    ids = {(kind, name): ident for (kind, ident), name in _names(rest).items()} if given else {}
+    return [_grant(text, ids) for text in given or []]
+
+
+def _grant(text: str, ids: dict[tuple[str, str], int]) -> dict[str, Any]:
+    role, _, place = text.partition("@")
+    team, _, environment = place.partition("/")
+    found: dict[str, Any] = {"role": role, "team": None, "environment": None}
+    for kind, name in (("teams", team), ("environments", environment)):
+        if name and (kind, name) not in ids:
+            known = ", ".join(sorted(n for k, n in ids if k == kind))
+            stop(f"--role {text}: there is no {kind[:-1]} {name!r}.", f"Choose one of: {known}.", Exit.USAGE)
+        if name:
+            found[kind[:-1]] = ids[kind, name]
+    return found
+
+
+@teams.command("list")
+def teams_list(as_json: Json = False) -> None:
+    """List teams."""
+    whole = Rest().call("GET", "/teams")
+    show(whole["items"], ("id", "name"), whole, as_json)
+
+
+@teams.command("add")
+def teams_add(name: str, as_json: Json = False) -> None:
+    """Add a team."""
+    made = Rest().call("POST", "/teams", {"name": name})
+    say(f"Added {made['name']}.", made, as_json)
+
+
+@environments.command("list")
+def environments_list(as_json: Json = False) -> None:
+    """List environments."""
+    whole = Rest().call("GET", "/environments")
+    show(whole["items"], ("id", "name", "is_production"), whole, as_json)
+
+
+@environments.command("add")
+def environments_add(name: str, *, production: bool = False, as_json: Json = False) -> None:
+    """Add an environment."""
+    made = Rest().call("POST", "/environments", {"name": name, "is_production": production})
+    say(f"Added {made['name']}.", made, as_json)
+
+
+@tokens.command("list")
+def tokens_list(as_json: Json = False) -> None:
+    """List your own API tokens."""
+    whole = Rest().call("GET", "/tokens")
+    times = ("created_at", "expires_at", "revoked_at")
+    rows = [{**t, **{n.removesuffix("_at"): minute(t[n])[:10] for n in times}} for t in whole["items"]]
+    show(rows, ("id", "name", "hint", "created", "expires", "revoked"), whole, as_json)
+
+
+@tokens.command("create")
+def tokens_create(
+    name: str,
+    days: Annotated[int, typer.Option(min=1, help="How long it lives.")] = 90,
+    out: Annotated[Path | None, typer.Option(help="A new file for it, mode 0600; without, it is printed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an API token; it is shown this once."""
+    if out is not None:
+        files.absent(out, "--out")
+    made = Rest().call("POST", "/tokens", {"name": name, "days": days})
+    if out is None:
+        say(made["token"], made, as_json)
+        return
+    files.make(out, f"{made.pop('token')}\n".encode(), "--out")
+    say(f"{made['name']} is in {out}.", made, as_json)
+
+
+@tokens.command("revoke")
+def tokens_revoke(ident: int, as_json: Json = False) -> None:
+    """End one of your own API tokens, at once."""
+    Rest().call("DELETE", f"/tokens/{ident}")
+    say(f"Token {ident} is ended.", {"id": ident, "revoked": True}, as_json)

@@ -1,0 +1,69 @@
+"""Commands about profiles."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from chancery.doors.cli.given import Sets, pairs
+from chancery.doors.cli.output import Json, say, show
+from chancery.doors.cli.rest import Rest
+
+profiles = typer.Typer(no_args_is_help=True, help="What may be asked.")
+_LISTS = frozenset({"key_types", "name_kinds", "name_suffixes"})
+_NUMBERS = frozenset({"max_names", "validity_days", "validity_days_max"})
+Products = Annotated[
+    list[str] | None, typer.Option("--product", help="name=value for the CA type's own fields (`authorities fields`).")
+]
+
+
+@profiles.command("list")
+def profiles_list(
+    limit: Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")] = 200, as_json: Json = False
+) -> None:
+    """List profiles."""
+    whole = Rest().listing("/profiles", limit)
+    show(whole["items"], ("name", "pool", "environment", "validity_days", "needs_approval"), whole, as_json)
+
+
+@profiles.command("show")
+def profiles_show(name: str, as_json: Json = False) -> None:
+    """Show a profile."""
+    row = Rest().find("profiles", name)
+    show([{"field": k, "value": v} for k, v in row.items()], ("field", "value"), row, as_json)
+
+
+@profiles.command("create")
+def profiles_create(
+    name: str,
+    connector: str,
+    values: Sets = None,
+    product: Products = None,
+    as_json: Json = False,
+) -> None:
+    """Create a profile that orders through a connector."""
+    rest = Rest()
+    body = {"name": name, "connector": rest.find("connectors", connector)["id"], "product": pairs(product, "--product")}
+    made = rest.call("POST", "/profiles", {**body, **_typed(values)})
+    say(f"Created {made['name']}.", made, as_json)
+
+
+@profiles.command("delete")
+def profiles_delete(name: str, as_json: Json = False) -> None:
+    """Delete a profile that no open order uses."""
+    rest = Rest()
+    row = rest.find("profiles", name)
+    rest.call("DELETE", f"/profiles/{row['id']}")
+    say(f"{row['name']} is deleted.", {"id": row["id"], "deleted": True}, as_json)
+
+
+def _typed(values: list[str] | None) -> dict[str, Any]:
+    """Return values as the API has them: whole numbers and lists by the field's name."""
+    found = pairs(values)
+    for name, value in found.items():
+        if name in _NUMBERS and isinstance(value, str) and value.isascii() and value.isdigit():
+            found[name] = int(value)
+        elif name in _LISTS and isinstance(value, str):
+            found[name] = [part.strip() for part in value.split(",") if part.strip()]
+    return found

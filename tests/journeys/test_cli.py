@@ -1,0 +1,503 @@
+"""The commands that speak REST, against a live server: what they print, what they leave, how they end."""
+
+import base64
+import hashlib
+import json
+import stat
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from typer.testing import CliRunner
+
+from chancery.apps.accounts import actions as people
+from chancery.doors.cli.main import app
+from chancery.doors.cli.output import EXITS, Exit
+from chancery.doors.cli.remote import GROUPS
+from tests.cast import digicert_values, request_pem
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def cli(cast, local, live_server, monkeypatch, tmp_path):
+    from chancery.apps.orders import grouping
+
+    monkeypatch.setenv("CHANCERY_URL", live_server.url)
+    monkeypatch.setenv("CHANCERY_TOKEN", people.create_token(cast.ada, "test")[1])
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield run
+    grouping.close()
+
+
+def run(*command, code=0, stdin=None):
+    done = CliRunner().invoke(app, list(map(str, command)), input=stdin)
+    assert done.exit_code == code, (command, done.output, done.exception)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+def data(cli, *command, code=0):
+    return json.loads(cli(*command, "--json", code=code).stdout)
+
+
+def issue(cli, engine, *command):
+    from chancery.apps.orders.models import Order
+
+    made = data(cli, "orders", "create", "Internal", *command)
+    engine.until(lambda: Order.objects.get(pk=made["id"]).state == "issued")
+    return data(cli, "orders", "show", made["id"])
+
+
+# How it ends
+
+
+def test_every_exit_status_is_explained():
+    assert set(EXITS) == set(Exit)
+
+
+def test_a_refusal_is_a_sentence_with_a_remedy(cli):
+    done = cli("orders", "list", "--state", "lost", code=Exit.REFUSED)
+    assert "state" in done.stderr
+    assert "outcome_unknown" in done.stderr
+    assert done.stdout == ""
+
+
+def test_no_token(cli, monkeypatch):
+    monkeypatch.delenv("CHANCERY_TOKEN")
+    assert "CHANCERY_TOKEN_FILE" in cli("whoami", code=Exit.UNAUTHENTICATED).stderr
+    monkeypatch.setenv("CHANCERY_TOKEN", "chy_wrong")
+    assert "unknown, expired or revoked" in cli("whoami", code=Exit.UNAUTHENTICATED).stderr
+    monkeypatch.setenv("CHANCERY_TOKEN", "zwei Wörter")
+    cli("whoami", code=Exit.UNAUTHENTICATED)
+
+
+def test_the_token_file(cli, monkeypatch, tmp_path):
+    import os
+
+    file = tmp_path / "token"
+    file.write_text(os.environ["CHANCERY_TOKEN"] + "\n")
+    monkeypatch.delenv("CHANCERY_TOKEN")
+    monkeypatch.setenv("CHANCERY_TOKEN_FILE", str(file))
+    assert data(cli, "whoami")["name"] == "ada"
+    file.write_bytes(b"\xff\xfe")
+    assert "UTF-8" in cli("whoami", code=Exit.USAGE).stderr
+    file.unlink()
+    assert "No such file" in cli("whoami", code=Exit.USAGE).stderr
+    monkeypatch.setenv("CHANCERY_TOKEN_FILE", str(tmp_path))
+    assert "directory" in cli("whoami", code=Exit.USAGE).stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://[", "ftp://x", "nonsense"])
+def test_no_server(cli, monkeypatch, url):
+    monkeypatch.setenv("CHANCERY_URL", url)
+    assert "CHANCERY_URL" in cli("whoami", code=Exit.UNREACHABLE).stderr
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (302, b""), (404, b"[]"), (502, b'"no"')])
+def test_another_server(cli, monkeypatch, status, body):
+    with answering(status, body) as url:
+        monkeypatch.setenv("CHANCERY_URL", url)
+        cli("whoami", code=Exit.UNREACHABLE)
+
+
+class answering:  # noqa: N801  reads as a sentence
+    """A server that answers everything alike, or breaks off where the status is 0."""
+
+    def __init__(self, status, body=b""):
+        class Handler(BaseHTTPRequestHandler):
+            def _any(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if status:
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+                self.close_connection = True
+
+            do_GET = do_POST = _any
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+# Tables and JSON
+
+
+LISTS = [
+    ("authorities", "list"), ("authorities", "fields", "digicert"), ("connectors", "list"), ("connectors", "show", "Local"),
+    ("profiles", "list"), ("profiles", "show", "Internal"), ("orders", "list"), ("certificates", "list"),
+    ("people", "list"), ("people", "roles"), ("teams", "list"), ("environments", "list"), ("tokens", "list"),
+    ("audit", "list"), ("whoami",),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", LISTS, ids=" ".join)
+def test_tables_fit_a_terminal_and_json_is_json(cli, cast, command):
+    from chancery.apps.orders.place import PlaceOrder, place
+
+    place(cast.rob, PlaceOrder("Internal", request_pem(f"{'very-long.name.of.it.' * 2}example.com")))
+    table = cli(*command).stdout
+    assert table.strip()
+    assert max(map(len, table.splitlines())) <= 80
+    assert data(cli, *command)
+
+
+def test_every_command_has_help_and_json():
+    files = {"export", "download"}
+    for name, group in GROUPS.items():
+        for command in group.registered_commands:
+            label = command.name or command.callback.__name__
+            told = CliRunner().invoke(app, [name, label, "--help"], env={"COLUMNS": "200"}).output
+            assert "Usage" in told
+            assert "--json" in told or label in files, f"{name} {label}"
+
+
+def test_what_steers_a_terminal_is_not_printed(cli, monkeypatch):
+    page = {"items": [{"id": "1", "state": "\x1b[31m[red]x\x07", "common_name": "[/]"}], "next": ""}
+    with answering(200, json.dumps(page).encode()) as url:
+        monkeypatch.setenv("CHANCERY_URL", url)
+        printed = cli("orders", "list").stdout
+    assert "\x1b" not in printed
+    assert "\x07" not in printed
+    assert "[red]x" in printed
+    assert "[/]" in printed
+
+
+# Files
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00"])
+def test_a_request_that_cannot_be_read(cli, tmp_path, content):
+    file = tmp_path / "csr"
+    if content is not None:
+        file.write_bytes(content)
+    assert str(file) in cli("orders", "create", "Internal", "--csr", file, code=Exit.USAGE).stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("api_key=plain", "files"),
+        ("api_key=@none", "No such file"),
+        ("api_key=@empty", "empty"),
+        ("api_key=@.", "directory"),
+    ],
+)
+def test_a_secret_that_cannot_be_read(cli, tmp_path, given, named):
+    (tmp_path / "empty").write_text("\n")
+    done = cli("connectors", "create", "digicert", "X", "--secret", given, code=Exit.USAGE)
+    assert named in done.stderr
+    assert "plain" not in done.stderr
+    cli("connectors", "create", "digicert", "X", "--set", "nothing", code=Exit.USAGE)
+
+
+def test_requests_in_every_form(cli, tmp_path):
+    text = request_pem("form.example.com")
+    (tmp_path / "pem").write_text(text)
+    (tmp_path / "der").write_bytes(base64.b64decode("".join(text.splitlines()[1:-1])))
+    assert data(cli, "orders", "create", "Internal", "--csr", "pem")["common_name"] == "form.example.com"
+    assert data(cli, "orders", "create", "Internal", "--csr", "der")["common_name"] == "form.example.com"
+    piped = cli("orders", "create", "Internal", "--csr", "-", "--json", stdin=text)
+    assert json.loads(piped.stdout)["common_name"] == "form.example.com"
+
+
+def test_a_key_is_made_here_and_fits(cli, engine, tmp_path):
+    whole = issue(cli, engine, "--new-key", "EC-P256", "--name", "new.example.com", "--key-out", "k.pem")
+    key = tmp_path / "k.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert not (tmp_path / "k.pem.order").exists()
+    ident = whole["certificate"]
+    for kind in ("pem", "chain", "pkcs7", "der"):
+        cli("certificates", "download", ident, "--format", kind, "--out", f"c.{kind}")
+    leaf = x509.load_der_x509_certificate((tmp_path / "c.der").read_bytes())
+    assert leaf.public_key() == load_pem_private_key(key.read_bytes(), None).public_key()
+    assert (tmp_path / "c.pem").read_bytes() == cli("certificates", "download", ident, "--format", "pem").stdout_bytes
+    assert cli("certificates", "download", ident, "--format", "der").stdout_bytes == (tmp_path / "c.der").read_bytes()
+    assert (tmp_path / "c.chain").read_text().startswith((tmp_path / "c.pem").read_text())
+    assert "already" in cli("certificates", "download", ident, "--out", "c.pem", code=Exit.USAGE).stderr
+    cli("certificates", "download", ident, "--format", "p12", code=Exit.USAGE)
+
+
+@pytest.mark.parametrize("made", ["k.pem", "k.pem.order"])
+def test_a_file_in_the_way_is_said_before_anything_is_ordered(cli, tmp_path, made):
+    (tmp_path / made).write_text("mine")
+    command = ("orders", "create", "Internal", "--new-key", "EC-P256", "--name", "x.example.com", "--key-out", "k.pem")
+    assert "already" in cli(*command, code=Exit.USAGE).stderr
+    assert (tmp_path / made).read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == [made]
+    assert data(cli, "orders", "list")["items"] == []
+
+
+def test_a_name_too_long_for_a_common_name(cli):
+    name = f"{'a' * 60}.{'b' * 60}.example.com"
+    assert data(cli, "orders", "create", "Internal", "--new-key", "EC-P256", "--name", name)["names"] == [name]
+
+
+@pytest.mark.parametrize("name", ["a b", "-", "x..y"])
+def test_a_name_that_is_none(cli, tmp_path, name):
+    cli("orders", "create", "Internal", "--new-key", "EC-P256", "--name", name, code=Exit.USAGE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there(cli):
+    command = (
+        "orders",
+        "create",
+        "Internal",
+        "--new-key",
+        "EC-P256",
+        "--name",
+        "x.example.com",
+        "--key-out",
+        "no/k.pem",
+    )
+    assert "folder" in cli(*command, code=Exit.USAGE).stderr
+    assert data(cli, "orders", "list")["items"] == []
+
+
+def test_a_refused_order_leaves_no_key(cli, tmp_path):
+    command = ("orders", "create", "Nobody", "--new-key", "EC-P256", "--name", "x.example.com")
+    assert "removed" in cli(*command, code=Exit.REFUSED).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_order_whose_answer_is_lost_is_resumed(cli, monkeypatch, live_server, tmp_path):
+    command = ("orders", "create", "Internal", "--new-key", "EC-P256", "--name", "lost.example.com")
+    with answering(0) as url:
+        monkeypatch.setenv("CHANCERY_URL", url)
+        assert "orders resume key.pem.order" in cli(*command, code=Exit.UNREACHABLE).stderr
+    state = tmp_path / "key.pem.order"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+    assert "PRIVATE KEY" not in state.read_text()
+    monkeypatch.setenv("CHANCERY_URL", live_server.url)
+    saved = state.read_bytes()
+    first = data(cli, "orders", "resume", "key.pem.order")
+    state.write_bytes(saved)
+    assert data(cli, "orders", "resume", "key.pem.order")["id"] == first["id"]
+    assert not state.exists()
+    state.write_text("{}")
+    cli("orders", "resume", "key.pem.order", code=Exit.USAGE)
+
+
+def test_a_repeated_order_is_the_same(cli, monkeypatch, live_server, tmp_path):
+    (tmp_path / "csr").write_text(request_pem("again.example.com"))
+    with answering(503, b'{"detail": "away", "errors": []}') as url:
+        monkeypatch.setenv("CHANCERY_URL", url)
+        told = cli("orders", "create", "Internal", "--csr", "csr", code=Exit.UNREACHABLE).stderr
+    key = told.partition("--idempotency-key ")[2].partition(":")[0]
+    monkeypatch.setenv("CHANCERY_URL", live_server.url)
+    command = ("orders", "create", "Internal", "--csr", "csr", "--idempotency-key", key)
+    assert data(cli, *command)["id"] == data(cli, *command)["id"]
+    cli("orders", "create", "Internal", code=Exit.USAGE)
+    cli("orders", "create", "Internal", "--new-key", "ROT13", "--name", "x.example.com", code=Exit.USAGE)
+
+
+def test_waiting_in_vain(cli, tmp_path):
+    (tmp_path / "csr").write_text(request_pem("held.example.com"))
+    made = cli("orders", "create", "Careful", "--csr", "csr", "--wait", "1", code=Exit.STILL_OPEN)
+    assert "awaiting_approval" in made.stdout
+
+
+# Batches
+
+
+def test_a_batch_has_a_line_for_each(cli, tmp_path):
+    texts = [request_pem(f"b{i}.example.com") for i in range(3)]
+    bad = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
+    (tmp_path / "all").write_text("text before\n" + texts[0] + texts[1] + bad + texts[2])
+    done = cli("orders", "batch", "Internal", "all", "--run", "r1", code=Exit.REFUSED)
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [["1", "201"], ["2", "201"], ["3", "422"], ["4", "201"]]
+    again = json.loads(cli("orders", "batch", "Internal", "all", "--run", "r1", "--json", code=Exit.REFUSED).stdout)
+    assert [r["status"] for r in again["results"]] == [200, 200, 422, 200]
+    assert again["results"][0]["id"] == lines[0].split()[2]
+    assert len(data(cli, "orders", "list")["items"]) == 3
+    (tmp_path / "none").write_text("nothing")
+    cli("orders", "batch", "Internal", "none", code=Exit.USAGE)
+
+
+def test_a_batch_that_breaks_off_says_how_to_go_on(cli, monkeypatch, tmp_path):
+    (tmp_path / "all").write_text(request_pem("off.example.com"))
+    with answering(0) as url:
+        monkeypatch.setenv("CHANCERY_URL", url)
+        told = cli("orders", "batch", "Internal", "all", "--run", "r9", code=Exit.UNREACHABLE).stderr
+    assert "--run r9" in told
+
+
+# Things by name
+
+
+def test_a_name_beyond_the_first_pages(cli, cast, local):
+    from chancery.apps.connectors.models import Connector
+    from chancery.apps.profiles import actions as profiles
+    from chancery.core.ids import new_id
+
+    twins = []
+    for number in range(230):
+        row = Connector.objects.get(pk=local.pk)
+        row.pk, row.name = new_id(row.created_at), f"A{number:03}"
+        twins.append(row)
+    Connector.objects.bulk_create(twins)
+    for number in range(205):
+        profiles.create(cast.ada, {"name": f"Internal {number}", "connector": "Local"})
+    assert data(cli, "connectors", "show", "A229")["name"] == "A229"
+    assert data(cli, "profiles", "show", "Internal 99")["name"] == "Internal 99"
+    assert data(cli, "connectors", "show", str(local.pk))["name"] == "Local"
+    assert len(data(cli, "connectors", "list", "--limit", "0")["items"]) == 231
+    assert len(data(cli, "connectors", "list", "--limit", "3")["items"]) == 3
+    assert "connectors list" in cli("connectors", "show", "Nobody", code=Exit.REFUSED).stderr
+    cli("connectors", "show", "00000000-0000-7000-8000-000000000000", code=Exit.REFUSED)
+
+
+def test_the_life_of_a_connector(cli, cast, simulator, engine, tmp_path):
+    values = digicert_values(simulator)
+    (tmp_path / "secret").write_text(values["api_key"] + "\n")
+    own = ("base_url", "allowed_networks", "reference_field_id", "skip_approval")
+    sets = [
+        part
+        for name in own
+        for part in ("--set", f"{name}={str(values[name]).lower() if name == 'skip_approval' else values[name]}")
+    ]
+    made = data(cli, "connectors", "create", "digicert", "Local", *sets, "--secret", "api_key=@secret")
+    assert "are called 'Local'" in cli("connectors", "show", "Local", code=Exit.REFUSED).stderr
+    ident = made["id"]
+    assert data(cli, "connectors", "edit", ident, "--set", "description=new")["description"] == "new"
+    assert "is inactive" in cli("connectors", "deactivate", ident).stdout
+    assert data(cli, "connectors", "activate", ident)["status"] == "active"
+    assert "without secrets" in cli("connectors", "copy", ident, "Twin").stdout
+    with working(engine):
+        findings = data(cli, "connectors", "test", ident)["result"]["findings"]
+        choices = data(cli, "connectors", "choices", ident, "product")["result"]["choices"]
+    assert findings
+    assert {"value", "label"} <= choices[0].keys()
+    csv = cli("connectors", "export", "digicert").stdout
+    assert len(csv.splitlines()) == 3
+    cli("connectors", "export", "digicert", "--out", "c.csv")
+    assert (tmp_path / "c.csv").read_bytes().decode() == csv.replace("\n", "\r\n").replace("\r\r", "\r")
+    cli("profiles", "create", "Ours", ident, "--product", "product=ssl_basic", "--product", "organization_id=112233",
+        "--set", "validity_days=30", "--set", "name_suffixes=example.com,example.org")  # fmt: skip
+    assert data(cli, "profiles", "show", "Ours")["name_suffixes"] == ["example.com", "example.org"]
+    assert "profile" in cli("connectors", "delete", ident, "--preview").stdout
+    assert "Ours" in cli("connectors", "delete", ident, code=Exit.REFUSED).stderr
+    cli("profiles", "delete", "Ours")
+    assert data(cli, "connectors", "delete", ident)["deleted"] is True
+    assert values["api_key"] not in json.dumps(data(cli, "audit", "list"))
+
+
+class working:  # noqa: N801  reads as a sentence
+    """A worker beside the command."""
+
+    def __init__(self, engine):
+        self.engine, self.stop = engine, threading.Event()
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        from django.db import connections
+
+        while not self.stop.is_set():
+            if not self.engine.worker.turn():
+                self.engine.worker._wait(0.02)
+        connections.close_all()
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+
+# Orders, certificates, people, the record
+
+
+def test_decisions_about_orders(cli, cast, tmp_path):
+    from chancery.apps.orders.place import PlaceOrder, place
+
+    held = [place(cast.rob, PlaceOrder("Careful", request_pem(f"d{i}.example.com"))).pk for i in range(3)]
+    assert "is queued" in cli("orders", "approve", held[0]).stdout
+    assert data(cli, "orders", "deny", held[1], "not needed")["reason"] == "not needed"
+    assert "is cancelled" in cli("orders", "cancel", held[2]).stdout
+    cli("orders", "give-up", held[2], "why", code=Exit.REFUSED)
+    cli("orders", "adopt", held[2], "4711", code=Exit.REFUSED)
+    assert "order.denied" in cli("orders", "show", held[1]).stdout
+
+
+def test_renewing_and_revoking(cli, engine, tmp_path):
+    (tmp_path / "csr").write_text(request_pem("r.example.com"))
+    ident = issue(cli, engine, "--csr", "csr")["certificate"]
+    assert data(cli, "certificates", "show", ident)["common_name"] == "r.example.com"
+    assert "r.example.com" in cli("certificates", "list", "--search", "r.ex").stdout
+    assert data(cli, "certificates", "renew", ident, "--csr", "csr")["state"] == "queued"
+    assert "Order" in cli("certificates", "renew", ident).stdout
+    assert "superseded" in cli("certificates", "revoke", ident, "boredom", code=Exit.REFUSED).stderr
+    assert "revocation requested" in cli("certificates", "revoke", ident, "superseded").stdout
+
+
+def test_people(cli, tmp_path):
+    made = data(cli, "people", "add", "grace", "--role", "requester@Operations", "--role", "auditor@/Production")
+    assert len(made["one_time_password"]) >= 20
+    assert [(g["role"], g["team"] is None) for g in made["grants"]] == [("requester", False), ("auditor", True)]
+    (tmp_path / "pw").write_text("a phrase of my own\n")
+    assert "phrase" not in cli("people", "reset-password", "grace", "--password-file", "pw").stdout
+    assert "one-time password is" in cli("people", "reset-password", "grace").stdout
+    assert "2 roles" in cli("people", "grant", "grace", "--role", "approver", "--role", "requester").stdout
+    listed = cli("people", "list").stdout
+    assert "grace" in listed
+    assert "kept out" in cli("people", "disable", "grace").stdout
+    assert "Operations" in cli("people", "grant", "grace", "--role", "x@Nowhere", code=Exit.USAGE).stderr
+    assert "requester" in cli("people", "grant", "grace", "--role", "king", code=Exit.REFUSED).stderr
+    cli("people", "disable", "nobody", code=Exit.REFUSED)
+    assert "last administrator" in cli("people", "disable", "ada", code=Exit.REFUSED).stderr
+    cli("teams", "add", "Night")
+    cli("environments", "add", "QA")
+    assert {t["name"] for t in data(cli, "teams", "list")["items"]} >= {"Night", "Operations"}
+
+
+def test_tokens(cli, monkeypatch, tmp_path):
+    made = data(cli, "tokens", "create", "ci")
+    cli("tokens", "create", "file", "--out", "t")
+    assert stat.S_IMODE((tmp_path / "t").stat().st_mode) == 0o600
+    assert (tmp_path / "t").read_text().startswith("chy_")
+    cli("tokens", "revoke", made["id"])
+    monkeypatch.setenv("CHANCERY_TOKEN", made["token"])
+    cli("whoami", code=Exit.UNAUTHENTICATED)
+    monkeypatch.delenv("CHANCERY_TOKEN")
+    monkeypatch.setenv("CHANCERY_TOKEN_FILE", "t")
+    assert data(cli, "whoami")["how"] == "token:file"
+
+
+def test_the_record_is_exported_byte_for_byte(cli, tmp_path):
+    from chancery.apps.audit.models import Entry
+
+    stored = b"".join(bytes(e.body) + b"\n" for e in Entry.objects.order_by("id"))
+    assert cli("audit", "export").stdout_bytes == stored
+    cli("audit", "export", "--out", "a")
+    assert hashlib.sha256((tmp_path / "a").read_bytes()).digest() == hashlib.sha256(stored).digest()
+    assert {e["action"] for e in data(cli, "audit", "list", "--action", "teams.create")["items"]} == {"teams.create"}
+
+
+def test_the_command_itself(cli):
+    done = subprocess.run(
+        [sys.executable, "-m", "chancery", "whoami", "--json"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, json.loads(done.stdout)["name"]) == (0, "ada")
+    assert Path(sys.executable).parent.joinpath("chancery").exists()
