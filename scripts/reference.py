@@ -9,13 +9,34 @@ from pathlib import Path
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 
 
+def pages() -> dict[str, str]:
+    """Return every page by its file name; Django must be set up."""
+    import json
+
+    from chancery.doors.api import reference as rest
+    from chancery.doors.api.api import api
+    from chancery.doors.cli import reference as cli
+    from chancery.settings import environment
+
+    description = api.get_openapi_schema()
+    return {
+        "settings.md": environment.reference(),
+        "rest.md": rest.reference(description),
+        "openapi.json": json.dumps(description, indent=1, ensure_ascii=False) + "\n",
+        "cli.md": cli.reference(),
+    }
+
+
 def main() -> None:
     """Write every page; the settings are read in a home that is thrown away."""
     with tempfile.TemporaryDirectory() as home:
-        os.environ["CHANCERY_HOME"] = home
-        from chancery.settings.environment import reference
+        os.environ.update(CHANCERY_HOME=home, DJANGO_SETTINGS_MODULE="chancery.settings")
+        import django
 
-        (PAGES / "settings.md").write_text(reference(), encoding="utf-8")
+        django.setup()
+        for name, text in pages().items():
+            (PAGES / name).write_text(text, encoding="utf-8")
 
 
-main()
+if __name__ == "__main__":
+    main()
