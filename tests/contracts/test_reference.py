@@ -16,7 +16,9 @@ def pages():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_what_the_code_says(pages, name):
-    assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == pages[name], "run .venv/bin/python scripts/reference.py"
+    assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == pages[name], (
+        "run .venv/bin/python scripts/reference.py"
+    )
 
 
 def test_no_page_is_forgotten(pages):
