@@ -69,3 +69,13 @@ def test_idempotency_key(call):
 def test_a_body_too_large_to_read(call):
     answer = call("POST", "/orders", b'"' + b"a" * (20 * 1024 * 1024 + 1) + b'"')
     assert (answer.status_code, answer["Content-Type"]) == (413, "application/problem+json")
+
+
+@pytest.mark.parametrize("profile", ["a\0b", "\ud800", "a" * 300_000])
+def test_orders_by_another_door(cast, local, profile):
+    from chancery.apps.orders.place import PlaceOrder, place
+    from chancery.core.errors import Invalid
+
+    with pytest.raises(Invalid) as caught:
+        place(cast.rob, PlaceOrder(profile, request_pem("a.example.com")))
+    assert [p.field for p in caught.value.problems] == ["profile"]

@@ -8,6 +8,7 @@ noted with `act.note`. A refusal is audited too, in a transaction of its own.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ from django.db import transaction
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
 from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.texts import check
 from chancery.core.clock import SYSTEM_CLOCK, Clock
 from chancery.core.errors import ChanceryError, NotPermitted
 
@@ -82,6 +84,7 @@ def action(
 
     def decorate(body: Callable[Concatenate[Act, P], R]) -> Callable[Concatenate[Actor, P], R]:
         REGISTRY[name] = permission
+        names = list(inspect.signature(body).parameters)[1:]
 
         @functools.wraps(body)
         def run(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -90,6 +93,7 @@ def action(
             try:
                 with transaction.atomic():
                     act.require()
+                    check({**dict(zip(names, args, strict=False)), **kwargs})
                     result = body(act, *args, **kwargs)
                     if not act.notes:
                         msg = f"the action {name} wrote no audit entry"

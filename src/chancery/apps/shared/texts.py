@@ -12,6 +12,9 @@ from typing import Any
 from chancery.core.errors import Invalid, Problem
 
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+MOST = 250_000
+"""Characters of any text at all; the longest that there is, a bundle of trusted certificates, has 200 000."""
+_PROBLEM_NAME = Problem("fields", "A field's name holds a control character.", "Leave it out.", "characters")
 _BREAK = re.compile("[\t\n\r]")
 
 
@@ -26,7 +29,7 @@ def clean(field: str, value: object, most: int, *, lines: bool = False, wanted: 
     if wanted and not text:
         raise Invalid.one(field, "This is missing.", wanted, "missing")
     if len(text) > most:
-        raise Invalid.one(field, f"This has {len(text)} characters; {most} is the most.", "Shorten it.", "too_long")
+        raise Invalid([_too_long(field, len(text), most)])
     if _UNFIT.search(text) or (not lines and _BREAK.search(text)):
         raise Invalid.one(field, "This holds a line break or a control character.", "Type it in anew.", "characters")
     return text
@@ -39,6 +42,25 @@ def unfit(values: Mapping[str, Any]) -> list[Problem]:
         for name, value in values.items()
         if _is_unfit(value)
     ]
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Raise `Invalid` with every field that no table could hold: by its characters, or by its length.
+
+    This is the common entry of all actions: whatever a field's own rules are, nothing worse gets as far as those.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat.update(value if isinstance(value, Mapping) else {name: value})
+    problems = unfit(flat)
+    problems += [_PROBLEM_NAME for name in flat if _is_unfit(name)]
+    problems += [_too_long(name, len(v), MOST) for name, v in flat.items() if isinstance(v, str) and len(v) > MOST]
+    if problems:
+        raise Invalid(problems)
+
+
+def _too_long(field: object, length: int, most: int) -> Problem:
+    return Problem(str(field)[:60], f"This has {length} characters; {most} is the most.", "Shorten it.", "too_long")
 
 
 def _is_unfit(value: Any) -> bool:

@@ -11,7 +11,7 @@ from chancery.apps.audit.models import Entry
 from chancery.apps.shared import action as actions
 from chancery.apps.shared.tests.looking import said
 from chancery.core.clock import ManualClock
-from chancery.core.errors import Conflict, NotPermitted
+from chancery.core.errors import Conflict, Invalid, NotPermitted
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -115,3 +115,13 @@ def test_a_permission_may_be_asked_for_beside_the_actions_own(cast, act):
     act(two, Permission.ORDER_VIEW)(cast.amy)
     with pytest.raises(NotPermitted):
         act(two, Permission.ORDER_VIEW)(cast.rob)
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\ud800", "a" * 300_000])
+def test_what_no_table_could_hold_is_refused_at_the_entry(cast, act, name):
+    with pytest.raises(Invalid) as caught:
+        act(add_team)(cast.ada, name=name)
+    assert [p.field for p in caught.value.problems] == ["name"]
+    assert not said("tests.act")
+    with pytest.raises(NotPermitted):
+        act(add_team)(cast.rob, name)

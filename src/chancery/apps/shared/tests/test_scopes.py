@@ -96,6 +96,8 @@ LISTINGS = {
     "connectors.listing": lambda a, t: connectors.listing(a, "local").items,
     "connectors.listing by status": lambda a, t: connectors.listing(a, "local", status="active").items,
     "connectors.listing by search": lambda a, t: connectors.listing(a, "local", search="Lo").items,
+    "connectors.listing_all": lambda a, t: connectors.listing_all(a).items,
+    "connectors.listing_all by name": lambda a, t: connectors.listing_all(a, name="Local").items,
     "connectors.overview": lambda a, t: [s for s in connectors.overview(a) if s.total],
     "profiles.visible_to": lambda a, t: list(profiles.visible_to(a)),
     "profiles.listing": lambda a, t: profiles.listing(a).items,

@@ -3,7 +3,8 @@
 import pytest
 
 from chancery.apps.shared.tests.looking import refused
-from chancery.apps.shared.texts import clean, unfit
+from chancery.apps.shared.texts import MOST, check, clean, unfit
+from chancery.core.errors import Invalid
 
 pytestmark = pytest.mark.django_db
 
@@ -46,3 +47,19 @@ def test_several_lines_where_they_belong_and_nowhere_else():
 def test_unfit_characters_are_found_at_any_depth():
     values = {"a": "fine", "b": {"x": ["\x00"]}, "c": {"\ud800": 1}, "d": 7, "e": ("ok", None), "f": ["\n\t"]}
     assert [p.field for p in unfit(values)] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "value", ["a\x00", "\ud800", ["x", {"y": "\x00"}], {"k": "\x00"}, {"\x00": "v"}, "a" * (MOST + 1)]
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_nothing_worse_gets_into_any_action(value, inside):
+    with pytest.raises(Invalid) as caught:
+        check({"values": {"field": value}} if inside else {"field": value})
+    named = {p.field for p in caught.value.problems}
+    assert named <= {"field", "fields", "k"}
+    assert named
+
+
+def test_what_is_no_text_passes_the_entry():
+    check({"a": 7, "b": None, "c": b"\x00", "d": ["x", 1], "e": {"f": "y\nz\t"}, "g": "a" * MOST})
