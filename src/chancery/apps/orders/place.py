@@ -25,7 +25,6 @@ from chancery.apps.shared.action import REGISTRY, current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import held
-from chancery.apps.shared.texts import check
 from chancery.core.csr import Limits, Request, parse
 from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
@@ -151,7 +150,6 @@ def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
 def _look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
     if not actor.may(wanted):
         raise NotPermitted(wanted)
-    check({"profile": name})
     profile = profiles.get(actor, name)
     if not actor.may(wanted, profile.team_id, profile.environment_id):
         raise NotPermitted(wanted)

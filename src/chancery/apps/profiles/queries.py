@@ -11,6 +11,7 @@ from chancery.apps.connectors.models import Connector, Status
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.paging import Page, by_id, paginate, prefix
 from chancery.apps.shared.scope import scope, visible
+from chancery.apps.shared.texts import unfit
 from chancery.core.errors import Absent
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def get(actor: Actor, ident: object) -> Profile:
 def pick(rows: QuerySet[Profile], ident: object) -> Profile:
     """Return the one of `rows` with this id or name, or raise `Absent`."""
     text = str(ident)
-    found = by_id(rows, ident) or (None if "\x00" in text else rows.filter(name=text).first())
+    found = by_id(rows, ident) or (None if unfit({"profile": text}) else rows.filter(name=text).first())
     if found is None:
         raise Absent("profile", ident)
     return found
