@@ -12,16 +12,22 @@ from pydantic import field_validator, model_validator
 
 from chancery.sdk import (
     Absence,
+    AlreadyDone,
     AuthFailed,
     AuthorityError,
     Config,
+    Dedup,
+    Finding,
     Forbidden,
+    Level,
     NonEmpty,
     NotFound,
     OutcomeUnknown,
     Pending,
+    ProfileSettings,
     ProtocolViolation,
     RejectedByPolicy,
+    RevocationPending,
     Revoked,
     Throttled,
     Unreachable,
@@ -35,21 +41,21 @@ from tests.plugins.runner import refusals
 EDITIONS = []
 
 
-def suite(edition, **more):
+def suite(edition, *, dials=None, ledger=True, plays=frozenset({Fault.HOLDS, Fault.REJECTS}), **more):
     class Suite(Conformance):
         authority = edition
 
         @contextmanager
         def case(self):
             clock = ManualClock(START)
-            with Simulator(Book(clock.now)) as simulator:
+            with Simulator(Book(clock.now, **(dials or {}))) as simulator:
                 yield Case(
                     config={"account": "B-1234", "token": TOKEN, **more},
                     profile={"product": "aurora"},
                     base_url=simulator.url,
                     play=simulator.book.play,
-                    playable=frozenset({Fault.HOLDS, Fault.REJECTS}),
-                    ordered=simulator.book.number,
+                    playable=plays,
+                    ordered=simulator.book.number if ledger else None,
                     clock=clock,
                 )
 
@@ -77,6 +83,119 @@ def test_each_wrong_edition_is_refused_by_exactly_its_checks(edition, names, mor
 
 class TestRight(suite(Borealis)):
     """The right edition is refused by nothing."""
+
+
+RIGHT = []
+
+
+def right(**more):
+    """Mark an edition that is right in another way."""
+
+    def mark(edition):
+        RIGHT.append(pytest.param(edition, more, id=edition.__name__))
+        return edition
+
+    return mark
+
+
+@pytest.mark.parametrize(("edition", "more"), RIGHT)
+def test_right_editions_of_all_kinds_are_refused_by_nothing(edition, more):
+    assert refusals(suite(edition, **more), ("test_a_senseless_answer_to_an_order_is_settled",)) == {}
+
+
+def test_a_case_plays_nothing_and_a_suite_has_no_case_until_the_author_says_so():
+    with pytest.raises(NotImplementedError, match="issues nothing"):
+        Case(config={}).play(Fault.HOLDS)
+    with pytest.raises(NotImplementedError):
+        Conformance().case()
+
+
+# Right in other ways ---------------------------------------------------------------------------------------
+
+
+@right()
+class ApprovedRevocations(Borealis):
+    def revoke(self, target, reason, comment):
+        super().revoke(target, reason, comment)
+        return RevocationPending({"v": 1}, text="Waits for an approver.")
+
+
+@right()
+class RefusesLater(Borealis):
+    def submit(self, request):
+        try:
+            return super().submit(request)
+        except RejectedByPolicy:
+            return Pending({"v": 1, "order": ""}, text="Borealis looks at it.")
+
+    def poll(self, state, request):
+        if not state["order"]:
+            raise RejectedByPolicy("Borealis refused it.", code="refused")
+        return super().poll(state, request)
+
+
+@right()
+class NoSearch(Borealis):
+    find = None
+
+
+@right()
+class NothingToSettleBy(Borealis):
+    find = None
+    facts = replace(Borealis.facts, dedup=Dedup.NONE, dedup_window=None)
+
+
+@right(dials={"strict": True})
+class RefusesDuplicates(Borealis):
+    facts = replace(Borealis.facts, dedup=Dedup.REJECT_DUPLICATE)
+
+
+@right(dials={"fresh": True})
+class WantsFreshKeys(Borealis):
+    pass
+
+
+@right(dials={"lag": timedelta(seconds=9)})
+class SearchesLate(Borealis):
+    facts = replace(Borealis.facts, search_lag=timedelta(seconds=5))
+
+
+@right(ledger=False)
+class WithoutLedger(Borealis):
+    pass
+
+
+@right(plays=frozenset())
+class PlaysNothing(Borealis):
+    pass
+
+
+@right()
+class FindsWhatIsWrong(Borealis):
+    def check(self):
+        try:
+            yield from super().check()
+        except AuthorityError as error:
+            yield Finding("login", Level.FAILED, error.kind, error.message, error.text, "Look at Borealis' page.")
+
+
+@right()
+class WaitsOn(Borealis):
+    def poll(self, state, request):
+        try:
+            return super().poll(state, request)
+        except (Unreachable, ProtocolViolation):
+            return Pending(state, text="At Borealis.")
+
+
+class PlainProfile(ProfileSettings):
+    product: NonEmpty = setting(title="Product")
+
+
+@right()
+class OrdersOnly(Borealis):
+    profile = PlainProfile
+    revoke = poll_revocation = cancel = find = adopt = choices = None
 
 
 # Settings and facts ----------------------------------------------------------------------------------------
@@ -234,6 +353,16 @@ class RevokesUnknown(Borealis):
             return Revoked("It is not there, so it is revoked.")
 
 
+@refused_by("a_certificate_is_revoked_once", "every_declared_reason", "a_revocation_counts_only")
+class NeverRevokes(Borealis):
+    def revoke(self, target, reason, comment):
+        super().revoke(target, reason, comment)
+        return RevocationPending({"v": 1})
+
+    def poll_revocation(self, state, target):
+        return RevocationPending(state)
+
+
 @refused_by("every_declared_reason")
 class FewReasons(Borealis):
     def revoke(self, target, reason, comment):
@@ -247,6 +376,51 @@ class LongReference(Borealis):
     def submit(self, request):
         outcome = super().submit(request)
         return replace(outcome, reference="x" * 300) if isinstance(outcome, Pending) else outcome
+
+
+@refused_by("the_same_reference_twice", dials={"strict": True})
+class DuplicateIsRefused(Borealis):
+    facts = replace(Borealis.facts, dedup=Dedup.REJECT_DUPLICATE)
+
+    def _error(self, answer, effect):
+        made = Borealis._error(answer, effect)
+        return RejectedByPolicy("No second one.") if isinstance(made, AlreadyDone) else made
+
+
+@refused_by("the_search_knows", "a_senseless_answer_to_an_order", "an_answer_lost_after")
+class FindsNothing(Borealis):
+    def find(self, request, since):
+        super().find(request, since)
+        return Absence("Borealis knows no such order.")
+
+
+@refused_by("the_diagnosis_goes")
+class BackToFront(Borealis):
+    def check(self):
+        return reversed(list(super().check()))
+
+
+@refused_by("the_diagnosis_goes")
+class TooEarly(Borealis):
+    def check(self):
+        yield Finding("tls", Level.OK, "ok", "TLS is fine.")
+        yield from super().check()
+
+
+@refused_by("the_diagnosis_goes")
+class WarnsOnly(Borealis):
+    def check(self):
+        yield from super().check()
+        yield Finding("quota", Level.WARNING, "low", "Few are left.")
+
+
+@refused_by("a_refused_login_shows", "the_diagnosis_says")
+class FailsWithoutRemedy(Borealis):
+    def check(self):
+        try:
+            yield from super().check()
+        except AuthorityError as error:
+            yield Finding("login", Level.FAILED, error.kind, error.message, error.text)
 
 
 # What the CA says ------------------------------------------------------------------------------------------
@@ -441,6 +615,14 @@ class ClimbsOut(Borealis):
     def check(self):
         root = self._http.base_url.removesuffix("/api")
         self._http.get(f"{root}/health")
+        return super().check()
+
+
+@refused_by("it_asks_nothing_outside")
+class GoesElsewhere(Borealis):
+    def check(self):
+        with suppress(AuthorityError):
+            self._http.get("http://127.0.0.1:9/status", foreign=True)
         return super().check()
 
 

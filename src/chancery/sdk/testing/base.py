@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -61,6 +61,12 @@ class Base:
                 yield self._waiting(bench, request)
         else:
             yield self._waiting(bench, request)
+
+    def _held(self, bench: Bench, request: Request) -> Pending | None:
+        """Place an order and return how it waits; None where it is issued at once and nothing can hold it."""
+        with bench.play(Fault.HOLDS) if bench.playable(Fault.HOLDS) else nullcontext():
+            outcome = bench.ask("submit", request)
+        return outcome if isinstance(outcome, Pending) else None
 
     @staticmethod
     def _waiting(bench: Bench, request: Request) -> Pending:

@@ -25,7 +25,7 @@ from chancery.sdk.authority import Context, Descriptor, Request, Target, describ
 from chancery.sdk.config import extra, secret_names
 from chancery.sdk.errors import AuthorityError
 from chancery.sdk.http import HttpDoor
-from chancery.sdk.outcome import Issued, Outcome, Pending, RevocationPending
+from chancery.sdk.outcome import Absence, Found, Issued, Outcome, Pending, RevocationPending
 from chancery.sdk.testing.case import Case, Fault
 from chancery.sdk.testing.line import Line
 from chancery.sdk.testing.spoil import DROPPED, GARBLED, HUGE, Spoil, page, said
@@ -45,6 +45,7 @@ _QUICK = ("EC-P256", "Ed25519", "EC-P384")
 _SHORTEST = 6
 """Characters; what is shorter turns up anywhere by chance."""
 _REST = timedelta(minutes=1)
+_BACK = timedelta(days=1)
 _STEPS = 60
 _LEAST = timedelta(seconds=1)
 
@@ -251,13 +252,16 @@ class Bench:
         """Let the time pass that the CA's search needs to see a new order."""
         self.case.clock.advance(self.about.facts.search_lag + _LEAST)
 
-    def until(self, done: Callable[[], bool], step: timedelta) -> bool:
-        """Let time pass until `done`, a bounded number of times; returns whether it came."""
-        for _ in range(_STEPS):
-            if done():
-                return True
-            self.case.clock.advance(max(step, _LEAST))
-        return False
+    def search(self, request: Request) -> Found | Absence:
+        """Search as the engine does: after the lag, and again as often as the authority declares."""
+        for _ in range(self.about.facts.search_tries - 1):
+            self.pass_lag()
+            answer = self.ask("find", request, request.intended_at - _BACK)
+            if isinstance(answer, Found):
+                return answer
+        self.pass_lag()
+        last: Found | Absence = self.ask("find", request, request.intended_at - _BACK)
+        return last
 
 
 REASON = RevocationReason.SUPERSEDED

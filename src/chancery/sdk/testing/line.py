@@ -69,7 +69,6 @@ class Line:
         self.passed: list[Passed] = []
         self.disturbance: Disturbance | None = None
         self._marked = threading.Event()
-        self._server: _Server | None = None
         self._own_port = 0
         self.up()
 
@@ -86,9 +85,7 @@ class Line:
 
     def down(self) -> None:
         """Stop listening, and drop every connection."""
-        if self._server is not None:
-            self._server.end()
-            self._server = None
+        self._server.end()
 
     def mark(self) -> None:
         """Take note that the next call was declared to have an effect; called just before its first byte."""
@@ -208,10 +205,7 @@ class _Talk(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self.server.open.discard(self.connection)
-        try:
-            super().finish()
-        except OSError:
-            pass
+        super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Say nothing."""

@@ -18,10 +18,18 @@ PRODUCTS = [{"id": "aurora", "name": "Aurora (internal)"}, {"id": "polar", "name
 
 
 class Book:
-    """What this Borealis holds: orders by number. `held` keeps them pending, `refuses` refuses them."""
+    """What this Borealis holds: orders by number.
 
-    def __init__(self, now=lambda: datetime.now(UTC)):
-        self.now, self.orders, self.held, self.refuses, self.lock = now, {}, False, False, threading.RLock()
+    `held` keeps them pending, `refuses` refuses them, `strict` refuses a second order with the same reference, `fresh`
+    one with a key that it knows, and the search sees orders that are `lag` old.
+    """
+
+    held = refuses = strict = fresh = False
+    lag = timedelta()
+
+    def __init__(self, now=lambda: datetime.now(UTC), **dials):
+        self.now, self.orders, self.lock = now, {}, threading.RLock()
+        vars(self).update(dials)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._root = self._sign(
             _name("Borealis Root"), self._key.public_key(), now(), timedelta(days=3650), (), ca=True
@@ -45,15 +53,17 @@ class Book:
     def place(self, body):
         same = next((o for o in self.orders.values() if o["reference"] == body["reference"]), None)
         if same is not None:
-            return self.show(same)
+            return (409, {"error": "there is an order with this reference"}) if self.strict else self.show(same)
         if self.refuses or body["product"] not in {p["id"] for p in PRODUCTS}:
             return 422, {"error": f"the product {body['product']} cannot be ordered"}
         csr = x509.load_pem_x509_csr(body["csr"].encode())
         names = list(_names(csr))
         if len(names) > MOST_NAMES or not all(isinstance(name, x509.DNSName) for name in names):
             return 422, {"error": f"1 to {MOST_NAMES} DNS names are certified"}
+        if self.fresh and _spki(csr) in {_spki(o["csr"]) for o in self.orders.values()}:
+            return 422, {"error": "this key is known already"}
         number = f"B-{len(self.orders) + 1:05}"
-        self.orders[number] = {**body, "id": number, "status": "pending", "csr": csr}
+        self.orders[number] = {**body, "id": number, "status": "pending", "csr": csr, "at": self.now()}
         return self.show(self.orders[number])
 
     def show(self, order):
@@ -63,6 +73,10 @@ class Book:
         if order["status"] in {"issued", "revoked"}:
             shown["chain"] = order.setdefault("chain", self._issue(order))
         return 200, shown
+
+    def search(self, reference):
+        seen = [o for o in self.orders.values() if o["at"] + self.lag <= self.now()]
+        return [self.show(o)[1] for o in seen if o["reference"] == reference]
 
     def cancel(self, order):
         if order["status"] == "pending" and self.held:
@@ -162,7 +176,7 @@ class _Talk(BaseHTTPRequestHandler):
                 return book.place(body)
             case ["GET", "orders"]:
                 wanted = parse_qs(url.query).get("reference", [""])[0]
-                return 200, {"orders": [book.show(o)[1] for o in book.orders.values() if o["reference"] == wanted]}
+                return 200, {"orders": book.search(wanted)}
             case [_, "orders", number, *rest] if number in book.orders:
                 act = {"GET": book.show, "DELETE": book.cancel}.get(self.command) if not rest else book.revoke
                 return act(book.orders[number])
