@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import textwrap
 import zipfile
 
+from tests.browser.stand import ROOT
 from tests.plugins import wheel
 from tests.plugins.stand import OFFERS, PACKAGES, installed
 
@@ -35,3 +37,10 @@ def test_the_wheel_is_one_and_says_what_is_in_it(tmp_path):
         recorded = {line.split(",")[0] for line in opened.read("raises_chancery-1.4.dist-info/RECORD").decode().split()}
     assert recorded == names
     assert "raises_chancery.py" in names
+
+
+def test_the_recipe_shows_what_the_author_of_the_package_wrote():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = textwrap.dedent(text.partition("```python\n")[2].partition("   ```")[0])
+    assert "class TestBorealis(Conformance):" in shown
+    assert shown in (PACKAGES / "borealis" / "test_borealis.py").read_text(encoding="utf-8")

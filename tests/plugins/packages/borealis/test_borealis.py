@@ -15,11 +15,11 @@ class TestBorealis(Conformance):
         clock = ManualClock(START)
         with Simulator(Book(clock.now)) as simulator:
             yield Case(
-                config={"account": "B-1234", "token": TOKEN},
+                config={"account": "B-1234", "token": TOKEN},  # as an administrator types it
                 profile={"product": "aurora"},
                 base_url=simulator.url,
-                play=simulator.book.play,
-                playable=frozenset({Fault.HOLDS, Fault.REJECTS}),
-                ordered=simulator.book.number,
+                ordered=simulator.book.number,  # reference -> how many orders the CA has
                 clock=clock,
+                play=simulator.book.play,  # optional: what happens inside the CA
+                playable=frozenset({Fault.HOLDS, Fault.REJECTS}),
             )
