@@ -10,13 +10,16 @@ from uuid import UUID
 _lock = threading.Lock()
 _last = (0, 0)
 _COUNTER_BITS = 12
+_STEP_BACK = 10_000
+"""Milliseconds: a clock that is set back further was wrong before, and ids that kept to it would sort after those of
+every other process for as long as it had been wrong."""
 
 
 def new_id(now: datetime) -> UUID:
-    """Return a fresh UUIDv7 for the moment `now`; ids from one process strictly increase.
+    """Return a fresh UUIDv7 for the moment `now`; ids from one process strictly increase, but for a clock set back.
 
     The 12 bits after the version hold a counter (RFC 9562 section 6.2, method 1): a process that
-    makes more than 4,096 ids in one millisecond, or whose clock steps back, borrows from the next.
+    makes more than 4,096 ids in one millisecond, or whose clock steps back a little, borrows from the next. A clock that is set back far is followed.
     """
     milliseconds = int(now.timestamp() * 1000)
     counted, counter = _next(milliseconds)
@@ -29,7 +32,7 @@ def _next(milliseconds: int) -> tuple[int, int]:
     global _last  # noqa: PLW0603  one counter per process is the point
     with _lock:
         before, counter = _last
-        if milliseconds > before:
+        if milliseconds > before or milliseconds < before - _STEP_BACK:
             _last = (milliseconds, 0)
         elif counter + 1 < 1 << _COUNTER_BITS:
             _last = (before, counter + 1)

@@ -30,9 +30,17 @@ def test_ids_of_one_millisecond_increase() -> None:
     assert made == sorted(set(made))
 
 
-def test_ids_increase_when_the_clock_steps_back() -> None:
+def test_ids_increase_when_the_clock_steps_back_a_little() -> None:
     first = ids.new_id(NOW)
-    assert ids.new_id(NOW - timedelta(hours=1)) > first
+    assert ids.new_id(NOW - timedelta(seconds=10)) > first
+
+
+def test_a_clock_that_is_set_back_far_is_followed() -> None:
+    ids.new_id(NOW)
+    back = NOW - timedelta(seconds=11)
+    made = [ids.new_id(back) for _ in range(3)]
+    assert made == sorted(set(made))
+    assert milliseconds(made[0]) == int(back.timestamp() * 1000)
 
 
 def test_more_ids_than_the_counter_holds_borrow_from_the_next_millisecond() -> None:
