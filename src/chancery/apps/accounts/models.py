@@ -6,6 +6,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from chancery.apps.shared.texts import unfit
+
 
 class Team(models.Model):
     """Who owns connectors, profiles, orders and bots."""
@@ -30,7 +32,9 @@ class UserManager(BaseUserManager["User"]):
     """Looks people up by their login name."""
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """Return the user with this login name, ignoring case."""
+        """Return the user with this login name, ignoring case; raises `DoesNotExist` also for what no name can be."""
+        if unfit({"username": username}):
+            raise User.DoesNotExist
         return self.get(username=(username or "").lower())
 
 

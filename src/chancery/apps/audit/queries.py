@@ -11,6 +11,7 @@ from django.db.models import Q
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.models import Entry
 from chancery.apps.shared.paging import Filter, Page, paginate
+from chancery.apps.shared.texts import clean
 from chancery.core.errors import NotPermitted
 
 if TYPE_CHECKING:
@@ -54,4 +55,5 @@ def _scope(actor: Actor, permission: Permission) -> Q | None:
 
 def _asked(action: str, by: str, target: str) -> list[tuple[str, str]]:
     """Return the conditions that were asked for, the narrowest first."""
-    return [(f, v) for f, v in (("target_id", target), ("actor", by), ("action", action)) if v]
+    given = (("target_id", "target", target), ("actor", "by", by), ("action", "action", action))
+    return [(column, clean(name, text, len(text))) for column, name, text in given if text]

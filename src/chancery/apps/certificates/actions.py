@@ -9,7 +9,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, limits, place
-from chancery.apps.shared.action import REGISTRY, Act, action
+from chancery.apps.shared.action import REGISTRY, Act, action, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
@@ -18,7 +18,8 @@ from chancery.core.csr import parse
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 from chancery.core.order import RevocationReason, RevocationState
 
-REGISTRY["certificates.renew"] = Permission.CERTIFICATE_RENEW
+RENEW = "certificates.renew"
+REGISTRY[RENEW] = Permission.CERTIFICATE_RENEW
 
 
 @action("certificates.revoke", Permission.CERTIFICATE_REVOKE)
@@ -69,7 +70,9 @@ def renew(actor: Actor, ident: object, csr: str | bytes | None = None, comment: 
     """Place an order that replaces a certificate: with a new request, or the old one's key again."""
     certificate = queries.get(actor, ident)
     if not actor.may(Permission.CERTIFICATE_RENEW, certificate.team_id, certificate.environment_id):
-        raise NotPermitted(Permission.CERTIFICATE_RENEW)
+        refusal = NotPermitted(Permission.CERTIFICATE_RENEW)
+        record_refusal(actor, RENEW, current_clock().now(), refusal)
+        raise refusal
     if certificate.profile.deleted_at is not None:
         raise Conflict(
             f"The profile {certificate.profile.name} was deleted.",

@@ -31,16 +31,17 @@ class Grouper:
 
     def place(self, actor: Actor, ask: PlaceOrder) -> Order:
         """Place one order as part of the next group; returns when it is committed."""
-        self._ensure()
         future: Future[Order] = Future()
-        self._items.put((actor, ask, future))
+        # Under the lock, so that no request is put behind the word that ends the thread, where nobody reads it.
+        with self._start:
+            self._ensure()
+            self._items.put((actor, ask, future))
         return future.result()
 
     def _ensure(self) -> None:
-        with self._start:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="placer", daemon=True)
-                self._thread.start()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="placer", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while (first := self._items.get()) is not None:
@@ -50,7 +51,6 @@ class Grouper:
                     self._items.put(None)
                     break
                 group.append(more)
-            close_old_connections()
             self._commit(group)
         connections.close_all()
 
@@ -64,6 +64,7 @@ class Grouper:
 
     def _commit(self, group: list[Item]) -> None:
         try:
+            close_old_connections()
             results = place_mixed([(actor, ask) for actor, ask, _ in group])
         except Exception as error:
             if len(group) == 1:

@@ -21,10 +21,11 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
-from chancery.apps.shared.action import REGISTRY, current_clock
+from chancery.apps.shared.action import REGISTRY, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import held
+from chancery.apps.shared.texts import clean
 from chancery.core.csr import Limits, Request, parse
 from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
@@ -181,8 +182,8 @@ def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request)
     decision = decide(Ask(request.names, request.key.label, days, gathered.rules, facts, now))
     if decision.problems:
         raise Invalid(list(decision.problems))
-    if ask.idem_key is not None and not 1 <= len(ask.idem_key) <= 200:
-        raise Invalid.one("Idempotency-Key", "The key has 1 to 200 characters.", "Send a UUID.")
+    if ask.idem_key is not None:
+        clean("Idempotency-Key", ask.idem_key, 200, wanted="Send a UUID.")
     row = _row(actor, ask, gathered, request, days)
     hold = bool(decision.hold)
     row |= {
@@ -205,7 +206,7 @@ def _row(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request, da
         "environment_id": profile.environment_id,
         "requested_by_id": actor.user,
         "requested_via": actor.via,
-        "comment": ask.comment[:500],
+        "comment": clean("comment", ask.comment, 500, lines=True),
         "csr": request.der,
         "spki_sha256": request.key.spki_sha256,
         "common_name": request.common_name,
@@ -236,6 +237,7 @@ def _write(
     seen: dict[tuple[int | None, str, str], Ready] = {}
     for (actor, ask), one in zip(items, prepared, strict=True):
         if isinstance(one, ChanceryError):
+            record_refusal(actor, ACTION, current_clock().now(), one)
             results.append(one)
             continue
         key = (actor.user, ask.route, ask.idem_key or "")

@@ -100,7 +100,8 @@ def action(
                         raise AssertionError(msg)
                     write(act.actor, act.name, act.at, act.notes)
             except ChanceryError as refusal:
-                _audit_refusal(act, refusal)
+                with transaction.atomic():
+                    record_refusal(act.actor, act.name, act.at, refusal)
                 raise
             return result
 
@@ -124,9 +125,7 @@ def current_clock() -> Clock:
     return _clock
 
 
-def _audit_refusal(act: Act, refusal: ChanceryError) -> None:
-    if not isinstance(refusal, NotPermitted):
-        return
-    note = Note(kind="action", id=act.name, outcome="refused", reason=refusal.code)
-    with transaction.atomic():
-        write(act.actor, act.name, act.at, [note])
+def record_refusal(actor: Actor, name: str, at: datetime, refusal: ChanceryError) -> None:
+    """Record that somebody tried what they may not do; what merely could not be used is not recorded."""
+    if isinstance(refusal, NotPermitted):
+        write(actor, name, at, [Note(kind="action", id=name, outcome="refused", reason=refusal.code)])

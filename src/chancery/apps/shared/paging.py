@@ -19,6 +19,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 
+from chancery.apps.shared.texts import clean, unfit
 from chancery.core.errors import Invalid
 
 M = TypeVar("M", bound=Model)
@@ -95,6 +96,7 @@ def count_text(number: int, *, open_end: bool = False) -> str:
 
 def prefix(field: str, text: str) -> Q:
     """Return the filter *starts with*, in the form that each database answers from an index."""
+    clean("search", text, len(text))
     if connection.vendor == "postgresql":
         return Q(**{f"{field}__startswith": text})
     return Q(**{f"{field}__gte": text, f"{field}__lt": text + "\U0010ffff"})
@@ -229,7 +231,7 @@ def _read(cursor: str, fields: Sequence[str], model: type[Model]) -> tuple[bool,
     try:
         way, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         edge = tuple(_column(model, f).to_python(v) for f, v in zip(fields, values, strict=True))
-        if way not in {"<", ">"} or any(v is None for v in edge):
+        if way not in {"<", ">"} or any(v is None for v in edge) or unfit({"edge": edge}):
             raise ValueError(way)
     except Exception:
         raise Invalid.one(

@@ -46,6 +46,13 @@ def test_a_login_name_is_taken_whatever_its_case(cast):
     assert User.objects.get_by_natural_key("ROB") == cast.users["rob"]
 
 
+@pytest.mark.parametrize("name", ["rob\x00", "\ud800", "", None])
+def test_whoever_cannot_be_anybody_is_nobody(cast, client, name):
+    with pytest.raises(User.DoesNotExist):
+        User.objects.get_by_natural_key(name)
+    assert not client.login(username=name, password=PASSWORD)
+
+
 def test_a_full_name_is_bounded(cast):
     with refused("full_name"):
         actions.create_user(cast.ada, "eve", PASSWORD, full_name="a" * 201)

@@ -12,6 +12,7 @@ from chancery.apps.audit import queries
 from chancery.apps.audit.models import Entry
 from chancery.apps.audit.record import LIMIT, Note, body, write
 from chancery.apps.shared.actor import Actor, engine_actor
+from chancery.apps.shared.tests.looking import refused
 from chancery.core.errors import NotPermitted
 from tests.cast import PASSWORD
 
@@ -64,6 +65,13 @@ def test_the_listing_is_newest_first_and_filters(cast):
     assert [e.action for e in queries.listing(cast.dan).items[:2]] == ["tests.1", "tests.0"]
     assert [e.action for e in queries.listing(cast.dan, by="engine", target="0").items] == ["tests.0"]
     assert queries.content(queries.listing(cast.dan, action="tests.1").items[0])["target"]["id"] == "1"
+
+
+@pytest.mark.parametrize("field", ["action", "by", "target"])
+def test_a_filter_for_what_no_entry_holds_is_refused(cast, field):
+    for look in (queries.listing, queries.export):
+        with refused(field):
+            look(cast.dan, **{field: "a\x00"})
 
 
 def with_grant(cast, role, team=None, environment=None):

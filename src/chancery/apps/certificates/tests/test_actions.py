@@ -170,6 +170,10 @@ def test_who_may_not_renew_is_refused(cast, local, issued):
     for actor in (cast.amy, cast.dan):
         with pytest.raises(NotPermitted):
             actions.renew(actor, made.pk)
+    assert [(e["actor"]["name"], e["outcome"]) for e in said("certificates.renew")] == [
+        ("amy", "refused"),
+        ("dan", "refused"),
+    ]
     with pytest.raises(Absent):
         actions.renew(cast.cleo, made.pk)
 

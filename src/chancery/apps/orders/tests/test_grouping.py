@@ -56,7 +56,7 @@ def test_a_refusal_is_for_the_one_who_asked(cast, local, grouper, monkeypatch):
 
 
 def test_an_unforeseen_error_is_for_the_one_whose_request_it_was(cast, local, grouper, monkeypatch):
-    poisoned = ask("b.example.com", comment="\ud800")
+    poisoned = ask("b.example.com", route="\ud800", idem_key="k")
     good, bad, other = together(grouper, cast, [ask("a.example.com"), poisoned, ask("c.example.com")], monkeypatch)
     assert isinstance(good, Order)
     assert isinstance(bad, Exception)
@@ -77,10 +77,35 @@ def test_it_starts_afresh_after_an_end(cast, local, grouper):
     assert grouper.place(cast.rob, ask("b.example.com")).state == "queued"
 
 
-def test_an_end_that_comes_between_two_groups_waits_for_both(cast, local, grouper, monkeypatch):
-    monkeypatch.setattr(grouping, "MOST", 50)
-    placed = together(grouper, cast, [ask("a.example.com")], monkeypatch)
-    grouper._items.put(None)
-    grouper._thread.join(20)
-    assert [o.state for o in placed] == ["queued"]
-    grouper._thread = None
+def test_an_end_waits_for_what_was_asked_before_it(cast, local, grouper, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+    plain = grouping.place_mixed
+
+    def slow(items):
+        begun.set()
+        assert go.wait(20)
+        return plain(items)
+
+    monkeypatch.setattr(grouping, "place_mixed", slow)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(grouper.place, cast.rob, ask("a.example.com"))
+        assert begun.wait(20)
+        second = pool.submit(grouper.place, cast.rob, ask("b.example.com"))
+        while grouper._items.qsize() < 1:
+            threading.Event().wait(0.01)
+        end = pool.submit(grouper.close)
+        while grouper._items.qsize() < 2:
+            threading.Event().wait(0.01)
+        go.set()
+        end.result(30)
+        assert [f.result(30).state for f in (first, second)] == ["queued", "queued"]
+    assert grouper._thread is None
+
+
+def test_the_process_has_one_writer_and_ends_it(cast, local):
+    try:
+        assert grouping.place_grouped(cast.rob, ask("a.example.com")).state == "queued"
+    finally:
+        grouping.close()
+    assert "placer" not in {t.name for t in threading.enumerate()}
+    grouping.close()

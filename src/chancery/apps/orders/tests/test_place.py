@@ -52,6 +52,9 @@ def test_a_request_as_der_is_the_same(cast, local):
         ("csr", PlaceOrder("Internal", b"")),
         ("validity_days", PlaceOrder("Internal", CSR, validity_days=0)),
         ("validity_days", PlaceOrder("Internal", CSR, validity_days=5000)),
+        ("comment", PlaceOrder("Internal", CSR, comment="a" * 501)),
+        ("comment", PlaceOrder("Internal", CSR, comment="\x00")),
+        ("Idempotency-Key", PlaceOrder("Internal", CSR, idem_key="k\x00")),
         ("Idempotency-Key", PlaceOrder("Internal", CSR, idem_key="")),
         ("Idempotency-Key", PlaceOrder("Internal", CSR, idem_key="k" * 201)),
     ],
@@ -68,6 +71,10 @@ def test_only_with_the_right_and_in_its_team(cast, local):
             place(actor, PlaceOrder("Internal", CSR))
     with pytest.raises(Absent):
         place(cast.cleo, PlaceOrder("Internal", CSR))
+    assert [(e["actor"]["name"], e["outcome"]) for e in said("orders.place")] == [
+        ("amy", "refused"),
+        ("dan", "refused"),
+    ]
 
 
 def test_who_sees_a_profile_may_not_therefore_order_with_it(cast, local):

@@ -37,6 +37,12 @@ def test_what_is_not_offered_is_refused(cast, field):
         queries.listing(cast.ada, **{field: "nonsense"})
 
 
+@pytest.mark.parametrize("text", ["\x00", "a\ud800", "a\nb"])
+def test_a_search_for_what_no_name_holds_is_refused(cast, text):
+    with refused("search"):
+        queries.listing(cast.ada, search=text)
+
+
 def test_what_waits_for_people_is_counted(cast, local, order):
     for state in ("queued", "outcome_unknown", "quarantined", "outcome_unknown"):
         order(state)
