@@ -56,7 +56,9 @@ def test_bodies(call, path, body):
     assert answer.json()["errors"][0]["field"]
 
 
-@pytest.mark.parametrize("path", ["/orders?search=a%00", "/audit?by=%00", "/profiles/a%00"])
+@pytest.mark.parametrize(
+    "path", ["/orders?search=a%00", "/audit?by=%1F", "/profiles/a%00", "/orders/%0A", "/profiles/" + "a" * 9000]
+)
 def test_addresses(call, path):
     assert call("GET", path).status_code == 400
 

@@ -18,6 +18,8 @@ from chancery.doors.problems import Refusal
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 """Only an escape can bring such a character in: raw, JSON and UTF-8 forbid them. So most bodies are not walked."""
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
+_UNADDRESSABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
+_LONGEST = 8192
 _HALF = "It holds a NUL or half a character."
 _MESSAGES: dict[str, tuple[str, str]] = {
     "missing": ("This is missing.", "Send it; the API description says what it is."),
@@ -66,8 +68,10 @@ def check_address(request: HttpRequest) -> None:
         ("query", unquote(request.META.get("QUERY_STRING", ""))),
         ("Idempotency-Key", request.headers.get("Idempotency-Key", "")),
     ):
-        if _UNSTORABLE.search(value):
-            raise Refusal(400, "characters", name, _HALF, "Send plain text in UTF-8.")
+        if _UNADDRESSABLE.search(value):
+            raise Refusal(400, "characters", name, "It holds a control character.", "Send plain text in UTF-8.")
+        if len(value) > _LONGEST:
+            raise Refusal(400, "too_long", name, f"It has more than {_LONGEST} characters.", "Shorten it.")
 
 
 def errors_of(errors: list[Any]) -> Invalid:
