@@ -6,6 +6,7 @@ PAGES = {
     "home": "/",
     "login": "/login",
     "password": "/password",
+    "account": "/account",
     "people": "/people",
     "tokens": "/tokens",
     "ca_types": "/integrations/ca-connectors",

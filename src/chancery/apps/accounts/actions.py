@@ -13,6 +13,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db.models import Manager
 
+from chancery.apps.accounts import zones
 from chancery.apps.accounts.models import ApiToken, Environment, Grant, Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import Act, action
@@ -209,4 +210,22 @@ def change_own_password(act: Act, password: str) -> User:
     user.must_change_password = False
     user.save()
     act.note("user", user.pk, user.username, changed=("password",))
+    return user
+
+
+@action("people.own_account", Permission.ACCOUNT_OWN)
+def change_own_account(act: Act, *, full_name: str, time_zone: str) -> User:
+    """Change the actor's own name, and the time zone in which the console shows times to them (empty: the server's).
+
+    Raises `Invalid` on *full_name* or *time_zone*; `Absent` for an actor who is no person.
+    """
+    user = _user(act.actor.user or 0)
+    fresh = {
+        "full_name": clean("full_name", full_name, 200),
+        "time_zone": zones.known(clean("time_zone", time_zone, 64)),
+    }
+    changed = tuple(name for name, value in fresh.items() if getattr(user, name) != value)
+    user.full_name, user.time_zone = fresh["full_name"], fresh["time_zone"]
+    user.save(update_fields=["full_name", "time_zone"])
+    act.note("user", user.pk, user.username, changed=changed)
     return user

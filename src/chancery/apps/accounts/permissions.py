@@ -33,6 +33,7 @@ class Permission(StrEnum):
     PEOPLE_VIEW = "people.view"
     PEOPLE_MANAGE = "people.manage"
     PASSWORD_OWN = "people.own_password"  # noqa: S105  a permission's name, not a credential
+    ACCOUNT_OWN = "people.own_account"
     TOKEN_CREATE = "tokens.create"  # noqa: S105  a permission's name, not a credential
     TOKEN_REVOKE = "tokens.revoke"  # noqa: S105  a permission's name, not a credential
 
@@ -53,7 +54,7 @@ ROLES: dict[str, frozenset[Permission]] = {
 }
 """Role name → what it may do."""
 
-EVERYBODYS = frozenset({_P.PASSWORD_OWN})
+EVERYBODYS = frozenset({_P.PASSWORD_OWN, _P.ACCOUNT_OWN})
 """What whoever is logged in may do about themselves, with any role or none: a one-time password must be changed."""
 
 WHOLE = frozenset({_P.PEOPLE_MANAGE})

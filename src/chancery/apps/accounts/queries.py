@@ -77,6 +77,19 @@ def person(actor: Actor, ident: int) -> User:
     return found
 
 
+def own(actor: Actor) -> User:
+    """Return the person that an actor is; raises `Absent` where it is none."""
+    found = User.objects.filter(pk=actor.user or 0).first()
+    if found is None:
+        raise Absent("user", actor.user)
+    return found
+
+
+def grants(actor: Actor) -> QuerySet[Grant]:
+    """Return the actor's own grants with their teams and environments, by role."""
+    return Grant.objects.filter(user_id=actor.user or 0).select_related("team", "environment").order_by("role", "pk")
+
+
 def tokens(actor: Actor) -> QuerySet[ApiToken]:
     """Return the actor's own API tokens, newest first."""
     return ApiToken.objects.filter(user_id=actor.user or 0).order_by("-created_at")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chancery.doors.console.views import connectors, orders, people
+from chancery.doors.console.views import account, connectors, orders, people
 
 CONNECTORS = "integrations/ca-connectors"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("login", people.log_in, name="login"),
     path("logout", people.log_out, name="logout"),
     path("password", people.password, name="password"),
+    path("account", account.account, name="account"),
     path("people", people.people, name="people"),
     path("people/<int:ident>/<slug:what>", people.person, name="person"),
     path("tokens", people.tokens, name="tokens"),

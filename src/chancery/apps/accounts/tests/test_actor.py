@@ -18,8 +18,8 @@ def test_engine_and_host_hold_every_right_everywhere():
         assert actor.scopes(VIEW) is None
 
 
-def test_nobody_without_a_grant_may_anything_but_mind_their_own_password():
-    assert [p for p in Permission if person().may(p)] == [Permission.PASSWORD_OWN]
+def test_nobody_without_a_grant_may_anything_but_mind_their_own_account():
+    assert [p for p in Permission if person().may(p)] == [Permission.PASSWORD_OWN, Permission.ACCOUNT_OWN]
     assert person().scopes(VIEW) == ()
 
 

@@ -149,6 +149,30 @@ def test_the_host_has_no_password_of_its_own(cast):
         actions.change_own_password(cast.host, FRESH)
 
 
+@pytest.mark.parametrize("name", ["rob", "dan"])
+def test_everybody_minds_their_own_name_and_time_zone_and_no_other(cast, name):
+    actions.change_own_account(cast.actors[name], full_name=" Zoë عمر 🙂 ", time_zone="Asia/Kolkata")
+    mine = User.objects.get(username=name)
+    assert (mine.full_name, mine.time_zone) == ("Zoë عمر 🙂", "Asia/Kolkata")
+    assert set(User.objects.exclude(pk=mine.pk).values_list("full_name", "time_zone")) == {("", "")}
+    entry = said("people.own_account")[-1]
+    assert (entry["target"]["name"], entry["changed"]) == (name, ["full_name", "time_zone"])
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "europe/oslo", "../etc/passwd", "localtime", "x" * 65])
+def test_a_time_zone_that_nobody_knows_is_refused_by_name(cast, zone):
+    with refused("time_zone"):
+        actions.change_own_account(cast.rob, full_name="Rob", time_zone=zone)
+    assert User.objects.get(username="rob").full_name == ""
+
+
+def test_whose_account_is_none_has_no_name(cast):
+    with pytest.raises(Absent):
+        actions.change_own_account(cast.host, full_name="Host", time_zone="")
+    with pytest.raises(Absent):
+        queries.own(cast.host)
+
+
 def test_a_disabled_person_is_kept_out_and_their_entries_stay(cast):
     before = said("people.create")
     actions.disable_user(cast.ada, cast.users["rob"].pk)

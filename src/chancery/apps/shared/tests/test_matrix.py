@@ -34,6 +34,7 @@ orders.place              A . R . .
 people.create             A . . . .
 people.disable            A . . . .
 people.grant              A . . . .
+people.own_account        A O R P D
 people.own_password       A O R P D
 people.password           A . . . .
 profiles.create           A O . . .

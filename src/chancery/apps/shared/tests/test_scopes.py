@@ -226,6 +226,7 @@ def test_without_any_role_no_action_begins(db, run):
     wanted = [p for p in inspect.signature(run).parameters.values() if p.default is p.empty][1:]
     nobody = Actor("nobody", 0, "test")
     arguments = ["x" for p in wanted if p.kind is not p.KEYWORD_ONLY]
-    expected = Absent if run.__name__ == "change_own_password" else NotPermitted
+    by_name = {p.name: "x" for p in wanted if p.kind is p.KEYWORD_ONLY}
+    expected = Absent if run.__name__ in {"change_own_password", "change_own_account"} else NotPermitted
     with pytest.raises(expected):
-        run(nobody, *arguments)
+        run(nobody, *arguments, **by_name)

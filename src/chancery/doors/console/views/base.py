@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.utils import timezone
 
+from chancery.apps.accounts import zones
 from chancery.apps.accounts.models import User
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import actor_of
@@ -27,15 +30,17 @@ def page(view: View) -> View:
     def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         user = request.user
         if not isinstance(user, User) or not user.is_active:
-            return HttpResponseRedirect(f"/login?next={request.path}")
+            return HttpResponseRedirect(f"/login?{urlencode({'next': request.get_full_path()})}")
         if user.must_change_password:
             return redirect("password")
         actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""))
-        try:
-            _readable(request)
-            return view(request, actor, *args, **kwargs)
-        except ChanceryError as error:
-            return refusal(request, error, actor)
+        # Nothing but what is shown depends on the zone: all that is stored or sent stays UTC.
+        with timezone.override(zones.zone(user.time_zone) or timezone.get_default_timezone()):
+            try:
+                _readable(request)
+                return view(request, actor, *args, **kwargs)
+            except ChanceryError as error:
+                return refusal(request, error, actor)
 
     return run
 
