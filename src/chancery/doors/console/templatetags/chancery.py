@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django import template
 
 register = template.Library()
@@ -30,3 +32,9 @@ def words(value: object) -> str:
 def split_words(value: str) -> list[str]:
     """Return the words of a text."""
     return value.split()
+
+
+@register.filter
+def moment(value: str) -> datetime:
+    """Return the moment that an ISO 8601 text of ours names, so that it is shown in the reader's zone."""
+    return datetime.fromisoformat(value)

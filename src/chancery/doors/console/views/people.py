@@ -25,16 +25,16 @@ from chancery.doors.console.views.base import attempt, page, show, whole
 def log_in(request: HttpRequest) -> HttpResponse:
     """Ask for name and password."""
     wrong = ""
+    wanted = request.POST.get("next", "") or request.GET.get("next", "")
     if request.method == "POST":
         name = request.POST.get("username", "").strip().lower()
         user = authenticate(request, username=name, password=request.POST.get("password", ""))
         if user is not None:
             login(request, user)
-            wanted = request.POST.get("next", "")
-            safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()})
+            safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
             return redirect(wanted if safe else "home")
         wrong = _("Login name or password is wrong.")
-    return show(request, None, "login", {"wrong": wrong, "next": request.GET.get("next", "")}, 403 if wrong else 200)
+    return show(request, None, "login", {"wrong": wrong, "next": wanted}, 403 if wrong else 200)
 
 
 @require_POST

@@ -1,0 +1,77 @@
+"""The way in and out: where a log-in leads, what it keeps, what is left of a page afterwards."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from chancery.doors.console.tests.test_account import ACCOUNT
+from chancery.doors.console.tests.test_console import logged_in, text
+from tests.cast import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+def log_in(client, following="", password=PASSWORD):
+    return client.post("/login", {"username": "rob", "password": password, "next": following})
+
+
+@pytest.mark.parametrize("elsewhere", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:1"])
+def test_a_log_in_leads_to_no_other_site(cast, elsewhere):
+    assert log_in(Client(), elsewhere).headers["Location"] == "/"
+
+
+def test_a_log_in_leads_back_to_the_page_that_was_wanted_with_its_filters(cast):
+    client, wanted = Client(), "/orders?state=queued&search=%C3%A9"
+    asked = client.get(wanted)
+    assert asked.headers["Location"] == "/login?next=%2Forders%3Fstate%3Dqueued%26search%3D%25C3%25A9"
+    form = client.get(asked.headers["Location"]).context["next"]
+    wrong = log_in(client, form, "not the password")
+    assert wrong.status_code == 403
+    assert log_in(client, wrong.context["next"]).headers["Location"] == wanted
+
+
+def test_a_session_that_somebody_planted_is_not_the_one_that_is_logged_in(cast):
+    client = Client()
+    planted = client.session.session_key
+    client.cookies["sessionid"] = planted
+    log_in(client)
+    assert client.cookies["sessionid"].value != planted
+    thief = Client()
+    thief.cookies["sessionid"] = planted
+    assert thief.get(ACCOUNT).status_code == 302
+    assert client.cookies["sessionid"]["httponly"]
+    assert client.cookies["sessionid"]["samesite"] == "Lax"
+
+
+def test_nothing_is_left_after_the_log_out(cast):
+    client = logged_in("rob")
+    page = client.get(ACCOUNT)
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert client.get("/logout").status_code == 405
+    client.post("/logout")
+    assert client.get(ACCOUNT).status_code == 302
+
+
+@pytest.mark.parametrize("path", [ACCOUNT, "/password", "/tokens", "/login", "/logout"])
+def test_no_form_is_taken_without_its_token(cast, path):
+    client = logged_in("rob", enforce_csrf_checks=True)
+    assert client.post(path, {"full_name": "Mallory", "time_zone": ""}).status_code == 403
+
+
+def test_the_audit_shows_its_times_in_the_zone_that_the_page_names(cast):
+    dan = logged_in("dan")
+    dan.post(ACCOUNT, {"full_name": "", "time_zone": "Asia/Kolkata"})
+    page = dan.get(reverse("audit"))
+    assert "+05:30" not in text(page)
+    entry = page.context["rows"][0]
+    shown = datetime.fromisoformat(entry["at"]).astimezone(ZoneInfo("Asia/Kolkata"))
+    assert f"{shown:%Y-%m-%d %H:%M:%S}" in text(page)
+
+
+@pytest.mark.parametrize(("page", "said"), [("orders?search=zzz", "No order fits"), ("orders", "Place the first one")])
+def test_an_empty_list_says_what_to_do(cast, page, said):
+    assert said in text(logged_in("rob").get(f"/{page}"))
