@@ -1,6 +1,6 @@
 """The way in and out: where a log-in leads, what it keeps, what is left of a page afterwards."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from chancery.doors.console.tests.test_account import ACCOUNT
 from chancery.doors.console.tests.test_console import logged_in, text
+from chancery.doors.console.throttle import PAUSE, TRIES, Throttle
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -75,3 +76,32 @@ def test_the_audit_shows_its_times_in_the_zone_that_the_page_names(cast):
 @pytest.mark.parametrize(("page", "said"), [("orders?search=zzz", "No order fits"), ("orders", "Place the first one")])
 def test_an_empty_list_says_what_to_do(cast, page, said):
     assert said in text(logged_in("rob").get(f"/{page}"))
+
+
+def test_after_many_wrong_tries_even_the_right_password_waits_there_and_nowhere_else(cast):
+    guesser = Client(REMOTE_ADDR="192.0.2.66")
+    assert {log_in(guesser, password="guess").status_code for _ in range(TRIES)} == {403}
+    held = log_in(guesser)
+    assert held.status_code == 429
+    assert "Wait five minutes" in text(held)
+    assert log_in(Client(REMOTE_ADDR="192.0.2.67")).status_code == 302
+
+
+def test_the_pause_ends_and_a_right_password_forgets_the_wrong_ones():
+    throttle, who, now = Throttle(), ("rob", "192.0.2.1"), datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(TRIES):
+        assert not throttle.pauses(who, now)
+        throttle.wrong(who, now)
+    assert throttle.pauses(who, now + PAUSE - timedelta(seconds=1))
+    assert not throttle.pauses(who, now + PAUSE)
+    throttle.right(who)
+    assert not throttle.pauses(who, now)
+
+
+def test_a_guesser_of_many_names_does_not_fill_the_memory():
+    throttle, now = Throttle(), datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(TRIES):
+        throttle.wrong(("first", ""), now)
+    for n in range(10_000):
+        throttle.wrong((str(n), ""), now)
+    assert not throttle.pauses(("first", ""), now)

@@ -17,24 +17,38 @@ from django.views.decorators.http import require_POST
 from chancery.apps.accounts import actions, queries
 from chancery.apps.accounts.models import Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent
+from chancery.doors.console.throttle import LOG_IN
 from chancery.doors.console.views.base import attempt, page, show, whole
 
 
 def log_in(request: HttpRequest) -> HttpResponse:
     """Ask for name and password."""
-    wrong = ""
+    wrong, code = "", 200
     wanted = request.POST.get("next", "") or request.GET.get("next", "")
     if request.method == "POST":
-        name = request.POST.get("username", "").strip().lower()
-        user = authenticate(request, username=name, password=request.POST.get("password", ""))
-        if user is not None:
-            login(request, user)
+        wrong, code = _enter(request)
+        if not wrong:
             safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
             return redirect(wanted if safe else "home")
-        wrong = _("Login name or password is wrong.")
-    return show(request, None, "login", {"wrong": wrong, "next": wanted}, 403 if wrong else 200)
+    return show(request, None, "login", {"wrong": wrong, "next": wanted}, code)
+
+
+def _enter(request: HttpRequest) -> tuple[str, int]:
+    """Begin a session, or return why not with the status to say it with."""
+    name = request.POST.get("username", "").strip().lower()
+    who, now = (name[:150], request.META.get("REMOTE_ADDR", "")), current_clock().now()
+    if LOG_IN.pauses(who, now):
+        return _("Too many wrong tries. Wait five minutes, then try again."), 429
+    user = authenticate(request, username=name, password=request.POST.get("password", ""))
+    if user is None:
+        LOG_IN.wrong(who, now)
+        return _("Login name or password is wrong."), 403
+    LOG_IN.right(who)
+    login(request, user)
+    return "", 200
 
 
 @require_POST
