@@ -105,3 +105,10 @@ def test_a_guesser_of_many_names_does_not_fill_the_memory():
     for n in range(10_000):
         throttle.wrong((str(n), ""), now)
     assert not throttle.pauses(("first", ""), now)
+
+
+@pytest.mark.parametrize(("name", "menus"), [("ada", 1), ("rob", 0)])
+def test_nobody_is_given_a_menu_with_nothing_in_it(local, name, menus):
+    page = logged_in(name).get(reverse("connectors", args=["local"]))
+    assert "Local" in text(page)
+    assert page.content.decode().count('<details class="menu">') == menus
