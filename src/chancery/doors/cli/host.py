@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import signal
 import sys
 import threading
@@ -49,6 +50,14 @@ def init(username: Annotated[str, typer.Option(help="Login name of the first adm
     print(f"Log in as {username} with the one-time password {password}")
 
 
+def listened(text: str) -> tuple[str, int]:
+    """Return address and port of `127.0.0.1:8000`, `:8000` or `8000`; anything else ends with a sentence."""
+    address, _, port = text.rpartition(":")
+    if not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        raise SystemExit(f"--listen or CHANCERY_LISTEN: {text!r} names no port from 1 to 65535; write 127.0.0.1:8000.")
+    return address or "127.0.0.1", int(port)
+
+
 def serve(
     listen: Annotated[str, typer.Option(help="Address and port; the default is CHANCERY_LISTEN.")] = "",
     threads: Annotated[int, typer.Option(min=1, max=64, help="Requests answered at once.")] = 8,
@@ -60,12 +69,12 @@ def serve(
     from granian.constants import Interfaces
     from granian.server import Server
 
+    address, port = listened(listen or settings.ENVIRONMENT.listen)
     call_command("migrate", verbosity=0, interactive=False)
-    address, _, port = (listen or settings.ENVIRONMENT.listen).rpartition(":")
     server = Server(
         "chancery.doors.wsgi:application",
-        address=address or "127.0.0.1",
-        port=int(port),
+        address=address,
+        port=port,
         interface=Interfaces.WSGI,
         blocking_threads=threads,
         log_access=False,
