@@ -18,7 +18,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
-from chancery.apps.shared.texts import clean, unfit
+from chancery.apps.shared.texts import clean
 from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Blocker, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
@@ -123,9 +123,6 @@ def _fill(act: Act, profile: Profile, values: dict[str, Any]) -> None:
 
 
 def _parse(values: dict[str, Any]) -> ProfileValues:
-    problems = unfit(values)
-    if problems:
-        raise Invalid(problems)
     try:
         return ProfileValues.model_validate(values)
     except ValidationError as error:

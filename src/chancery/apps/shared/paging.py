@@ -102,12 +102,6 @@ def prefix(field: str, text: str) -> Q:
     return Q(**{f"{field}__gte": text, f"{field}__lt": text + "\U0010ffff"})
 
 
-def marker(row: Model, order: str) -> str:
-    """Return the cursor of what follows `row`."""
-    look = _Look(type(row), order, "", 1)
-    return _write(look.key(row), backwards=False)
-
-
 def any_of(parts: Iterable[Q]) -> Q:
     """Return the condition that a row meets which meets one of `parts`."""
     found = Q()

@@ -1,11 +1,15 @@
 """The last look before the first byte: without a clear yes nothing is sent."""
 
 import logging
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError
 
+from chancery.apps.connectors.models import Connector
 from chancery.engine import gate as gates
 from chancery.engine.gate import Gate
 from chancery.engine.jobs import Kind
@@ -69,3 +73,29 @@ def test_no_answer_in_time_is_a_no(gate, monkeypatch):
     gate._questions.put(None)
     with pytest.raises(StopHere):
         asked(gate, monkeypatch)
+
+
+@pytest.mark.django_db
+def test_only_who_still_holds_the_order_for_an_unchanged_active_connector_sends_it(desk):
+    connector = Connector.objects.filter(pk=desk.connector.pk)
+    order = desk.order(lease_until=desk.now)
+    claimed = desk.job(order, Kind.SUBMIT)
+    assert gates.still(claimed)
+    assert not gates.still(replace(claimed, fence=uuid4()))
+    assert not gates.still(replace(claimed, connector=uuid4()))
+    for changed, restored in (
+        ({"status": "inactive"}, {"status": "active"}),
+        ({"epoch": 99}, {"epoch": claimed.epoch}),
+    ):
+        connector.update(**changed)
+        assert not gates.still(claimed)
+        connector.update(**restored)
+        assert gates.still(claimed)
+    connector.update(deleted_at=desk.now)
+    assert not gates.still(claimed)
+
+
+@pytest.mark.django_db
+def test_a_lease_that_ran_out_sends_nothing(desk):
+    order = desk.order(lease_until=desk.now - timedelta(days=1))
+    assert not gates.still(desk.job(order, Kind.SUBMIT))

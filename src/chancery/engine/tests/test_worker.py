@@ -19,7 +19,8 @@ from chancery.engine.jobs import Kind, Missing
 from chancery.engine.record import Recorder
 from chancery.engine.tests.test_record import CERTIFICATE, GOOD, good
 from chancery.engine.worker import Worker
-from tests.cast import request_pem
+from chancery.sdk.http import HttpDoor
+from tests.cast import digicert_values, request_pem
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,6 +104,35 @@ def test_results_survive_a_database_that_goes_away_while_they_are_written(desk, 
     worker.turn()
     assert calls == [1, 1, 1]
     assert Order.objects.get(pk=order.pk).state == "issued"
+
+
+def test_a_turn_that_the_database_takes_back_keeps_results_and_seats(desk, worker, monkeypatch):
+    desk.order("queued", due_at=LONG_AGO)
+    done = desk.order()
+    worker._report([(desk.job(done, Kind.SUBMIT), GOOD)])
+    plain = worker._claim
+
+    def gone(now):
+        assert plain(now)
+        raise OperationalError
+
+    monkeypatch.setattr(worker, "_claim", gone)
+    with pytest.raises(OperationalError):
+        worker.turn()
+    assert worker._pacer.busy() == 0
+    assert sorted(Order.objects.values_list("state", flat=True)) == ["queued", "submitting"]
+    monkeypatch.setattr(worker, "_claim", lambda now: [])
+    assert worker.turn() == 1
+    assert Order.objects.get(pk=done.pk).state == "issued"
+
+
+def test_the_connection_of_a_test_of_unsaved_settings_is_closed_after_it(cast, worker, monkeypatch, simulator):
+    closed = []
+    plain = HttpDoor.close
+    monkeypatch.setattr(HttpDoor, "close", lambda self: (closed.append(self), plain(self)))
+    call = connectors.test_unsaved(cast.ada, "digicert", digicert_values(simulator))
+    turns(worker, lambda: Call.objects.get(pk=call.pk).state == "done")
+    assert len(closed) == 1
 
 
 def failing_turns(worker, monkeypatch, errors, stop):

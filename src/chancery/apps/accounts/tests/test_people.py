@@ -232,3 +232,20 @@ def test_the_first_start_makes_team_environments_and_administrator_once(db):
     assert grants_of(admin) == [("administrator", None, None)]
     assert first_administrator(host_actor("root"), "second") is None
     assert (Team.objects.count(), Environment.objects.count(), User.objects.count()) == (1, 2, 1)
+
+
+def test_people_are_searched_by_the_beginning_of_their_login_name(cast):
+    assert [str(u) for u in queries.people(cast.ada).items] == ["ada", "amy", "cleo", "dan", "rob"]
+    assert [str(u) for u in queries.people(cast.ada, search="A").items] == ["ada", "amy"]
+    assert [str(u) for u in queries.people(cast.ada, search="o").items] == []
+    with pytest.raises(NotPermitted):
+        queries.people(cast.rob, search="a")
+
+
+def test_a_person_is_shown_by_id_to_those_who_may_see_people(cast):
+    rob = cast.users["rob"]
+    assert queries.person(cast.dan, rob.pk) == rob
+    with pytest.raises(Absent):
+        queries.person(cast.dan, 0)
+    with pytest.raises(NotPermitted):
+        queries.person(cast.rob, rob.pk)

@@ -1,7 +1,10 @@
 """Reading orders: filters, searches, what waits for people, and waiting for an end."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from chancery.apps.connectors.models import Connector
 from chancery.apps.orders import queries
 from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
@@ -81,3 +84,33 @@ def test_waiting_ends_with_the_order_or_with_the_time(cast, local, order, monkey
 def test_one_waits_for_what_one_may_see(cast, local, order):
     with pytest.raises(Absent):
         queries.wait(cast.cleo, order().pk, 60)
+
+
+@pytest.mark.parametrize(
+    ("state", "columns", "expected"),
+    [
+        ("awaiting_approval", {}, "A second person must approve it."),
+        ("queued", {}, "The next free seat takes it."),
+        ("submitting", {}, "It is on its way to the CA."),
+        ("pending", {}, "The CA has it and has not issued it yet."),
+        ("pending", {"reason": "The domain is not validated."}, "The domain is not validated."),
+        ("outcome_unknown", {}, ""),
+        ("issued", {}, ""),
+        ("failed", {"reason": "The CA refused it."}, "The CA refused it."),
+    ],
+)
+def test_an_order_says_what_it_waits_for(local, order, state, columns, expected):
+    assert queries.why(order(state, **columns)) == expected
+
+
+def test_an_order_of_an_inactive_connector_names_it_and_what_to_do(local, order):
+    Connector.objects.filter(pk=local.pk).update(status="inactive")
+    assert queries.why(order("queued")) == "Local is inactive; the order goes out when it is activated."
+    assert "inactive" not in queries.why(order("submitting"))
+
+
+@pytest.mark.parametrize(("text", "shown"), [("", ""), ("no answer in 30 s", " (no answer in 30 s)")])
+def test_an_order_held_by_an_unhealthy_connector_says_until_when(local, order, text, shown):
+    until = datetime(2026, 11, 23, 9, 30, 5, tzinfo=UTC)
+    Connector.objects.filter(pk=local.pk).update(health="unreachable", health_text=text, breaker_until=until)
+    assert queries.why(order("queued")) == f"Local is unreachable{shown}; looked at again at 09:30:05 UTC."

@@ -1,6 +1,9 @@
 """Pages hold every row once, in order, both ways, whatever is asked for and whoever asks."""
 
+import base64
 import itertools
+import json
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
@@ -19,8 +22,9 @@ from chancery.apps.orders.models import Order
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import paging
+from chancery.apps.shared.actor import Actor
 from chancery.core.clock import SYSTEM_CLOCK
-from chancery.core.errors import Invalid
+from chancery.core.errors import Invalid, NotPermitted
 
 pytestmark = pytest.mark.django_db
 ROWS = 240
@@ -312,3 +316,18 @@ def test_names_are_sorted_by_code_point_whatever_language_the_cluster_has(db):
         found = set(cursor.fetchall())
     wanted = {("orders_order", "common_name"), ("certificates_certificate", "common_name")}
     assert found >= wanted | {("connectors_connector", "name"), ("profiles_profile", "name")}
+
+
+@pytest.mark.parametrize(
+    "marks", [["=", "x"], [">", None], [">"], [">", "x", "y", "z"], [">", "a\x00", str(UUID(int=1))], "text", 7]
+)
+def test_a_page_marker_that_we_did_not_write_is_refused(cast, marks):
+    cursor = base64.urlsafe_b64encode(json.dumps(marks).encode()).decode().rstrip("=")
+    with pytest.raises(Invalid) as refused:
+        orders.listing(cast.ada, sort="common_name", cursor=cursor)
+    assert [(p.field, p.remedy) for p in refused.value.problems] == [("cursor", "Start again from the first page.")]
+
+
+def test_a_person_without_a_role_is_refused_a_listing_not_shown_an_empty_one(db):
+    with pytest.raises(NotPermitted):
+        orders.listing(Actor("nobody", 0, "test"))
