@@ -230,7 +230,8 @@ def digest(ask: PlaceOrder, request: Request) -> str:
 def _write(
     items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | ChanceryError]
 ) -> list[Order | ChanceryError]:
-    known = _known(items)
+    # A refused request is never repeated, and its key may be what no table takes.
+    known = _known([item for item, one in zip(items, prepared, strict=True) if isinstance(one, Ready)])
     gone = _gone({one.order.connector_id for one in prepared if isinstance(one, Ready)})
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []
