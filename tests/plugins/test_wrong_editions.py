@@ -3,11 +3,13 @@
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 from pydantic import field_validator, model_validator
 
 from chancery.sdk import (
@@ -19,6 +21,7 @@ from chancery.sdk import (
     Dedup,
     Finding,
     Forbidden,
+    Issued,
     Level,
     NonEmpty,
     NotFound,
@@ -34,6 +37,10 @@ from chancery.sdk import (
     setting,
 )
 from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock
+from chancery.sdk.testing.disturbed import Disturbed
+from chancery.sdk.testing.forge import forge
+from chancery.sdk.testing.line import Disturbance
+from chancery.sdk.testing.spoil import OTHER_KEY
 from tests.plugins.packages.borealis.borealis_chancery import Borealis, BorealisConfig
 from tests.plugins.packages.borealis.borealis_chancery.simulator import TOKEN, Book, Simulator
 from tests.plugins.runner import refusals
@@ -110,6 +117,21 @@ def test_a_case_plays_nothing_and_a_suite_has_no_case_until_the_author_says_so()
         Conformance().case()
 
 
+def test_a_ca_that_sends_no_pem_has_nothing_to_forge():
+    class Unforgeable:
+        line = SimpleNamespace(spoiled=lambda _spoil: nullcontext(Disturbance(OTHER_KEY, forward=True)))
+        request = issue = checked = staticmethod(lambda *_: None)
+
+    with pytest.raises(pytest.skip.Exception, match="no PEM"):
+        Disturbed().test_a_forged_certificate_never_passes(Unforgeable(), OTHER_KEY)
+
+
+@pytest.mark.parametrize("inside", [b"AAAA", b"!!"])
+def test_what_is_no_certificate_is_not_forged(inside):
+    body = b"-----BEGIN CERTIFICATE-----" + inside + b"-----END CERTIFICATE-----"
+    assert forge(body, key=True) == body
+
+
 # Right in other ways ---------------------------------------------------------------------------------------
 
 
@@ -184,7 +206,9 @@ class WaitsOn(Borealis):
     def poll(self, state, request):
         try:
             return super().poll(state, request)
-        except (Unreachable, ProtocolViolation):
+        except (Unreachable, ProtocolViolation) as error:
+            if error.stage == "tcp":
+                raise
             return Pending(state, text="At Borealis.")
 
 
@@ -502,7 +526,7 @@ class TrustsAnyDocument(Borealis):
             raise RejectedByPolicy("Borealis did not take it.", text="x") from None
 
 
-@refused_by("a_search_that_fails", "a_refused_credential")
+@refused_by("a_search_that_fails", "a_refused_credential", "nobody_listening")
 class ShrugsWhenSearching(Borealis):
     def find(self, request, since):
         try:
@@ -586,6 +610,31 @@ class KeepsAnyNumber(Borealis):
         if order.get("status") not in {"issued", "revoked", "refused", "cancelled", "pending"}:
             return Pending({"v": 1, "order": order.get("id")}, text="At Borealis.")
         return super()._stand(order, effect=effect)
+
+
+@refused_by("a_forged_certificate")
+class TrustsItsCa(Borealis):
+    def poll(self, state, request):
+        return self.kept(super().poll(state, request), request)
+
+    def submit(self, request):
+        return self.kept(super().submit(request), request)
+
+    def kept(self, outcome, request):
+        if isinstance(outcome, Issued):
+            key = x509.load_der_x509_certificate(outcome.leaf).public_key()
+            assert key == x509.load_der_x509_csr(request.csr).public_key()
+        return outcome
+
+
+@refused_by("nobody_listening", "a_ca_that_does_not_listen")
+class SaysSent(Borealis):
+    def _ask(self, method, path, **more):
+        try:
+            return super()._ask(method, path, **more)
+        except Unreachable as error:
+            error.bytes_sent = True
+            raise
 
 
 # Where it reaches ------------------------------------------------------------------------------------------

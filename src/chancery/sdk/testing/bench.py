@@ -79,7 +79,7 @@ class Bench:
         on_the_line = fault is Fault.DOWN or fault in _ON_THE_LINE
         return fault in self.case.playable or (self._line is not None and on_the_line)
 
-    def play(self, fault: Fault) -> AbstractContextManager[None]:
+    def play(self, fault: Fault) -> AbstractContextManager[object]:
         """Keep a fault up: played by the simulator where it can, else on the line to it."""
         if fault is Fault.DOWN and self._line is not None:
             return self._line.away()
@@ -100,7 +100,9 @@ class Bench:
         config = self.about.config.model_validate(values)
         self.said.append(f"{config!r} {config}")
         log = logging.getLogger(f"chancery.authority.{self.about.slug}")
-        return self.type(config, Context(self._door(), self.case.clock, log))  # type: ignore[arg-type]  # None only where nothing outside is reached
+        made = self.type(config, Context(self._door(), self.case.clock, log))  # type: ignore[arg-type]  # None only where nothing outside is reached
+        self.said.append(f"{made!r} {made}")
+        return made
 
     def _door(self) -> HttpDoor | None:
         if not self.about.outside:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
+from chancery.core.certificate import Mismatch
 from chancery.core.effects import Doing
 from chancery.core.order import State
 from chancery.sdk.authority import Dedup
@@ -19,13 +21,27 @@ from chancery.sdk.errors import (
     NotFound,
     RejectedByPolicy,
     Throttled,
+    Unreachable,
     ValidationFailed,
 )
 from chancery.sdk.finding import Level
 from chancery.sdk.outcome import Absence, Found, Pending, RevocationPending, Revoked
 from chancery.sdk.testing.base import DAY, Base, meaning
 from chancery.sdk.testing.bench import Bench
-from chancery.sdk.testing.spoil import DROPPED, EMPTY, HELD, NOT_THE_API, REDIRECTED, SENSELESS, Spoil, echo, page, said
+from chancery.sdk.testing.spoil import (
+    DROPPED,
+    EMPTY,
+    HELD,
+    NOT_THE_API,
+    OTHER_KEY,
+    OTHER_NAME,
+    REDIRECTED,
+    SENSELESS,
+    Spoil,
+    echo,
+    page,
+    said,
+)
 
 _SHORT = 0.4
 _REFUSED = {"error": "the credential is not known, or may not do this"}
@@ -65,6 +81,25 @@ class Disturbed(Base):
     @staticmethod
     def _any_reason(bench: Bench) -> Any:
         return next(iter(bench.about.facts.revocation_reasons))
+
+    @_named("verb", ["submit", "find", "revoke", "poll"])
+    def test_nobody_listening_is_unreachable(self, bench: Bench, verb: str) -> None:
+        """Whatever was being done: nothing was sent, the connector is away, and nothing is concluded."""
+        act = self._call(bench, verb)
+        with bench.line.away():
+            error = bench.refused(*act)
+        assert isinstance(error, Unreachable), f"a refused connection became {error.kind}"
+        assert not error.bytes_sent, "it says that something was sent"
+
+    @_named("spoil", [OTHER_KEY, OTHER_NAME], ids=str)
+    def test_a_forged_certificate_never_passes(self, bench: Bench, spoil: Spoil) -> None:
+        """It reaches the engine, which quarantines it, or the authority refuses it; it is no bug, and never counts."""
+        request, line = bench.request(), bench.line
+        with line.spoiled(spoil) as wrong, suppress(Mismatch, AuthorityError):
+            bench.checked(bench.issue(request), request)
+            assert not wrong.forged, f"a {spoil} passed"
+        if not wrong.forged:
+            pytest.skip("its CA sends no PEM that the line could forge")
 
     @_named("told", ["seconds", "date", "nothing", "far too long"])
     def test_patience_is_as_long_as_the_ca_asks(self, bench: Bench, told: str) -> None:

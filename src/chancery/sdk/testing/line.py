@@ -7,11 +7,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from chancery.sdk.testing.forge import forge
 from chancery.sdk.testing.spoil import How, Spoil
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "server"}
@@ -49,6 +50,7 @@ class Disturbance:
     acts_only: bool = False
     once: bool = False
     hits: int = 0
+    forged: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
     def strikes(self, *, act: bool) -> bool:
@@ -100,16 +102,16 @@ class Line:
     @contextmanager
     def spoiled(
         self, spoil: Spoil, *, forward: bool = True, acts_only: bool = False, once: bool = False
-    ) -> Iterator[None]:
+    ) -> Iterator[Disturbance]:
         """Disturb the line for as long as the block lasts: every call or only acts, `once` or always.
 
         With `forward` the CA does what it is asked, and the answer goes wrong; without, it never hears of the call.
         """
-        self.disturbance = Disturbance(spoil, forward, acts_only, once)
+        self.disturbance = wrong = Disturbance(spoil, forward, acts_only, once)
         try:
-            yield
+            yield wrong
         finally:
-            self.disturbance.over.set()
+            wrong.over.set()
             self.disturbance = None
 
     @contextmanager
@@ -163,6 +165,10 @@ def _spoiled(wrong: Disturbance, call: Passed, reply: Reply) -> Reply | None:
         return None
     if spoil.how is How.CUT:
         return Reply(reply.status, reply.headers, reply.body or b"{}", cut=True)
+    if spoil.how in {How.OTHER_KEY, How.OTHER_NAME}:
+        forged = forge(reply.body, key=spoil.how is How.OTHER_KEY)
+        wrong.forged += forged != reply.body
+        return replace(reply, body=forged)
     if spoil.how is How.ECHOED:
         return Reply(spoil.status, (("Content-Type", "application/json"),), _echo(call))
     return Reply(spoil.status, tuple(spoil.headers.items()), spoil.body)

@@ -20,6 +20,8 @@ class How(StrEnum):
     CUT = "cut in half"
     HELD = "held back for ever"
     ECHOED = "replaced by what was asked, as some error pages do"
+    OTHER_KEY = "its certificate replaced by one for another key"
+    OTHER_NAME = "its certificate replaced by one for another name"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def echo(status: int) -> Spoil:
 
 DROPPED = Spoil("connection dropped", how=How.DROPPED)
 CUT = Spoil("answer cut in half", how=How.CUT)
+OTHER_KEY = Spoil("certificate for another key", how=How.OTHER_KEY)
+OTHER_NAME = Spoil("certificate for another name", how=How.OTHER_NAME)
 HELD = Spoil("no answer", how=How.HELD)
 GARBLED = Spoil("garbled", body=b"\x00\xff{garbled")
 HUGE = Spoil("far too large", body=b" " * _HUGE)
