@@ -2,7 +2,7 @@
 
 import pytest
 
-from chancery.apps.accounts import actions, queries
+from chancery.apps.accounts import actions, queries, zones
 from chancery.apps.accounts.models import Environment, Grant, Team, User
 from chancery.apps.shared.tests.looking import conflict, refused, said
 from chancery.core.errors import Absent, NotPermitted
@@ -164,6 +164,17 @@ def test_a_time_zone_that_nobody_knows_is_refused_by_name(cast, zone):
     with refused("time_zone"):
         actions.change_own_account(cast.rob, full_name="Rob", time_zone=zone)
     assert User.objects.get(username="rob").full_name == ""
+
+
+def test_everybody_sees_their_own_account_and_roles(cast):
+    assert queries.own(cast.rob) == cast.users["rob"]
+    assert [(g.user_id, g.role) for g in queries.grants(cast.rob)] == [(cast.rob.user, "requester")]
+    assert list(queries.grants(cast.host)) == []
+
+
+@pytest.mark.parametrize(("name", "meant"), [("Europe/Oslo", "Europe/Oslo"), ("", "None"), ("Mars/Olympus", "None")])
+def test_a_zone_that_this_machine_does_not_know_is_the_servers(name, meant):
+    assert str(zones.zone(name)) == meant
 
 
 def test_whose_account_is_none_has_no_name(cast):
