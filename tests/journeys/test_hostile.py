@@ -57,6 +57,37 @@ def test_bodies(call, path, body):
 
 
 @pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"profile": "a", "csr": "x", "profile": "b"}', "profile"),
+        (b'{"profile": "a", "csr": "x", "options": {"k": 1, "k": 2}}', "k"),
+        (b'{"a\\u0000": 1, "a\\u0000": 2}', "body"),
+    ],
+)
+def test_a_name_given_twice_is_not_guessed_at(call, body, field):
+    answer = call("POST", "/orders", body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field), answer.content
+
+
+@pytest.mark.parametrize(("charset", "status"), [("utf-7", 415), ("latin-1", 415), ("UTF-8", 422), ('"utf-8"', 422)])
+def test_json_is_utf_8(cast, charset, status):
+    token = people.create_token(cast.ada, "test")[1]
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    answer = client.generic("POST", "/api/v1/orders", b"{}", f"application/json; charset={charset}")
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+
+
+def test_head_is_get_without_the_content(call):
+    got, head = call("GET", "/orders"), call("HEAD", "/orders")
+    assert (head.status_code, head["Content-Type"], head.content) == (200, got["Content-Type"], b"")
+
+
+def test_a_strange_host_fills_no_log(call, caplog):
+    assert call("GET", "/orders", Host="evil.example").status_code == 400
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
     "path", ["/orders?search=a%00", "/audit?by=%1F", "/profiles/a%00", "/orders/%0A", "/profiles/" + "a" * 9000]
 )
 def test_addresses(call, path):

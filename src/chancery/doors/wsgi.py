@@ -4,5 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from chancery.doors.chunked import Chunked
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chancery.settings")
-application = get_wsgi_application()
+application = Chunked(get_wsgi_application())

@@ -28,7 +28,7 @@ PROBLEMS = {
     409: "The request contradicts the present state; `blockers` lists what stands in the way.",
     412: "The thing was changed meanwhile: `If-Match` names an older revision.",
     413: "The body is larger than the server reads (20 MiB).",
-    415: "The body is not JSON.",
+    415: "The body is not JSON in UTF-8.",
     422: "The body cannot be used; `errors` names each field and its remedy.",
     428: "Neither `If-Match` nor `revision` says which revision was edited.",
     500: "A fault of the server; `incident` is its number in the log.",

@@ -19,6 +19,15 @@ class OnlyJson:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer, with a problem document for every error."""
+        if request.method == "HEAD" and f"{request.path}/".startswith("/api/"):
+            # As GET (RFC 9110 section 9.3.2); the web server leaves the content out.
+            request.method = "GET"
+            response = self._json(request)
+            request.method = "HEAD"
+            return response
+        return self._json(request)
+
+    def _json(self, request: HttpRequest) -> HttpResponseBase:
         response = self._next(request)
         if response.status_code < 300 or not f"{request.path}/".startswith("/api/"):
             return response

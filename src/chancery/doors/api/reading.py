@@ -46,8 +46,12 @@ class Reader(Parser):
         if kind != "application/json" and not kind.endswith("+json"):
             shown = f"{kind[:80]!r} is no JSON." if kind else "The request does not say what its body is."
             raise Refusal(415, "content_type", "Content-Type", shown, "Send JSON with Content-Type: application/json.")
+        charset = (request.content_params or {}).get("charset", "utf-8")
+        if charset.lower() not in {"utf-8", "utf8"}:
+            shown = f"JSON in {charset[:40]!r} is not read."
+            raise Refusal(415, "charset", "Content-Type", shown, "Send JSON in UTF-8 (RFC 8259 section 8.1).")
         try:
-            found = json.loads(request.body, parse_constant=_no_number)
+            found = json.loads(request.body, parse_constant=_no_number, object_pairs_hook=_once)
         except (ValueError, RecursionError):
             raise Invalid.one("body", "The body is no JSON.", "Send a JSON object in UTF-8.", "json") from None
         if _SUSPECT.search(request.body):
@@ -96,6 +100,17 @@ def _problem(error: dict[str, Any]) -> Problem:
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 8259 section 4 leaves open which of two counts; nobody should have to guess what was ordered.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        _storable("body", twice)
+        raise Invalid.one(twice[:200], "This is given twice.", "Send each name of an object once.", "twice")
+    return found
 
 
 def _storable(name: str, value: str) -> None:
