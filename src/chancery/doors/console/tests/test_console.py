@@ -1,12 +1,13 @@
 """Pages under clumsy, hurried and hostile hands: nothing typed is lost, nothing happens that was not meant."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chancery.apps.accounts.models import ApiToken, Team, User
+from chancery.apps.accounts.models import ApiToken, Environment, Team, User
 from chancery.apps.audit.models import Entry
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Call, Connector
@@ -221,12 +222,47 @@ def test_the_audit_export_is_what_the_page_shows(cast, local):
 
 
 def test_tokens_are_revoked_by_number_only(cast, ada):
-    ada.post(reverse("tokens"), {"name": "ci"})
+    ada.post(reverse("tokens"), {"name": "ci", "days": "90"})
     answer = ada.post(reverse("tokens"), {"revoke": "x"}, follow=True)
     assert "no whole number" in text(answer)
     assert ApiToken.objects.get().revoked_at is None
     ada.post(reverse("tokens"), {"revoke": ApiToken.objects.get().pk})
     assert ApiToken.objects.get().revoked_at is not None
+
+
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"days": "0"}, {"days": "x"}, {"days": ""}, {"name": "a" * 500}])
+def test_a_refused_token_is_said_on_the_page(cast, ada, wrong):
+    answer = ada.post(reverse("tokens"), {"name": "ci", "days": "90", **wrong})
+    assert answer.status_code == 422
+    assert next(iter(wrong)) in text(answer)
+    assert not ApiToken.objects.exists()
+
+
+def test_a_token_says_that_it_is_over(cast, ada):
+    ada.post(reverse("tokens"), {"name": "ci", "days": "1"})
+    ApiToken.objects.update(expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+    answer = ada.get(reverse("tokens"))
+    assert "(expired)" in text(answer)
+    assert 'name="revoke"' not in answer.content.decode()
+
+
+def test_people_are_found_by_how_their_name_begins(cast, ada):
+    assert "rob" in text(ada.get(reverse("people")))
+    assert "data-label" in (found := ada.get(reverse("people"), {"search": "ro"}).content.decode())
+    assert (">rob<" in found, ">amy<" in found) == (True, False)
+    assert "Empty the field" in text(ada.get(reverse("people"), {"search": "zzz"}))
+
+
+def test_a_role_is_added_beside_the_others_or_takes_their_place(cast, ada):
+    where, team = Environment.objects.first(), Team.objects.get(name="Operations")
+    rob = User.objects.get(username="rob")
+    had = set(rob.grants.values_list("role", "team_id", "environment_id"))
+    assert had
+    person(ada, "rob", "grant", role="approver", team=team.pk, environment=where.pk, how="add")
+    more = ("approver", team.pk, where.pk)
+    assert set(rob.grants.values_list("role", "team_id", "environment_id")) == {*had, more}
+    person(ada, "rob", "grant", role="auditor", how="replace")
+    assert set(rob.grants.values_list("role", "team_id", "environment_id")) == {("auditor", None, None)}
 
 
 def person(client, name, what, **values):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery.apps.accounts import actions, queries
-from chancery.apps.accounts.models import Team, User
+from chancery.apps.accounts.models import Environment, Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
@@ -93,32 +94,52 @@ def _change(request: HttpRequest, user: User) -> str:
 def people(request: HttpRequest, actor: Actor) -> HttpResponse:
     """List people, add one."""
     if request.method == "POST":
-        role = request.POST.get("role", "")
         given = request.POST.get("password", "")
-        team = whole(request.POST["team"], "team") if request.POST.get("team") else None
+        name, grant = request.POST.get("username", ""), _grant(request)
         added = attempt(
             request,
-            lambda: actions.create_user(
-                actor, request.POST.get("username", ""), given, grants=[(role, team, None)], must_change_password=True
-            ),
+            lambda: actions.create_user(actor, name, given, grants=[grant], must_change_password=True),
             _("The person was added; the password works once."),
         )
         if added:
             return redirect("people")
-    rows = queries.users(actor).prefetch_related("grants__team", "grants__environment")
-    context = {"users": rows, "roles": sorted(ROLES), "teams": Team.objects.order_by("name"), "posted": request.POST}
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("search", "cursor")}
+    context = {
+        "page": queries.people(actor, **asked),
+        "asked": asked,
+        "roles": sorted(ROLES),
+        "teams": Team.objects.order_by("name"),
+        "environments": Environment.objects.order_by("name"),
+        "posted": request.POST,
+    }
     return show(request, actor, "people", context, 422 if request.method == "POST" else 200)
+
+
+def _grant(request: HttpRequest) -> tuple[str, int | None, int | None]:
+    """Return the role that the form names, for one team and environment or for all."""
+    team, environment = (
+        whole(request.POST[field], field) if request.POST.get(field) else None for field in ("team", "environment")
+    )
+    return request.POST.get("role", ""), team, environment
+
+
+def _granted(actor: Actor, ident: int, request: HttpRequest) -> None:
+    """Give a role beside those that somebody has, or in their place."""
+    given = [_grant(request)]
+    if request.POST.get("how") == "add":
+        had = queries.person(actor, ident).grants.values_list("role", "team_id", "environment_id")
+        given = [*had, *given]
+    actions.set_grants(actor, ident, given)
 
 
 @require_POST
 @page
 def person(request: HttpRequest, actor: Actor, ident: int, what: str) -> HttpResponse:
     """Give somebody other rights or a new one-time password, or end their access."""
-    role, team = request.POST.get("role", ""), request.POST.get("team", "")
     verbs: dict[str, tuple[Callable[[], object], str]] = {
         "grant": (
-            lambda: actions.set_grants(actor, ident, [(role, whole(team, "team") if team else None, None)]),
-            _("The role is changed; it counts from the next click."),
+            lambda: _granted(actor, ident, request),
+            _("The roles are changed; that counts from the next click."),
         ),
         "password": (
             lambda: actions.set_password(actor, ident, request.POST.get("password", "")),
@@ -144,6 +165,24 @@ def tokens(request: HttpRequest, actor: Actor) -> HttpResponse:
         )
         return redirect("tokens")
     if request.method == "POST":
-        _token, fresh = actions.create_token(actor, request.POST.get("name", ""), 90)
-    context = {"tokens": queries.tokens(actor), "fresh": fresh, "may_create": actor.may(Permission.TOKEN_CREATE)}
-    return show(request, actor, "tokens", context)
+        fresh = _token(request, actor)
+    context = {
+        "tokens": queries.tokens(actor),
+        "fresh": fresh,
+        "now": current_clock().now(),
+        "may_create": actor.may(Permission.TOKEN_CREATE),
+    }
+    return show(request, actor, "tokens", context, 422 if request.method == "POST" and not fresh else 200)
+
+
+def _token(request: HttpRequest, actor: Actor) -> str:
+    """Make a token and return it, or say why not and return nothing."""
+    made: list[str] = []
+    attempt(
+        request,
+        lambda: made.append(
+            actions.create_token(actor, request.POST.get("name", ""), whole(request.POST.get("days", ""), "days"))[1]
+        ),
+        _("The token is made."),
+    )
+    return made[0] if made else ""
