@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from chancery.apps.accounts.models import ApiToken, Environment, Grant, Team, User
 from chancery.apps.accounts.permissions import Permission
@@ -21,7 +21,7 @@ _DIGITS = 18
 
 def actor_of(user: User, *, how: str, address: str = "", via: str = "console") -> Actor:
     """Return the actor for a person, with the grants as they stand at this moment."""
-    grants = Grant.objects.filter(user=user).values_list("role", "team_id", "environment_id")
+    grants = Grant.objects.filter(user=user).order_by("pk").values_list("role", "team_id", "environment_id")
     return Actor(
         name=user.username,
         user=user.pk,
@@ -38,6 +38,7 @@ def actor_of_token(text: str, address: str = "", via: str = "api") -> Actor | No
     rows = list(
         ApiToken.objects.filter(digest=digest, revoked_at=None, user__is_active=True)
         .filter(Q(expires_at=None) | Q(expires_at__gt=current_clock().now()))
+        .order_by("user__grants__pk")
         .values_list(
             "name",
             "user_id",
@@ -63,7 +64,8 @@ def users(actor: Actor) -> QuerySet[User]:
 
 def people(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50) -> Page[User]:
     """Return one page of people by login name, for those who may see people."""
-    rows = users(actor).prefetch_related("grants")
+    granted = Grant.objects.select_related("team", "environment").order_by("pk")
+    rows = users(actor).prefetch_related(Prefetch("grants", granted))
     if search:
         rows = rows.filter(prefix("username", search.lower()))
     return paginate(rows, order="username", cursor=cursor, size=size)

@@ -146,7 +146,8 @@ def certificate(row: Certificate) -> dict[str, Any]:
 
 def user(row: User) -> dict[str, Any]:
     """Return a person."""
-    grants = [{"role": g.role, "team": g.team_id, "environment": g.environment_id} for g in row.grants.all()]
+    in_order = sorted(row.grants.all(), key=lambda grant: grant.pk)
+    grants = [{"role": g.role, "team": g.team_id, "environment": g.environment_id} for g in in_order]
     return {
         "id": row.pk,
         "username": row.username,

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+from django.utils.translation import gettext as _
+
 from chancery.apps.accounts.models import Environment, Team
 from chancery.core.errors import Problem
 from chancery.sdk.authority import Descriptor
 from chancery.sdk.config import extra, is_secret
+
+_SHOWN = 200
+"""Characters of a setting on a page that only shows it; its form shows it whole."""
 
 
 @dataclass
@@ -65,6 +70,20 @@ def model_inputs(
             one.kind, one.value, one.is_set = "secret", "", name in secrets_set
         found.append((str(more.get("group", "Settings")), one))
     return found
+
+
+def readable(model: Any, values: dict[str, Any], secrets_set: frozenset[str]) -> list[tuple[str, str]]:
+    """Return (title, what is set) of every field, for a page that only shows; of a secret, whether there is one."""
+    return [(one.title, _readable(one)) for _group, one in model_inputs(model, values, secrets_set)]
+
+
+def _readable(one: Input) -> str:
+    if one.kind == "secret":
+        return _("set") if one.is_set else _("not set")
+    if one.kind == "switch":
+        return _("yes") if one.value else _("no")
+    text = str(dict(one.choices).get(one.value, one.value if one.value is not None else ""))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _kind(info: Any, more: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:

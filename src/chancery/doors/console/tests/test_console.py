@@ -359,3 +359,9 @@ def test_team_and_environment_are_chosen_and_not_guessed(cast, ada):
     answer = ada.post(reverse("connector_create", args=["local"]), {"name": "New", "team": "", "environment": ""})
     assert answer.status_code == 422
     assert PASSWORD not in answer.content.decode()
+
+
+def test_a_connector_is_shown_in_the_words_of_its_form(cast, ada, digicert):
+    page = text(ada.get(reverse("connector", args=[digicert.pk])))
+    assert "API key set" in page
+    assert not {"True", "False", "None", "api_key", "skip_approval"} & set(page.split())

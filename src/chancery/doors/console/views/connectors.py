@@ -20,7 +20,7 @@ from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import MAX_SIZE, by_id, one_of
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
-from chancery.doors.console.forms import connector_form, posted
+from chancery.doors.console.forms import connector_form, posted, readable
 from chancery.doors.console.views.base import page, show, whole
 from chancery.sdk.config import secret_names
 
@@ -140,13 +140,12 @@ def _form(
 def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a connector."""
     row = queries.get(actor, ident)
-    version = actions.current(row)
+    version, descriptor = actions.current(row), catalog.get(row.authority)
     context = {
         "connector": row,
-        "type": catalog.get(row.authority),
+        "type": descriptor,
         "version": version,
-        "secrets": sorted(version.secrets),
-        "settings": {k: v for k, v in version.settings.items() if len(str(v)) < 200},
+        "settings": readable(descriptor.config, version.settings, frozenset(version.secrets)),
         "waiting": queries.queues([row]).get(str(row.pk), 0),
         "versions": row.versions.order_by("-number")[:20],
     }
