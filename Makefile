@@ -1,5 +1,5 @@
 # Everything there is to learn. Each target does all the set-up it needs.
-.PHONY: help setup setup-test demo test chaos check docs
+.PHONY: help setup setup-test demo test chaos bench check docs
 SHELL := /bin/bash
 TEST := .venv/bin/pytest -q -n 2
 
@@ -27,6 +27,10 @@ test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage
 chaos: setup-test ## Kill -9 at every step and at random, barriers, keys; minutes (CHANCERY_CHAOS_SEED=n repeats)
 	.venv/bin/pytest -q --long tests/chaos
 	bash scripts/with-postgres.sh .venv/bin/pytest -q --long tests/chaos
+
+bench: setup-test ## Measure rates, listings and waits on both databases; half an hour (results in bench/results)
+	.venv/bin/python -m bench
+	bash scripts/with-postgres.sh .venv/bin/python -m bench
 
 docs: setup-test ## Write the reference from the code, photograph every page
 	@.venv/bin/python scripts/reference.py

@@ -9,7 +9,7 @@ import sys
 
 from bench import figures, stand
 
-PARTS = ("engine", "rest", "listings", "writers")
+PARTS = ("engine", "rest", "peers", "listings", "writers")
 
 
 def main() -> int:
