@@ -296,6 +296,15 @@ def test_published_requests_without_the_text_around_them(name: str) -> None:
     assert refusal(data[data.index(b"-----BEGIN") :]).code in {"weak_hash", "refused_extension", "csr_garbled"}
 
 
+@pytest.mark.parametrize("unused", range(1, 8))
+def test_a_signature_is_whole_octets(unused: int) -> None:
+    raw = next(der for der in (build(KEY, [Name("dns", "a.example")]) for _ in range(10_000)) if not der[-1] & 0x7F)
+    length = len(x509.load_der_x509_csr(raw).signature)
+    data = bytearray(raw)
+    data[-length - 1] = unused
+    assert refusal(bytes(data)).code == "csr_garbled"
+
+
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused_and_nothing_else_happens(data: bytes) -> None:
     refusal(data)
