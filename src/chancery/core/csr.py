@@ -128,7 +128,11 @@ def _decode(der: bytes, limits: Limits) -> Request:
     csr = _load(der)
     # Bits left over at the end of a signature change no octet of it, so that one request would have several forms.
     if der[-len(csr.signature) - 1]:
-        raise _bad("Its signature is not a whole number of octets.", "Make the request anew with a current tool.", "csr_garbled")
+        raise _bad(
+            "Its signature is not a whole number of octets.",
+            "Make the request anew with a current tool.",
+            "csr_garbled",
+        )
     key = csr.public_key()
     _signature(csr, key)
     problems = check_key(key)
