@@ -1,4 +1,4 @@
-"""Which authorities there are: the built-in list, plus installed packages that offer more.
+"""Which authorities there are: a folder each under `authorities/`, plus installed packages that offer more.
 
 A package offers one through the entry-point group `chancery.authorities`. What fails to import or does
 not fit shows as broken with its reason; everything else works on.
@@ -7,6 +7,7 @@ not fit shows as broken with its reason; everything else works on.
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from chancery import authorities
 from chancery.core.errors import Absent
 from chancery.core.policy import AuthorityFacts
 from chancery.net.redact import scrub
@@ -24,10 +26,8 @@ GROUP = "chancery.authorities"
 _REASON = 400
 """Characters that are kept of what a broken authority says."""
 _SLUG = re.compile(r"[a-z][a-z0-9_]{1,59}")
-BUILT_IN = {
-    "local": "chancery.authorities.local.authority:Local",
-    "digicert": "chancery.authorities.digicert.authority:DigiCert",
-}
+BUILT_IN = tuple(module.name for module in pkgutil.iter_modules(authorities.__path__) if module.ispkg)
+"""The slugs of the authorities in this tree: the names of their folders."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Catalog:
 @lru_cache(maxsize=1)
 def load() -> Catalog:
     """Return every authority, found once per process."""
-    offers: list[tuple[str, Callable[[], Any], str]] = [(s, _importer(path), "") for s, path in BUILT_IN.items()]
+    offers: list[tuple[str, Callable[[], Any], str]] = [(slug, _importer(slug), "") for slug in BUILT_IN]
     offers += [(e.name, e.load, _package(e)) for e in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
     classes: dict[str, type[Any]] = {}
     broken: list[Broken] = []
@@ -107,9 +107,13 @@ def prepare(slug: str, values: dict[str, Any]) -> dict[str, Any]:
     return dict(cls.prepare(values)) if hasattr(cls, "prepare") else dict(values)
 
 
-def _importer(path: str) -> Callable[[], type[Any]]:
-    module, _, name = path.partition(":")
-    return lambda: getattr(importlib.import_module(module), name)
+def _importer(slug: str) -> Callable[[], type[Any]]:
+    def built_in() -> type[Any]:
+        module = importlib.import_module(f"chancery.authorities.{slug}.authority")
+        found: type[Any] = next(cls for cls in vars(module).values() if getattr(cls, "slug", None) == slug)
+        return found
+
+    return built_in
 
 
 def _fit(slug: str, cls: type[Any], taken: dict[str, type[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -17,24 +18,27 @@ from pathlib import Path
 from typing import Any
 
 ORDERS = 20
+LOCAL = ("Local CA", "Internal TLS")
+"""Connector and profile of the CA that needs nothing outside."""
 _START = 30.0
 _DONE = 40.0
 
 
 def show(listen: str) -> int:
-    """Start everything, order through both connectors, and stay until Ctrl-C."""
+    """Start everything, order through every connector, and stay until Ctrl-C."""
     home = Path(os.environ.setdefault("CHANCERY_HOME", str(Path("~/.chancery-demo").expanduser())))
     home.mkdir(parents=True, exist_ok=True)
     with _processes(home, listen) as where:
-        people = _prepare(where)
-        _order_some(5)
+        password = _prepare(where)
+        _order_some(where, 5)
         print()
         print(f"  Chancery is at  http://{listen}/")
-        if people:
-            print(f"  Log in as       admin, one-time password {people}")
+        if password:
+            print(f"  Log in as       admin, one-time password {password}")
         else:
             print("  Log in as       admin, with the password you chose before")
-        print(f"  Simulated CA    {where['digicert']['url']} (faults: PUT {where['digicert']['control']}/dials)")
+        for name, one in where.items():
+            print(f"  Simulated CA    {name}: {one['url']} (faults: PUT {one['control']}/dials)")
         print("  Stop            Ctrl-C")
         try:
             signal.pause()
@@ -44,13 +48,13 @@ def show(listen: str) -> int:
 
 
 def check(*, as_json: bool) -> int:
-    """Take the simulated CA down while orders arrive, bring it back, and judge by its ledger."""
+    """Take the simulated CAs down while orders arrive, bring them back, and judge by their ledgers."""
     with tempfile.TemporaryDirectory(prefix="chancery-check-") as folder:
         os.environ["CHANCERY_HOME"] = folder
         os.environ.pop("CHANCERY_DATABASE_URL", None)
         with _processes(Path(folder), None) as where:
             _prepare(where)
-            rows = _outage(where["digicert"]["control"])
+            rows = _outage(where)
     good = all(r["issued"] == ORDERS and not r["unknown"] and not r["lost"] and not r["doubled"] for r in rows)
     if as_json:
         print(json.dumps({"ok": good, "connectors": rows}))
@@ -61,42 +65,51 @@ def check(*, as_json: bool) -> int:
     return 0 if good else 1
 
 
-def _outage(control: str) -> list[dict[str, Any]]:
+def _outage(where: dict[str, Any]) -> list[dict[str, Any]]:
     from chancery.apps.connectors.models import Connector
 
-    _control(control, "POST", "/down")
-    _order_some(ORDERS)
-    connectors = list(Connector.objects.filter(deleted_at=None).order_by("authority"))
-    held = {c.pk: 0 for c in connectors}
-    _wait(lambda: _count(connectors[-1], "issued") == ORDERS, 20.0)
+    for one in where.values():
+        _control(one["control"], "POST", "/down")
+    _order_some(where, ORDERS)
+    connectors = list(Connector.objects.filter(deleted_at=None).order_by("authority", "name"))
+    _wait(lambda: all(_count(c, "issued") == ORDERS for c in connectors if c.authority not in where), 20.0)
     time.sleep(1.0)
-    for connector in connectors:
-        held[connector.pk] = ORDERS - _count(connector, "issued")
-    _control(control, "POST", "/up")
+    held = {connector.pk: ORDERS - _count(connector, "issued") for connector in connectors}
+    for one in where.values():
+        _control(one["control"], "POST", "/up")
     _wait(lambda: all(_count(c, "issued") == ORDERS for c in connectors), _DONE)
-    ledger = _control(control, "GET", "/ledger")["lines"]
-    return [_judge(c, held[c.pk], ledger) for c in connectors]
+    ledgers = {name: _control(one["control"], "GET", "/ledger")["lines"] for name, one in where.items()}
+    return [_judge(c, held[c.pk], ledgers.get(c.authority)) for c in connectors]
 
 
-def _judge(connector: Any, held: int, ledger: list[dict[str, Any]]) -> dict[str, Any]:
+def _judge(connector: Any, held: int, ledger: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """Say how a connector's orders stand; `ledger` is the CA's own, None where the CA is Chancery itself."""
     from chancery.apps.orders.models import Order
 
-    orders = [str(pk) for pk in Order.objects.filter(connector=connector).values_list("pk", flat=True)]
+    orders = {
+        str(pk): hashlib.sha256(bytes(csr)).hexdigest()
+        for pk, csr in Order.objects.filter(connector=connector).values_list("pk", "csr")
+    }
     issued, unknown = _count(connector, "issued"), _count(connector, "outcome_unknown")
-    paid = [line["reference"].rpartition(":")[2] for line in ledger if line["kind"] == "order"]
-    doubled = sum(1 for ident in orders if paid.count(ident) > 1)
     ended = sum(_count(connector, state) for state in ("failed", "rejected", "cancelled", "denied"))
+    paid = {ident: _ordered(ledger or [], ident, csr) for ident, csr in orders.items()}
     lost = ORDERS - len(orders) + ended
-    if connector.authority == "digicert":
-        lost += max(0, issued - sum(1 for ident in orders if ident in paid))
+    if ledger is not None:
+        lost += max(0, issued - sum(1 for times in paid.values() if times))
     return {
         "connector": connector.name,
         "issued": issued,
         "held": held,
         "unknown": unknown,
         "lost": lost,
-        "doubled": doubled,
+        "doubled": sum(1 for times in paid.values() if times > 1),
     }
+
+
+def _ordered(ledger: list[dict[str, Any]], ident: str, csr_sha256: str) -> int:
+    """Count the orders at the CA that are this one: by our reference, or by the request where the CA keeps none."""
+    lines = [line for line in ledger if line["kind"] == "order"]
+    return sum(line["reference"].endswith(ident) or line["csr_sha256"] == csr_sha256 for line in lines)
 
 
 def _count(connector: Any, state: str) -> int:
@@ -116,46 +129,59 @@ def _prepare(where: dict[str, Any]) -> str | None:
     actor = host_actor("demo")
     password = start.first_administrator(actor, "admin")
     common = {"team": "Operations", "environment": "Production"}
-    account = where["digicert"]["credentials"]
-    values = {
-        "name": "DigiCert (simulated)",
-        "base_url": where["digicert"]["url"],
-        "allowed_networks": "127.0.0.0/8",
-        "api_key": account["api_key"],
-        "reference_field_id": account["reference_field_id"],
-        "skip_approval": True,
-        **common,
-    }
-    before = Connector.objects.filter(deleted_at=None, authority="digicert", name=values["name"]).first()
-    if before is not None:
-        connectors.edit(actor, before.pk, before.revision, values)
-        return password
-    connectors.create(actor, "digicert", values)
-    connectors.create(actor, "local", {"name": "Local CA", **common})
-    product = {"product": "ssl_basic", "organization_id": account["organization_id"]}
-    profiles.create(
-        actor, {"name": "Public TLS (simulated)", "connector": values["name"], "validity_days": 90, "product": product}
-    )
-    profiles.create(actor, {"name": "Internal TLS", "connector": "Local CA", "validity_days": 90, "wildcard": True})
+    if not Connector.objects.filter(authority="local").exists():
+        connectors.create(actor, "local", {"name": LOCAL[0], **common})
+        profiles.create(actor, {"name": LOCAL[1], "connector": LOCAL[0], "validity_days": 90, "wildcard": True})
+    for authority, example in _examples(where):
+        values = {
+            "name": example["connector"],
+            "base_url": example["base_url"] or where[authority]["url"],
+            "allowed_networks": "127.0.0.0/8",
+            **example["settings"],
+            **common,
+        }
+        rows = Connector.objects.filter(authority=authority, name=values["name"])
+        before = rows.filter(deleted_at=None).first()
+        if before is not None:
+            connectors.edit(actor, before.pk, before.revision, values)
+        elif not rows.exists():
+            connectors.create(actor, authority, values)
+            days, product = example["validity_days"], example["product"]
+            about = {"name": example["profile"], "connector": values["name"], "validity_days": days, "product": product}
+            profiles.create(actor, about)
     return password
 
 
-def _order_some(number: int) -> None:
-    from chancery.apps.orders.place import PlaceOrder, place_many
-    from chancery.apps.shared.actor import host_actor
-    from chancery.core import csr, keys
-    from chancery.core.errors import ChanceryError
-    from chancery.core.names import parse_name
+def _examples(where: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, example) for name, one in where.items() for example in one["examples"]]
 
-    for profile in ("Public TLS (simulated)", "Internal TLS"):
-        asks = []
-        for _ in range(number):
-            # The demo plays the subscriber here: these keys stand for ones on the subscriber's hosts.
-            host = f"www-{secrets.token_hex(3)}.example.com"
-            asks.append(PlaceOrder(profile, csr.build(keys.generate("EC-P256"), [parse_name(host)], host)))
-        for result in place_many(host_actor("demo"), asks):
+
+def _order_some(where: dict[str, Any], number: int) -> None:
+    from chancery.apps.orders.place import PlaceOrder, place_many
+    from chancery.apps.profiles.models import Profile
+    from chancery.apps.shared.actor import host_actor
+    from chancery.core.errors import ChanceryError
+
+    asked = [(LOCAL[1], ["www-{n}.example.com"], "EC-P256")]
+    asked += [(e["profile"], e["names"], e["key"]) for _, e in _examples(where)]
+    # Somebody who tries the demo may have deleted a profile.
+    there = set(Profile.objects.values_list("name", flat=True))
+    for profile, names, key in [ask for ask in asked if ask[0] in there]:
+        for result in place_many(
+            host_actor("demo"), [PlaceOrder(profile, _request(names, key)) for _ in range(number)]
+        ):
             if isinstance(result, ChanceryError):
                 raise result
+
+
+def _request(names: list[str], key: str) -> bytes:
+    """Return a request; the demo plays the subscriber here: these keys stand for ones on the subscriber's hosts."""
+    from chancery.core import csr, keys
+    from chancery.core.names import parse_name
+
+    word = secrets.token_hex(3)
+    hosts = [name.format(n=word) for name in names]
+    return csr.build(keys.generate(key), [parse_name(host) for host in hosts], hosts[0])
 
 
 @contextmanager

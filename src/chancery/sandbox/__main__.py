@@ -8,7 +8,9 @@ import json
 import os
 import signal
 import threading
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.sandbox.frame import Simulator
@@ -32,6 +34,15 @@ def _orphaned(parent: int | None) -> bool:
     return parent is not None and os.getppid() != parent
 
 
+def _about(simulator: Simulator) -> dict[str, Any]:
+    return {
+        "url": simulator.url,
+        "control": simulator.control,
+        "credentials": simulator.credentials,
+        "examples": [asdict(example) for example in simulator.examples],
+    }
+
+
 def main() -> None:
     """Serve until terminated, or until the parent is gone."""
     begun_by = os.getppid()
@@ -53,7 +64,7 @@ def main() -> None:
     started = simulators(options.ledger_dir)
     for one in started:
         one.start()
-    where = {s.name: {"url": s.url, "control": s.control, "credentials": s.credentials} for s in started}
+    where = {s.name: _about(s) for s in started}
     fresh = options.port_file.with_suffix(".tmp")
     fresh.write_text(json.dumps({"started": SYSTEM_CLOCK.now().isoformat(), "simulators": where}), encoding="utf-8")
     fresh.rename(options.port_file)

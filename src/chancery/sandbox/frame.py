@@ -64,6 +64,24 @@ class Reply:
 Handler = Callable[[Asked], Reply]
 
 
+@dataclass(frozen=True)
+class Example:
+    """A connector to this simulator as an administrator would type it, and a profile that orders through it.
+
+    `base_url` replaces the simulator's own where a transport has another. `names` may hold `{n}`, which becomes a
+    random word, so that each order is for other names.
+    """
+
+    connector: str
+    profile: str
+    settings: dict[str, Any]
+    product: dict[str, Any] = field(default_factory=dict)
+    base_url: str = ""
+    validity_days: int = 90
+    names: tuple[str, ...] = ("www-{n}.example.com",)
+    key: str = "EC-P256"
+
+
 def json_reply(document: Any, status: int = 200, *, acted: bool = False) -> Reply:
     """Return a JSON reply."""
     return Reply(status, json.dumps(document).encode(), acted=acted)
@@ -94,12 +112,13 @@ class Simulator:
     """A simulated CA: `url` is its service, `control` its control door.
 
     A simulator that can say what it keeps sets `state`; one whose work follows the time sets `tick`, which does what
-    has fallen due; `doors` holds its own control requests, by method and path.
+    has fallen due; `doors` holds its own control requests, by method and path. `examples` are what the demo shows.
     """
 
     def __init__(self, name: str, answer: Handler, *, prefix: str, ledger: Ledger, dials: Dials, clock: Clock) -> None:
         self.name, self.ledger, self.dials, self.clock = name, ledger, dials, clock
         self.credentials: dict[str, Any] = {}
+        self.examples: list[Example] = []
         self.state: Callable[[], Any] = dict
         self.tick: Callable[[], None] = _nothing
         self.doors: dict[tuple[str, str], Handler] = {}

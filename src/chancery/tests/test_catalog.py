@@ -24,10 +24,10 @@ class Cancelled(BaseException):
 class Offer:
     """What importlib.metadata gives for an installed package."""
 
-    name, value = "acme", "acme:Acme"
-    dist = SimpleNamespace(name="acme-chancery", version="1.2")
+    name, value = "zenith", "zenith:Zenith"
+    dist = SimpleNamespace(name="zenith-chancery", version="1.2")
 
-    def __init__(self, found=None, error=None, name="acme", dist=dist):
+    def __init__(self, found=None, error=None, name="zenith", dist=dist):
         self._found, self._error, self.name, self.dist = found, error, name, dist
 
     def load(self):
@@ -46,8 +46,8 @@ def offered(monkeypatch):
     catalog.load.cache_clear()
 
 
-def acme(**changes):
-    return type("Acme", (Local,), {"slug": "acme", "title": "Acme", **changes})
+def zenith(**changes):
+    return type("Zenith", (Local,), {"slug": "zenith", "title": "Zenith", **changes})
 
 
 class Raises(type):
@@ -65,30 +65,30 @@ class Leaves(type):
 def with_meta(meta):
     # The maker that Local brings would hide the one of the metaclass.
     own = {name: value for name, value in vars(Local).items() if name not in {"maker", "__dict__", "__weakref__"}}
-    return meta("Acme", (), {**own, "slug": "acme"})
+    return meta("Zenith", (), {**own, "slug": "zenith"})
 
 
 BROKEN = [
-    (Offer(error=ImportError("no module named acme_core")), "ImportError: no module named acme_core"),
+    (Offer(error=ImportError("no module named zenith_core")), "ImportError: no module named zenith_core"),
     (Offer(error=SystemExit(3)), "SystemExit: 3"),
     (Offer(error=Cancelled()), "Cancelled"),
     (Offer(error=Mute()), "Mute"),
     (Offer(error=RuntimeError("line\n one")), "RuntimeError: line one"),
     (Offer(lambda: None), "leads to a function"),
-    (Offer(acme(slug="other")), "not the class's slug 'other'"),
+    (Offer(zenith(slug="other")), "not the class's slug 'other'"),
     (Offer(Local, name="local"), "the name 'local' is taken"),
-    (Offer(acme(), name="Acme/1"), "cannot stand in an address"),
-    (Offer(acme(api=(7, 9))), "contract versions 7 to 9; this is 1"),
-    (Offer(acme(title="")), "does not fit: title"),
-    (Offer(acme(maker=7, proof=None)), "does not fit: maker, proof"),
-    (Offer(acme(facts=object())), "does not fit: facts"),
-    (Offer(acme(facts=Facts(certificates=None))), "does not fit: facts"),
-    (Offer(acme(default_base_url=None)), "does not fit: default_base_url"),
-    (Offer(acme(base_urls=(("https://a.example",),))), "does not fit: base_urls"),
-    (Offer(acme(base_urls=(("https://a.example", 1),))), "does not fit: base_urls"),
-    (Offer(acme(config=dict)), "does not derive from the SDK's"),
-    (Offer(acme(profile=7)), "TypeError"),
-    (Offer(acme(submit=None)), "it lacks submit"),
+    (Offer(zenith(), name="Zenith/1"), "cannot stand in an address"),
+    (Offer(zenith(api=(7, 9))), "contract versions 7 to 9; this is 1"),
+    (Offer(zenith(title="")), "does not fit: title"),
+    (Offer(zenith(maker=7, proof=None)), "does not fit: maker, proof"),
+    (Offer(zenith(facts=object())), "does not fit: facts"),
+    (Offer(zenith(facts=Facts(certificates=None))), "does not fit: facts"),
+    (Offer(zenith(default_base_url=None)), "does not fit: default_base_url"),
+    (Offer(zenith(base_urls=(("https://a.example",),))), "does not fit: base_urls"),
+    (Offer(zenith(base_urls=(("https://a.example", 1),))), "does not fit: base_urls"),
+    (Offer(zenith(config=dict)), "does not derive from the SDK's"),
+    (Offer(zenith(profile=7)), "TypeError"),
+    (Offer(zenith(submit=None)), "it lacks submit"),
     (Offer(with_meta(Raises)), "LookupError"),
     (Offer(with_meta(Leaves)), "SystemExit: bye"),
 ]
@@ -100,7 +100,7 @@ def test_what_does_not_fit_shows_as_broken_and_stops_nothing(offered, offer, rea
     (broken,) = catalog.broken()
     assert broken.slug == offer.name
     assert reason in broken.reason
-    assert broken.reason.endswith("(from the package acme-chancery 1.2: update or remove it)")
+    assert broken.reason.endswith("(from the package zenith-chancery 1.2: update or remove it)")
     assert {d.slug for d in catalog.descriptors()} == set(catalog.BUILT_IN)
     if offer.name not in catalog.BUILT_IN:
         with pytest.raises(Absent):
@@ -108,10 +108,12 @@ def test_what_does_not_fit_shows_as_broken_and_stops_nothing(offered, offer, rea
 
 
 def test_one_broken_package_leaves_the_next_alone(offered):
-    offered(Offer(error=ValueError("x"), name="abc"), Offer(acme()))
+    offered(Offer(error=ValueError("x"), name="abc"), Offer(zenith()))
     assert [b.slug for b in catalog.broken()] == ["abc"]
-    assert catalog.get("acme").title == "Acme"
-    assert [d.title for d in catalog.descriptors()] == ["Acme", "DigiCert", "Local CA"]
+    assert catalog.get("zenith").title == "Zenith"
+    assert [d.title for d in catalog.descriptors()] == sorted(
+        ["Zenith", *(catalog.get(slug).title for slug in catalog.BUILT_IN)], key=str.lower
+    )
 
 
 def test_a_reason_holds_no_secret_and_is_short(offered):
@@ -128,7 +130,7 @@ def test_a_person_who_interrupts_is_obeyed(offered):
 
 
 def test_a_package_without_a_name_is_told_by_its_entry_point(offered):
-    offered(EntryPoint("acme", "no_such_module_anywhere:Acme", catalog.GROUP))
+    offered(EntryPoint("zenith", "no_such_module_anywhere:Zenith", catalog.GROUP))
     (broken,) = catalog.broken()
     assert "ModuleNotFoundError" in broken.reason
-    assert "no_such_module_anywhere:Acme" in broken.reason
+    assert "no_such_module_anywhere:Zenith" in broken.reason

@@ -27,7 +27,7 @@ from chancery.core.clock import SYSTEM_CLOCK, Clock
 from chancery.sandbox.ca import SandboxCa
 from chancery.sandbox.clock import ShiftedClock
 from chancery.sandbox.dials import Dials
-from chancery.sandbox.frame import Asked, Reply, Router, Simulator, json_reply
+from chancery.sandbox.frame import Asked, Example, Reply, Router, Simulator, json_reply
 from chancery.sandbox.ledger import Ledger
 
 NAME = "digicert"
@@ -52,6 +52,7 @@ def build(
     made.state, made.tick = service.state, service.tick
     made.doors = {("POST", "/publish"): service.publish}
     made.credentials = _credentials(key)
+    made.examples = [_example(made.credentials)]
     return made
 
 
@@ -65,6 +66,19 @@ def _credentials(key: str) -> dict[str, Any]:
         "container_id": str(account.ROOT_CONTAINER),
         "products": [p.name_id for p in PRODUCTS],
     }
+
+
+def _example(account: dict[str, Any]) -> Example:
+    return Example(
+        connector="DigiCert (simulated)",
+        profile="Public TLS (simulated)",
+        settings={
+            "api_key": account["api_key"],
+            "reference_field_id": account["reference_field_id"],
+            "skip_approval": True,
+        },
+        product={"product": "ssl_basic", "organization_id": account["organization_id"]},
+    )
 
 
 class Service:
