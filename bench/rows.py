@@ -5,18 +5,20 @@ The rows are of the right shape and point at each other; the certificates in the
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from chancery.apps.audit import record
 from chancery.apps.audit.models import Entry
+from chancery.apps.audit.record import Note
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
 from chancery.core.ids import new_id
 from chancery.core.order import State
@@ -123,13 +125,10 @@ class Filler:
 
     def _entries(self, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for _ in range(2):
-            at, actor = order["placed_at"], self._random.choice(ACTORS)
-            action = self._random.choice(ACTIONS)
-            said = {"action": action, "actor": {"name": actor}, "at": at.isoformat(), "outcome": "done", "via": "api"}
-            target = {"kind": "order", "id": str(order["id"]), "name": order["common_name"]}
-            body = json.dumps({**said, "target": target, "changed": [], "detail": {}, "v": 1}).encode()
-            columns = {"id": new_id(at), "at": at, "actor": actor, "action": action, "team_id": order["team_id"]}
-            yield {**columns, "target_kind": "order", "target_id": target["id"], "outcome": "done", "body": body}
+            at, actor, action = order["placed_at"], self._random.choice(ACTORS), self._random.choice(ACTIONS)
+            note = Note("order", str(order["id"]), order["common_name"], team=order["team_id"])
+            (row,) = record.rows(Actor(actor, 1, "token:bench", via="api"), action, at, [note])
+            yield dict(zip(record.COLUMNS, row, strict=True))
 
 
 def _store(model: Any, like: Any, changes: Iterator[dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from chancery.apps.accounts.models import ApiToken, Environment, Grant, Team, User
 from chancery.apps.accounts.permissions import Permission
@@ -13,8 +13,17 @@ from chancery.apps.shared import actor as actors
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import Page, paginate, prefix
+from chancery.apps.shared.returning import read
 from chancery.core.errors import Absent, Invalid, NotPermitted
 
+_WHOSE = """
+SELECT token.name, token.user_id, person.username, given.role, given.team_id, given.environment_id
+FROM accounts_apitoken token
+JOIN accounts_user person ON person.id = token.user_id AND person.is_active
+LEFT JOIN accounts_grant given ON given.user_id = person.id
+WHERE token.digest = %s AND token.revoked_at IS NULL AND (token.expires_at IS NULL OR token.expires_at > %s)
+ORDER BY given.id
+"""
 _DIGITS = 18
 """A longer number is no id: no table has room for it."""
 
@@ -35,19 +44,7 @@ def actor_of(user: User, *, how: str, address: str = "", via: str = "console") -
 def actor_of_token(text: str, address: str = "", via: str = "api") -> Actor | None:
     """Return the actor whose API token this is, or None where it is unknown, expired or revoked."""
     digest = hashlib.sha256(text.encode()).hexdigest()
-    rows = list(
-        ApiToken.objects.filter(digest=digest, revoked_at=None, user__is_active=True)
-        .filter(Q(expires_at=None) | Q(expires_at__gt=current_clock().now()))
-        .order_by("user__grants__pk")
-        .values_list(
-            "name",
-            "user_id",
-            "user__username",
-            "user__grants__role",
-            "user__grants__team_id",
-            "user__grants__environment_id",
-        )
-    )
+    rows = read(_WHOSE, [digest, current_clock().now()])
     if not rows:
         return None
     token, user, username = rows[0][:3]

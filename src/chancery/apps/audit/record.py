@@ -21,7 +21,7 @@ LIMIT = 60_000
 """Bytes of one entry; transparency logs count an entry's length in 16 bits."""
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-_COLUMNS = ("id", "at", "actor", "action", "target_kind", "target_id", "outcome", "team_id", "tree_index", "body")
+COLUMNS = ("id", "at", "actor", "action", "target_kind", "target_id", "outcome", "team_id", "tree_index", "body")
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ def _written(at: datetime) -> str:
 
 
 def rows(actor: Actor, action: str, at: datetime, notes: Sequence[Note]) -> list[tuple[Any, ...]]:
-    """Return the table rows of some entries, in the order of `_COLUMNS`."""
+    """Return the table rows of some entries, in the order of `COLUMNS`."""
     return [
         (
             new_id(at),
@@ -85,4 +85,4 @@ def rows(actor: Actor, action: str, at: datetime, notes: Sequence[Note]) -> list
 
 def write(actor: Actor, action: str, at: datetime, notes: Sequence[Note]) -> None:
     """Add entries inside the caller's transaction; a failure fails the action."""
-    insert(Entry, _COLUMNS, rows(actor, action, at, notes))
+    insert(Entry, COLUMNS, rows(actor, action, at, notes))

@@ -1,4 +1,4 @@
-"""Conditional updates that return the rows they changed: one statement, one round trip.
+"""Statements written out: conditional updates that return the rows they changed, and what every request asks.
 
 Both databases have `UPDATE … RETURNING`, the ORM has not. Values go in and come out as Python values.
 """
@@ -29,6 +29,14 @@ def returned(model: type[Model], columns: Sequence[str], sql: str, params: Seque
         {n: r(v) if r is not None and v is not None else v for n, r, v in zip(columns, readers, row, strict=True)}
         for row in rows
     ]
+
+
+def read(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run a SELECT that is asked so often that building it each time would cost more than running it."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_adapted(p) for p in params])
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def one_of(values: Sequence[Any]) -> tuple[str, list[Any]]:

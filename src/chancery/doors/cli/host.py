@@ -60,7 +60,7 @@ def listened(text: str) -> tuple[str, int]:
 
 def serve(
     listen: Annotated[str, typer.Option(help="Address and port; the default is CHANCERY_LISTEN.")] = "",
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Requests answered at once.")] = 8,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Requests answered at once.")] = 32,
 ) -> None:
     """Serve the console and the API."""
     setup()
