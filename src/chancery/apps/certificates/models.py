@@ -56,6 +56,9 @@ class Certificate(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["not_after", "id"], name="certificate_by_expiry"),
+            models.Index(
+                fields=["not_after", "id"], condition=Q(revoked_at__isnull=True), name="certificate_not_revoked"
+            ),
             models.Index(fields=["connector", "id"], name="certificate_by_connector"),
             models.Index(fields=["team", "id"], name="certificate_by_team"),
             models.Index(fields=["common_name", "id"], name="certificate_by_name"),

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 SORTS = ("-id", "id", "not_after", "-not_after", "common_name", "-common_name")
 STATUSES = ("valid", "expiring", "expired", "revoking", "revoked")
 SOON = timedelta(days=30)
-_NOT_REVOKED = Filter(Q(revoked_at=None), served=False)
 
 
 def visible_to(actor: Actor) -> QuerySet[Certificate]:
@@ -83,13 +82,14 @@ def _of_status(rows: QuerySet[Certificate], wanted: str, sort: str) -> tuple[Que
         return rows.filter(revoked_at__isnull=False), [], "-revoked_at"
     if wanted == "revoking":
         return rows, [Filter(Q(due_at__isnull=False), ordered=False)], "-id"
+    if not wanted:
+        return rows, [], sort
+    rows = rows.filter(revoked_at__isnull=True)
     if wanted == "expired":
-        return rows.filter(not_after__lte=now), [_NOT_REVOKED], "-not_after"
+        return rows.filter(not_after__lte=now), [], "-not_after"
     if wanted == "expiring":
-        return rows.filter(not_after__gt=now, not_after__lte=now + SOON), [_NOT_REVOKED], "not_after"
-    if wanted == "valid":
-        return rows.filter(not_after__gt=now), [_NOT_REVOKED], "not_after"
-    return rows, [], sort
+        rows = rows.filter(not_after__lte=now + SOON)
+    return rows.filter(not_after__gt=now), [], "not_after"
 
 
 def _serial(search: str) -> str:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
@@ -30,6 +31,8 @@ SELECT c.id, (SELECT COUNT(*) FROM (SELECT 1 FROM orders_order o
                                     WHERE o.connector_id = c.id AND o.due_at IS NOT NULL LIMIT %s) AS waiting)
 FROM connectors_connector c WHERE c.id"""
 BEAT_FRESH = timedelta(seconds=5)
+NAMES = 200
+"""Connectors that a list to pick from holds; those of a page of connectors lead to their orders by themselves."""
 SORTS = ("name", "-name", "created_at", "-created_at")
 
 
@@ -40,6 +43,16 @@ def visible_to(actor: Actor) -> QuerySet[Connector]:
 
 def _known() -> QuerySet[Connector]:
     return Connector.objects.filter(deleted_at=None).select_related("environment", "team", "current")
+
+
+def names(actor: Actor, selected: str = "") -> list[tuple[UUID, str]]:
+    """Return id and name of the first `NAMES` visible connectors, by CA type and name, and of the `selected` one."""
+    rows = visible(Connector.objects.filter(deleted_at=None), actor, Permission.CONNECTOR_VIEW)
+    found: list[tuple[UUID, str]] = list(rows.order_by("authority", "name").values_list("pk", "name")[:NAMES])
+    chosen = by_id(rows, selected) if selected and len(found) == NAMES else None
+    if chosen is not None and (chosen.pk, chosen.name) not in found:
+        found.append((chosen.pk, chosen.name))
+    return found
 
 
 def usable_connectors(actor: Actor) -> QuerySet[Connector]:

@@ -29,6 +29,16 @@ def test_the_overview_counts_what_one_may_see(cast, account):
     assert {s.total for s in queries.overview(cast.cleo)} == {0}
 
 
+def test_a_pick_list_is_bounded_and_holds_what_was_chosen(cast, account, monkeypatch):
+    other = actions.copy(cast.ada, account.pk, "Zebra")
+    both = [(account.pk, account.name), (other.pk, "Zebra")]
+    assert queries.names(cast.ada) == queries.names(cast.ada, str(other.pk)) == both
+    monkeypatch.setattr(queries, "NAMES", 1)
+    assert queries.names(cast.ada) == queries.names(cast.ada, str(account.pk)) == both[:1]
+    assert queries.names(cast.ada, str(other.pk)) == both
+    assert queries.names(cast.cleo, str(other.pk)) == []
+
+
 def test_new_work_may_use_the_active_ones_alone(cast, account):
     assert list(queries.usable_connectors(cast.rob)) == [account]
     actions.deactivate(cast.ada, account.pk)

@@ -92,6 +92,7 @@ def outsider(request, cast, things):
 
 LISTINGS = {
     "connectors.visible_to": lambda a, t: list(connectors.visible_to(a)),
+    "connectors.names": lambda a, t: connectors.names(a),
     "connectors.usable_connectors": lambda a, t: list(connectors.usable_connectors(a)),
     "connectors.listing": lambda a, t: connectors.listing(a, "local").items,
     "connectors.listing by status": lambda a, t: connectors.listing(a, "local", status="active").items,

@@ -55,7 +55,7 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
         "rows": [(order, queries.why(order)) for order in found.items],
         "asked": asked,
         "states": [str(s) for s in State],
-        "connectors": connectors.visible_to(actor).order_by("name")[:200],
+        "connectors": connectors.names(actor, asked["connector"]),
     }
     return show(request, actor, "orders", context)
 
