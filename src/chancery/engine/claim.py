@@ -40,9 +40,10 @@ _ORDER_FIELDS = (
     "environment_id",
     "replaces_id",
 )
+# IS TRUE keeps the planners from the index by due_at, which would have to be sorted by urgency each time.
 _CLAIM = """
-WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = %s AND due_at <= %s
-             ORDER BY due_at LIMIT %s{lock})
+WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'queued' AND (due_at <= %s) IS TRUE
+             ORDER BY deadline_at, id LIMIT %s{lock})
 UPDATE orders_order SET state = %s, version_id = %s, intended_at = COALESCE(intended_at, %s), submitted_at = %s,
        fence = %s, lease_until = %s, due_at = %s
 WHERE id IN (SELECT id FROM due)"""
@@ -110,9 +111,9 @@ def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], lis
 
 
 def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
-    """Claim queued orders: the intent is written and read back in one statement."""
+    """Claim queued orders, the most urgent first: the intent is written and read back in one statement."""
     until = now + ready.facts.lease
-    where = [ready.id, str(State.QUEUED), now, most]
+    where = [ready.id, now, most]
     intent = [str(State.SUBMITTING), ready.version, now, now, fence, until, until]
     rows = returned(Order, _ORDER_FIELDS, _CLAIM.format(lock=skip_locked()), [*where, *intent])
     previous = _previous(rows)

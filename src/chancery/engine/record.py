@@ -17,7 +17,7 @@ from django.db.models import Q
 from chancery import catalog
 from chancery.apps.audit.record import Note, write
 from chancery.apps.certificates.models import Certificate, Chain
-from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
+from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, ConnectorVersion, Health
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
 from chancery.apps.shared.actor import engine_actor
@@ -58,6 +58,16 @@ UPDATE orders_order SET state = %s, finished_at = %s, due_at = NULL, lease_until
        reason = '', reason_code = ''
 WHERE fence = %s AND state = %s AND id"""
 _ISSUED_EVENT = {kind: move(origin, State.ISSUED, Cause.ENGINE).event for kind, origin in ORIGIN.items()}
+_HEALTH = {
+    "Throttled": Health.THROTTLED,
+    "AuthFailed": Health.LOGIN_REFUSED,
+    "Forbidden": Health.NO_RIGHTS,
+    "QuotaExhausted": Health.QUOTA_EXHAUSTED,
+    "OutcomeUnknown": Health.ERROR,
+    "ProtocolViolation": Health.ERROR,
+    "Bug": Health.ERROR,
+}
+"""Kind of error → what is shown; anything else means that nobody answers."""
 _ISSUE_SEEN_EVERY = timedelta(seconds=5)
 """How exact a connector's last issue is; written for every order it would be the busiest row of all."""
 
@@ -213,7 +223,11 @@ class Recorder:
     def _missing(self, order: Order, job: Job, result: Missing) -> None:
         facts = catalog.get(job.authority).facts
         searches = order.searches + 1
-        if searches < facts.search_tries:
+        doubt = _doubt(order, job)
+        if doubt:
+            text = f"{result.evidence} {doubt} A person decides."
+            self._move(order, State.OUTCOME_UNKNOWN, text, due_at=None, searches=searches, reason=text)
+        elif searches < facts.search_tries:
             due = self._now + max(facts.search_lag, _MIN_WAIT)
             self._move(
                 order, State.OUTCOME_UNKNOWN, result.evidence, due_at=due, searches=searches, reason=result.evidence
@@ -237,7 +251,7 @@ class Recorder:
         attempt = order.attempt + 1
         self._connector(job, error, rule.effect)
         columns: dict[str, Any] = {
-            "due_at": self._when(rule, error, job, attempt),
+            "due_at": self._when(rule, error, job, attempt, order.deadline_at - self._now),
             "attempt": attempt,
             "reason_code": error.code or error.kind,
             "reason": f"{error.message} {error.remedy}".strip(),
@@ -246,7 +260,7 @@ class Recorder:
         same = order.state == rule.target and order.reason == columns["reason"]
         self._move(order, rule.target, _evidence(error), silent=same, **columns)
 
-    def _when(self, rule: Consequence, error: Failed, job: Job, attempt: int) -> datetime | None:
+    def _when(self, rule: Consequence, error: Failed, job: Job, attempt: int, left: timedelta) -> datetime | None:
         if rule.retry is Retry.NEVER:
             return None
         if rule.retry is Retry.AFTER_LAG:
@@ -256,7 +270,7 @@ class Recorder:
         if rule.retry is Retry.WHEN_TOLD and error.until is not None:
             return max(error.until, self._now + _MIN_WAIT)
         # While the breaker is open nothing is claimed, so an order that waits for health is simply due.
-        return self._now if rule.retry is Retry.WHEN_HEALTHY else self._now + next_gap(attempt, self._rng)
+        return self._now if rule.retry is Retry.WHEN_HEALTHY else self._now + next_gap(attempt, self._rng, left)
 
     def _move(
         self,
@@ -294,12 +308,9 @@ class Recorder:
             # One outage fails many orders at once; it counts once, and only probes prolong it.
             return
         row.failures += 1
-        health = {Effect.SLOW_DOWN: Health.THROTTLED, Effect.STOP_LOGIN: Health.LOGIN_REFUSED}.get(
-            effect, Health.UNREACHABLE
-        )
         Connector.objects.filter(pk=row.pk).update(
             failures=row.failures,
-            health=health,
+            health=_HEALTH.get(error.kind, Health.UNREACHABLE),
             health_text=error.message[:500],
             health_at=self._now,
             breaker_until=self._pause(effect, error, row.failures),
@@ -310,6 +321,8 @@ class Recorder:
             return max(error.until, self._now + _MIN_WAIT)
         if effect is Effect.STOP_LOGIN:
             return self._now + _LOGIN_GAPS[min(failures, len(_LOGIN_GAPS)) - 1]
+        if effect is Effect.LOOK_FIRST and failures == 1:
+            return self._now
         return self._now + min(next_gap(failures, self._rng), _MAX_PAUSE)
 
     def _healthy(self, connectors: set[UUID | None], *, issued: bool) -> None:
@@ -367,14 +380,11 @@ class Recorder:
             self._probed(job, result)
 
     def _probed(self, job: Job, result: Result) -> None:
-        if isinstance(result, Answered) and result.healthy:
+        fault = result.fault if isinstance(result, Answered) else result
+        if fault is None:
             self._healthy({job.connector}, issued=False)
-        elif isinstance(result, Answered):
-            login = result.text.startswith("login")
-            error = Failed("AuthFailed" if login else "Unreachable", result.text)
-            self._connector(job, error, Effect.STOP_LOGIN if login else Effect.OPEN_BREAKER)
-        elif isinstance(result, Failed):
-            self._connector(job, result, Effect.OPEN_BREAKER)
+        elif isinstance(fault, Failed):
+            self._connector(job, fault, Effect.STOP_LOGIN if fault.kind == "AuthFailed" else Effect.OPEN_BREAKER)
 
 
 def unstorable(result: Result, error: Exception) -> Result:
@@ -384,6 +394,16 @@ def unstorable(result: Result, error: Exception) -> Result:
         text = "The CA answered with a certificate that is stored already, for another order."
         return Bad((text,), reference=result.reference)
     return Bad((text,)) if isinstance(result, Good) else Failed("Bug", text)
+
+
+def _doubt(order: Order, job: Job) -> str:
+    """Say why the search's silence does not prove that this order was never placed; '' where it does."""
+    if order.ca_reference:
+        return f"But the CA had accepted it as {order.ca_reference}."
+    versions = [ident for ident in (order.version_id, job.version) if ident is not None]
+    if len(set(ConnectorVersion.objects.filter(pk__in=versions).values_list("account", flat=True))) < 2:
+        return ""
+    return "But the connector's address or credential was changed since it was sent, so this may be another account."
 
 
 def _asked(job: Job) -> Asked:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from chancery.core.certificate import Decoded, Expected, Mismatch, check_decoded, decode
+from chancery.core.effects import KINDS
 from chancery.core.order import RevocationReason
 from chancery.engine.jobs import (
     Answered,
@@ -214,7 +215,7 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
         findings += _findings(authority)
     worst = next((f for f in findings if f.level is Level.FAILED), None)
     rows = [{**asdict(f), "level": str(f.level)} for f in findings]
-    return Answered({"findings": rows}, healthy=worst is None, text=f"{worst.stage}: {worst.message}" if worst else "")
+    return Answered({"findings": rows}, _fault(worst) if worst is not None else None)
 
 
 def _findings(authority: Any) -> list[Finding]:
@@ -222,9 +223,25 @@ def _findings(authority: Any) -> list[Finding]:
     try:
         found.extend(authority.check())
     except AuthorityError as error:
-        stage = "login" if error.kind in {"AuthFailed", "Forbidden"} else "rights"
+        # Where the kind of error names no stage, it came while the next one was asked for.
+        stage = _STAGE_OF.get(error.kind) or (found[-1].stage if found else "login")
         found.append(Finding(stage, Level.FAILED, error.kind, error.message, error.text, error.remedy))
     return found
+
+
+def _fault(worst: Finding) -> Failed:
+    """Return a failed finding as the error that an order would have met."""
+    kind = worst.code if worst.code in KINDS else _KIND_OF.get(worst.stage, "ProtocolViolation")
+    return Failed(kind, f"{worst.stage}: {worst.message}", remedy=worst.remedy)
+
+
+_STAGE_OF = {"AuthFailed": "login", "Forbidden": "rights", "QuotaExhausted": "quota"}
+_KIND_OF = {
+    **dict.fromkeys(("name", "tcp", "tls", "clock"), "Unreachable"),
+    "login": "AuthFailed",
+    "rights": "Forbidden",
+    "quota": "QuotaExhausted",
+}
 
 
 _VERBS: dict[Kind, Callable[[Job, Any, Callable[[], datetime]], Result]] = {

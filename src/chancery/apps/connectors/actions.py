@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
@@ -80,7 +81,8 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Conn
     act.require(connector)
     with _name_taken(connector):
         _touch(connector)
-    _new_version(act, connector, configured, {} if moved else unsealed_version(before))
+    same = before.account if not moved and not configured.secrets else None
+    _new_version(act, connector, configured, {} if moved else unsealed_version(before), account=same)
     _note(act, connector, changed=changed)
     _take_profiles_along(act, connector)
     return connector
@@ -101,6 +103,7 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     _insert(act, twin)
     made = ConnectorVersion.objects.get(pk=version.pk)
     made.pk, made.connector, made.number, made.secrets = new_id(act.at), twin, 1, {}
+    made.account = made.pk
     made.created_at, made.created_by = act.at, act.actor.name
     made.save(force_insert=True)
     twin.current = made
@@ -351,9 +354,13 @@ def _take_profiles_along(act: Act, connector: Connector) -> None:
         act.note("profile", profile.pk, profile.name, team=profile.team_id, changed=changed)
 
 
-def _new_version(act: Act, connector: Connector, configured: Configured, kept: dict[str, Secret]) -> None:
+def _new_version(
+    act: Act, connector: Connector, configured: Configured, kept: dict[str, Secret], account: UUID | None = None
+) -> None:
+    ident = new_id(act.at)
     version = ConnectorVersion(
-        id=new_id(act.at),
+        id=ident,
+        account=account or ident,
         connector=connector,
         number=connector.versions.count() + 1,
         schema=configured.descriptor.config.schema_version,

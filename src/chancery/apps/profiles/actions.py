@@ -41,6 +41,7 @@ class ProfileValues(BaseModel):
     max_names: int = Field(100, ge=1, le=1000)
     validity_days: int = Field(90, ge=1, le=3650)
     validity_days_max: int = Field(199, ge=1, le=3650)
+    deadline_hours: int = Field(24, ge=1, le=8760)
     needs_approval: bool = False
     product: dict[str, Any] = {}
 

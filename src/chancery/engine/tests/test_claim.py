@@ -123,12 +123,30 @@ def test_inactive_and_broken_connectors_submit_nothing_new(desk):
     assert claimed(desk) == ([], [])
 
 
-def test_the_oldest_due_come_first_and_room_is_kept(desk):
-    late = desk.order("queued", due_at=desk.now - timedelta(seconds=1))
-    early = desk.order("queued", due_at=desk.now - timedelta(seconds=9))
-    desk.order("queued", due_at=desk.now + timedelta(seconds=1))
-    assert [j.row for j in claimed(desk, most=1)[0]] == [early.pk]
-    assert [j.row for j in claimed(desk, most=5)[0]] == [late.pk]
+def test_the_most_urgent_come_first_and_room_is_kept(desk):
+    hour = timedelta(hours=1)
+    patient = desk.order("queued", due_at=desk.now - 2 * hour, deadline_at=desk.now + 9 * hour)
+    urgent = desk.order("queued", due_at=desk.now - hour, deadline_at=desk.now + hour)
+    desk.order("queued", due_at=desk.now + timedelta(seconds=1), deadline_at=desk.now)
+    assert [j.row for j in claimed(desk, most=1)[0]] == [urgent.pk]
+    assert [j.row for j in claimed(desk, most=5)[0]] == [patient.pk]
+
+
+def test_the_queue_is_read_in_the_order_of_its_index(desk):
+    from django.db import connection
+
+    from chancery.engine import claim
+
+    sql = claim._CLAIM.format(lock="").partition("WITH due AS (")[2].partition(")\nUPDATE")[0]
+    params = [desk.connector.pk.hex if connection.vendor == "sqlite" else desk.connector.pk, desk.now, 5]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}", params)
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    assert "order_by_urgency" in plan
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan
 
 
 def issued(desk):

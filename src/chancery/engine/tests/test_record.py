@@ -132,6 +132,28 @@ def test_missing_is_searched_again_after_the_lag_then_sent_again_then_left_to_a_
     assert "a person decides" in last.reason
 
 
+def test_what_the_ca_had_accepted_is_never_sent_again_because_it_is_not_found(desk):
+    order, event = desk.result(Missing("Searched."), Kind.SETTLE, searches=99, ca_reference="1000056")
+    assert (order.state, order.due_at, event.kind) == ("outcome_unknown", None, "order.searched")
+    assert "accepted it as 1000056. A person decides." in order.reason
+
+
+@pytest.mark.parametrize("change", [{"api_key": "another-key-of-the-test"}, {"container_id": "7"}])
+def test_another_account_cannot_say_that_this_one_has_no_order(desk, change):
+    from chancery.apps.connectors import actions
+
+    sent_by = desk.connector.current_id
+    values = {
+        "name": "DigiCert", "base_url": "http://127.0.0.1:9", "allowed_networks": "127.0.0.0/8",
+        "team": "Operations", "environment": "Production", "reference_field_id": "11",
+    }  # fmt: skip
+    desk.connector = actions.edit(desk.cast.ada, desk.connector.pk, desk.connector.revision, {**values, **change})
+    order, _ = desk.result(Missing("Searched."), Kind.SETTLE, searches=99, version_id=sent_by)
+    sent_again = "api_key" not in change
+    assert order.state == ("queued" if sent_again else "outcome_unknown")
+    assert sent_again or "this may be another account. A person decides." in order.reason
+
+
 @pytest.mark.parametrize("kind", list(ORIGIN))
 @pytest.mark.parametrize("error", [*KINDS, "NeverHeardOf"])
 @pytest.mark.parametrize("sent", [True, False])
@@ -197,6 +219,16 @@ def test_a_failure_under_old_settings_says_nothing_about_the_new_ones(desk):
     Connector.objects.filter(pk=desk.connector.pk).update(epoch=desk.connector.epoch + 1)
     desk.result(UNREACHABLE, Kind.SUBMIT)
     assert health(desk) == (Health.UNKNOWN, 0, None)
+
+
+def test_after_an_answer_without_sense_a_probe_goes_out_at_once(desk):
+    page = Failed("ProtocolViolation", "It answered 503.")
+    order, _ = desk.result(page, Kind.SUBMIT)
+    assert order.state == "outcome_unknown"
+    assert health(desk) == (Health.ERROR, 1, desk.now)
+    Connector.objects.filter(pk=desk.connector.pk).update(breaker_until=None)
+    desk.result(page, Kind.SUBMIT)
+    assert health(desk)[2] > desk.now
 
 
 def test_the_last_issue_is_written_at_most_every_few_seconds(desk):

@@ -14,7 +14,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.tests.looking import conflict, refused, said
-from chancery.core.errors import Absent, NotPermitted
+from chancery.core.errors import Absent, Conflict, NotPermitted
 from chancery.core.order import RevocationReason
 from tests.cast import PASSWORD, request_pem
 
@@ -142,6 +142,18 @@ def test_a_renewal_repeats_the_request_and_revokes_nothing(cast, local, issued):
     assert (order.replaces_id, order.comment, order.state) == (made.pk, "in time", "queued")
     assert bytes(order.csr) == bytes(made.order.csr)
     assert Certificate.objects.get(pk=made.pk).revocation == ""
+    assert order.deadline_at == made.not_after
+    (entry,) = said("certificates.renew")
+    assert (entry["target"]["id"], entry["detail"]["replaces"]) == (str(order.pk), str(made.pk))
+
+
+def test_a_renewal_asked_for_twice_with_one_key_is_one(cast, local, issued):
+    made = issued()
+    first, again = (actions.renew(cast.rob, made.pk, idem_key="k") for _ in range(2))
+    assert again.pk == first.pk
+    assert actions.renew(cast.rob, made.pk, idem_key="l").pk != first.pk
+    with pytest.raises(Conflict):
+        actions.renew(cast.rob, issued().pk, idem_key="k")
 
 
 def test_a_renewal_with_a_new_request(cast, local, issued):

@@ -93,6 +93,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "certificate": certificate,
         "live": order.state not in ENDS,
         "own": order.requested_by_id == actor.user,
+        "late": order.deadline_at <= current_clock().now(),
     }
     if not request.headers.get("HX-Request"):
         return show(request, actor, "order", context)
@@ -214,7 +215,7 @@ def profile_edit(request: HttpRequest, actor: Actor, ident: str = "") -> HttpRes
     return show(request, actor, "profile_form", context, 422 if problems else 200)
 
 
-_NUMBERS = ("validity_days", "validity_days_max", "max_names")
+_NUMBERS = ("validity_days", "validity_days_max", "max_names", "deadline_hours")
 _SWITCHED = ("wildcard", "needs_approval")
 
 
@@ -227,8 +228,9 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
 
 def _present(row: Any) -> dict[str, Any]:
     if row is None:
-        usual = {"validity_days": 90, "validity_days_max": 199, "max_names": 100, "name_kinds": "dns"}
-        return {"name": "", "description": "", "revision": 0, "wildcard": False, "needs_approval": False, **usual}
+        usual = {"validity_days": 90, "validity_days_max": 199, "max_names": 100, "deadline_hours": 24}
+        blank = {"name": "", "description": "", "revision": 0, "wildcard": False, "needs_approval": False}
+        return {**blank, "name_kinds": "dns", **usual}
     found = {n: getattr(row, n) for n in ("name", "description", "revision", *_NUMBERS, *_SWITCHED)}
     return {**found, **{n: ", ".join(getattr(row, n)) for n in _LISTS}}
 
