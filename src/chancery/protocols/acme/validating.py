@@ -166,16 +166,19 @@ class Validation:
 
 
 def invalid(client: AcmeClient, progress: Progress, order: OrderView) -> AuthorityError:
-    """Return why the CA gave an order up: by the order's own word, else by that of its authorizations."""
-    if order.error is not None:
-        return verdict(order.error, client.door.secrets)
-    for url in order.authorizations[:_MOST_NAMES]:
-        seen = authorization_in(client.read(url, progress.account))
-        if seen.status in _FAILED:
-            return _failed(seen, client.door.secrets)
+    """Return why the CA gave an order up: by the authorization that failed, which names the name, else by the order."""
+    secrets, told = client.door.secrets, order.error
+    if told is None or not any(p.about for p in (told, *told.subproblems)):
+        for url in order.authorizations[:_MOST_NAMES]:
+            seen = authorization_in(client.read(url, progress.account))
+            if seen.status in _FAILED:
+                return _failed(seen, secrets)
+    if told is not None:
+        return verdict(told, secrets)
     return RejectedByPolicy(
         "The CA gave the order up and does not say why.",
         code="invalid",
+        bytes_sent=False,
         remedy="Order again; perhaps it took too long.",
     )
 
