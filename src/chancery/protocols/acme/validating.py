@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from chancery.core.secret import Secret
 from chancery.protocols.acme.client import AcmeClient
 from chancery.protocols.acme.problems import Problem, verdict
 from chancery.protocols.acme.progress import SOON, Name, Phase, Progress
@@ -67,7 +66,7 @@ class Validation:
         for url in order.authorizations[:_MOST_NAMES]:
             seen = self._authorization(url, progress.account)
             if seen.status in _FAILED:
-                raise _failed(seen, self._client.door.secrets)
+                raise _failed(seen)
             if seen.status != "valid":
                 found.append(self._name(url, seen))
         return tuple(found)
@@ -136,7 +135,7 @@ class Validation:
                 seen = self._authorization(name.authorization, progress.account)
                 if seen.status in _FAILED:
                     self.clean(progress)
-                    raise _failed(seen, self._client.door.secrets)
+                    raise _failed(seen)
                 name = replace(name, done=seen.status == "valid")  # noqa: PLW2901  the same name, as it now stands
             names.append(name)
         waiting = [n for n in names if not n.done]
@@ -159,14 +158,14 @@ class Validation:
 
 def invalid(client: AcmeClient, progress: Progress, order: OrderView) -> AuthorityError:
     """Return why the CA gave an order up: by the authorization that failed, which names the name, else by the order."""
-    secrets, told = client.door.secrets, order.error
+    told = order.error
     if told is None or not any(p.about for p in (told, *told.subproblems)):
         for url in order.authorizations[:_MOST_NAMES]:
             seen = authorization_in(client.read(url, progress.account))
             if seen.status in _FAILED:
-                return _failed(seen, secrets)
+                return _failed(seen)
     if told is not None:
-        return verdict(told, secrets)
+        return verdict(told)
     return RejectedByPolicy(
         "The CA gave the order up and does not say why.",
         code="invalid",
@@ -175,9 +174,9 @@ def invalid(client: AcmeClient, progress: Progress, order: OrderView) -> Authori
     )
 
 
-def _failed(seen: AuthorizationView, secrets: Sequence[Secret]) -> AuthorityError:
+def _failed(seen: AuthorizationView) -> AuthorityError:
     found = seen.problem or Problem(seen.status, f"The authorization is {seen.status}.")
-    return verdict(replace(found, about=found.about or seen.name), secrets, of_name=True)
+    return verdict(replace(found, about=found.about or seen.name), of_name=True)
 
 
 def _list(names: Sequence[str]) -> str:
