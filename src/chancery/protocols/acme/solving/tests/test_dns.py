@@ -118,6 +118,23 @@ def test_the_servers_of_the_zone_are_asked_where_none_are_named(zone, dns_at):
     assert lookup.trouble() is None
 
 
+def test_the_servers_at_the_end_of_an_alias_are_asked(zone, dns_at):
+    other = Zone("acme.example", "127.0.0.2")
+    port = int(dns_at.split(":")[1])
+    with other.served("127.0.0.2", port):
+        zone.records[NAME, "CNAME"] = ["www.acme.example."]
+        # What a resolver knows of the other zone.
+        zone.records |= {("acme.example", "SOA"): other.records["acme.example", "SOA"]}
+        zone.records |= {("acme.example", "NS"): ["ns1.acme.example."], ("ns1.acme.example", "A"): ["127.0.0.2"]}
+        lookup = Lookup("", LOOPBACK, system=resolver_at(dns_at), port=port)
+        assert lookup.missing(NAME, VALUE.__eq__).startswith("The DNS server ns1.acme.example")
+        other.records["www.acme.example", "TXT"] = [VALUE]
+        assert lookup.missing(NAME, VALUE.__eq__) == ""
+        assert ("www.acme.example", "TXT") in other.asked
+        other.refuses_questions = True
+        assert lookup.missing(NAME, VALUE.__eq__).startswith("No DNS server")
+
+
 def test_servers_of_the_zone_at_forbidden_addresses_are_not_asked(zone, dns_at):
     zone.records["ns1.example.test", "A"] = ["169.254.169.254"]
     lookup = Lookup("", LOOPBACK, system=resolver_at(dns_at), port=int(dns_at.split(":")[1]))
@@ -149,14 +166,12 @@ def closed_port():
 def test_servers_that_do_not_answer_are_named(monkeypatch):
     monkeypatch.setattr("chancery.protocols.acme.solving.lookup._WAIT", 0.2)
     lookup = Lookup(f"127.0.0.1:{closed_port()}", LOOPBACK)
-    assert lookup.missing(NAME, VALUE.__eq__) == f"No DNS server answered for {NAME}."
     message, remedy = lookup.trouble()
     assert "127.0.0.1" in message
     assert remedy
-    with pytest.raises(ProtocolViolation):
-        lookup.target(NAME)
-    with pytest.raises(ProtocolViolation):
-        lookup.zone(NAME)
+    for ask in (lookup.target, lookup.zone, lambda name: lookup.missing(name, VALUE.__eq__)):
+        with pytest.raises(ProtocolViolation):
+            ask(NAME)
 
 
 @pytest.mark.parametrize(
