@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import io
 import json
+import re
 import socket
 import sys
 
@@ -22,6 +23,7 @@ from chancery.protocols.acme.solving.lookup import Lookup
 from chancery.protocols.acme.solving.persist import PersistSolver
 from chancery.protocols.acme.solving.provider import Provider, Record
 from chancery.protocols.acme.solving.providers import PROVIDERS
+from chancery.protocols.acme.tests.stand import PLAIN, request, stand
 from chancery.protocols.acme.tests.zone import TOKEN, Zone
 from chancery.sdk.authority import Context
 from chancery.sdk.errors import AuthFailed, ProtocolViolation, Unreachable, ValidationFailed
@@ -403,3 +405,44 @@ def test_settings_lead_to_their_solver():
     made = {kind: solver_for(kind, dns_settings, context) for kind in ("none", "http-01", "dns-01", "dns-persist-01")}
     assert made.pop("none") is None
     assert {kind: one.type for kind, one in made.items()} == {kind: kind for kind in made}
+
+
+# Whole orders -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [("www.example.test",), ("example.test", "*.example.test")])
+def test_an_order_is_validated_by_records_that_come_and_go(zone, dns_at, api, names):
+    with stand(validation="look", dns_at=dns_at) as place:
+        steps, asked = place.steps(solver=solver(dns_at, api)), request(*names)
+        outcome = place.until(steps, asked, "presented")
+        zone.hidden = True
+        waits = steps.poll(outcome.state, asked)
+        assert "does not show the TXT record" in waits.text
+        assert waits.next_check.total_seconds() == 10
+        zone.hidden = False
+        place.finish(steps, waits, asked)
+        assert place.ordered() == 1
+        assert not any(zone.texts(f"_acme-challenge.{name.removeprefix('*.')}") for name in names)
+
+
+def test_an_order_that_fails_leaves_no_record(zone, dns_at, api):
+    with stand(validation="refuse") as place:
+        steps, asked = place.steps(solver=solver(dns_at, api)), request("www.example.test")
+        with pytest.raises(ValidationFailed):
+            place.finish(steps, steps.submit(asked, PLAIN), asked)
+    assert zone.texts(NAME) == []
+
+
+def test_an_order_waits_until_a_person_put_the_standing_record(zone, dns_at):
+    with stand(validation="look", dns_at=dns_at) as place:
+        own = PersistSolver(Lookup(dns_at, LOOPBACK), place.clock)
+        steps, asked = place.steps(solver=own), request("example.test", "*.example.test")
+        outcome = steps.poll(place.until(steps, asked, "presented").state, asked)
+        assert outcome.kind == "action"
+        told = re.findall(r'at (\S+) with the value "(.*?)"', outcome.text)
+        assert [name for name, _ in told] == [PERSIST_NAME] * 2
+        zone.records[PERSIST_NAME, "TXT"] = [max((text for _, text in told), key=len)]
+        place.finish(steps, outcome, asked)
+        assert place.ordered() == 1
+        again = request("example.test")
+        place.finish(place.steps(solver=own), steps.submit(again, PLAIN), again)
