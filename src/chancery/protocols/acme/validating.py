@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from chancery.protocols.acme.client import AcmeClient
 from chancery.protocols.acme.problems import Problem, verdict
@@ -17,7 +16,6 @@ from chancery.sdk.outcome import HttpAnswer, Pending, PendingKind
 
 _MOST_NAMES = 1000
 _SHOWN = 5
-_CHECKED = timedelta(seconds=10)
 _FAILED = {"invalid", "deactivated", "expired", "revoked"}
 
 
@@ -110,8 +108,7 @@ class Validation:
         missing = solver.missing(tasks)
         if missing:
             kind = PendingKind.ACTION if solver.waits_for_people else PendingKind.VALIDATION
-            wait = None if progress.looks else _CHECKED
-            return progress.pending(kind, " ".join(missing[:_SHOWN]), wait, publish)
+            return progress.pending(kind, " ".join(missing[:_SHOWN]), None, publish)
         for name in progress.names:
             self._tell(name, progress.account)
         text = f"The CA looks at {_list([n.name for n in progress.names])} ({solver.type})."
