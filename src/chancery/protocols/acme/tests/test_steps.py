@@ -211,6 +211,21 @@ def test_a_challenge_that_the_ca_was_told_of_before_is_told_again_in_vain():
         place.finish(steps, told, asked)
 
 
+def test_a_ca_that_forgot_that_it_was_told_is_told_again():
+    with stand(validation_delay=1e6) as place:
+        steps, asked = place.steps(), request()
+        outcome = place.until(steps, asked, "answered")
+        for one in place.simulator._answer.__self__._book.authorizations.values():
+            for challenge in one.challenges:
+                challenge.status, challenge.answered_at = "pending", None
+        for _ in range(4):
+            outcome = steps.poll(outcome.state, asked)
+            assert {c["status"] for c in challenges(place)} == {"pending"}
+        for _ in range(2):
+            outcome = steps.poll(outcome.state, asked)
+        assert {"type": "http-01", "status": "processing"} in challenges(place)
+
+
 def test_another_challenge_than_before_begins_anew():
     class Other(HttpSolver):
         type, local = "dns-01", False
@@ -336,7 +351,7 @@ def test_an_order_that_the_ca_forgot_is_never_placed_again_by_itself():
 def test_terms_that_changed_need_a_person():
     with stand(terms_changed=True) as place, pytest.raises(Forbidden) as refused:
         place.issue()
-    assert "terms" in refused.value.remedy
+    assert "/acme/terms" in refused.value.remedy
 
 
 def test_a_rate_limit_slows_the_connector_until_it_says():
