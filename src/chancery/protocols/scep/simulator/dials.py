@@ -18,7 +18,8 @@ class ScepDials(Settings):
     `fail_info` refuses with this number. `status` answers with this pkiStatus. `cipher` of answers: `3des`, `des`,
     `aes256`. `digest` of answers: `sha1`. `stretched` sends the encrypted content in pieces (BER). `answer` spoils the
     answer: `nonce`, `transaction`, `type`, `signer` (somebody else's key), `digest` (other content), `unsigned`,
-    `leafless`, `foreign` (encrypted to somebody else).
+    `leafless`, `foreign` (encrypted to somebody else). `single_des` takes it from clients that know nothing better;
+    without, they are refused (badAlg).
     """
 
     caps: str = ""
@@ -32,3 +33,4 @@ class ScepDials(Settings):
     digest: str = ""
     stretched: bool = False
     answer: str = ""
+    single_des: bool = False

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from chancery.sandbox.der import CONTEXT_0, OCTETS, Part, oid, read_one
 
 _SIGNED, _ENVELOPED = oid("1.2.840.113549.1.7.2"), oid("1.2.840.113549.1.7.3")
+BAD_ALG, BAD_MESSAGE_CHECK = "0", "1"
+"""failInfo (RFC 8894 section 3.2.1.4)."""
 _MESSAGE_DIGEST = oid("1.2.840.113549.1.9.4")
 _VERISIGN = "2.16.840.1.113733.1.9."
 _DIGESTS: dict[bytes, Any] = {
@@ -28,7 +30,12 @@ _CIPHERS: dict[bytes, Any] = {
     oid("2.16.840.1.101.3.4.1.42"): algorithms.AES,
     oid("1.2.840.113549.3.7"): TripleDES,
 }
+_SINGLE_DES = oid("1.3.14.3.2.7")
 _BROKEN = (ValueError, TypeError, IndexError, KeyError, AttributeError, InvalidSignature, UnsupportedAlgorithm)
+
+
+class _Refused(Exception):
+    """An algorithm that is not provided."""
 
 
 class Garbled(Exception):
@@ -37,18 +44,21 @@ class Garbled(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """A message whose signature was verified. `fits` is False where that or the decryption failed."""
+    """What came. `flaw` is '' where signature and encryption are sound, else the failInfo that says what is wrong."""
 
     kind: str
     transaction: str
     nonce: bytes
     signer: x509.Certificate
     content: bytes
-    fits: bool
+    flaw: str = ""
 
 
-def read(body: bytes, reader: tuple[x509.Certificate, Any]) -> Message:
-    """Return the message; raises `Garbled` where not even its transaction and signer can be made out."""
+def read(body: bytes, reader: tuple[x509.Certificate, Any], *, single_des: bool = False) -> Message:
+    """Return the message; raises `Garbled` where not even its transaction and signer can be made out.
+
+    Single DES is taken from clients that know nothing better only where that is wanted.
+    """
     try:
         data = _unwrapped(body, _SIGNED)
         info = _all(data[-1])[0].parts()
@@ -63,9 +73,11 @@ def read(body: bytes, reader: tuple[x509.Certificate, Any]) -> Message:
     try:
         inside = data[2].parts()[1].parts()[0].inside
         _check_signature(info, attributes[_MESSAGE_DIGEST], inside, signer)
-        return Message(kind, transaction, nonce, signer, _opened(inside, reader), fits=True)
+        return Message(kind, transaction, nonce, signer, _opened(inside, reader, single_des=single_des))
+    except _Refused:
+        return Message(kind, transaction, nonce, signer, b"", BAD_ALG)
     except _BROKEN:
-        return Message(kind, transaction, nonce, signer, b"", fits=False)
+        return Message(kind, transaction, nonce, signer, b"", BAD_MESSAGE_CHECK)
 
 
 def _unwrapped(body: bytes, kind: bytes) -> list[Part]:
@@ -84,7 +96,10 @@ def _all(part: Part) -> list[Part]:
 
 
 def _check_signature(info: list[Part], said: bytes, inside: bytes, signer: x509.Certificate) -> None:
-    algorithm = _DIGESTS[info[2].parts()[0].raw]()
+    named = info[2].parts()[0].raw
+    if named not in _DIGESTS:
+        raise _Refused
+    algorithm = _DIGESTS[named]()
     digest = hashes.Hash(algorithm)
     digest.update(inside)
     if digest.finalize() != said:
@@ -95,7 +110,7 @@ def _check_signature(info: list[Part], said: bytes, inside: bytes, signer: x509.
     key.verify(signature, b"\x31" + attributes[1:], padding.PKCS1v15(), algorithm)
 
 
-def _opened(body: bytes, reader: tuple[x509.Certificate, Any]) -> bytes:
+def _opened(body: bytes, reader: tuple[x509.Certificate, Any], *, single_des: bool) -> bytes:
     certificate, key = reader
     envelope = _unwrapped(body, _ENVELOPED)
     recipient = _all(envelope[1])[0].parts()
@@ -106,8 +121,13 @@ def _opened(body: bytes, reader: tuple[x509.Certificate, Any]) -> bytes:
     kind, iv = algorithm.parts()
     if iv.tag != OCTETS:
         raise ValueError("the initialisation vector is missing")
-    cipher = _CIPHERS[kind.raw](secret)
+    if kind.raw not in _CIPHERS and not (single_des and kind.raw == _SINGLE_DES):
+        raise _Refused
+    # One key three times over is single DES.
+    cipher = TripleDES(secret * 3) if kind.raw == _SINGLE_DES else _CIPHERS[kind.raw](secret)
     decryptor = Cipher(cipher, modes.CBC(iv.inside)).decryptor()
-    padded = decryptor.update(hidden.inside) + decryptor.finalize()
+    # Go's clients send the content in pieces (BER), though with definite lengths.
+    whole = b"".join(piece.inside for piece in hidden.parts()) if hidden.tag == CONTEXT_0 else hidden.inside
+    padded = decryptor.update(whole) + decryptor.finalize()
     unpadder = PKCS7(cipher.block_size).unpadder()
     return unpadder.update(padded) + unpadder.finalize()

@@ -142,7 +142,7 @@ class Service:
         dials = self._dials.now
         reader = self._reader if dials.ra else (self._ca.issuing, self._ca.key)
         try:
-            message = read(body, reader)
+            message = read(body, reader, single_des=dials.single_des)
         except Garbled:
             return Reply(400, b"The message cannot be read.", "text/plain")
         with self.book.lock:

@@ -22,7 +22,7 @@ from chancery.sandbox.enrolment import EnrolmentCa, other_key
 from chancery.sandbox.ledger import Ledger
 
 _PKCS_REQ, _RENEWAL_REQ, _CERT_POLL = "19", "17", "20"
-BAD_ALG, BAD_MESSAGE_CHECK, BAD_REQUEST, BAD_TIME, BAD_CERT_ID = "0", "1", "2", "3", "4"
+BAD_REQUEST, BAD_CERT_ID = "2", "4"
 
 
 class Failure(Exception):
@@ -67,8 +67,8 @@ class Transactions:
 
         Raises `Failure`.
         """
-        if not message.fits:
-            raise Failure(BAD_MESSAGE_CHECK, "The message cannot be decrypted, or its signature does not fit.")
+        if message.flaw:
+            raise Failure(message.flaw, "The message is not signed, or not encrypted, as it must be.")
         if self._dials.now.fail_info:
             raise Failure(self._dials.now.fail_info, "As the dial says.")
         if message.kind == _CERT_POLL:
