@@ -62,25 +62,55 @@ def test_micromdm_understands_a_refusal(simulator, tmp_path, single_des, challen
     assert simulator.ledger.lines() == []
 
 
-@needs_strongswan
-def test_strongswan_tells_ca_and_registration_authorities_apart_and_believes_a_signed_refusal(simulator, tmp_path):
-    """Version 5.9.8 writes its request's attributes in an order that DER forbids, so it never gets beyond a refusal;
-    and it holds AES for not announced. What it proves is who is who, and that our refusal is signed as it must be."""
+@pytest.fixture
+def strongswan(simulator, tmp_path):
+    """Give what enrols by strongSwan, which was told apart who reads and who signs for the CA.
+
+    Version 5.9.8 holds AES for not announced, so it is told to use triple DES.
+    """
     simulator.dials.set(ca_chain=True, ra="two")
-    fetched = run(
-        tmp_path, "pki", "--scepca", "--url", f"{simulator.url}/open", "--caout", "ca.pem", "--raout", "ra.pem",
-        "--outform", "pem",
-    )  # fmt: skip
+    url = f"{simulator.url}/open"
+    words = ["pki", "--scepca", "--url", url, "--caout", "ca.pem", "--raout", "ra.pem", "--outform", "pem"]
+    fetched = run(tmp_path, *words)
     assert fetched.returncode == 0, fetched.stderr
     assert 'Root CA cert "CN=Sandbox Root"' in fetched.stderr
     assert fetched.stderr.count('RA cert "') == 2
     run(tmp_path, "openssl", "genrsa", "-out", "own.pem", "2048")
     use = {_use(tmp_path / file): file for file in ("ra.pem", "ra-2.pem")}
-    done = run(
-        tmp_path, "pki", "--scep", "--url", f"{simulator.url}/open", "--in", "own.pem", "--cipher", "des3",
-        "--dn", "CN=sw.example.com", "--san", "sw.example.com", "--cacert-enc", use["encrypts"],
-        "--cacert-sig", use["signs"], "--cacert", "ca.pem", "--cacert", "ca-1.pem",
-    )  # fmt: skip
+    known = [
+        "--cacert-enc",
+        use["encrypts"],
+        "--cacert-sig",
+        use["signs"],
+        "--cacert",
+        "ca.pem",
+        "--cacert",
+        "ca-1.pem",
+    ]
+
+    def enrol(*more):
+        words = ["--url", url, "--in", "own.pem", "--cipher", "des3", "--dn", "CN=sw.example.com", *known, *more]
+        return run(tmp_path, "pki", "--scep", *words, "--interval", "1", "--maxpolltime", "30", "--outform", "pem")
+
+    return enrol
+
+
+@needs_strongswan
+@pytest.mark.parametrize("delay", [0.0, 1.5])
+def test_strongswan_enrols_and_polls(simulator, strongswan, delay):
+    """With a delay it is answered *pending*, and asks by CertPoll until the certificate is there."""
+    simulator.dials.set(issue_delay=delay)
+    done = strongswan("--san", "sw.example.com")
+    assert done.returncode == 0, done.stderr
+    issued = x509.load_pem_x509_certificate(done.stdout.encode())
+    assert issued.subject.rfc4514_string() == "CN=sw.example.com"
+    assert [line.kind for line in simulator.ledger.lines()] == ["order", "certificate"]
+
+
+@needs_strongswan
+def test_strongswan_believes_a_signed_refusal(simulator, strongswan):
+    simulator.dials.set(reject=True)
+    done = strongswan("--san", "sw.example.com")
     assert 'using trusted certificate "CN=Sandbox RA, signs"' in done.stderr
     assert "badRequest" in done.stderr
 
