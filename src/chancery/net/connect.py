@@ -225,8 +225,9 @@ def refuses_us(error: BaseException) -> bool:
 
     Whatever was sent behind the handshake was then read by nobody: in TLS 1.3 the alert comes after our first bytes.
     """
-    inner = error.__cause__ or error
-    return isinstance(inner, ssl.SSLError) and bool(_ALERTS.search(inner.reason or ""))
+    # The library underneath hands its cause over as an argument, and cuts the link to it.
+    found = [one for one in (error, error.__cause__, *error.args) if isinstance(one, ssl.SSLError)]
+    return any(_ALERTS.search(one.reason or "") for one in found)
 
 
 def tls_fault(error: Exception) -> tuple[Cause, str]:

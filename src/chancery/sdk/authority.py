@@ -229,7 +229,7 @@ class Descriptor:
 
 def door_options(cls: type[Any], config: Config) -> DoorOptions:
     """Return what the door of an authority of this class needs; nothing where it does not say."""
-    return cls.door_options(config) if issubclass(cls, Equips) else DoorOptions()
+    return cls.door_options(config) if hasattr(cls, "door_options") else DoorOptions()
 
 
 def powers_of(cls: type[Any]) -> frozenset[str]:

@@ -8,7 +8,8 @@ from chancery.core.keys import generate
 from chancery.core.csr import build
 from chancery.core.names import parse_name
 from chancery.core.policy import AuthorityFacts
-from chancery.sdk.authority import POWERS, Dedup, Facts, Request, describe, powers_of
+from chancery.core.secret import Secret
+from chancery.sdk.authority import POWERS, Dedup, DoorOptions, Facts, Request, describe, door_options, powers_of
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import STAGES, Finding, Level
 
@@ -101,3 +102,15 @@ def test_authors_find_everything_in_one_place():
 @pytest.mark.parametrize("name", [kind.__name__ for kind in sdk.AuthorityError.__subclasses__()])
 def test_every_error_is_exported(name):
     assert name in sdk.__all__
+
+
+class Equipped(Plain):
+    @classmethod
+    def door_options(cls, config):
+        return DoorOptions(client_identity=sdk.ClientIdentity(config, Secret("a key")))
+
+
+def test_an_authority_says_what_its_door_needs_and_most_need_nothing():
+    assert door_options(Plain, Config()) == DoorOptions(client_identity=None)
+    assert door_options(Equipped, "chain").client_identity == sdk.ClientIdentity("chain", Secret("a key"))
+    assert powers_of(Equipped) == frozenset()
