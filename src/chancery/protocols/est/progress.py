@@ -48,8 +48,7 @@ class Progress:
         if self.certificates:
             state["certificates"] = [base64.b64encode(one).decode() for one in self.certificates]
             return Pending(state, PendingKind.PROCESSING, _SOON, self.text[:_TEXT])
-        wait = _SOON
-        if self.until is not None:
-            state["until"], wait = self.until.isoformat(), max(self.until - now, timedelta(seconds=1))
+        until = self.until or now
+        state["until"], wait = until.isoformat(), max(until - now, timedelta(seconds=1))
         said = f" It says: {self.text[:_TEXT]}" if self.text.strip() else ""
         return Pending(state, PendingKind.APPROVAL, wait, f"Accepted; the CA has not decided yet.{said}")
