@@ -16,7 +16,7 @@ from chancery.core.clock import Clock
 from chancery.protocols.bundle import climb, pick, serial
 from chancery.protocols.cms import Unreadable, certificates, parse
 from chancery.protocols.scep import challenge, message
-from chancery.protocols.scep.diagnosis import findings
+from chancery.protocols.scep.diagnosis import READER, findings
 from chancery.protocols.scep.failures import refused, senseless
 from chancery.protocols.scep.identity import Identity
 from chancery.protocols.scep.message import Asked, CertRep, Kind, Status
@@ -27,7 +27,7 @@ from chancery.protocols.scep.settings import Authorization, ScepCredentials, Sce
 from chancery.protocols.scep.signing import sign
 from chancery.sdk.answer import Answer
 from chancery.sdk.authority import Dedup, Request
-from chancery.sdk.errors import AuthorityError, Forbidden, NotFound, OutcomeUnknown
+from chancery.sdk.errors import AuthorityError, Forbidden, NotFound, OutcomeUnknown, ProtocolViolation
 from chancery.sdk.finding import Finding
 from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import Absence, Found, Issued, Outcome, PollState
@@ -132,7 +132,11 @@ class ScepClient:
         subject = x509.load_der_x509_csr(request.csr).subject
         chain = self._identity.chain(subject, asked.transaction, request.intended_at)
         cipher = known.capabilities.cipher(allow_3des=self._settings.allow_3des)
-        sealed = seal(content, known.roster.reader, cipher)
+        try:
+            sealed = seal(content, known.roster.reader, cipher)
+        except Unreadable as error:
+            text = f"Nothing can be encrypted to the CA: {error}."
+            raise ProtocolViolation(text, code="reader", bytes_sent=False, remedy=READER) from None
         return sign(sealed, asked.attributes(), self._identity.key, chain, known.capabilities.digest)
 
     def _read(self, answer: Answer, act: Callable[[], Any]) -> Any:

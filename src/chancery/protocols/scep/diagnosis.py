@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from chancery.protocols.scep.identity import Identity
 from chancery.protocols.scep.roster import Roster
 from chancery.protocols.scep.service import Service
@@ -12,6 +14,7 @@ from chancery.protocols.scep.settings import Authorization, ScepSettings
 from chancery.sdk.errors import AuthFailed, AuthorityError
 from chancery.sdk.finding import Finding, Level
 
+READER = "Have the CA, or its registration authority, given an RSA certificate that allows key encipherment."
 _SOON = timedelta(days=30)
 _OLD = "Have it replaced by AES and SHA-256 at the CA; then switch the old algorithms off here."
 
@@ -62,6 +65,9 @@ def _chain(service: Service, now: datetime) -> Finding:
         found = service.roster()
     except AuthorityError as error:
         return _failed("chain", error)
+    if not isinstance(found.reader.public_key(), rsa.RSAPublicKey):
+        text = "The CA's key is not RSA, and no registration authority reads for it: SCEP cannot encrypt to it."
+        return Finding("chain", Level.FAILED, "not_rsa", text, str(found), READER)
     over = _expired(found, now)
     if over:
         remedy = "Have them renewed at the CA: what is encrypted to them cannot be read for long, if at all."

@@ -103,6 +103,6 @@ def _text(signed: Signed, oid: str) -> str:
 
 def _bytes(signed: Signed, oid: str) -> bytes:
     value = _value(signed, oid)
-    if not isinstance(value, univ.OctetString):
+    if not isinstance(value, univ.OctetString) or isinstance(value, char.AbstractCharacterString):
         raise Unreadable(f"its attribute {oid} is no byte string")
     return bytes(value)

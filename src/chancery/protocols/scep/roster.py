@@ -8,7 +8,6 @@ from hashlib import sha256
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from chancery.core.decoding import UNREADABLE
@@ -28,14 +27,8 @@ class Roster:
 
     @property
     def reader(self) -> x509.Certificate:
-        """Return whom messages are encrypted to: a registration authority that may, else the CA.
-
-        Raises `Unreadable` where its key is none to encrypt to.
-        """
-        found = next((one for one in self.registration if _may(one, encrypt=True)), self.ca)
-        if not isinstance(found.public_key(), rsa.RSAPublicKey):
-            raise Unreadable("the CA's key is not RSA, and no registration authority's is")
-        return found
+        """Return whom messages are encrypted to: a registration authority that may read, else the CA."""
+        return next((one for one in self.registration if _may(one, encrypt=True)), self.ca)
 
     @property
     def signers(self) -> tuple[x509.Certificate, ...]:
@@ -72,15 +65,23 @@ def read(body: bytes, fingerprint: str) -> Roster:
 
 def _certificates(body: bytes) -> Iterable[x509.Certificate]:
     try:
-        return [x509.load_der_x509_certificate(body)]
+        return [_whole(body)]
     except UNREADABLE:
         pass
     try:
-        return [x509.load_der_x509_certificate(der) for der in certificates(body)]
+        return [_whole(der) for der in certificates(body)]
     except UNREADABLE as error:
         raise Unreadable(
             str(error) if isinstance(error, Unreadable) else "a certificate in it does not decode"
         ) from None
+
+
+def _whole(der: bytes) -> x509.Certificate:
+    """Return a certificate of which every part that is looked at later decodes."""
+    found = x509.load_der_x509_certificate(der)
+    _ = found.public_key(), list(found.extensions), found.not_valid_after_utc
+    _ = found.subject.rfc4514_string(), found.issuer.rfc4514_string()
+    return found
 
 
 def _check_fingerprint(ca: x509.Certificate, above: tuple[bytes, ...], fingerprint: str) -> None:

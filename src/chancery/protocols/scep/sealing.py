@@ -40,7 +40,7 @@ _AES = {one.oid: one for one in (AES_128, _AES_192, _AES_256)}
 
 
 def seal(text: bytes, recipient: x509.Certificate, algorithm: Algorithm) -> bytes:
-    """Return a ContentInfo (DER) that only the key of `recipient` opens; its key must be RSA."""
+    """Return a ContentInfo (DER) that only the key of `recipient` opens; raises `Unreadable` where that is no RSA key."""
     key, iv = secrets.token_bytes(algorithm.key), secrets.token_bytes(algorithm.block)
     padder = PKCS7(algorithm.block * 8).padder()
     cipher = Cipher(algorithm.kind(key), modes.CBC(iv)).encryptor()
@@ -72,14 +72,18 @@ def issuer_and_serial(certificate: x509.Certificate, into: Any) -> None:
 
 def _for(recipient: x509.Certificate, key: bytes) -> Any:
     public = recipient.public_key()
-    if not isinstance(public, rsa.RSAPublicKey):  # pragma: no cover  the roster offers RSA certificates alone
-        raise TypeError("RSA key transport needs an RSA key")
+    if not isinstance(public, rsa.RSAPublicKey):
+        raise Unreadable("the CA's key is not RSA")
+    try:
+        encrypted = public.encrypt(key, padding.PKCS1v15())
+    except ValueError:
+        raise Unreadable("the CA's key is none that can be encrypted to") from None
     info = rfc5652.KeyTransRecipientInfo()
     info["version"] = 0
     issuer_and_serial(recipient, info["rid"]["issuerAndSerialNumber"])
     info["keyEncryptionAlgorithm"]["algorithm"] = _RSA
     info["keyEncryptionAlgorithm"]["parameters"] = encode(univ.Null(""))
-    info["encryptedKey"] = public.encrypt(key, padding.PKCS1v15())
+    info["encryptedKey"] = encrypted
     return info
 
 
@@ -89,8 +93,9 @@ def unseal(der: bytes, key: rsa.RSAPrivateKey, *, allow_3des: bool) -> bytes:
     inner = envelope["encryptedContentInfo"]
     algorithm = _accepted(str(inner["contentEncryptionAlgorithm"]["algorithm"]), allow_3des=allow_3des)
     iv = bytes(parse(bytes(inner["contentEncryptionAlgorithm"]["parameters"]), univ.OctetString()))
+    encrypted = _encrypted_key(envelope)
     try:
-        secret = key.decrypt(_encrypted_key(envelope), padding.PKCS1v15())
+        secret = key.decrypt(encrypted, padding.PKCS1v15())
         cipher = Cipher(algorithm.kind(secret), modes.CBC(iv)).decryptor()
         padded = cipher.update(bytes(inner["encryptedContent"])) + cipher.finalize()
         unpadder = PKCS7(algorithm.block * 8).unpadder()

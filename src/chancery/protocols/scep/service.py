@@ -66,16 +66,14 @@ class Service:
         return Capabilities.read(answer.body[:_LARGEST].decode("ascii", "replace"))
 
     def roster(self) -> Roster:
-        """Return GetCACert's answer; raises an error where the reader's key cannot be encrypted to."""
+        """Return GetCACert's answer."""
         answer = self._get("GetCACert")
         if answer.status != 200:
             raise refusal(answer)
         try:
-            found = roster.read(answer.body, self._settings.fingerprint)
-            _ = found.reader
+            return roster.read(answer.body, self._settings.fingerprint)
         except Unreadable as error:
             raise senseless(answer, f"The CA's certificates (GetCACert) cannot be used: {error}.") from None
-        return found
 
     def send(self, message: bytes, *, post: bool, effect: bool) -> Answer:
         """Send a pkiMessage by POST, or by GET where the CA takes nothing else (RFC 8894 section 4.3)."""

@@ -181,7 +181,8 @@ def test_any_answer_at_all_is_an_outcome_or_an_error_and_shows_no_password(statu
     assert PASSWORD_IN_BASIC not in told
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # the flipped bit may be its sign
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, len(certs_only([LEAF])) - 1), st.integers(1, 255))
 def test_a_flipped_bit_never_breaks_the_reading(place, flip):
     der = bytearray(certs_only([LEAF]))
