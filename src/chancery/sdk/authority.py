@@ -47,7 +47,11 @@ class Dedup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an authority declares about its CA; the engine plans and paces with it."""
+    """What an authority declares about its CA; the engine plans and paces with it.
+
+    `polls_are_acts` says that a poll may itself place an order, as in EST, which repeats its request: a poll whose
+    worker vanished is then not repeated blindly, just as a submission is not.
+    """
 
     certificates: AuthorityFacts
     calls_per_second: float = 5.0
@@ -59,6 +63,7 @@ class Facts:
     search_lag: timedelta = timedelta(0)
     search_tries: int = 3
     cpu_bound: bool = False
+    polls_are_acts: bool = False
     lease: timedelta = timedelta(seconds=120)
 
 

@@ -15,7 +15,7 @@ from pyasn1.codec.der.encoder import encode
 from pyasn1.type import univ
 from pyasn1_modules import rfc5652
 
-from chancery.protocols.cms import Unreadable, certificates_of, parse, signed_data
+from chancery.protocols.cms import Unreadable, parse, signed_data
 from chancery.protocols.scep.sealing import content_info, issuer_and_serial
 
 SHA_256 = "2.16.840.1.101.3.4.2.1"
@@ -86,11 +86,6 @@ def verify(der: bytes, trusted: Iterable[x509.Certificate], *, accept_sha1: bool
         raise Unreadable("its content is not what was signed")
     _check(signer.public_key(), bytes(info["signature"]), _as_set(info["signedAttrs"]), digest)
     return Signed(text, attributes)
-
-
-def sent_along(der: bytes) -> list[bytes]:
-    """Return the certificates (DER) in a message, signed or not; raises `Unreadable`."""
-    return certificates_of(signed_data(der))
 
 
 def _attributes(info: Any) -> dict[str, bytes]:

@@ -35,7 +35,7 @@ class Probe:
     config: ClassVar = ProbeConfig
     profile: ClassVar = ProbeProfile
     api: ClassVar = (1, 1)
-    facts: ClassVar = Facts(certificates=FACTS, dedup=DEDUP)
+    facts: ClassVar = Facts(certificates=FACTS, dedup=DEDUP, polls_are_acts=True)
     returns_original: ClassVar = False
 
     def __init__(self, config, context):

@@ -3,6 +3,9 @@
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pytest
+
+from chancery.protocols.scep import identity
 from chancery.protocols.scep.identity import fresh_key
 from chancery.protocols.scep.simulator import build
 from chancery.protocols.scep.tests.probe import Finding, Forgetting, Returning
@@ -13,6 +16,21 @@ from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock
 # SCEP has no login that a CA could refuse; a proxy's 401 is put on the line as well.
 PLAYED = PLAYABLE - {Fault.GARBLES, Fault.HUGE, Fault.REFUSES_LOGIN}
 KEY = fresh_key().reveal()
+
+
+READ, KNOWN = identity._key, {}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Read each key once: the library checks RSA keys for longer than everything else here takes."""
+
+    def read(text):
+        if text.reveal() not in KNOWN:
+            KNOWN[text.reveal()] = READ(text)
+        return KNOWN[text.reveal()]
+
+    monkeypatch.setattr(identity, "_key", read)
 
 
 @contextmanager

@@ -48,24 +48,25 @@ def ca(simulator):
     return x509.load_der_x509_certificate(ask(simulator, "GET", "/scep/open?operation=GetCACert")[1])
 
 
-def told(
-    simulator,
-    content,
-    kind=Kind.PKCS_REQ,
-    *,
-    cipher=AES_128,
-    digest=SHA_256,
-    reader=None,
-    spoil=None,
-    transaction="transaction",
-):
-    """Send a message and return the CA's signed answer."""
-    issuer = ca(simulator)
-    asked = Asked.fresh(kind, transaction)
-    body = sign(seal(content, reader or issuer, cipher), asked.attributes(), IDENTITY.key, CHAIN, digest)
-    status, answer = ask(simulator, "POST", "/scep/open?operation=PKIOperation", spoil(body) if spoil else body)
+def told(simulator, content, kind=Kind.PKCS_REQ, **more):
+    """Send a message and return the CA's signed answer. `inside` changes its envelope, `spoil` the whole of it."""
+    issuer, service = ca(simulator), more.get("service", "open")
+    asked = Asked.fresh(kind, more.get("transaction", "transaction"))
+    sealed = seal(content, more.get("reader", issuer), more.get("cipher", AES_128))
+    sealed = more.get("inside", bytes)(sealed)
+    body = sign(sealed, asked.attributes(), IDENTITY.key, CHAIN, more.get("digest", SHA_256))
+    status, answer = ask(simulator, "POST", f"/scep/{service}?operation=PKIOperation", more.get("spoil", bytes)(body))
     assert status == 200
     return message.read(answer, asked, (issuer,), accept_sha1=False)
+
+
+AES_OID = oid("2.16.840.1.101.3.4.1.2")
+
+
+def without_iv(sealed):
+    """Give the initialisation vector another tag."""
+    at = sealed.index(AES_OID) + len(AES_OID)
+    return sealed[:at] + b"\x03" + sealed[at + 1 :]
 
 
 def poll_content(simulator, subject=SUBJECT):
@@ -82,6 +83,7 @@ def poll_content(simulator, subject=SUBJECT):
         ("POST", "/scep/open?operation=GetCACert", b"", 405),
         ("POST", "/scep/open?operation=PKIOperation", b"", 400),
         ("POST", "/scep/open?operation=PKIOperation", b"garbage", 400),
+        ("POST", "/scep/open?operation=PKIOperation", seal(b"no message", CHAIN[0], AES_128), 400),
     ],
 )
 def test_what_is_no_message_is_refused_by_http(simulator, method, target, body, status):
@@ -121,11 +123,9 @@ def test_somebody_elses_library_opens_the_answer(simulator):
         (csr(), {"kind": "22"}, "2"),
         (csr(), {"reader": CHAIN[0]}, "1"),
         (csr(), {"spoil": lambda body: body[:-1] + bytes([body[-1] ^ 1])}, "1"),
-        (
-            csr(),
-            {"spoil": lambda body: body.replace(oid("2.16.840.1.101.3.4.1.2"), oid("2.16.840.1.101.3.4.1.9"))},
-            "1",
-        ),
+        (csr(), {"inside": without_iv}, "1"),
+        (csr(), {"inside": lambda sealed: sealed.replace(AES_OID, oid("2.16.840.1.101.3.4.1.9"))}, "0"),
+        (csr(), {"service": "challenge"}, "2"),
     ],
 )
 def test_a_message_that_does_not_do_is_refused_and_signed(simulator, content, more, info):
