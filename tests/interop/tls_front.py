@@ -1,6 +1,7 @@
 """TLS in front of a simulator: EST is spoken over nothing else."""
 
 import socket
+import ssl
 import threading
 from contextlib import contextmanager
 
@@ -8,10 +9,16 @@ from chancery.net.tests.serving import make
 
 
 @contextmanager
-def tls_front(port, folder):
-    """Pass connections on to a loopback port until the end of the block; gives port and root (PEM) of the front."""
+def tls_front(port, folder, clients=None):
+    """Pass connections on to a loopback port until the end of the block; gives port and root (PEM) of the front.
+
+    With `clients` (PEM) only those come in who show a certificate from there.
+    """
     root = make("Front root", ca=True)
     context = make("localhost", "127.0.0.1", issuer=root).serving(folder)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=clients)
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=_accept, args=(listener, context, port), daemon=True).start()
     try:

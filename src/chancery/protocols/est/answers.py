@@ -56,6 +56,13 @@ def senseless(answer: Answer, message: str) -> AuthorityError:
     return kind(message, remedy=_PLACE, **_said(answer))
 
 
+def busy(answer: Answer) -> AuthorityError:
+    """Return the error for a poll that was not handled (RFC 9110 section 15.6.4): the request waits on."""
+    return Unreachable(
+        "The EST server is busy or under maintenance (503).", remedy="It is asked again.", **_said(answer)
+    )
+
+
 def refusal(answer: Answer) -> AuthorityError:
     """Return the error for a status other than the one that was hoped for.
 

@@ -11,7 +11,7 @@ from chancery.core.secret import Secret
 from chancery.protocols.bundle import climb, pick, serial
 from chancery.protocols.cms import Unreadable
 from chancery.protocols.est import attributes
-from chancery.protocols.est.answers import body_of, certificates_in, refusal, senseless
+from chancery.protocols.est.answers import body_of, busy, certificates_in, refusal, senseless
 from chancery.protocols.est.attributes import Wanted
 from chancery.protocols.est.diagnosis import findings
 from chancery.protocols.est.progress import Progress
@@ -24,7 +24,7 @@ from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import Issued, Outcome, PollState
 
 DEDUP = Dedup.NONE
-"""What an authority declares that speaks EST: a request sent again may well be a second certificate.
+"""What an authority declares that speaks EST, beside `polls_are_acts`: a request sent again may be a second certificate.
 
 `Dedup.RETURN_ORIGINAL` only together with `EstSettings.returns_original`, and only for a product that is known for it.
 """
@@ -40,7 +40,9 @@ class EstClient:
     doubles nothing. But if the answer to a poll is lost, the server may have handed out the certificate and forgotten
     the request: the same POST would then be a new order, and the RFC does not say otherwise. A lost answer to a poll
     therefore raises `NotFound`, by which the order's outcome is unknown and a person decides, unless the settings say
-    that this product returns the original. A lost answer to the first POST is `OutcomeUnknown`, as everywhere.
+    that this product returns the original. Only 503 is taken for what HTTP says that it is: not handled, ask later. A
+    worker that vanishes in a poll leaves the same doubt: an authority that speaks EST declares `polls_are_acts`. A lost
+    answer to the first POST is `OutcomeUnknown`, as everywhere.
     """
 
     def __init__(self, door: HttpDoor, settings: EstSettings, credentials: EstCredentials, clock: Clock) -> None:
@@ -92,7 +94,10 @@ class EstClient:
         if progress.until is not None and now < progress.until:
             return progress.pending(now)
         try:
-            return self._enrolled(progress.operation, self._post(progress.operation, request), request)
+            answer = self._post(progress.operation, request)
+            if answer.status == 503:
+                raise busy(answer)
+            return self._enrolled(progress.operation, answer, request)
         except OutcomeUnknown as error:
             if self._settings.returns_original:
                 raise

@@ -10,7 +10,6 @@ from cryptography.x509.oid import AttributeOID
 from chancery.core.secret import Secret
 from chancery.protocols.scep.settings import Authorization, ScepSettings
 from chancery.sdk.errors import RejectedByPolicy
-from chancery.sdk.http import HttpDoor
 
 _REMEDY = (
     "Make the request anew with the attribute challengePassword (OpenSSL: `challengePassword = …` in the section that "
@@ -19,14 +18,9 @@ _REMEDY = (
 )
 
 
-def check(csr: bytes, settings: ScepSettings, door: HttpDoor) -> None:
-    """Refuse a request without the password that its CA wants, before anything is sent; raises `RejectedByPolicy`.
-
-    A password that is there is made known to the door, so that no text or log shows it.
-    """
+def check(csr: bytes, settings: ScepSettings) -> None:
+    """Refuse a request without the password that its CA wants, before anything is sent; raises `RejectedByPolicy`."""
     found = _password(csr)
-    if found:
-        door.learn(Secret(found))
     if settings.authorization is not Authorization.CHALLENGE:
         return
     if not found:
@@ -34,6 +28,15 @@ def check(csr: bytes, settings: ScepSettings, door: HttpDoor) -> None:
     expected = settings.challenge.reveal() if settings.challenge is not None else ""
     if expected and not hmac.compare_digest(found.encode(), expected.encode()):
         raise _refused("The request's challengePassword is not the one that the CA expects.", "wrong_challenge")
+
+
+def secrets_in(csr: bytes) -> tuple[Secret, ...]:
+    """Return the password of a request, to keep it out of the CA's texts about it.
+
+    The door is not told: it would keep the passwords of all orders for good.
+    """
+    found = _password(csr)
+    return (Secret(found),) if found else ()
 
 
 def _password(csr: bytes) -> str:

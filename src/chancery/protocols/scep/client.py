@@ -50,7 +50,7 @@ class ScepClient:
     """
 
     def __init__(self, door: HttpDoor, settings: ScepSettings, credentials: ScepCredentials, clock: Clock) -> None:
-        self._door, self._settings, self._credentials = door, settings, credentials
+        self._settings, self._credentials = settings, credentials
         self._service = Service(door, settings, clock)
         self._clock = clock
         door.learn(credentials.key_pem)
@@ -70,7 +70,7 @@ class ScepClient:
 
         Raises `RejectedByPolicy` with nothing sent for a request without the challengePassword that the CA wants.
         """
-        challenge.check(request.csr, self._settings, self._door)
+        challenge.check(request.csr, self._settings)
         known = self._service.known()
         kind = Kind.RENEWAL_REQ if self._renews(known, request) else Kind.PKCS_REQ
         return self._stand(Progress(request.reference), kind, request.csr, request, known)
@@ -118,7 +118,7 @@ class ScepClient:
             looked = replace(progress, looks=progress.looks + (not effect))
             return looked.pending(self._settings.first_look, self._settings.patience)
         if reply.status is Status.FAILURE:
-            raise self._refusal(reply, answer, kind)
+            raise self._refusal(reply, answer, kind, request)
         return self._issued(reply, answer, request, known)
 
     def _message(self, asked: Asked, content: bytes, request: Request, known: Known) -> bytes:
@@ -147,8 +147,8 @@ class ScepClient:
             self._service.forget()
             raise senseless(answer, f"The answer of the CA is not believed: {error}.") from None
 
-    def _refusal(self, reply: CertRep, answer: Answer, kind: Kind) -> AuthorityError:
-        error = refused(reply, answer, kind)
+    def _refusal(self, reply: CertRep, answer: Answer, kind: Kind, request: Request) -> AuthorityError:
+        error = refused(reply, (*answer.secrets, *challenge.secrets_in(request.csr)), kind)
         if isinstance(error, Forbidden):
             self._service.forget()
         return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chancery.core.secret import Secret
 from chancery.net.redact import scrub
 from chancery.protocols.scep.message import CertRep, Kind
 from chancery.sdk.answer import Answer
@@ -54,11 +55,11 @@ _SENTENCES: dict[str, tuple[type[AuthorityError], str, str]] = {
 """failInfo → error, sentence, remedy. What is wrong with our key, certificate or clock is the connector's fault."""
 
 
-def refused(reply: CertRep, answer: Answer, kind: Kind) -> AuthorityError:
-    """Return the error for a signed FAILURE."""
+def refused(reply: CertRep, secrets: tuple[Secret, ...], kind: Kind) -> AuthorityError:
+    """Return the error for a signed FAILURE; `secrets` are kept out of the CA's text."""
     unknown = (RejectedByPolicy, f"The CA refused it (failInfo {reply.fail_info or 'missing'}).", "See the CA's log.")
     error, sentence, remedy = _SENTENCES.get(reply.fail_info, unknown)
-    said = scrub(reply.fail_text, answer.secrets)[:1000]
+    said = scrub(reply.fail_text, secrets)[:1000]
     more: dict[str, Any] = {"code": f"failInfo {reply.fail_info}", "text": said, "stage": "response"}
     if kind is Kind.CERT_POLL and reply.fail_info == "4":
         return NotFound(

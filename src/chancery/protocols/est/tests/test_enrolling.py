@@ -225,6 +225,18 @@ def test_a_poll_that_could_not_be_sent_doubles_nothing_and_goes_on_waiting(stand
     checked(client.poll(pending.state, asked), asked)
 
 
+def test_a_busy_server_is_asked_again(stand):
+    stand.dial(issue_delay=10.0)
+    client, asked = stand.client(), request()
+    pending = client.submit(asked)
+    stand.advance(30)
+    stand.dial(fail_next=1, fail_next_with="page", fail_next_path="simpleenroll")
+    with pytest.raises(Unreachable, match="503"):
+        client.poll(pending.state, asked)
+    checked(client.poll(pending.state, asked), asked)
+    assert stand.kinds() == ["order", "certificate"]
+
+
 def test_a_server_that_forgot_its_waiting_requests_takes_the_poll_for_a_new_one(stand):
     """Nothing can be done about that from here; the ledger shows it."""
     stand.dial(needs_approval=True)

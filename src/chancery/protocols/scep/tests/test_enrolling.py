@@ -131,7 +131,21 @@ def test_a_wrong_password_is_refused_by_the_ca_and_shown_nowhere(stand):
         client.submit(request(challenge="guessed-by-somebody"))
     assert refused.value.code == "failInfo 2"
     assert "guessed-by-somebody" not in str(vars(refused.value))
-    assert Secret("guessed-by-somebody") in stand.doors[0].secrets
+    assert Secret("guessed-by-somebody") not in stand.doors[0].secrets
+
+
+def test_a_ca_that_repeats_the_password_in_its_refusal_gives_nothing_away(stand, monkeypatch):
+    from chancery.protocols.scep.simulator import transactions
+
+    def echo(self, message, csr, profile):
+        raise transactions.Failure("2", f"Not the right one: {transactions._password(csr).decode()}")
+
+    monkeypatch.setattr(transactions.Transactions, "_admit", echo)
+    with pytest.raises(RejectedByPolicy, match="Not the right one") as refused:
+        stand.client("challenge", authorization=Authorization.CHALLENGE).submit(
+            request(challenge="guessed-by-somebody")
+        )
+    assert "guessed-by-somebody" not in str(vars(refused.value))
 
 
 def test_a_ca_that_compares_keys_refuses_those_who_do_not_hold_them(stand):
