@@ -17,7 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from chancery.core import pem
+from chancery.core.errors import Invalid
 from chancery.core.secret import Secret
+
+_CHAIN = "the certificate chain holds no readable PEM certificate, or one that this machine does not accept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ def present(context: ssl.SSLContext, identity: ClientIdentity) -> None:
     """
     # The ssl module reads keys from files alone: the file holds the key encrypted, for a moment, in a folder of ours.
     word = secrets.token_hex(32).encode()
-    text = identity.chain_pem.encode() + b"\n" + _encrypted(identity.key_pem, word)
+    text = _certificates(identity.chain_pem) + _encrypted(identity.key_pem, word)
     with TemporaryDirectory(prefix="chancery-") as folder:
         path = Path(folder) / "identity.pem"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -50,6 +54,17 @@ def present(context: ssl.SSLContext, identity: ClientIdentity) -> None:
             raise ValueError(_reason(error)) from None
     context.post_handshake_auth = True
     context.set_alpn_protocols(["http/1.1"])
+
+
+def _certificates(text: str) -> bytes:
+    """Return the certificates alone: somebody may have pasted the key along with them."""
+    try:
+        ders = [der for label, der in pem.split(text.encode()) if label == "CERTIFICATE"]
+    except Invalid:
+        ders = []
+    if not ders:
+        raise ValueError(_CHAIN)
+    return pem.chain_text(ders).encode()
 
 
 def _encrypted(key: Secret, word: bytes) -> bytes:
@@ -65,4 +80,4 @@ def _encrypted(key: Secret, word: bytes) -> bytes:
 def _reason(error: ssl.SSLError) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
         return "the private key is not that of the first certificate"
-    return "the certificate chain holds no readable PEM certificate, or one that this machine does not accept"
+    return _CHAIN

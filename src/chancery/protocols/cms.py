@@ -26,7 +26,7 @@ def parse(der: bytes, spec: Any) -> Any:
         found, rest = decode(der, asn1Spec=spec)
     except _UNREADABLE:  # the decoder meets hostile bytes with whatever Python raises
         raise Unreadable("it does not decode") from None
-    if bytes(rest).strip(b"\0\r\n "):
+    if bytes(rest).strip(b"\r\n "):
         raise Unreadable("something follows it")
     return found
 

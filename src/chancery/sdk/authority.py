@@ -63,8 +63,8 @@ class Facts:
     search_lag: timedelta = timedelta(0)
     search_tries: int = 3
     cpu_bound: bool = False
-    polls_are_acts: bool = False
     lease: timedelta = timedelta(seconds=120)
+    polls_are_acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,10 @@ def test_a_server_that_refuses_it_read_nothing(root: Made, tmp_path: Path, newes
     assert asking.shown == []
 
 
+def _block(body: str) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
+
+
 class Watched:
     """Stands in for the TLS settings, and looks at the file that they are given."""
 
@@ -132,10 +136,13 @@ class Watched:
         self.protocols = protocols
 
 
-def test_the_key_is_never_written_down_in_the_clear_and_the_file_is_gone_at_once(own: Made) -> None:
-    context = Watched()
-    present(context, identity(own))
+@pytest.mark.parametrize("pasted", ["", "the key"])
+def test_the_key_is_never_written_down_in_the_clear_and_the_file_is_gone_at_once(own: Made, pasted: str) -> None:
+    """Not even where it was pasted into the field of the certificate as well."""
+    context, known = Watched(), identity(own)
+    present(context, ClientIdentity(known.chain_pem + (key_pem(own) if pasted else ""), known.key_pem))
     assert "ENCRYPTED PRIVATE KEY" in context.text
+    assert "BEGIN PRIVATE KEY" not in context.text
     assert own.pem in context.text
     assert len(context.password) == 64
     assert (context.mode, context.folder_mode) == (0o600, 0o700)
@@ -144,7 +151,7 @@ def test_the_key_is_never_written_down_in_the_clear_and_the_file_is_gone_at_once
     assert context.post_handshake_auth is True
 
 
-@pytest.mark.parametrize("broken", ["key", "passphrase", "other key", "chain", "nothing"])
+@pytest.mark.parametrize("broken", ["key", "passphrase", "other key", "chain", "base64", "certificate", "nothing"])
 def test_an_identity_that_cannot_be_used_says_why_and_quotes_no_key(root: Made, own: Made, broken: str) -> None:
     other = key_pem(make("other.example"))
     chain, key, reason = {
@@ -152,7 +159,9 @@ def test_an_identity_that_cannot_be_used_says_why_and_quotes_no_key(root: Made, 
         "passphrase": (own.pem, key_pem(own, BestAvailableEncryption(b"word")), "protected by a passphrase"),
         "other key": (own.pem, other, "not that of the first certificate"),
         "chain": ("no certificate", key_pem(own), "holds no readable PEM certificate"),
-        "nothing": ("", "", "the private key is no readable PEM"),
+        "base64": (_block("!!"), key_pem(own), "holds no readable PEM certificate"),
+        "certificate": (_block("AAAA"), key_pem(own), "holds no readable PEM certificate"),
+        "nothing": ("", "", "holds no readable PEM certificate"),
     }[broken]
     with pytest.raises(ValueError, match=reason) as refused:
         way(root, ClientIdentity(chain, Secret(key)))

@@ -55,7 +55,7 @@ def refused(status, body=b"", headers=None):
         (200, b"!!!", {}, OutcomeUnknown),
         (200, b"\x30\x80\xff\xff", {}, OutcomeUnknown),
         (200, base64.b64encode(b"\x30\x03\x02\x01\x01"), {}, OutcomeUnknown),
-        (200, GOOD + b"AAAA", {}, OutcomeUnknown),
+        (200, base64.b64encode(certs_only([LEAF]) + b"\0\0"), {}, OutcomeUnknown),
         (200, base64.b64encode(b"\x30" * 600_000), {}, OutcomeUnknown),
         (201, GOOD, {}, OutcomeUnknown),
         (302, b"", {"location": "https://elsewhere.example"}, Unreachable),

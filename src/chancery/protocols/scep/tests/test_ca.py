@@ -124,6 +124,7 @@ def test_somebody_elses_library_opens_the_answer(simulator):
         (csr(), {"reader": CHAIN[0]}, "1"),
         (csr(), {"spoil": lambda body: body[:-1] + bytes([body[-1] ^ 1])}, "1"),
         (csr(), {"inside": without_iv}, "1"),
+        (csr(), {"spoil": lambda body: body.replace(AES_OID, oid("2.16.840.1.101.3.4.1.9"))}, "1"),
         (csr(), {"inside": lambda sealed: sealed.replace(AES_OID, oid("2.16.840.1.101.3.4.1.9"))}, "0"),
         (csr(), {"service": "challenge"}, "2"),
     ],
