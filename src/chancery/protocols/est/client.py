@@ -171,7 +171,7 @@ def _lost(error: OutcomeUnknown) -> NotFound:
         code=error.code,
         text=error.text,
         stage=error.stage,
-        remedy="Look in the CA's own list for a certificate for this key; take it over, or order anew.",
+        remedy="Look in the CA's own list for a certificate for this key. Give this order up; order anew if there is none.",
     )
 
 
