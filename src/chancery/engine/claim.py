@@ -19,7 +19,7 @@ from chancery.apps.shared.returning import held, returned, skip_locked
 from chancery.core.names import Name
 from chancery.core.order import RevocationState, State
 from chancery.engine.jobs import Asked, Job, Kind
-from chancery.sdk.authority import Facts
+from chancery.sdk.authority import Dedup, Facts
 
 _ORDER_FIELDS = (
     "id",
@@ -32,6 +32,7 @@ _ORDER_FIELDS = (
     "intended_at",
     "product",
     "poll_state",
+    "lease_until",
     "attempt",
     "searches",
     "cancel_requested",
@@ -140,7 +141,11 @@ def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
     if state == State.PENDING:
         if row["cancel_requested"] and "cancels" in ready.powers:
             return Kind.CANCEL
-        return Kind.ADOPT if "adopt" in row["poll_state"] else Kind.POLL
+        if "adopt" in row["poll_state"]:
+            return Kind.ADOPT
+        # The worker that polled it vanished; where a poll may order, it is not repeated blindly either.
+        vanished = row["lease_until"] is not None and ready.facts.polls_are_acts
+        return None if vanished and ready.facts.dedup is not Dedup.RETURN_ORIGINAL else Kind.POLL
     # Submitting, and the lease ran out: sent again only where that cannot make a second certificate.
     window = ready.facts.dedup_window
     still = window is None or row["intended_at"] + window > now

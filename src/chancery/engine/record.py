@@ -98,11 +98,12 @@ class Recorder:
         self.flush()
 
     def lost(self, ids: Sequence[UUID], authority: str) -> None:
-        """Move orders whose worker vanished in mid-submission to *outcome unknown*; never sent again blindly."""
+        """Move orders whose worker vanished in mid-act to *outcome unknown*; never sent again blindly."""
         descriptor = catalog.get(authority)
         due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
-        for order in Order.objects.filter(pk__in=ids, state=State.SUBMITTING):
-            text = "The worker that was submitting it vanished; whether the CA has the order is not known."
+        for order in Order.objects.filter(pk__in=ids, state__in=(State.SUBMITTING, State.PENDING)):
+            doing = "submitting it" if order.state == State.SUBMITTING else "sending it again, as this CA wants it,"
+            text = f"The worker that was {doing} vanished; what became of it at the CA is not known."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=due, reason_code="lease_expired", reason=text)
         self.flush()
 

@@ -19,6 +19,7 @@ from chancery.core.clock import Clock
 from chancery.core.names import Name
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
+from chancery.net.identity import ClientIdentity
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import Finding
 from chancery.sdk.http import HttpDoor
@@ -57,7 +58,11 @@ class Dedup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an authority declares about its CA; the engine plans and paces with it."""
+    """What an authority declares about its CA; the engine plans and paces with it.
+
+    `polls_are_acts` says that a poll may itself place an order, as in EST, which repeats its request: a poll whose
+    worker vanished is then not repeated blindly, just as a submission is not.
+    """
 
     certificates: AuthorityFacts
     calls_per_second: float = 5.0
@@ -70,6 +75,7 @@ class Facts:
     search_tries: int = 3
     cpu_bound: bool = False
     lease: timedelta = timedelta(seconds=120)
+    polls_are_acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,22 @@ class Prepares(Protocol):
         """Return the values with what was absent; pure but for randomness."""
 
 
+@dataclass(frozen=True, slots=True)
+class DoorOptions:
+    """What a connector's door gets out of the authority's own settings, beside base URL, proxy, trust and networks."""
+
+    client_identity: ClientIdentity | None = None
+
+
+@runtime_checkable
+class Equips(Protocol):
+    """The CA wants more of a connection than the common fields can say: a client certificate."""
+
+    @classmethod
+    def door_options(cls, config: Any) -> DoorOptions:
+        """Return the options that these settings ask for; pure. Called before the authority is built."""
+
+
 @runtime_checkable
 class Chooses(Protocol):
     """Some fields offer what the account has."""
@@ -219,6 +241,11 @@ class Descriptor:
     base_urls: tuple[tuple[str, str], ...] = ()
     outside: bool = True
     """False for an authority that needs no network (base URL is then not asked for)."""
+
+
+def door_options(cls: type[Any], config: Config) -> DoorOptions:
+    """Return what the door of an authority of this class needs; nothing where it does not say."""
+    return cls.door_options(config) if hasattr(cls, "door_options") else DoorOptions()
 
 
 def powers_of(cls: type[Any]) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """What is taken out of the tables, as what, and under which lease."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from chancery.engine.jobs import Kind
 from chancery.engine.record import Recorder
 from chancery.engine.tests.kit import CA, Toy, at, job, leaf, rng
 from chancery.engine.work import do
+from chancery.sdk.authority import Dedup
 from chancery.sdk.outcome import Issued
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,6 +106,25 @@ def test_a_lease_that_ran_out_is_sent_again_where_nothing_is_issued_before_a_pol
     order = desk.order("submitting")
     jobs, lost = claimed(desk)
     assert ([(j.row, j.kind) for j in jobs], lost) == ([(order.pk, Kind.SUBMIT)], [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "repeated"),
+    [
+        ({}, True),
+        ({"polls_are_acts": True}, False),
+        ({"polls_are_acts": True, "dedup": Dedup.RETURN_ORIGINAL}, True),
+    ],
+)
+def test_a_poll_that_may_order_is_not_repeated_after_its_worker_vanished(desk, monkeypatch, facts, repeated):
+    """A recorded poll holds no lease: one that is there when the order is due belongs to a worker that is gone."""
+    cls = catalog.build("digicert")
+    monkeypatch.setattr(cls, "facts", replace(cls.facts, **facts))
+    order = desk.order("pending", lease_until=desk.now, poll_state={"v": 1})
+    jobs, lost = claimed(desk)
+    assert ([j.kind for j in jobs], lost) == (([Kind.POLL], []) if repeated else ([], [order.pk]))
+    Order.objects.filter(pk=order.pk).update(lease_until=None, due_at=desk.now)
+    assert [j.kind for j in claimed(desk)[0]] == [Kind.POLL]
 
 
 def test_it_is_not_sent_again_through_an_inactive_connector(desk, local):

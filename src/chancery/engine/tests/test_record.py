@@ -251,6 +251,14 @@ def test_lost_submissions_become_unknown_and_are_searched_after_the_lag(desk):
     assert Order.objects.get(pk=issued.pk).state == "issued"
 
 
+def test_a_lost_poll_that_may_have_ordered_says_what_was_being_done(desk):
+    order = desk.order("pending")
+    Recorder(desk.now, rng()).lost([order.pk], "digicert")
+    order.refresh_from_db()
+    assert (order.state, order.reason_code) == ("outcome_unknown", "lease_expired")
+    assert "sending it again" in order.reason
+
+
 def test_an_authority_that_cannot_search_leaves_the_unknown_to_people(desk, local):
     order = desk.order(profile="Internal")
     Recorder(desk.now, rng()).lost([order.pk], "local")
