@@ -1,0 +1,108 @@
+"""A certificate out of a CA's reply, with what belongs to it (RFC 9810 section 5.3.4)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
+from pyasn1_modules import rfc4210
+
+from chancery.core.decoding import UNREADABLE
+from chancery.protocols.cmp import oids
+from chancery.protocols.cmp.message import UNREADABLE as DECODER
+from chancery.protocols.cmp.message import Unreadable, decode, encode, inner
+from chancery.protocols.cmp.status import WAITING, Status, read_status
+
+_LONGEST = 10
+_UNSIGNED: tuple[type[Exception], ...] = (InvalidSignature, *UNREADABLE)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a reply says of one request: `leaf` is b'' while the CA is still at it."""
+
+    number: int
+    status: Status
+    leaf: bytes
+    others: tuple[bytes, ...]
+
+    @property
+    def waits(self) -> bool:
+        """Say whether the CA wants to be polled."""
+        return self.status.number == WAITING
+
+
+def read_grant(content: bytes, extra: tuple[bytes, ...]) -> Grant:
+    """Return the first response of an ip, cp or kup; raises `Unreadable`. `extra` are the message's certificates."""
+    try:
+        found = decode(content, rfc4210.CertRepMessage())
+        one = found["response"][0]
+        public = tuple(encode(c) for c in found["caPubs"]) if found["caPubs"].isValue else ()
+        return Grant(int(one["certReqId"]), read_status(one["status"]), _leaf(one, content), (*extra, *public))
+    except DECODER as error:
+        raise Unreadable(str(error)[:100]) from None
+
+
+def _leaf(one: Any, content: bytes) -> bytes:
+    if not one["certifiedKeyPair"].isValue:
+        return b""
+    pair = one["certifiedKeyPair"]["certOrEncCert"]
+    if pair.getName() != "certificate":
+        raise Unreadable("its certificate is encrypted, which was not asked for")
+    leaf = inner(encode(pair["certificate"]), 0)
+    if leaf not in content:
+        raise Unreadable("its certificate is not in DER")
+    return leaf
+
+
+def chain_of(leaf: bytes, others: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return those of the other certificates that lead from the leaf upwards, and no signer of messages among them."""
+    pool = _loaded(others)
+    try:
+        found = [x509.load_der_x509_certificate(leaf)]
+    except UNREADABLE:
+        return ()
+    while len(found) < _LONGEST:
+        above = next((c for c in pool if c not in found and _signed(found[-1], c)), None)
+        if above is None:
+            break
+        found.append(above)
+    return tuple(c.public_bytes(Encoding.DER) for c in found[1:])
+
+
+def _loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
+    found = []
+    for der in ders:
+        try:
+            found.append(x509.load_der_x509_certificate(der))
+        except UNREADABLE:
+            continue
+    return found
+
+
+def _signed(child: x509.Certificate, parent: x509.Certificate) -> bool:
+    try:
+        child.verify_directly_issued_by(parent)
+    except _UNSIGNED:
+        return False
+    return True
+
+
+def hash_of(leaf: bytes) -> bytes:
+    """Return certHash: by the digest of the certificate's own signature (RFC 9810 5.3.18; RFC 9481 3.3 for EdDSA).
+
+    Returns b'' for a signature that implies no digest: such a certificate can only be confirmed implicitly.
+    """
+    certificate = x509.load_der_x509_certificate(leaf)
+    digest = certificate.signature_hash_algorithm
+    if digest is not None:
+        return certificate.fingerprint(digest)
+    oid = certificate.signature_algorithm_oid.dotted_string
+    if oid == oids.ED25519:
+        return hashlib.sha512(leaf).digest()
+    return hashlib.shake_256(leaf).digest(64) if oid == oids.ED448 else b""
