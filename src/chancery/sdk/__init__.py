@@ -5,6 +5,7 @@ from chancery.core.names import Name
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.core.secret import Secret
+from chancery.net.identity import ClientIdentity
 from chancery.net.redact import scrub
 from chancery.sdk.authority import (
     API_VERSION,
@@ -16,6 +17,8 @@ from chancery.sdk.authority import (
     Context,
     Dedup,
     Descriptor,
+    DoorOptions,
+    Equips,
     Facts,
     Finds,
     Prepares,
@@ -70,11 +73,14 @@ __all__ = [
     "Cancels",
     "Choice",
     "Chooses",
+    "ClientIdentity",
     "Clock",
     "Config",
     "Context",
     "Dedup",
     "Descriptor",
+    "DoorOptions",
+    "Equips",
     "Facts",
     "Finding",
     "Finds",

@@ -19,6 +19,7 @@ from chancery.core.clock import Clock
 from chancery.core.names import Name
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
+from chancery.net.identity import ClientIdentity
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import Finding
 from chancery.sdk.http import HttpDoor
@@ -174,6 +175,22 @@ class Prepares(Protocol):
         """Return the values with what was absent; pure but for randomness."""
 
 
+@dataclass(frozen=True, slots=True)
+class DoorOptions:
+    """What a connector's door gets out of the authority's own settings, beside base URL, proxy, trust and networks."""
+
+    client_identity: ClientIdentity | None = None
+
+
+@runtime_checkable
+class Equips(Protocol):
+    """The CA wants more of a connection than the common fields can say: a client certificate."""
+
+    @classmethod
+    def door_options(cls, config: Any) -> DoorOptions:
+        """Return the options that these settings ask for; pure. Called before the authority is built."""
+
+
 @runtime_checkable
 class Chooses(Protocol):
     """Some fields offer what the account has."""
@@ -208,6 +225,11 @@ class Descriptor:
     base_urls: tuple[tuple[str, str], ...] = ()
     outside: bool = True
     """False for an authority that needs no network (base URL is then not asked for)."""
+
+
+def door_options(cls: type[Any], config: Config) -> DoorOptions:
+    """Return what the door of an authority of this class needs; nothing where it does not say."""
+    return cls.door_options(config) if issubclass(cls, Equips) else DoorOptions()
 
 
 def powers_of(cls: type[Any]) -> frozenset[str]:

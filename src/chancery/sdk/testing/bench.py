@@ -21,8 +21,8 @@ from chancery.core.names import canonical, parse_name
 from chancery.core.order import RevocationReason
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
-from chancery.sdk.authority import Context, Descriptor, Request, Target, describe
-from chancery.sdk.config import extra, secret_names
+from chancery.sdk.authority import Context, Descriptor, Request, Target, describe, door_options
+from chancery.sdk.config import Config, extra, secret_names
 from chancery.sdk.errors import AuthorityError
 from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import Absence, Found, Issued, Outcome, Pending, RevocationPending
@@ -100,11 +100,11 @@ class Bench:
         config = self.about.config.model_validate(values)
         self.said.append(f"{config!r} {config}")
         log = logging.getLogger(f"chancery.authority.{self.about.slug}")
-        made = self.type(config, Context(self._door(), self.case.clock, log))  # type: ignore[arg-type]  # None only where nothing outside is reached
+        made = self.type(config, Context(self._door(config), self.case.clock, log))  # type: ignore[arg-type]  # None only where nothing outside is reached
         self.said.append(f"{made!r} {made}")
         return made
 
-    def _door(self) -> HttpDoor | None:
+    def _door(self, config: Config) -> HttpDoor | None:
         if not self.about.outside:
             return None
         secrets = tuple(Secret(text) for text in self.secrets())
@@ -116,6 +116,7 @@ class Bench:
             secrets=secrets,
             timeout=self.timeout,
             before_send=self.line.mark,
+            client_identity=door_options(self.type, config).client_identity,
         )
         self._doors.append(door)
         return door
