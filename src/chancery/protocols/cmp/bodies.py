@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from cryptography import x509
@@ -19,6 +20,8 @@ from chancery.protocols.cmp.message import decode, directory_name, encode, seque
 from chancery.protocols.cmp.signatures import algorithm_of, sign
 
 NULL = bytes.fromhex("0500")
+_GENERALIZED = 2050
+_FORMS = {True: "%y%m%d%H%M%SZ", False: "%Y%m%d%H%M%SZ"}
 WHOLE = -1
 """certReqId that stands for the whole answer, and for a PKCS#10 request (RFC 9810 sections 5.3.22 and 5.3.4)."""
 _SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -32,11 +35,17 @@ _REASONS = {
 """CRLReason (RFC 5280 section 5.3.1)."""
 
 
-def verified(csr: bytes) -> bytes:
-    """Return CertReqMessages for a PKCS#10 request whose proof of possession we have checked (raVerified)."""
+def verified(csr: bytes, until: datetime) -> bytes:
+    """Return CertReqMessages for a PKCS#10 request whose proof of possession we have checked (raVerified).
+
+    Unlike the request itself, it says until when the certificate shall be valid.
+    """
     request = x509.load_der_x509_csr(csr)
     made = rfc2511.CertReqMessages()
     _template(made[0]["certReq"], request.subject, request.public_key(), list(request.extensions))
+    end = made[0]["certReq"]["certTemplate"]["validity"]["notAfter"]
+    # RFC 5280 section 4.1.2.5: UTCTime until 2049.
+    end["utcTime" if until.year < _GENERALIZED else "generalTime"] = until.strftime(_FORMS[until.year < _GENERALIZED])
     made[0]["pop"]["raVerified"] = ""
     return encode(made)
 

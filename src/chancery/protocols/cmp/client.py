@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,10 +23,11 @@ from pyasn1_modules import rfc4210
 from chancery.core.clock import Clock
 from chancery.core.names import Name
 from chancery.core.order import RevocationReason
+from chancery.protocols.bundle import climb
 from chancery.protocols.cmp import bodies, oids
 from chancery.protocols.cmp.confirm import confirm
 from chancery.protocols.cmp.conversation import Conversation, Heard, Waits
-from chancery.protocols.cmp.grant import Grant, chain_of, read_grant
+from chancery.protocols.cmp.grant import Grant, read_grant
 from chancery.protocols.cmp.message import UNREADABLE, Unreadable, decode, parts_of
 from chancery.protocols.cmp.progress import Progress
 from chancery.protocols.cmp.protection import Protection
@@ -34,7 +35,7 @@ from chancery.protocols.cmp.settings import CmpSettings, Credential, RequestKind
 from chancery.protocols.cmp.signatures import Unusable
 from chancery.protocols.cmp.status import GRANTED, REVOKED, WAITING, Status, Step, read_status, refusal, said
 from chancery.sdk.authority import Request, Target
-from chancery.sdk.errors import AuthFailed, OutcomeUnknown, ProtocolViolation, RejectedByPolicy
+from chancery.sdk.errors import AuthFailed, AuthorityError, OutcomeUnknown, ProtocolViolation, RejectedByPolicy
 from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import Outcome, Pending, PendingKind, PollState, RevocationPending, Revoked
 
@@ -75,7 +76,8 @@ class CmpClient:
     def submit(self, request: Request) -> Outcome:
         """Ask for the certificate of a PKCS#10 request, once. Raises the errors of the SDK."""
         kind = self.settings.request
-        content = request.csr if kind is RequestKind.P10CR else bodies.verified(request.csr)
+        until = request.intended_at + request.validity
+        content = request.csr if kind is RequestKind.P10CR else bodies.verified(request.csr, until)
         return self._enrol(str(kind), content, request.reference, request.spki_sha256)
 
     def enrol(
@@ -107,8 +109,10 @@ class CmpClient:
         """Go on with a transaction for a public key (SHA-256, hex)."""
         progress = Progress.read(state)
         talk = self._talk(progress.transaction, progress.nonce)
+        if progress.step == "chain":
+            return self._finished(progress)
         if progress.step == "confirm":
-            return confirm(talk, progress, spki, self.settings.ca)
+            return confirm(talk, progress, spki, self.settings.ca) or self._finished(progress)
         try:
             heard = talk.ask("pollReq", bodies.polling(progress.number), Step.POLL)
         except Waits as waits:
@@ -127,16 +131,20 @@ class CmpClient:
         if not grant.leaf or grant.status.number not in GRANTED:
             text = f"{self.settings.ca} says that it granted the request, and sends no certificate."
             raise OutcomeUnknown(text, code=grant.status.code, stage="response")
-        others = self._issuers(grant)
-        made = Progress("confirm", talk.transaction, talk.nonce, grant.number, grant.leaf, others)
+        made = Progress("confirm", talk.transaction, talk.nonce, grant.number, grant.leaf, grant.others)
         if heard.implicit_confirm and self.settings.implicit_confirm:
-            return made.issued()
-        return confirm(talk, made, spki, self.settings.ca)
+            return self._finished(made)
+        return confirm(talk, made, spki, self.settings.ca) or self._finished(made)
 
-    @staticmethod
-    def _issuers(grant: Grant) -> tuple[bytes, ...]:
-        """Return the chain; where none of what came has signed the leaf, all of it, so that the engine can say so."""
-        return chain_of(grant.leaf, grant.others) or grant.others
+    def _finished(self, progress: Progress) -> Outcome:
+        """Return the certificate with its issuers; where the CA sent none, it is asked for them."""
+        chain, _ = climb(progress.leaf, progress.chain)
+        if not chain:
+            try:
+                chain, _ = climb(progress.leaf, (*progress.chain, *self.support().certificates))
+            except AuthorityError as error:
+                return progress.unchained(error.message)
+        return replace(progress, chain=chain).issued()
 
     # Revocation --------------------------------------------------------------------------------------
 

@@ -123,7 +123,8 @@ class Conversation:
         if status is not None and status.number == WAITING and message.kind == "error":
             raise Waits(heard, said(status, answer.secrets))
         if status is not None:
-            raise refusal(status, step, self._settings.ca, answer.secrets)
+            verdict = message.kind in _REPLIES
+            raise refusal(status, step, self._settings.ca, answer.secrets, of_request=verdict)
         return heard
 
     def _doubtful(
@@ -134,7 +135,7 @@ class Conversation:
         ca, sure = self._settings.ca, believed is Unprotected.ALL and not message.protection
         if status is not None and status.number == REJECTION and believed is not Unprotected.NEVER:
             if sure or is_login(status):
-                return refusal(status, step, ca, answer.secrets)
+                return refusal(status, step, ca, answer.secrets, of_request=message.kind in _REPLIES)
             if flaw == WRONG_MAC and message.kind == "error":
                 text = f"{ca} refused, and its error message is protected by another shared secret than ours."
                 remedy = "Check the shared secret and its reference against those at the CA."

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
 from pyasn1_modules import rfc4210
 
-from chancery.core.decoding import UNREADABLE
 from chancery.protocols.cmp import oids
 from chancery.protocols.cmp.message import UNREADABLE as DECODER
 from chancery.protocols.cmp.message import Unreadable, decode, encode, inner
 from chancery.protocols.cmp.status import WAITING, Status, read_status
-
-_LONGEST = 10
-_UNSIGNED: tuple[type[Exception], ...] = (InvalidSignature, *UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -58,39 +51,6 @@ def _leaf(one: Any, content: bytes) -> bytes:
     if leaf not in content:
         raise Unreadable("its certificate is not in DER")
     return leaf
-
-
-def chain_of(leaf: bytes, others: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Return those of the other certificates that lead from the leaf upwards, and no signer of messages among them."""
-    pool = _loaded(others)
-    try:
-        found = [x509.load_der_x509_certificate(leaf)]
-    except UNREADABLE:
-        return ()
-    while len(found) < _LONGEST:
-        above = next((c for c in pool if c not in found and _signed(found[-1], c)), None)
-        if above is None:
-            break
-        found.append(above)
-    return tuple(c.public_bytes(Encoding.DER) for c in found[1:])
-
-
-def _loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
-    found = []
-    for der in ders:
-        try:
-            found.append(x509.load_der_x509_certificate(der))
-        except UNREADABLE:
-            continue
-    return found
-
-
-def _signed(child: x509.Certificate, parent: x509.Certificate) -> bool:
-    try:
-        child.verify_directly_issued_by(parent)
-    except _UNSIGNED:
-        return False
-    return True
 
 
 def hash_of(leaf: bytes) -> bytes:

@@ -15,7 +15,7 @@ CONFIRM_AGAIN = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Progress:
-    """`step` is poll or confirm. Octets are kept as hex, certificates as Base64 of their DER.
+    """`step` is poll, confirm, or chain (issued and confirmed; its issuers are still to be asked for). Octets are kept as hex, certificates as Base64 of their DER.
 
     `number` is the certReqId that the CA answered with; `tries` counts confirmations that were sent.
     """
@@ -65,6 +65,11 @@ class Progress:
         """Return the outcome for a certificate that is here, and whose confirmation is still to be taken by the CA."""
         text = "The certificate is here; the CA has not yet answered its confirmation."
         return replace(self, tries=self.tries + 1).pending(PendingKind.PROCESSING, CONFIRM_AGAIN, text)
+
+    def unchained(self, why: str) -> Pending:
+        """Return the outcome for a certificate that is here without its issuer."""
+        text = f"The certificate is here; its issuer is still to be fetched: {why}"
+        return replace(self, step="chain").pending(PendingKind.PROCESSING, CONFIRM_AGAIN, text)
 
     def issued(self) -> Issued:
         """Return the certificate."""

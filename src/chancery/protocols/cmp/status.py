@@ -91,7 +91,7 @@ _REQUEST: dict[str, str] = {
     "certRevoked": "the certificate is revoked",
     "duplicateCertReq": "it has a request for the same already",
 }
-_LOST = frozenset({"badRecipientNonce", "badSenderNonce", "badCertId"})
+_PASSING = frozenset({"systemUnavail", "systemFailure"})
 _REMEDY_LOST = (
     "The CA no longer knows this transaction. Ask it what became of the request (the transaction is the order's "
     "reference), then decide, or order again."
@@ -109,17 +109,23 @@ def said(status: Status, secrets: Any) -> str:
     return scrub(words, secrets)[:_TEXT]
 
 
-def refusal(status: Status, step: Step, ca: str, secrets: Any) -> AuthorityError:
-    """Return the error for a refusal that can be believed."""
+def refusal(status: Status, step: Step, ca: str, secrets: Any, *, of_request: bool = True) -> AuthorityError:
+    """Return the error for a refusal that can be believed.
+
+    `of_request` says that it is the verdict on the request itself (a reply), not on the message that asked for it: while
+    polling, only the first ends an order.
+    """
     words = said(status, secrets)
     more: dict[str, Any] = {"code": status.code, "text": words, "stage": "response"}
     quoted = f' It says: "{words}"' if words else ""
-    if step is Step.CONFIRM and not {"systemUnavail", "systemFailure"} & set(status.failures):
+    if step is Step.CONFIRM and not _PASSING & set(status.failures):
         return RejectedByPolicy(f"{ca} refused the confirmation ({status.code}).{quoted}", **more)
     for failure in status.failures:
         kind, why, remedy = {**_LOGIN, **_CONNECTOR}.get(failure, (None, "", ""))
         if kind is not None:
             return kind(f"{ca} refused: {why}.{quoted}", remedy=remedy, **more)
+    if step is Step.POLL and not of_request and not _PASSING & set(status.failures):
+        return NotFound(f"{ca} cannot go on with the request ({status.code}).{quoted}", remedy=_REMEDY_LOST, **more)
     special = _special(status, step, ca, quoted, more)
     if special is not None:
         return special
@@ -141,8 +147,6 @@ def _special(status: Status, step: Step, ca: str, quoted: str, more: dict[str, A
         return AlreadyDone(f"{ca} says that the certificate is revoked already.{quoted}", **more)
     if step is Step.REVOKE and "badCertId" in failures:
         return NotFound(f"{ca} does not know the certificate.{quoted}", remedy="Check which CA issued it.", **more)
-    if step is Step.POLL and failures & _LOST:
-        return NotFound(f"{ca} cannot go on with the request.{quoted}", remedy=_REMEDY_LOST, **more)
     if failures & {"badRecipientNonce", "badSenderNonce"}:
         return ProtocolViolation(f"{ca} does not take our nonces.{quoted}", **more)
     return None
