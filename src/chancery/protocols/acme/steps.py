@@ -190,6 +190,10 @@ class AcmeSteps:
             )
         return Revoked("The CA confirms it.")
 
+    def profiles(self) -> list[tuple[str, str]]:
+        """Return (name, description) of the profiles that the directory offers."""
+        return sorted(self._client.directory().profiles.items())
+
     def renewal_hint(self, certificate: bytes) -> RenewalHint | None:
         """Ask when the CA wants a certificate (DER) renewed; None where it has no such information."""
         return renewal_hint(self._client, certificate)
