@@ -28,7 +28,7 @@ class Authorization(StrEnum):
 class ScepSettings:
     """How one SCEP service is spoken to.
 
-    `path` lies below the door's base URL (AD CS: `certsrv/mscep/mscep.dll`; '' for the base URL itself). `ca_name`
+    `path` lies below the door's base URL (AD CS: `certsrv/mscep/mscep.dll`; '' asks the base URL with a slash). `ca_name`
     goes along with GetCACaps and GetCACert where a server has several CAs. `fingerprint` is the SHA-256 of the CA's
     certificate in hex, learnt by another way (RFC 8894 section 2.2); '' trusts what comes over the door's TLS.
     `challenge` is what the CA expects as challengePassword, if it is one for all: it is only compared with what the
