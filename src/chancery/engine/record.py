@@ -14,9 +14,9 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.db.models import Q
 
-from chancery import catalog
 from chancery.apps.audit.record import Note, write
 from chancery.apps.certificates.models import Certificate, Chain
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
@@ -86,9 +86,9 @@ class Recorder:
 
     def lost(self, ids: Sequence[UUID], authority: str) -> None:
         """Move orders whose worker vanished in mid-submission to *outcome unknown*; never sent again blindly."""
-        descriptor = catalog.get(authority)
-        due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
         for order in Order.objects.filter(pk__in=ids, state=State.SUBMITTING):
+            descriptor = descriptor_of(authority, order.version_id)
+            due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
             text = "The worker that was submitting it vanished; whether the CA has the order is not known."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=due, reason_code="lease_expired", reason=text)
         self.flush()
@@ -211,7 +211,7 @@ class Recorder:
         self._healthy({job.connector}, issued=False)
 
     def _missing(self, order: Order, job: Job, result: Missing) -> None:
-        facts = catalog.get(job.authority).facts
+        facts = descriptor_of(job.authority, job.version).facts
         searches = order.searches + 1
         if searches < facts.search_tries:
             due = self._now + max(facts.search_lag, _MIN_WAIT)
@@ -250,7 +250,7 @@ class Recorder:
         if rule.retry is Retry.NEVER:
             return None
         if rule.retry is Retry.AFTER_LAG:
-            descriptor = catalog.get(job.authority)
+            descriptor = descriptor_of(job.authority, job.version)
             lag = max(descriptor.facts.search_lag, _MIN_WAIT)
             return self._now + lag if "finds" in descriptor.powers else None
         if rule.retry is Retry.WHEN_TOLD and error.until is not None:
