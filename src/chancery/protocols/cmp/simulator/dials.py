@@ -11,7 +11,7 @@ from chancery.sandbox.dials import Settings
 class CmpDials(Settings):
     """Each off by default; `check_after` is how many seconds a pollRep asks to wait.
 
-    `fail_info` names the bit of a refusal (with the common dial `reject`), and `as_error` sends it as an error message
+    `failure_bit` names the bit of a refusal (with the common dial `reject`), and `as_error` sends it as an error message
     instead of a reply. `odd_nonce` and `odd_transaction` answer with another recipNonce or transactionID;
     `unprotected` protects no answer, `unprotected_errors` no negative one, `spoilt` breaks every protection, and
     `weak_mac` takes SHA-1 for MACs. `never_implicit` grants no implicit confirmation, `refuse_confirmation` refuses every
@@ -21,7 +21,7 @@ class CmpDials(Settings):
     """
 
     check_after: float = 30.0
-    fail_info: str = "badCertTemplate"
+    failure_bit: str = "badCertTemplate"
     as_error: bool = False
     odd_nonce: bool = False
     odd_transaction: bool = False

@@ -178,8 +178,8 @@ class Service:
         self._check_signer(kind, wish, signer)
         if dials.reject:
             if dials.as_error:
-                raise Refused(dials.fail_info, "The profile does not allow this request.")
-            return _rejected(_GRANTS[kind], wish.number, dials.fail_info)
+                raise Refused(dials.failure_bit, "The profile does not allow this request.")
+            return _rejected(_GRANTS[kind], wish.number, dials.failure_bit)
         due = None if dials.needs_approval else self._clock.now() + timedelta(seconds=dials.issue_delay)
         made = self._open[asked.octets("transactionID")] = Transaction(kind, b"", wish, due, asked.wants_implicit)
         self._note("order", asked, wish.spki, wish.digest, kind)
