@@ -80,6 +80,11 @@ class Guard:
         verify(found.public_key(), oid, asked.protection, asked.protected)
         return found
 
+    @staticmethod
+    def is_mac(asked: Asked) -> bool:
+        """Say whether a request is protected by a shared secret."""
+        return asked.algorithm[0] in {_PBM, _PBMAC1}
+
     def algorithm(self, asked: Asked, *, weak: bool) -> bytes:
         """Return the AlgorithmIdentifier of an answer: of the same kind as the request's."""
         oid, _ = asked.algorithm

@@ -38,6 +38,11 @@ class Asked:
         return bytes(self.header[name]) if self.header[name].isValue else b""
 
     @property
+    def transaction(self) -> bytes:
+        """Return the transactionID."""
+        return self.octets("transactionID")
+
+    @property
     def algorithm(self) -> tuple[str, bytes]:
         """Return the protection's identifier and parameters; ('', b'') without protection."""
         found = self.header["protectionAlg"]
