@@ -105,11 +105,6 @@ def revocation(issuer: bytes, serial: int, reason: RevocationReason) -> bytes:
     return encode(made)
 
 
-def reasons() -> tuple[RevocationReason, ...]:
-    """Return the reasons that CMP can tell."""
-    return tuple(_REASONS)
-
-
 def confirmation(digest: bytes, number: int, *, complaint: str = "") -> bytes:
     """Return CertConfirmContent: we take the certificate of this hash, or refuse it with a complaint."""
     made = rfc4210.CertConfirmContent()

@@ -41,6 +41,8 @@ from chancery.sdk.outcome import Outcome, Pending, PendingKind, PollState, Revoc
 
 _TRANSACTION = 16
 _FIRST_LOOK = timedelta(seconds=5)
+_MOST_QUESTIONS = 5
+"""For a missing issuer; after them the certificate is handed over as it is, and the engine says what it lacks."""
 _GRANTS = {"p10cr": "cp", "cr": "cp", "ir": "ip", "kur": "kup"}
 
 
@@ -112,7 +114,7 @@ class CmpClient:
         if progress.step == "chain":
             return self._finished(progress)
         if progress.step == "confirm":
-            return confirm(talk, progress, spki, self.settings.ca) or self._finished(progress)
+            return confirm(talk, progress, spki, self.settings.ca) or self._finished(replace(progress, tries=0))
         try:
             heard = talk.ask("pollReq", bodies.polling(progress.number), Step.POLL)
         except Waits as waits:
@@ -138,12 +140,13 @@ class CmpClient:
 
     def _finished(self, progress: Progress) -> Outcome:
         """Return the certificate with its issuers; where the CA sent none, it is asked for them."""
-        chain, _ = climb(progress.leaf, progress.chain)
-        if not chain:
+        chain, whole = climb(progress.leaf, progress.chain)
+        if not chain and not whole:
             try:
                 chain, _ = climb(progress.leaf, (*progress.chain, *self.support().certificates))
             except AuthorityError as error:
-                return progress.unchained(error.message)
+                if progress.tries < _MOST_QUESTIONS:
+                    return progress.unchained(error.message)
         return replace(progress, chain=chain).issued()
 
     # Revocation --------------------------------------------------------------------------------------

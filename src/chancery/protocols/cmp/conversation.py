@@ -108,7 +108,7 @@ class Conversation:
             status = _bad_status(message)
         except (Unreadable, *UNREADABLE) as error:
             raise self._senseless(answer, f"a message that cannot be read ({str(error)[:100]})") from None
-        if flaw:
+        if flaw is not None:
             raise self._doubtful(message, answer, status, flaw, step)
         self.nonce = message.nonce
         heard = Heard(

@@ -58,7 +58,7 @@ def mac(secret: bytes, oid: str, parameters: bytes, protected: bytes) -> bytes:
     """Return the MAC of a message; raises `Unreadable` for parameters that are not known or out of bounds."""
     try:
         key, digest = (_key_pbm if oid == oids.PBM else _key_pbmac1)(secret, parameters)
-    except UNREADABLE as error:
+    except (Unreadable, *UNREADABLE) as error:
         raise Unreadable(f"the parameters of its MAC cannot be used ({str(error)[:100]})") from None
     return hmac.new(key, protected, digest).digest()
 

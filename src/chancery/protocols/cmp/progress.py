@@ -17,7 +17,7 @@ CONFIRM_AGAIN = timedelta(seconds=10)
 class Progress:
     """`step` is poll, confirm, or chain (issued and confirmed; its issuers are still to be asked for). Octets are kept as hex, certificates as Base64 of their DER.
 
-    `number` is the certReqId that the CA answered with; `tries` counts confirmations that were sent.
+    `number` is the certReqId that the CA answered with; `tries` counts confirmations that were sent, or questions for the issuer.
     """
 
     step: str
@@ -69,7 +69,7 @@ class Progress:
     def unchained(self, why: str) -> Pending:
         """Return the outcome for a certificate that is here without its issuer."""
         text = f"The certificate is here; its issuer is still to be fetched: {why}"
-        return replace(self, step="chain").pending(PendingKind.PROCESSING, CONFIRM_AGAIN, text)
+        return replace(self, step="chain", tries=self.tries + 1).pending(PendingKind.PROCESSING, CONFIRM_AGAIN, text)
 
     def issued(self) -> Issued:
         """Return the certificate."""

@@ -65,15 +65,16 @@ class Protection:
         found = decode(algorithm, rfc2459.AlgorithmIdentifier())
         return macs.mac(self._secret(), str(found["algorithm"]), bytes(found["parameters"]), part)
 
-    def flaw(self, message: Message, now: datetime) -> str:
-        """Return why a message is not to be believed, '' where it is."""
+    def flaw(self, message: Message, now: datetime) -> str | None:
+        """Return why a message is not to be believed, None where it is."""
         if not message.protection:
             return "nothing protects it"
         if macs.is_mac(message.algorithm):
             return self._mac_flaw(message)
-        return self._signature_flaw(message, now) or self._sender_flaw(message)
+        why = self._signature_flaw(message, now)
+        return self._sender_flaw(message) if why is None else why
 
-    def _mac_flaw(self, message: Message) -> str:
+    def _mac_flaw(self, message: Message) -> str | None:
         if self._shared is None:
             return "it is protected by a shared secret, and the connector has none"
         try:
@@ -84,23 +85,23 @@ class Protection:
             return WRONG_MAC
         return self._sender_flaw(message)
 
-    def _sender_flaw(self, message: Message) -> str:
+    def _sender_flaw(self, message: Message) -> str | None:
         if self._expected is None or names.same(message.sender, self._expected):
-            return ""
+            return None
         return "its sender is not the one that the connector expects"
 
-    def _signature_flaw(self, message: Message, now: datetime) -> str:
+    def _signature_flaw(self, message: Message, now: datetime) -> str | None:
         if not self._trusted:
             return "it is signed, and the connector trusts no certificate for that"
         pool = [*_readable(message.certificates), *self._trusted]
         candidates = [c for c in pool if names.same(message.sender, c.subject.public_bytes())]
-        why = "the certificate that signed it is not there"
+        why: str | None = "the certificate that signed it is not there"
         for signer in candidates:
             why = signatures.flaw(
                 message.protection, message.algorithm, message.protected, signer, now, pool, self._trusted
             )
-            if not why:
-                return ""
+            if why is None:
+                break
         return why
 
     def _secret(self) -> bytes:

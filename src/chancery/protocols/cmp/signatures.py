@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
-from cryptography.x509 import verification
 
 from chancery.core import pem
 from chancery.core.decoding import UNREADABLE
@@ -26,7 +26,12 @@ _BY_CURVE = {256: "sha256", 384: "sha384", 521: "sha512"}
 _NULL = bytes.fromhex("0500")
 _BAD_PEM: tuple[type[Exception], ...] = (Invalid, *UNREADABLE)
 _BAD_SIGNATURE: tuple[type[Exception], ...] = (InvalidSignature, *UNREADABLE)
-_BAD_CHAIN: tuple[type[Exception], ...] = (verification.VerificationError, *UNREADABLE)
+_LONGEST = 6
+_USES = "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign crl_sign"
+_NOTHING = x509.KeyUsage(**dict.fromkeys(_USES.split(), False), encipher_only=False, decipher_only=False)
+
+
+Certificates = Sequence[x509.Certificate]
 
 
 class Unusable(Exception):
@@ -44,12 +49,7 @@ class Signer:
         self._key = _load(credential)
         if _spki(self._key.public_key()) != _spki(self.certificate.public_key()):
             raise Unusable("The connector's key does not belong to its certificate.")
-        self.algorithm, self._digest = _algorithm(self._key)
-
-    @property
-    def key(self) -> Any:
-        """Return the private key, for proofs of possession."""
-        return self._key
+        self.algorithm, self._digest = algorithm_of(self._key)
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature of what has to be protected."""
@@ -67,10 +67,6 @@ def sign(key: Any, digest: str, data: bytes) -> bytes:
 
 def algorithm_of(key: Any) -> tuple[tuple[str, bytes], str]:
     """Return how a private key signs: ((OID, parameters), digest); raises `Unusable`."""
-    return _algorithm(key)
-
-
-def _algorithm(key: Any) -> tuple[tuple[str, bytes], str]:
     if isinstance(key, rsa.RSAPrivateKey):
         return (oids.oid_of(oids.RSA, "sha256"), _NULL), "sha256"
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -106,17 +102,23 @@ def _spki(key: Any) -> bytes:
 
 
 def flaw(
-    signature: bytes, oid: str, protected: bytes, signer: x509.Certificate, now: datetime, pool: Any, trusted: Any
-) -> str:
-    """Return why a signed answer is not to be believed, '' where it is; `pool` helps to build the chain to `trusted`."""
+    signature: bytes,
+    oid: str,
+    protected: bytes,
+    signer: x509.Certificate,
+    now: datetime,
+    pool: Certificates,
+    trusted: Certificates,
+) -> str | None:
+    """Return why a signed answer is not to be believed, None where it is; `pool` helps to build the chain to `trusted`."""
     why = chain_flaw(signer, pool, trusted, now)
-    if why:
+    if why is not None:
         return why
     try:
         _verify(signer.public_key(), signature, oid, protected)
     except _BAD_SIGNATURE:
         return "its signature is wrong"
-    return ""
+    return None
 
 
 def _verify(key: Any, signature: bytes, oid: str, data: bytes) -> None:
@@ -132,29 +134,61 @@ def _verify(key: Any, signature: bytes, oid: str, data: bytes) -> None:
         raise InvalidSignature
 
 
-def chain_flaw(signer: x509.Certificate, pool: Any, trusted: Any, now: datetime) -> str:
-    """Return why a signer's certificate is not trusted, '' where it is: pinned itself, or issued below a trusted one."""
-    if not signer.not_valid_before_utc <= now <= signer.not_valid_after_utc:
+def chain_flaw(signer: x509.Certificate, pool: Certificates, trusted: Certificates, now: datetime) -> str | None:
+    """Return why a signer's certificate is not trusted, None where it is: trusted itself, or issued below such a one."""
+    if not _is_valid(signer, now):
         return "the certificate that signed it is not valid today"
     if not _may_sign(signer):
         return "the certificate that signed it is not for signatures"
-    if signer in trusted:
-        return ""
-    permissive = verification.ExtensionPolicy.permit_all()
-    try:
-        builder = verification.PolicyBuilder().store(verification.Store(list(trusted))).time(now)
-        builder = builder.extension_policies(ca_policy=permissive, ee_policy=permissive)
-        builder.build_client_verifier().verify(signer, [one for one in pool if one != signer])
-    except _BAD_CHAIN:
+    if not _leads(signer, pool, trusted, now, 0):
         return "the certificate that signed it does not lead to a trusted one"
-    return ""
+    return None
+
+
+def _leads(last: x509.Certificate, pool: Certificates, trusted: Certificates, now: datetime, below: int) -> bool:
+    """Say whether a chain of valid CA certificates leads from `last` to a trusted one (RFC 5280 section 6.1).
+
+    The signer of CMP messages is often the CA itself, which verifiers of TLS certificates do not take as an end of a
+    chain. Signature, dates, basicConstraints with path length and keyUsage are checked; name constraints are not, since a
+    signer of messages is known by the whole of its name. `below` counts the CAs between.
+    """
+    if last in trusted:
+        return True
+    above = [c for c in (*trusted, *pool) if c != last and _may_issue(c, now, below) and _issued(last, c)]
+    return below < _LONGEST and any(_leads(c, pool, trusted, now, below + 1) for c in above)
+
+
+def _is_valid(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def _issued(child: x509.Certificate, parent: x509.Certificate) -> bool:
+    try:
+        child.verify_directly_issued_by(parent)
+    except _BAD_SIGNATURE:
+        return False
+    return True
+
+
+def _may_issue(certificate: x509.Certificate, now: datetime, below: int) -> bool:
+    """Say whether it is the valid certificate of a CA that may have so many CAs below it."""
+    found = _extensions(certificate)
+    basic, usage = found.get(x509.BasicConstraints), found.get(x509.KeyUsage)
+    if basic is None or not basic.ca or not _is_valid(certificate, now):
+        return False
+    deep = basic.path_length is not None and basic.path_length < below
+    return not deep and (usage is None or usage.key_cert_sign)
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
     """Say whether its key usage, if it has one, allows signatures (RFC 9483 section 3.2)."""
+    usage = _extensions(certificate).get(x509.KeyUsage)
+    return usage is None or usage.digital_signature
+
+
+def _extensions(certificate: x509.Certificate) -> dict[type, Any]:
+    """Return the extensions by kind; one that cannot be read stands for a CA that may do nothing."""
     try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
-    except x509.ExtensionNotFound:
-        return True
+        return {type(one.value): one.value for one in certificate.extensions}
     except UNREADABLE:
-        return False
+        return {x509.KeyUsage: _NOTHING}
