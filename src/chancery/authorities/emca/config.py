@@ -89,12 +89,12 @@ class EmcaConfig(Config):
         help="From emCA's portal. Only REST sends it; for the other protocols emCA keeps it with the protocol's profile.",
     )  # fmt: skip
     credential_file: Secret | None = setting(
-        title="Credential file", group="Credential", default=None, multiline=True,
+        title="Credential file", group="Credential", default=None, multiline=True, stays=True,
         help="The certificate with its private key, if emCA gave one: PEM text, or the Base64 text of a PFX file. CMP can "
         "sign with it, EST shows it as client certificate, SCEP uses it as registration authority's.",
     )  # fmt: skip
     credential_password: Secret | None = setting(
-        title="Password of the credential file", group="Credential", default=None,
+        title="Password of the credential file", group="Credential", default=None, stays=True,
     )  # fmt: skip
     cmp_protection: str = _choice(_PROTECTIONS, "secret", "Protection of messages", "CMP")
     cmp_reference: str = setting(
@@ -134,7 +134,7 @@ class EmcaConfig(Config):
         help="From the device's registration in emCA. It must be in the certificate request already; here it is compared.",
     )  # fmt: skip
     scep_key: Secret | None = setting(
-        title="Transport key", group="SCEP", default=None, multiline=True, advanced=True,
+        title="Transport key", group="SCEP", default=None, multiline=True, advanced=True, stays=True,
         help="RSA, PEM; made at creation when empty. It opens emCA's answers, and is no key of a certificate's.",
     )  # fmt: skip
     acme_validation: str = _choice(_VALIDATIONS, "none", "Validation", "ACME")
@@ -142,7 +142,7 @@ class EmcaConfig(Config):
     eab_key_id: str = setting(title="EAB key id", group="ACME", default="", max_length=500)
     eab_hmac_key: Secret | None = setting(title="EAB HMAC key", group="ACME", default=None)
     account_key: Secret | None = setting(
-        title="Account key", group="ACME", default=None, multiline=True, advanced=True,
+        title="Account key", group="ACME", default=None, multiline=True, advanced=True, stays=True,
         help="PEM without password; made at creation when empty.",
     )  # fmt: skip
     rest_nonce: str = _choice(

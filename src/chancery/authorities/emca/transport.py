@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from chancery.core.order import RevocationReason
 from chancery.sdk.authority import Dedup, Request, Target
 from chancery.sdk.errors import RejectedByPolicy
@@ -28,22 +30,22 @@ PATHS = {
 """Where the RFCs, or common use, have the protocol, where the administrator names no path."""
 
 
-class Transport:
+class Transport(ABC):
     """One protocol. What it cannot do is refused with a way out; the console does not offer it in the first place."""
 
     name = ""
 
+    @abstractmethod
     def check(self) -> list[Finding]:
         """Return the findings of *Test connection* from the stage login on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def submit(self, request: Request) -> Outcome:
         """Ask for the certificate, once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def poll(self, state: PollState, request: Request) -> Outcome:
         """Look how an accepted request stands."""
-        raise NotImplementedError
 
     def revoke(self, target: Target, reason: RevocationReason) -> Revoked | RevocationPending:
         """Revoke one certificate."""

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -107,3 +108,16 @@ def test_only_what_makes_no_second_certificate_may_be_sent_again():
     from chancery.sdk.authority import Dedup
 
     assert {d for d in Dedup if d.harmless} == {Dedup.RETURN_ORIGINAL, Dedup.ISSUES_LATER}
+
+
+class Narrowing(Rich):
+    @classmethod
+    def narrow(cls, about, settings):
+        return about if settings.get("way") == "long" else replace(about, powers=frozenset())
+
+
+def test_what_a_connector_can_do_may_depend_on_its_settings():
+    assert describe(Narrowing).powers == describe(Rich).powers
+    assert describe(Narrowing, {"way": "long"}).powers == describe(Rich).powers
+    assert describe(Narrowing, {}).powers == frozenset()
+    assert describe(Rich, {}).powers == describe(Rich).powers

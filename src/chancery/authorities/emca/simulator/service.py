@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from chancery.authorities.emca.simulator.dials import EmcaDials
 from chancery.authorities.emca.simulator.rest import Rest
 from chancery.core.clock import SYSTEM_CLOCK, Clock
@@ -81,6 +84,7 @@ class Server:
 
     def _account(self) -> dict[str, Any]:
         officer = self.scep.registration()
+        self.cmp.guard.officers.append(x509.load_pem_x509_certificate(officer["certificate"].encode()))
         return {
             "username": USER,
             "password": PASSWORD,
@@ -89,6 +93,7 @@ class Server:
             "client_id": CLIENT_ID,
             "cmp_secret": CODE,
             "officer": officer["certificate"] + officer["key"],
+            "ca": self.cmp.guard.issuer.public_bytes(Encoding.PEM).decode(),
             "eab_key_id": EAB_KEY_ID,
             "eab_hmac_key": EAB_KEY,
             "paths": PATHS,
