@@ -101,6 +101,10 @@ class EmcaConfig(Config):
         title="Reference of the secret", group="CMP", default="", max_length=200,
         help="What tells emCA whose secret it is (senderKID). Empty takes the username.",
     )  # fmt: skip
+    cmp_name: str = setting(
+        title="Our name in messages", group="CMP", default="", max_length=500, advanced=True,
+        help="Distinguished name, as CN=Chancery. Empty: CN= and the reference of the secret.",
+    )  # fmt: skip
     cmp_secret: Secret | None = setting(
         title="Authentication code", group="CMP", default=None, help="emCA's CMPAuthenticationCode.",
     )  # fmt: skip

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from cryptography import x509
+
 from chancery.authorities.emca import naming, upload
 from chancery.authorities.emca.config import EmcaConfig
 from chancery.authorities.emca.transport import PATHS, Transport
@@ -21,6 +25,7 @@ from chancery.sdk.errors import AuthFailed, AuthorityError, Forbidden
 from chancery.sdk.finding import Finding, Level
 from chancery.sdk.outcome import Outcome, PollState, RevocationPending, Revoked
 
+_SOON, _NOTHING = timedelta(days=30), timedelta(0)
 _PATH = "Check the base URL, the path of CMP, and whether CMP is switched on in emCA."
 
 
@@ -40,6 +45,7 @@ class OverCmp(Transport):
             settings = CmpSettings(
                 path=config.path.strip() or PATHS["cmp"],
                 recipient=config.cmp_recipient.strip() or f"CN={_escaped(config.issuing_ca)}",
+                name=config.cmp_name.strip() or None,
                 trust_pem=config.cmp_trust,
                 request=RequestKind(config.cmp_request),
                 implicit_confirm=config.cmp_implicit,
@@ -69,7 +75,23 @@ class OverCmp(Transport):
             return [_failed("login" if isinstance(error, AuthFailed) else "rights", error)]
         except AuthorityError as error:
             return [_failed("login", error)]
-        return [*_login(told), *self._product(told), *_chain(told)]
+        return [*_login(told), *self._own_certificate(), *self._product(told), *_chain(told)]
+
+    def _own_certificate(self) -> list[Finding]:
+        """Say when the certificate that signs our messages ends."""
+        given = upload.read(self._config) if self._config.cmp_protection == "certificate" else None
+        if given is None:
+            return []
+        end = x509.load_pem_x509_certificate(given.chain_pem.encode()).not_valid_after_utc
+        left, evidence = end - self._context.clock.now(), f"until {end:%Y-%m-%d}"
+        if left > _SOON:
+            return [
+                Finding("login", Level.OK, "own_certificate", "The certificate that signs for us is valid.", evidence)
+            ]
+        text = "The certificate that signs our messages ends within 30 days, or has ended."
+        level = Level.WARNING if left > _NOTHING else Level.FAILED
+        remedy = "Have emCA issue a new one, and upload it with its key."
+        return [Finding("login", level, "own_certificate", text, evidence, remedy)]
 
     def _product(self, told: Support) -> list[Finding]:
         return [
@@ -96,6 +118,10 @@ class OverCmp(Transport):
 
 
 def _login(told: Support) -> list[Finding]:
+    if not told.proven:
+        text = "emCA refuses questions by a message that nothing protects: whether it knows the credential is not seen."
+        remedy = "Order one certificate as a test."
+        return [Finding("login", Level.WARNING, "unproven", text, told.text, remedy)]
     text = "emCA knows the credential." if told.answered else "emCA knows the credential; it answers no questions."
     found = [Finding("login", Level.OK, "known", text, told.text)]
     if told.weak:

@@ -50,13 +50,14 @@ _GRANTS = {"p10cr": "cp", "cr": "cp", "ir": "ip", "kur": "kup"}
 class Support:
     """What the CA told of itself: its certificates (DER), and the sender of its answer (DER of GeneralName).
 
-    `answered` is False where it refused the question by a protected message: it knows the credential all the same.
-    `weak` says that its MAC rests on SHA-1.
+    `answered` is False where it refused the question; `proven` where it did so, or answered, by a protected message: it
+    knows the credential. `weak` says that its MAC rests on SHA-1.
     """
 
     certificates: tuple[bytes, ...] = ()
     sender: bytes = b""
     answered: bool = True
+    proven: bool = True
     weak: bool = False
     text: str = ""
 
@@ -199,6 +200,10 @@ class CmpClient:
             return Support(answered=False, text=error.message)
         except Waits as waits:
             return Support(answered=False, text=waits.text)
+        except ProtocolViolation:
+            if talk.unproven:
+                return Support(answered=False, proven=False, text=talk.unproven)
+            raise
         if heard.kind != "genp":
             raise talk.unexpected(heard)
         return Support(_told(talk, heard), heard.sender, weak=heard.weak)

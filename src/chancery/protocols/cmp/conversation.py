@@ -62,6 +62,8 @@ class Conversation:
     ) -> None:
         self._door, self._settings, self._protection, self._clock = door, settings, protection, clock
         self.transaction, self.nonce = transaction, nonce
+        self.unproven = ""
+        """What the last refusal said that nothing protected, and that was not about the credential."""
 
     @property
     def ca(self) -> str:
@@ -142,6 +144,7 @@ class Conversation:
                 return AuthFailed(
                     text, remedy=remedy, code=status.code, text=said(status, answer.secrets), stage="response"
                 )
+            self.unproven = said(status, answer.secrets) or status.code
         words = said(status, answer.secrets) if status is not None else ""
         quoted = f' It says: "{words}"' if words else ""
         text = f"{ca} answered, and its answer is not to be believed: {flaw}.{quoted}"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from pyasn1_modules import rfc2459
 
 from chancery.core.decoding import UNREADABLE
@@ -15,6 +16,7 @@ from chancery.protocols.cmp.message import Message, Unreadable, decode, director
 from chancery.protocols.cmp.settings import CmpSettings, Credential, SharedSecret
 from chancery.protocols.cmp.signatures import Signer, Unusable, certificates
 
+_LONGEST_NAME = 64
 NO_NAME = x509.Name([]).public_bytes()
 _NO_EXTENSION: tuple[type[Exception], ...] = (x509.ExtensionNotFound, *UNREADABLE)
 WRONG_MAC = "it is protected by another shared secret"
@@ -34,7 +36,15 @@ class Protection:
         self._expected = _name(settings.sender, "expected sender")
         recipient = _name(settings.recipient, "name of the CA")
         self.recipient = directory_name(recipient if recipient is not None else NO_NAME)
-        self.sender = directory_name(self.signer.certificate.subject.public_bytes() if self.signer else NO_NAME)
+        self.sender = directory_name(self._own_name(settings))
+
+    def _own_name(self, settings: CmpSettings) -> bytes:
+        if self._shared is None:
+            return self._signing().certificate.subject.public_bytes()
+        if settings.name is not None:
+            return _name(settings.name, "connector's own name") or NO_NAME
+        common = x509.NameAttribute(NameOID.COMMON_NAME, self._shared.reference[:_LONGEST_NAME] or "-")
+        return x509.Name([common]).public_bytes()
 
     @property
     def key_id(self) -> bytes:

@@ -55,14 +55,16 @@ Credential = SharedSecret | SigningKey
 class CmpSettings:
     """Everything but the credential.
 
-    `path` is joined to the connector's base URL ('' for the base URL itself); `recipient` and `sender` are
-    distinguished names as in RFC 4514, '' for not known. `trust_pem` holds the certificates that signed answers must lead
+    `path` is joined to the connector's base URL ('' for the base URL itself); `recipient` and `sender` (of answers) are
+    distinguished names as in RFC 4514, '' for not known. `name` is our own one beside a shared secret: None takes the
+    secret's reference as common name (RFC 9483 section 3.1), '' sends none (RFC 4210 section 5.1.1). `trust_pem` holds the certificates that signed answers must lead
     to, or the signer's own. `profile` is sent as certProfile where it is given. `ca` is what texts call the CA.
     """
 
     path: str = ""
     recipient: str = ""
     sender: str = ""
+    name: str | None = None
     trust_pem: str = ""
     request: RequestKind = RequestKind.P10CR
     implicit_confirm: bool = True

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -167,6 +168,21 @@ def test_a_ca_that_tells_nothing_of_itself_over_cmp(stand):
     assert found["login", "known"] == "ok"
     assert found["product", "issuing_ca_unseen"] == "warning"
     assert found["chain", "unseen"] == "warning"
+
+
+def test_a_refusal_that_nothing_protects_is_a_warning(stand):
+    stand.turn(no_support=True, unprotected_errors=True)
+    found = shown(stand.connector("cmp").check())
+    assert found["login", "unproven"] == "warning"
+
+
+@pytest.mark.parametrize(("days", "level"), [(0, "ok"), (340, "warning"), (366, "failed")])
+def test_the_end_of_our_own_certificate_is_told(stand, days, level):
+    connector = stand.connector(
+        "cmp", cmp_protection="certificate", credential_file=stand.known["officer"], cmp_trust=stand.known["ca"]
+    )
+    stand.clock.advance(timedelta(days=days))
+    assert shown(connector.check())["login", "own_certificate"] == level
 
 
 def test_an_old_mac_is_told(stand):

@@ -64,12 +64,20 @@ def test_a_credential_that_cannot_be_used_is_the_connectors_fault(stand, spoil):
     [
         {"recipient": "no name"},
         {"sender": "CN"},
+        {"name": "CN"},
         {"trust_pem": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----"},
     ],
 )
 def test_settings_that_cannot_be_read(wrong):
     with pytest.raises(Unusable):
         Protection(CmpSettings(**wrong), SHARED)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(None, b"\x0c\x01r"), ("CN=Chancery", b"Chancery"), ("", b"\xa4\x02\x30\x00")]
+)
+def test_our_own_name_beside_a_secret(name, shown):
+    assert shown in Protection(CmpSettings(name=name), SHARED).sender
 
 
 def test_keys_that_sign_nothing():

@@ -82,6 +82,14 @@ def test_a_ca_that_answers_no_questions_knows_the_credential_all_the_same(stand)
     assert "switched off" in told.text
 
 
+def test_a_refusal_that_nothing_protects_proves_nothing(stand):
+    stand.turn(no_support=True, unprotected_errors=True)
+    told = stand.client().support()
+    assert not told.answered
+    assert not told.proven
+    assert "switched off" in told.text
+
+
 def test_an_old_mac_is_told(stand):
     stand.turn(weak_mac=True)
     assert stand.client().support().weak
