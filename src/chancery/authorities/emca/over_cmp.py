@@ -94,8 +94,11 @@ class OverCmp(Transport):
         return [Finding("login", level, "own_certificate", text, evidence, remedy)]
 
     def _product(self, told: Support) -> list[Finding]:
+        wanted = self._config.issuing_ca
+        # Who answers need not be the issuing CA; but where it is, nothing is open.
+        mine = not told.certificates and told.sender == wanted
         return [
-            naming.issuing_ca(self._config.issuing_ca, told.certificates),
+            naming.named(wanted, [wanted]) if mine else naming.issuing_ca(wanted, told.certificates),
             naming.subscriber(self._config.subscriber_id, "CMP"),
         ]
 

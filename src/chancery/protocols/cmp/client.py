@@ -24,7 +24,7 @@ from chancery.core.clock import Clock
 from chancery.core.names import Name
 from chancery.core.order import RevocationReason
 from chancery.protocols.bundle import climb
-from chancery.protocols.cmp import bodies, oids
+from chancery.protocols.cmp import bodies, names, oids
 from chancery.protocols.cmp.confirm import confirm
 from chancery.protocols.cmp.conversation import Conversation, Heard, Waits
 from chancery.protocols.cmp.grant import Grant, read_grant
@@ -48,14 +48,14 @@ _GRANTS = {"p10cr": "cp", "cr": "cp", "ir": "ip", "kur": "kup"}
 
 @dataclass(frozen=True)
 class Support:
-    """What the CA told of itself: its certificates (DER), and the sender of its answer (DER of GeneralName).
+    """What the CA told of itself: its certificates (DER), and `sender`, the common name of who answered, if believed.
 
     `answered` is False where it refused the question; `proven` where it did so, or answered, by a protected message: it
     knows the credential. `weak` says that its MAC rests on SHA-1.
     """
 
     certificates: tuple[bytes, ...] = ()
-    sender: bytes = b""
+    sender: str = ""
     answered: bool = True
     proven: bool = True
     weak: bool = False
@@ -84,14 +84,14 @@ class CmpClient:
         return self._enrol(str(kind), content, request.reference, request.spki_sha256)
 
     def enrol(
-        self, kind: str, key: Any, reference: str, names: Sequence[Name], replaces: x509.Certificate | None = None
+        self, kind: str, key: Any, reference: str, wanted: Sequence[Name], replaces: x509.Certificate | None = None
     ) -> Outcome:
         """Ask for a certificate for a key that the connector itself holds, with its signature as proof.
 
-        `kind` is ir, cr or kur; `key` a private key; `names` those of the certificate, the first one its common name.
+        `kind` is ir, cr or kur; `key` a private key; `wanted` the names of the certificate, the first one its common name.
         kur updates the certificate `replaces`, and is signed with that certificate (RFC 9483 section 4.1.3).
         """
-        content = bodies.own(key, names, names[0].value, replaces)
+        content = bodies.own(key, wanted, wanted[0].value, replaces)
         return self._enrol(kind, content, reference, bodies.spki(key))
 
     def _enrol(self, kind: str, content: bytes, reference: str, spki: str) -> Outcome:
@@ -167,7 +167,7 @@ class CmpClient:
         progress = Progress.read(state)
         talk = self._talk(progress.transaction, progress.nonce)
         try:
-            heard = talk.ask("pollReq", bodies.polling(bodies.WHOLE), Step.REVOKE)
+            heard = talk.ask("pollReq", bodies.polling(bodies.WHOLE), Step.POLL_REVOCATION)
         except Waits as waits:
             return _revoking(talk, waits.text, _FIRST_LOOK)
         if heard.kind == "pollRep":
@@ -197,16 +197,16 @@ class CmpClient:
         try:
             heard = talk.ask("genm", bodies.question(oids.CA_CERTS), Step.ASK, effect=False)
         except RejectedByPolicy as error:
-            return Support(answered=False, text=error.message)
+            return Support(sender=names.common(talk.sender), answered=False, text=error.message)
         except Waits as waits:
-            return Support(answered=False, text=waits.text)
+            return Support(sender=names.common(talk.sender), answered=False, text=waits.text)
         except ProtocolViolation:
             if talk.unproven:
                 return Support(answered=False, proven=False, text=talk.unproven)
             raise
         if heard.kind != "genp":
             raise talk.unexpected(heard)
-        return Support(_told(talk, heard), heard.sender, weak=heard.weak)
+        return Support(_told(talk, heard), names.common(talk.sender), weak=heard.weak)
 
     def _talk(self, transaction: bytes, nonce: bytes = b"") -> Conversation:
         if self._made is None:

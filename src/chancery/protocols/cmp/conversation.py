@@ -37,15 +37,14 @@ class Heard:
     certificates: tuple[bytes, ...]
     implicit_confirm: bool
     weak: bool
-    sender: bytes
 
 
 class Waits(Exception):
     """The CA's error message says that the answer to the whole request is still to come (RFC 9810 5.3.22)."""
 
-    def __init__(self, heard: Heard, text: str) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.heard, self.text = heard, text
+        self.text = text
 
 
 class Conversation:
@@ -62,6 +61,8 @@ class Conversation:
     ) -> None:
         self._door, self._settings, self._protection, self._clock = door, settings, protection, clock
         self.transaction, self.nonce = transaction, nonce
+        self.sender = b""
+        """GeneralName (DER) of the last sender that was believed."""
         self.unproven = ""
         """What the last refusal said that nothing protected, and that was not about the credential."""
 
@@ -112,7 +113,7 @@ class Conversation:
             raise self._senseless(answer, f"a message that cannot be read ({str(error)[:100]})") from None
         if flaw is not None:
             raise self._doubtful(message, answer, status, flaw, step)
-        self.nonce = message.nonce
+        self.nonce, self.sender = message.nonce, message.sender
         heard = Heard(
             message.kind,
             message.content,
@@ -120,10 +121,9 @@ class Conversation:
             message.certificates,
             message.implicit_confirm,
             _is_weak(message),
-            message.sender,
         )
         if status is not None and status.number == WAITING and message.kind == "error":
-            raise Waits(heard, said(status, answer.secrets))
+            raise Waits(said(status, answer.secrets))
         if status is not None:
             verdict = message.kind in _REPLIES
             raise refusal(status, step, self._settings.ca, answer.secrets, of_request=verdict)
@@ -136,9 +136,10 @@ class Conversation:
         believed = self._settings.unprotected
         ca, sure = self._settings.ca, believed is Unprotected.ALL and not message.protection
         if status is not None and status.number == REJECTION and believed is not Unprotected.NEVER:
-            if sure or is_login(status):
+            # A refused confirmation would end an order whose certificate is here: never on such a message's word.
+            if sure or (is_login(status) and step is not Step.CONFIRM):
                 return refusal(status, step, ca, answer.secrets, of_request=message.kind in _REPLIES)
-            if flaw == WRONG_MAC and message.kind == "error":
+            if flaw == WRONG_MAC and message.kind == "error" and step is not Step.CONFIRM:
                 text = f"{ca} refused, and its error message is protected by another shared secret than ours."
                 remedy = "Check the shared secret and its reference against those at the CA."
                 return AuthFailed(

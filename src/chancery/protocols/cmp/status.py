@@ -36,6 +36,7 @@ class Step(StrEnum):
     POLL = "poll"
     CONFIRM = "confirm"
     REVOKE = "revoke"
+    POLL_REVOCATION = "poll_revocation"
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,9 @@ def refusal(status: Status, step: Step, ca: str, secrets: Any, *, of_request: bo
             return kind(f"{ca} refused: {why}.{quoted}", remedy=remedy, **more)
     if step is Step.POLL and not of_request and not _PASSING & set(status.failures):
         return NotFound(f"{ca} cannot go on with the request ({status.code}).{quoted}", remedy=_REMEDY_LOST, **more)
+    if step is Step.POLL_REVOCATION and not of_request and not _PASSING & set(status.failures):
+        # Asked to revoke once more, the CA will say how the certificate stands.
+        return OutcomeUnknown(f"{ca} no longer knows the request to revoke ({status.code}).{quoted}", **more)
     special = _special(status, step, ca, quoted, more)
     if special is not None:
         return special
@@ -141,12 +145,12 @@ def _special(status: Status, step: Step, ca: str, quoted: str, more: dict[str, A
         )
     if "systemFailure" in failures:
         return OutcomeUnknown(f"{ca} had a failure of its own while it worked on this.{quoted}", **more)
-    if "transactionIdInUse" in failures:
+    if "transactionIdInUse" in failures and step is Step.ENROL:
         return AlreadyDone(f"{ca} knows this transaction already: an earlier try reached it.{quoted}", **more)
     if step is Step.REVOKE and "certRevoked" in failures:
         return AlreadyDone(f"{ca} says that the certificate is revoked already.{quoted}", **more)
     if step is Step.REVOKE and "badCertId" in failures:
         return NotFound(f"{ca} does not know the certificate.{quoted}", remedy="Check which CA issued it.", **more)
-    if failures & {"badRecipientNonce", "badSenderNonce"}:
-        return ProtocolViolation(f"{ca} does not take our nonces.{quoted}", **more)
+    if failures & {"badRecipientNonce", "badSenderNonce", "transactionIdInUse"}:
+        return ProtocolViolation(f"{ca} does not take our nonces, or our transaction's number.{quoted}", **more)
     return None

@@ -166,6 +166,8 @@ def test_a_ca_that_tells_nothing_of_itself_over_cmp(stand):
     stand.turn(no_support=True)
     found = shown(stand.connector("cmp").check())
     assert found["login", "known"] == "ok"
+    assert found["product", "issuing_ca"] == "ok"
+    found = shown(stand.connector("cmp", issuing_ca="Another").check())
     assert found["product", "issuing_ca_unseen"] == "warning"
     assert found["chain", "unseen"] == "warning"
 

@@ -222,3 +222,11 @@ def test_certificates_along_the_way_that_cannot_be_read_are_passed_over():
 
 def test_the_name_in_a_certificate_without_key_identifier():
     assert _key_identifier(TREE.make("signer", "low", ca=False)) == b""
+
+
+@pytest.mark.parametrize(("label", "number"), [("Ed25519", oids.ED25519), ("Ed448", oids.ED448)])
+def test_signatures_without_a_digest(label, number):
+    key = keys.generate(label)
+    _verify(key.public_key(), number, key.sign(b"message"), b"message")
+    with pytest.raises(InvalidSignature):
+        _verify(key.public_key(), number, key.sign(b"message"), b"another")

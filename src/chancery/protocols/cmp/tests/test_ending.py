@@ -6,7 +6,15 @@ import pytest
 
 from chancery.core.order import RevocationReason
 from chancery.protocols.cmp.tests.stand import request, standing, target
-from chancery.sdk.errors import AlreadyDone, AuthFailed, Forbidden, NotFound, ProtocolViolation, Unreachable
+from chancery.sdk.errors import (
+    AlreadyDone,
+    AuthFailed,
+    Forbidden,
+    NotFound,
+    OutcomeUnknown,
+    ProtocolViolation,
+    Unreachable,
+)
 from chancery.sdk.outcome import RevocationPending, Revoked
 
 REASON = RevocationReason.SUPERSEDED
@@ -57,6 +65,16 @@ def test_an_officer_may_refuse_it(stand):
         client.poll_revocation(waiting.state)
 
 
+def test_a_ca_that_forgot_a_waiting_revocation_is_asked_again(stand):
+    client = stand.client()
+    wanted = target(client.submit(request()))
+    stand.turn(revocation_waits=True)
+    waiting = client.revoke(wanted, REASON)
+    stand.turn(forget=True)
+    with pytest.raises(OutcomeUnknown):
+        client.poll_revocation(waiting.state)
+
+
 def test_an_answer_of_another_kind_confirms_nothing(stand):
     client = stand.client()
     wanted = target(client.submit(request()))
@@ -71,6 +89,7 @@ def test_the_ca_tells_its_certificates(stand):
     told = stand.client().support()
     assert told.answered
     assert len(told.certificates) == 2
+    assert told.sender == "Sandbox Issuing CA"
     assert not told.weak
     assert stand.kinds() == []
 

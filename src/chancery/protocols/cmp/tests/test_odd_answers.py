@@ -155,6 +155,32 @@ def test_what_is_confirmed_already_is_no_refusal():
     assert isinstance(client.submit(request()), Issued)
 
 
+@pytest.mark.parametrize("failure", ["badMessageCheck", "badRequest"])
+@pytest.mark.parametrize("bare", [True, False])
+def test_nobody_without_the_secret_can_end_an_order_by_refusing_its_confirmation(failure, bare):
+    client, door = scripted(confirming(said(replies.error(failure, "No."))), implicit_confirm=False)
+    plain = door.post
+
+    def post(path, **more):
+        answer = plain(path, **more)
+        if door.asked[-1].kind != "certConf":
+            return answer
+        parts = read_all(answer.body)[0].parts()
+        kept = parts[:2] if bare else [*parts[:2], read_all(tlv(0xA0, tlv(0x03, b"\x00" + b"x" * 32)))[0]]
+        return type(answer)(200, answer.headers, tlv(SEQUENCE, *(p.raw for p in kept)), answer.now, (), True)
+
+    door.post = post
+    pending = client.submit(request())
+    assert isinstance(pending, Pending)
+    assert pending.state["step"] == "confirm"
+
+
+def test_a_revocation_is_no_success_because_of_a_transactions_number():
+    client, _ = scripted(lambda asked: said(replies.error("transactionIdInUse", "Known.")))
+    with pytest.raises(ProtocolViolation):
+        client.revoke(target(Issued(wire_der(leaf()))), REASON)
+
+
 @pytest.mark.parametrize("answer", [(22, NOTHING), said(replies.error("systemFailure", "Oh."))])
 def test_a_confirmation_that_is_not_answered_is_repeated_a_few_times(answer):
     client, _ = scripted(confirming(answer), implicit_confirm=False)
@@ -339,6 +365,9 @@ def test_names_are_compared_by_their_words():
     assert names.same(directory_name(plain), other)
     assert not names.same(directory_name(plain), x509.Name.from_rfc4514_string("CN=Issuing CA").public_bytes())
     assert not names.same(tlv(0x82, b"host.example.com"), plain)
+    assert names.common(directory_name(plain)) == "Issuing  CA"
+    assert names.common(directory_name(x509.Name([]).public_bytes())) == ""
+    assert names.common(tlv(0x82, b"host.example.com")) == ""
     strange = tlv(SEQUENCE, tlv(0x31, tlv(SEQUENCE, oid("2.5.4.3"), tlv(0x16, b"\xff"))))
     assert names.same(directory_name(strange), strange)
 
