@@ -202,7 +202,7 @@ def test_a_wrong_signature_is_not_believed(stand):
 
 def test_a_signature_by_another_kind_of_key_is_not_believed(stand):
     with pytest.raises(InvalidSignature):
-        _verify(stand.own_key.public_key(), oids.ED25519, b"", b"")
+        _verify(stand.own_key.public_key(), b"", oids.ED25519, b"")
 
 
 def test_a_signer_that_does_not_come_along_is_not_believed(stand):
@@ -227,6 +227,6 @@ def test_the_name_in_a_certificate_without_key_identifier():
 @pytest.mark.parametrize(("label", "number"), [("Ed25519", oids.ED25519), ("Ed448", oids.ED448)])
 def test_signatures_without_a_digest(label, number):
     key = keys.generate(label)
-    _verify(key.public_key(), number, key.sign(b"message"), b"message")
+    _verify(key.public_key(), key.sign(b"message"), number, b"message")
     with pytest.raises(InvalidSignature):
-        _verify(key.public_key(), number, key.sign(b"message"), b"another")
+        _verify(key.public_key(), key.sign(b"message"), number, b"another")
