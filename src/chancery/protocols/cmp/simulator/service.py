@@ -111,6 +111,8 @@ class Service:
             return self._office.handle(asked, signer), True
         except Refused as refused:
             return replies.error(refused.failure, refused.text), True
+        except BROKEN:
+            return replies.error("badDataFormat", "The body of the message lacks something, or cannot be read."), True
 
     def _check(self, asked: Asked) -> None:
         """Check version, transaction and nonce (RFC 9483 section 3.5)."""

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from chancery.core.policy import AuthorityFacts
 from chancery.core.secret import Secret
-from chancery.protocols.cmp import CmpClient, CmpSettings, RequestKind, SharedSecret, Unprotected
+from chancery.protocols.cmp import CmpClient, CmpSettings, RequestKind, SharedSecret, SigningKey, Unprotected
 from chancery.sdk import Config, Dedup, Facts, Finding, Level, ProfileSettings, setting
 
 FACTS = AuthorityFacts(
@@ -18,6 +18,9 @@ class ProbeConfig(Config):
     mac: str = setting(title="MAC", default="pbm")
     request: str = setting(title="Request", default="p10cr")
     implicit: bool = setting(title="Implicit confirmation", default=True)
+    certificate: str = setting(title="Certificate", default="")
+    key: Secret | None = setting(title="Key", default=None)
+    trust: str = setting(title="Trusted", default="")
     believed: str = setting(title="Unprotected errors", default="login")
 
 
@@ -40,8 +43,11 @@ class Probe:
             request=RequestKind(config.request),
             implicit_confirm=config.implicit,
             unprotected=Unprotected(config.believed),
+            trust_pem=config.trust,
         )
         credential = SharedSecret(config.reference, config.secret, config.mac)
+        if config.key:
+            credential = SigningKey(config.certificate, config.key)
         self.client = CmpClient(context.http, settings, credential, context.clock)
 
     def check(self):

@@ -204,6 +204,19 @@ def test_a_revocation_names_its_issuer(stand):
     assert b"No certificate" in heard.content
 
 
+@pytest.mark.parametrize(("kind", "content"), [("rr", rfc4210.RevReqContent()), ("pollReq", rfc4210.PollReqContent())])
+def test_bodies_that_lack_something(stand, kind, content):
+    stand.turn(needs_approval=True)
+    conversation = waiting(stand, "0191-a") if kind == "pollReq" else talk(stand)
+    if kind == "rr":
+        content[0]["certDetails"]["version"] = 0
+    else:
+        content.clear()
+    with pytest.raises(RejectedByPolicy) as refused:
+        conversation.ask(kind, encode(content), Step.ASK)
+    assert refused.value.code == "badDataFormat"
+
+
 def test_its_state_is_shown(stand):
     stand.turn(needs_approval=True)
     stand.client().submit(request())
