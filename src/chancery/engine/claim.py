@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
-from chancery import catalog
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Call, CallState, Connector, Status
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.returning import held, returned, skip_locked
@@ -83,11 +83,11 @@ def connector_row(ident: UUID) -> Ready | None:
     if not held(Connector, [ident], skip=True):
         return None
     row = Connector.objects.get(pk=ident)
-    try:
-        descriptor = catalog.get(row.authority)
-    except Exception:
-        return None
     if row.current_id is None:
+        return None
+    try:
+        descriptor = descriptor_of(row.authority, row.current_id)
+    except Exception:
         return None
     open_breaker = row.breaker_until is not None
     return Ready(

@@ -14,9 +14,9 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.db.models import Q
 
-from chancery import catalog
 from chancery.apps.audit.record import Note, write
 from chancery.apps.certificates.models import Certificate, Chain
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, ConnectorVersion, Health
 from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
@@ -99,9 +99,9 @@ class Recorder:
 
     def lost(self, ids: Sequence[UUID], authority: str) -> None:
         """Move orders whose worker vanished in mid-act to *outcome unknown*; never sent again blindly."""
-        descriptor = catalog.get(authority)
-        due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
         for order in Order.objects.filter(pk__in=ids, state__in=(State.SUBMITTING, State.PENDING)):
+            descriptor = descriptor_of(authority, order.version_id)
+            due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
             doing = "submitting it" if order.state == State.SUBMITTING else "sending it again, as this CA wants it,"
             text = f"The worker that was {doing} vanished; what became of it at the CA is not known."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=due, reason_code="lease_expired", reason=text)
@@ -228,7 +228,7 @@ class Recorder:
         self._healthy({job.connector}, issued=False)
 
     def _missing(self, order: Order, job: Job, result: Missing) -> None:
-        facts = catalog.get(job.authority).facts
+        facts = descriptor_of(job.authority, job.version).facts
         searches = order.searches + 1
         doubt = _doubt(order, job)
         if doubt:
@@ -271,7 +271,7 @@ class Recorder:
         if rule.retry is Retry.NEVER:
             return None
         if rule.retry is Retry.AFTER_LAG:
-            descriptor = catalog.get(job.authority)
+            descriptor = descriptor_of(job.authority, job.version)
             lag = max(descriptor.facts.search_lag, _MIN_WAIT)
             return self._now + lag if "finds" in descriptor.powers else None
         if rule.retry is Retry.WHEN_TOLD and error.until is not None:

@@ -9,7 +9,7 @@ NOT sleep, retry a call that can have an effect, or open a connection other than
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -248,14 +248,26 @@ def door_options(cls: type[Any], config: Config) -> DoorOptions:
     return cls.door_options(config) if hasattr(cls, "door_options") else DoorOptions()
 
 
+@runtime_checkable
+class Narrows(Protocol):
+    """What the CA can do depends on a connector's own settings, such as the protocol by which it is spoken to."""
+
+    @classmethod
+    def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
+        """Return `about`, which says what the class can do, as it holds for stored settings: fewer powers, other facts.
+
+        `settings` are without secrets. Pure, and it never adds a power.
+        """
+
+
 def powers_of(cls: type[Any]) -> frozenset[str]:
     """Return the names of the powers that a class implements."""
     return frozenset(name for name, power in POWERS.items() if issubclass(cls, power))
 
 
-def describe(cls: type[Any]) -> Descriptor:
-    """Return the descriptor of an authority class."""
-    return Descriptor(
+def describe(cls: type[Any], settings: Mapping[str, Any] | None = None) -> Descriptor:
+    """Return the descriptor of an authority class, or of a connector with these settings (without secrets)."""
+    about = Descriptor(
         slug=cls.slug,
         title=cls.title,
         maker=cls.maker,
@@ -268,3 +280,4 @@ def describe(cls: type[Any]) -> Descriptor:
         base_urls=tuple(getattr(cls, "base_urls", ())),
         outside=getattr(cls, "outside", True),
     )
+    return cls.narrow(about, settings) if settings is not None and issubclass(cls, Narrows) else about

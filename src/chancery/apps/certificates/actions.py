@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place
@@ -26,7 +26,7 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
     if certificate is None:
         raise Absent("certificate", ident)
     act.require(certificate)
-    descriptor = catalog.get(certificate.connector.authority)
+    descriptor = descriptor_of(certificate.connector.authority, certificate.connector.current_id)
     words = clean("comment", comment, 500, lines=True)
     known = [str(r) for r in descriptor.facts.revocation_reasons]
     if "revokes" not in descriptor.powers:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.orders import published, queries
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
@@ -86,7 +86,7 @@ def _not_own(act: Act, order: Order) -> None:
 
 
 def _needs_power(order: Order, power: str, remedy: str) -> None:
-    descriptor = catalog.get(order.connector.authority)
+    descriptor = descriptor_of(order.connector.authority, order.connector.current_id)
     if power not in descriptor.powers:
         raise Conflict(f"{descriptor.title} has no interface for this.", remedy=remedy, code="no_power")
 

@@ -15,9 +15,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles import queries as profiles
@@ -31,7 +31,7 @@ from chancery.core.csr import Limits, Request, parse
 from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, State, move
-from chancery.core.policy import Ask, Decision, ProfileRules, decide
+from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
 
 ACTION, RENEW = "orders.place", "certificates.renew"
 REGISTRY[ACTION] = Permission.ORDER_PLACE
@@ -69,6 +69,7 @@ class Gathered:
     profile: Profile
     connector: Connector
     rules: ProfileRules
+    facts: AuthorityFacts
     product: dict[str, Any]
 
 
@@ -180,7 +181,8 @@ def _look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
         raise Conflict(
             "The profile's pool has no connector.", remedy="Add a connector to the profile.", code="no_connector"
         )
-    return Gathered(profile, connector, rules_of(profile), profile.products.get(connector.authority, {}))
+    facts = descriptor_of(connector.authority, connector.current_id).facts.certificates
+    return Gathered(profile, connector, rules_of(profile), facts, profile.products.get(connector.authority, {}))
 
 
 def rules_of(profile: Profile) -> ProfileRules:
@@ -199,8 +201,7 @@ def rules_of(profile: Profile) -> ProfileRules:
 def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request) -> Ready:
     now = current_clock().now()
     days = gathered.profile.validity_days if ask.validity_days is None else ask.validity_days
-    facts = catalog.build(gathered.connector.authority).facts.certificates
-    decision = decide(Ask(request.names, request.key.label, days, gathered.rules, facts, now))
+    decision = decide(Ask(request.names, request.key.label, days, gathered.rules, gathered.facts, now))
     if decision.problems:
         raise Invalid(list(decision.problems))
     if ask.idem_key is not None:

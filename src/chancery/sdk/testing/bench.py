@@ -56,7 +56,8 @@ class Bench:
 
     def __init__(self, authority: type[Any], case: Case) -> None:
         self.type, self.case = authority, case
-        self.about: Descriptor = describe(authority)
+        own = secret_names(authority.config)
+        self.about: Descriptor = describe(authority, {k: v for k, v in case.config.items() if k not in own})
         self.said: list[str] = []
         self.timeout = 10.0
         self.references: list[str] = []

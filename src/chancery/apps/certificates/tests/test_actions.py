@@ -2,6 +2,7 @@
 
 import pytest
 
+from chancery import catalog
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Team
@@ -83,8 +84,8 @@ def test_a_ca_that_cannot_revoke_says_so(cast, local, issued, monkeypatch):
     from dataclasses import replace
 
     made = issued()
-    plain = actions.catalog.get
-    monkeypatch.setattr(actions.catalog, "get", lambda slug: replace(plain(slug), powers=frozenset()))
+    plain = catalog.get
+    monkeypatch.setattr(catalog, "get", lambda slug: replace(plain(slug), powers=frozenset()))
     with conflict("no_power"):
         actions.revoke(cast.ada, made.pk, "superseded")
 

@@ -16,6 +16,7 @@ from chancery.apps.audit import queries as audit
 from chancery.apps.certificates import actions as certificate_actions
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Health
 from chancery.apps.orders import actions, queries
 from chancery.apps.orders.place import PlaceOrder, place
@@ -135,7 +136,7 @@ def certificate_list(request: HttpRequest, actor: Actor) -> HttpResponse:
 def certificate(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a certificate."""
     row = certificates.get(actor, ident)
-    descriptor = catalog.get(row.connector.authority)
+    descriptor = descriptor_of(row.connector.authority, row.connector.current_id)
     context = {
         "certificate": row,
         "status": certificates.status(row),
