@@ -45,12 +45,14 @@ def setting(
     advanced: bool = False,
     multiline: bool = False,
     destination: bool = False,
+    pins: bool = False,
     **constraints: Any,
 ) -> Any:
     """Declare a field.
 
     `choices` maps value to label; `dynamic` fields offer what `Authority.choices(field)` returns;
-    `destination` marks a field that decides where secrets are sent: changing it clears them.
+    `destination` marks a field that decides where secrets are sent: changing it clears them. `pins` marks a text of
+    SHA-256 of public keys in hex: the door asks the server for one of them, beside the usual verification.
     """
     extra: dict[str, Any] = {
         "group": group,
@@ -59,6 +61,7 @@ def setting(
         "advanced": advanced,
         "multiline": multiline,
         "destination": destination,
+        **({"pins": True} if pins else {}),
     }
     return Field(default, title=title, description=help, json_schema_extra=extra, **constraints)
 
@@ -76,6 +79,12 @@ def secret_names(model: type[_Model]) -> frozenset[str]:
 def destination_names(model: type[_Model]) -> frozenset[str]:
     """Return the names of the fields that decide where secrets go."""
     return frozenset(name for name, info in model.model_fields.items() if extra(info).get("destination"))
+
+
+def pins_of(config: _Model) -> tuple[str, ...]:
+    """Return the keys that a connector's settings pin."""
+    found = (getattr(config, n) for n, info in type(config).model_fields.items() if extra(info).get("pins"))
+    return tuple(pin for text in found for pin in text.replace(",", " ").split())
 
 
 def extra(info: FieldInfo) -> dict[str, Any]:
