@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from chancery.authorities.emsign.config import V2, EmSignConfig, EmSignProfile
+from chancery.authorities.emsign.config import V1, V2, EmSignConfig, EmSignProfile
 from chancery.authorities.emsign.rules import REASONS
 from chancery.authorities.emsign.transport import Transport
+from chancery.authorities.emsign.v1.transport import OverV1
 from chancery.authorities.emsign.v2.transport import OverV2
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
@@ -18,7 +19,7 @@ from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState, RevocationPending, Revoked
 
 US, INDIA, SANDBOX = "https://us-api.certinext.io", "https://api.certinext.io", "https://sandbox-us-api.certinext.io"
-_TRANSPORTS: dict[str, Callable[[EmSignConfig, Context], Transport]] = {V2: OverV2}
+_TRANSPORTS: dict[str, Callable[[EmSignConfig, Context], Transport]] = {V2: OverV2, V1: OverV1}
 
 
 class EmSign:

@@ -14,24 +14,36 @@ PLAYED = PLAYABLE - {Fault.GARBLES, Fault.HUGE}
 """Those two the suite plays on its own line: here they would spoil the login before any order."""
 
 
-class TestV2(Conformance):
+class Suite(Conformance):
     authority = EmSign
+    transport = "v2"
 
     @contextmanager
     def case(self):
         clock = ManualClock(START)
         with build(clock=clock) as simulator:
             yield Case(
-                config=settings(simulator, "v2"),
+                config=settings(simulator, self.transport),
                 profile=product(),
                 base_url=simulator.url,
-                secrets=("sandbox-access-token-", simulator.credentials["access_key"]),
+                secrets=("sandbox-access-token-",),
                 play=player(simulator, lambda seconds: clock.advance(timedelta(seconds=seconds))),
                 playable=PLAYED,
                 ordered=lambda reference: number(simulator, reference),
                 clock=clock,
                 validity=TERM,
             )
+
+
+class TestV2(Suite):
+    transport = "v2"
+
+
+class TestV1(Suite):
+    transport = "v1"
+
+
+del Suite, Conformance
 
 
 def number(simulator, reference):

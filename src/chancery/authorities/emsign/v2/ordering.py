@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from chancery.authorities.emsign.config import EmSignConfig
 from chancery.authorities.emsign.names import is_private, names_of
+from chancery.authorities.emsign.wire import csr_text, tag_of
 from chancery.sdk.authority import Request
-
-TAG = "chancery:"
-"""Name of our tag: tags are `name:value` (V1 specification), and reports show them."""
-
-
-def tag_of(request: Request) -> str:
-    """Return the tag that an order of ours carries."""
-    return f"{TAG}{request.reference}"
 
 
 def family_of(variant: str) -> str:
     """Return the part of the path that a variant's orders belong to."""
     return "private-pki-certificates" if is_private(variant) else "ssl-certificates"
-
-
-def csr_text(request: Request) -> str:
-    """Return a request as the documents' examples of orders have it: base64 on one line, without PEM's frame."""
-    return base64.b64encode(request.csr).decode()
 
 
 def order_headers(request: Request) -> dict[str, str]:

@@ -14,9 +14,9 @@ from chancery.authorities.emsign.bundle import leaf_of
 from chancery.authorities.emsign.names import is_private, names_of
 from chancery.authorities.emsign.progress import split_reference
 from chancery.authorities.emsign.read import count, ident, moment, rows, texts, word
-from chancery.authorities.emsign.v2.ordering import tag_of
 from chancery.authorities.emsign.v2.session import Session
 from chancery.authorities.emsign.v2.standing import Standing
+from chancery.authorities.emsign.wire import tag_of
 from chancery.core.certificate import facts, spki_of
 from chancery.sdk.authority import Request
 from chancery.sdk.errors import OutcomeUnknown

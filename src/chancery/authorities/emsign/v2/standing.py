@@ -11,8 +11,9 @@ from chancery.authorities.emsign.meanings import ALREADY_SIGNED, WRONG_STATE
 from chancery.authorities.emsign.progress import Progress
 from chancery.authorities.emsign.read import ident, segment, table, word
 from chancery.authorities.emsign.v2.control import control
-from chancery.authorities.emsign.v2.ordering import agreement, csr_text, family_of
+from chancery.authorities.emsign.v2.ordering import agreement, family_of
 from chancery.authorities.emsign.v2.session import Session
+from chancery.authorities.emsign.wire import csr_text
 from chancery.sdk.authority import Request
 from chancery.sdk.errors import AuthorityError, NotFound, ProtocolViolation, RejectedByPolicy, ValidationFailed
 from chancery.sdk.outcome import Issued, Outcome, PendingKind
