@@ -19,7 +19,7 @@ from chancery.apps.shared.returning import held, returned, skip_locked
 from chancery.core.names import Name
 from chancery.core.order import RevocationState, State
 from chancery.engine.jobs import Asked, Job, Kind
-from chancery.sdk.authority import Dedup, Facts
+from chancery.sdk.authority import Facts
 
 _ORDER_FIELDS = (
     "id",
@@ -140,10 +140,10 @@ def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
         if row["cancel_requested"] and "cancels" in ready.powers:
             return Kind.CANCEL
         return Kind.ADOPT if "adopt" in row["poll_state"] else Kind.POLL
-    # Submitting, and the lease ran out: sent again only where the CA gives the original back.
+    # Submitting, and the lease ran out: sent again only where that cannot make a second certificate.
     window = ready.facts.dedup_window
     still = window is None or row["intended_at"] + window > now
-    again = ready.facts.dedup is Dedup.RETURN_ORIGINAL and still and ready.takes_new
+    again = ready.facts.dedup.harmless and still and ready.takes_new
     return Kind.SUBMIT if again else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
@@ -36,7 +37,7 @@ class SandboxCa:
     def issue_until(
         self, key: Any, common_name: str, names: list[str], now: datetime, until: datetime
     ) -> x509.Certificate:
-        """Return a TLS certificate for a public key and DNS names, from a minute ago."""
+        """Return a TLS certificate for a public key and DNS names or IP addresses, from a minute ago."""
         builder = (
             x509.CertificateBuilder()
             .subject_name(_name(common_name[:64]))
@@ -45,7 +46,7 @@ class SandboxCa:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=1))
             .not_valid_after(until)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_general(n) for n in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
@@ -65,6 +66,13 @@ def pem(certificates: list[x509.Certificate], line_end: str = "\r\n") -> str:
     """Return certificates as PEM text."""
     text = "".join(c.public_bytes(Encoding.PEM).decode() for c in certificates)
     return text.replace("\n", line_end)
+
+
+def _general(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def _name(text: str) -> x509.Name:

@@ -37,11 +37,22 @@ API_VERSION = 1
 
 
 class Dedup(StrEnum):
-    """How the CA treats a second request with the same reference."""
+    """What a second `submit` under the same reference does.
+
+    NONE: it makes a second order. REJECT_DUPLICATE: the CA refuses it. RETURN_ORIGINAL: the CA gives the first one
+    back. ISSUES_LATER: `submit` only opens something from which nothing is issued until a later `poll` asks for that,
+    by a state that the engine has recorded before; what a lost `submit` opened stays unused, so it may be sent again.
+    """
 
     NONE = "none"
     REJECT_DUPLICATE = "reject_duplicate"
     RETURN_ORIGINAL = "return_original"
+    ISSUES_LATER = "issues_later"
+
+    @property
+    def harmless(self) -> bool:
+        """Say whether a `submit` whose fate is unknown may be sent again."""
+        return self in {Dedup.RETURN_ORIGINAL, Dedup.ISSUES_LATER}
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,24 @@ class Bench:
         msg = f"still pending after {_STEPS} looks"
         raise AssertionError(msg)
 
+    def until_act(self, request: Request) -> tuple[Any, Pending | None]:
+        """Submit, and poll while nothing has been placed at the CA.
+
+        Returns the answer (or the error) of the call that placed it, and the outcome from before that call: None where
+        it was placed by `submit`.
+        """
+        before: Pending | None = None
+        answer = self.tried("submit", request)
+        for _ in range(_STEPS):
+            if not isinstance(answer, Pending) or self._line is None or any(c.acted for c in self._line.passed):
+                break
+            before = answer
+            self.case.clock.advance(max(before.next_check, _LEAST))
+            state = json.loads(json.dumps(before.state))
+            self.live = self.fresh()
+            answer = self.tried("poll", state, request)
+        return answer, before
+
     def issue(self, request: Request) -> Issued:
         """Order, and wait for the certificate."""
         return self.finish(self.ask("submit", request), request)
