@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from chancery.authorities.emsign.config import V1, V2, EmSignConfig, EmSignProfile
+from chancery.authorities.emsign.acme.transport import OverAcme
+from chancery.authorities.emsign.config import ACME, V1, V2, EmSignConfig, EmSignProfile
 from chancery.authorities.emsign.rules import REASONS
 from chancery.authorities.emsign.transport import Transport
 from chancery.authorities.emsign.v1.transport import OverV1
 from chancery.authorities.emsign.v2.transport import OverV2
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
+from chancery.protocols.acme.keys import new_account_key
 from chancery.sdk.authority import Context, Dedup, Facts, Request, Target
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState, RevocationPending, Revoked
 
 US, INDIA, SANDBOX = "https://us-api.certinext.io", "https://api.certinext.io", "https://sandbox-us-api.certinext.io"
-_TRANSPORTS: dict[str, Callable[[EmSignConfig, Context], Transport]] = {V2: OverV2, V1: OverV1}
+_TRANSPORTS: dict[str, Callable[[EmSignConfig, Context], Transport]] = {V2: OverV2, V1: OverV1, ACME: OverAcme}
 
 
 class EmSign:
@@ -37,6 +39,8 @@ class EmSign:
         (US, "United States"),
         (INDIA, "India and global"),
         (SANDBOX, "Sandbox"),
+        (f"{SANDBOX}/emSignACME-API/directory", "Sandbox, ACME directory"),
+        ("https://acme-us.certinext.io/v1/directory", "United States, ACME directory"),
     )
     facts: ClassVar[Facts] = Facts(
         certificates=AuthorityFacts(
@@ -57,6 +61,13 @@ class EmSign:
 
     def __init__(self, config: EmSignConfig, context: Context) -> None:
         self._way = _TRANSPORTS[config.transport](config, context)
+
+    @classmethod
+    def prepare(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Make the ACME account key of a new connector that needs one, unless it is given."""
+        if values.get("transport") != ACME or values.get("account_key"):
+            return values
+        return {**values, "account_key": new_account_key()}
 
     def check(self) -> Iterable[Finding]:
         """Diagnose, read-only, from the login on to the chain of what was issued last."""

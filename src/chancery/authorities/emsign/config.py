@@ -69,6 +69,13 @@ class EmSignConfig(Config):
         title="ACME account key", help="PEM (PKCS#8); made by Chancery when empty.", group=_CREDENTIAL, default=None,
         advanced=True, multiline=True, validate_default=True,
     )  # fmt: skip
+    acme_challenge: str = setting(
+        title="Challenge (ACME)", group="Domain validation", default="none", pattern=r"^(none|http-01)$",
+        choices={
+            "none": "None: the domains are validated in the portal",
+            "http-01": "http-01: Chancery answers under the name",
+        },
+    )  # fmt: skip
     server_key_pins: str = setting(
         title="Pinned server keys", advanced=True, default="", pins=True, pattern=r"^[0-9A-Fa-f:\s,]*$", max_length=2000,
         help="SHA-256 of the public keys that the server may have, in hex; beside the usual verification, which stays.",

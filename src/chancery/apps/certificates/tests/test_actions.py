@@ -41,7 +41,9 @@ def test_every_reason_that_a_subscriber_has_is_asked_for_as_it_is(cast, local, i
     assert (entry["changed"], entry["detail"]) == (["revocation"], {"reason": reason})
 
 
-@pytest.mark.parametrize("reason", ["", "superseeded", "KEYCOMPROMISE", "cACompromise", "privilegeWithdrawn", "removeFromCRL", "1"])
+@pytest.mark.parametrize(
+    "reason", ["", "superseeded", "KEYCOMPROMISE", "cACompromise", "privilegeWithdrawn", "removeFromCRL", "1"]
+)
 def test_another_reason_is_refused_with_those_there_are(cast, local, issued, reason):
     made = issued()
     with refused("reason") as caught:

@@ -9,6 +9,8 @@ ACCESS_KEY = "SANDBOXACCESSKEY0123456789ABCDEF"
 CLIENT_SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105  opens nothing but this stand-in
 NOT_OAUTH = "fedcba9876543210fedcba9876543210"
 """A secret of a credential that was not made in OAuth mode."""
+EAB_KEY_ID = "emsign-eab-dv"
+EAB_KEY = "ZW1zaWduLWVhYi1rZXktMDEyMzQ1Njc4OWFiY2RlZg"
 DEFAULT_GROUP = "8194218742"
 
 GROUPS: list[dict[str, Any]] = [

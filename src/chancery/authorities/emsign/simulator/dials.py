@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chancery.sandbox.dials import Settings
+from chancery.protocols.acme.simulator.dials import AcmeDials
 
 
 @dataclass
-class CertinextDials(Settings):
-    """Beside the common ones.
+class CertinextDials(AcmeDials):
+    """Beside the common ones and those of ACME, where an account is bound and its domains were validated before.
 
     `issue_delay` (seconds) lets an order wait for an approver; `sign_delay` lets it be *issued* before it is signed,
     `download_lag` before its PEM can be fetched, with 422, or 409 where `not_ready` is 409. `dcv` says which domains count as validated
@@ -22,6 +22,8 @@ class CertinextDials(Settings):
     number, as the specification says. `hides_tags` leaves tags out of reports. `refuse_same_csr` answers EMS-1099.
     """
 
+    eab_required: bool = True
+    preauthorized: bool = True
     auto_approve: bool = True
     sign_delay: float = 0.0
     download_lag: float = 1.0
@@ -31,7 +33,6 @@ class CertinextDials(Settings):
     txt_host: str = "_emudhra-challenge"
     tell_host: bool = False
     dcv_example: bool = False
-    caa_fails: bool = False
     organization_pending: bool = False
     needs_documents: bool = False
     ignores_csr: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 from chancery.authorities.emsign.simulator import account
 from chancery.authorities.emsign.simulator.book import Book
@@ -17,6 +17,7 @@ from chancery.authorities.emsign.simulator.v1 import service as v1
 from chancery.authorities.emsign.simulator.v2 import service as v2
 from chancery.authorities.emsign.simulator.validation import Validation
 from chancery.core.clock import SYSTEM_CLOCK, Clock
+from chancery.protocols.acme.simulator import build as build_acme
 from chancery.sandbox.ca import SandboxCa
 from chancery.sandbox.clock import ShiftedClock
 from chancery.sandbox.dials import Dials
@@ -24,6 +25,8 @@ from chancery.sandbox.frame import Asked, Example, Reply, Simulator, json_reply
 from chancery.sandbox.ledger import Ledger
 
 NAME = "emsign"
+DIRECTORY = "/acme/directory"
+_ACME = "/acme/"
 SIGNER_IP = "203.0.114.7"
 """A public address: one that is set aside, as for documentation, is refused (EMS-1091)."""
 
@@ -40,12 +43,21 @@ def build(
     ledger, dials = ledger or Ledger(), (dials or Dials()).widen(CertinextDials)
     shifted = ShiftedClock(clock)
     service = Service(Hierarchy(clock.now(), ca), ledger, dials, shifted, burst)
-    made = Simulator(NAME, service.answer, prefix="", ledger=ledger, dials=dials, clock=shifted)
+    made = Certinext(NAME, service.answer, prefix="", ledger=ledger, dials=dials, clock=shifted)
     made.state, made.tick = service.state, service.tick
     made.doors = {("POST", "/publish"): service.publish, ("POST", "/approve"): service.approve}
     made.credentials = _credentials()
     made.examples = [_example("V2", "v2"), _example("V1", "v1")]
     return made
+
+
+class Certinext(Simulator):
+    """The simulator; where its ACME directory is shows once it is started."""
+
+    def start(self) -> None:
+        """Serve on a free port of the loopback address."""
+        super().start()
+        self.examples = [*(e for e in self.examples if not e.base_url), _acme_example(f"{self.url}{DIRECTORY}")]
 
 
 def _credentials() -> dict[str, Any]:
@@ -54,10 +66,30 @@ def _credentials() -> dict[str, Any]:
         "client_secret": account.CLIENT_SECRET,
         "access_key": account.ACCESS_KEY,
         "not_oauth": account.NOT_OAUTH,
+        "eab_key_id": account.EAB_KEY_ID,
+        "eab_hmac_key": account.EAB_KEY,
+        "directory": DIRECTORY,
         "group_number": account.DEFAULT_GROUP,
         "organization_number": account.ORGANIZATIONS[0]["number"],
         "products": {p.variant: p.code for p in PRODUCTS},
     }
+
+
+def _acme_example(directory: str) -> Example:
+    return Example(
+        connector="emSign over ACME (simulated)",
+        profile="emSign DV over ACME (simulated)",
+        settings={
+            "transport": "acme",
+            "eab_key_id": account.EAB_KEY_ID,
+            "eab_hmac_key": account.EAB_KEY,
+            "requestor_email": "pki@example.com",
+            "accept_agreement": True,
+        },
+        product={"variant": "dv"},
+        base_url=directory,
+        validity_days=199,
+    )
 
 
 def _example(title: str, transport: str) -> Example:
@@ -83,6 +115,16 @@ def _example(title: str, transport: str) -> Example:
     )
 
 
+class _ChosenCa:
+    """The CA that the dial chooses, whenever it is asked for anything."""
+
+    def __init__(self, hierarchy: Hierarchy, dials: Dials) -> None:
+        self._hierarchy, self._dials = hierarchy, dials
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._hierarchy.ca(self._dials.now.issuer), name)
+
+
 class Service:
     """Sends each call to its interface."""
 
@@ -96,10 +138,15 @@ class Service:
         self._tokens = Tokens(dials, clock, account.CLIENT_SECRET)
         self.v2 = v2.V2(self.book, self.lifecycle, validation, self._tokens, dials, clock)
         limiter = Limiter(clock, burst)
+        chosen = cast("SandboxCa", _ChosenCa(hierarchy, dials))
+        bindings = {account.EAB_KEY_ID: account.EAB_KEY}
+        self._acme = build_acme(name=NAME, ca=chosen, ledger=ledger, dials=dials, clock=clock, bindings=bindings)
         self.v1 = v1.V1(self.book, self.lifecycle, validation, self._tokens, limiter, dials, clock, account.ACCESS_KEY)
 
     def answer(self, asked: Asked) -> Reply:
         """Answer one request."""
+        if asked.path.startswith(_ACME):
+            return self._acme._answer(asked)
         with self._lock:
             self.lifecycle.tick()
             if (asked.method, asked.path) == ("POST", "/oauth/token"):
