@@ -19,7 +19,6 @@ from chancery.protocols.acme.settings import AcmeSettings, Eab, OrderSettings
 from chancery.protocols.acme.solving.choose import DnsSettings, solver_for
 from chancery.protocols.acme.steps import AcmeSteps
 from chancery.sdk.authority import Context, Request, Target
-from chancery.sdk.errors import NotFound, ValidationFailed
 from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import (
     Absence,
@@ -61,16 +60,7 @@ class OverAcme:
 
     def poll(self, state: PollState, request: Request) -> Outcome:
         """Look at the order, and take the step that it is ready for."""
-        try:
-            return _warned(self._steps.poll(state, request))
-        except NotFound as error:
-            # To search for it would be no help: what ACME has no address for is not there.
-            raise ValidationFailed(
-                "emSign does not know the order any more: it ended before a certificate was asked for.",
-                code=error.code,
-                text=error.text,
-                remedy="Order again; look first in the portal whether a certificate was issued for it all the same.",
-            ) from None
+        return _warned(self._steps.poll(state, request))
 
     def revoke(self, target: Target, reason: RevocationReason, comment: str) -> Revoked | RevocationPending:
         """Revoke one certificate, for exactly this reason; ACME has no place for a comment."""

@@ -42,8 +42,6 @@ class Ordering:
         if self._dials.now.reject:
             raise Refusal("EMS-917", "The domain may not be ordered by this account.")
         self._lifecycle.place(order)
-        if self._dials.now.ignores_agreement:
-            order.signed_by = ""
         return placed(order)
 
     def _promoted(self, request: str) -> dict[str, Any]:
@@ -73,7 +71,7 @@ class Ordering:
         order.group, order.organization = _group(details), _organization(details, product)
         order.tags = [t for t in more.get("tags") or [] if t]
         order.remarks = str(more["remarks"])
-        order.signed_by = _signer(details, product)
+        order.signed_by = "" if self._dials.now.ignores_agreement else _signer(details, product)
         order.signed_at = now if order.signed_by else None
         return order
 

@@ -44,8 +44,6 @@ class Ordering:
         if self._dials.now.reject:
             raise Refusal(422, "The domain may not be ordered by this account.", "EMS-917")
         self._lifecycle.place(order)
-        if self._dials.now.ignores_agreement:
-            order.signed_by = ""
         return json_reply(placed(order, self._lifecycle.status(order)), 201, acted=True)
 
     def _promoted(self, request: str) -> Reply:
@@ -71,7 +69,7 @@ class Ordering:
         order.auto_renew = subscription.get("autoRenew", True) is not False
         order.group, order.organization = _group(body), _organization(body, product)
         order.tags, order.remarks = texts(body.get("tags")), str(body.get("remarks") or "")
-        order.signed_by = _signer(body, product)
+        order.signed_by = "" if self._dials.now.ignores_agreement else _signer(body, product)
         order.signed_at = now if order.signed_by else None
         return order
 
