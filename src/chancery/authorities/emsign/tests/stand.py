@@ -1,5 +1,6 @@
 """A connector at the simulator, and one at a door that answers as the test wants."""
 
+import functools
 import http.client
 import json
 import logging
@@ -63,6 +64,12 @@ def request(*names, reference="0191-a", days=199, previous="", key=None, at=STAR
         settings=EmSignProfile(**{**product(), **single, **profile}),
         previous=previous,
     )
+
+
+@functools.cache
+def any_request():
+    """A request that is made once."""
+    return request()
 
 
 def connector(sim, clock, transport="v2", **changes):

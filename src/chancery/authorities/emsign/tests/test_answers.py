@@ -159,6 +159,20 @@ def test_lists_of_v2_are_read_in_both_shapes(v2, sim):
     assert v2.choices("nothing") == []
 
 
+def test_a_list_that_is_none_is_an_error():
+    for field in ("group_number", "organization_number", "product_code"):
+        with pytest.raises(ProtocolViolation, match="no list of"):
+            standing({}).choices(field)
+
+
+def test_a_right_that_is_missing_is_named():
+    from chancery.sdk.errors import Forbidden
+
+    with pytest.raises(Forbidden) as refused:
+        standing((403, {"detail": "no"})).choices("group_number")
+    assert "right" in refused.value.remedy
+
+
 # Settings ----------------------------------------------------------------------------------------------
 
 

@@ -117,6 +117,16 @@ def test_a_challenge_that_cannot_be_had_yet_is_asked_for_again(v1, sim, clock):
     assert "Make a TXT record" in v1.poll(pending.state, asked).text
 
 
+def test_v2_gives_a_challenge_later_too():
+    def answer(method, path, body):
+        if path.endswith("/dcv"):
+            return 422, {"detail": "[EMS-1165] too early"}
+        return {"status": "pending-dcv", "domain": "fresh.example.com"}
+
+    ca, _ = scripted(answer)
+    assert "gives its challenge later" in ca.poll({"v": 1, "order": "1"}, request("fresh.example.com")).text
+
+
 def test_a_connector_may_leave_looking_to_others(sim, clock, way, book):
     ca = connector(sim, clock, way, dcv_verify=False)
     sim.dials.set(dcv="none")

@@ -274,6 +274,12 @@ def test_what_a_reissue_would_not_give_becomes_a_new_order(v2, clock, book, name
     assert "R" not in book.orders[1].number
 
 
+def test_a_reissue_is_for_the_same_names_to_the_last_one(v2, clock, book):
+    first = issue(v2, request("a.example.com", "b.example.com"), clock)
+    v2.submit(renewal(first, "a.example.com", "b.example.com", "c.example.com", at=clock.now()))
+    assert "R" not in book.orders[1].number
+
+
 def test_a_renewal_of_what_is_revoked_or_forgotten_is_a_new_order(v2, clock, book):
     first = issue(v2, request(), clock)
     v2.revoke(target(first), RevocationReason.SUPERSEDED, "")

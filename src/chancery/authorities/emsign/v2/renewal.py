@@ -33,8 +33,8 @@ def reissues(session: Session, request: Request, now: datetime) -> str:
         return ""
     names = names_of(request, settings.variant)
     old = {word(detail.get("domain"), 255).lower(), *(t.lower() for t in texts(detail.get("additionalDomains")) or ())}
-    # A reissue with a new key keeps the order's names.
-    if old - {f"www.{names.domain}"} != {names.domain, *names.more} - {f"www.{names.domain}"}:
+    # A reissue with a new key keeps the order's names, so they have to be these, to the last one.
+    if old != {names.domain, *names.more}:
         return ""
     until = moment(table(detail.get("subscription")).get("endDate"))
     return order if until is not None and until >= now + request.validity - _DAY else ""

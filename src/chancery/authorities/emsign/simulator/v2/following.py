@@ -176,7 +176,9 @@ class Following:
         status = self._lifecycle.status(order)
         if not status.startswith("pending"):
             raise wrong_state(f"Order is already {status}.")
-        self._lifecycle.end(order, "cancelled", str((asked.json() or {}).get("reason") or ""))
+        body = asked.json()
+        why = body.get("reason") if isinstance(body, dict) else ""
+        self._lifecycle.end(order, "cancelled", str(why or ""))
         return Reply(204, acted=True)
 
     def _revoke(self, asked: Asked) -> Reply:
