@@ -103,13 +103,13 @@ class Driver:
         return Acme(self.config, Context(self.door, SYSTEM_CLOCK, logging.getLogger("interop")))
 
     def issue(self, request):
-        """Order, and wait for the certificate; the outcomes on the way are kept in `self.seen`."""
-        self.seen = []
+        """Order, and wait for the certificate."""
+        seen = []
         outcome = self.fresh().submit(request)
         end = time.monotonic() + LONG
         while isinstance(outcome, Pending):
-            assert time.monotonic() < end, f"after {LONG} s: {self.seen[-3:]}"
-            self.seen.append(outcome.text)
+            assert time.monotonic() < end, f"after {LONG} s: {seen[-3:]}"
+            seen.append(outcome.text)
             self.answers.by_order[request.reference] = outcome.publish
             time.sleep(min(outcome.next_check.total_seconds(), LONGEST_LOOK))
             outcome = self.fresh().poll(json.loads(json.dumps(outcome.state)), request)

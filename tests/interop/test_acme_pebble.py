@@ -11,6 +11,7 @@ from chancery.protocols.acme.keys import new_account_key
 from chancery.sdk.errors import AlreadyDone, AuthFailed, Forbidden, RejectedByPolicy, ValidationFailed
 from chancery.sdk.finding import Level
 from chancery.sdk.outcome import Revoked
+from chancery.protocols.acme.tests.zone import TOKEN, Zone
 from tests.interop import pki
 from tests.interop.children import child, free_port, needs
 from tests.interop.driving import Answers, Driver, answering, checked, request, target
@@ -21,9 +22,10 @@ MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 @contextmanager
 def pebble(folder, *, http_port, eab=False, nonces=15):
-    """Run Pebble and a DNS server that leads every name here; give (directory, root)."""
-    needs("pebble", "pebble-challtestsrv")
-    files, port, console, dns, manage = pki.write(folder), *(free_port() for _ in range(4))
+    """Run Pebble with a DNS zone in which every name leads here; give (directory, root, zone, its DNS server)."""
+    needs("pebble")
+    files, port, console, zone = pki.write(folder), free_port(), free_port(), Zone("example.test")
+    zone.every_name = "127.0.0.1"
     settings = {
         "listenAddress": f"127.0.0.1:{port}",
         "managementListenAddress": f"127.0.0.1:{console}",
@@ -37,12 +39,11 @@ def pebble(folder, *, http_port, eab=False, nonces=15):
         "domainBlocklist": ["blocked.example.test"],
     }
     (folder / "pebble.json").write_text(json.dumps({"pebble": settings}))
-    names = ["pebble-challtestsrv", "-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""]
-    names += ["-dns01", f"127.0.0.1:{dns}", "-management", f"127.0.0.1:{manage}"]
-    command = ["pebble", "-config", "pebble.json", "-dnsserver", f"127.0.0.1:{dns}"]
     how = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": str(nonces), "PEBBLE_AUTHZREUSE": "0"}
-    with child(names, folder, listens=(manage,)), child(command, folder, listens=(port,), environment=how):
-        yield f"https://localhost:{port}/dir", files.root_pem, manage
+    with zone.served() as dns:
+        command = ["pebble", "-config", "pebble.json", "-dnsserver", dns]
+        with child(command, folder, listens=(port,), environment=how):
+            yield f"https://localhost:{port}/dir", files.root_pem, zone, dns
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def port(answers):
 
 @pytest.fixture
 def driver(tmp_path, answers, port):
-    with pebble(tmp_path, http_port=port) as (directory, root, _):
+    with pebble(tmp_path, http_port=port) as (directory, root, *_):
         made = Driver(directory, root, answers, contact="pki@example.com")
         yield made
         made.close()
@@ -121,7 +122,7 @@ def test_the_diagnosis_sees_the_account_once_it_is_there(driver):
 
 
 def test_terms_that_nobody_agreed_to_are_told_apart(tmp_path, answers, port):
-    with pebble(tmp_path, http_port=port) as (directory, root, _):
+    with pebble(tmp_path, http_port=port) as (directory, root, *_):
         driver = Driver(directory, root, answers, terms_agreed=False)
         with pytest.raises(Forbidden) as refused:
             driver.fresh().submit(request("www.example.test"))
@@ -131,7 +132,7 @@ def test_terms_that_nobody_agreed_to_are_told_apart(tmp_path, answers, port):
 
 
 def test_an_account_is_bound_and_moved_to_a_new_key(tmp_path, answers, port):
-    with pebble(tmp_path, http_port=port, eab=True) as (directory, root, _):
+    with pebble(tmp_path, http_port=port, eab=True) as (directory, root, *_):
         unbound = Driver(directory, root, answers)
         with pytest.raises(AuthFailed) as refused:
             unbound.fresh().submit(request("www.example.test"))
@@ -149,3 +150,34 @@ def test_an_account_is_bound_and_moved_to_a_new_key(tmp_path, answers, port):
         assert isinstance(moved.fresh().revoke(target(issued, asked), RevocationReason.UNSPECIFIED, ""), Revoked)
         for one in (unbound, wrong, bound, moved):
             one.close()
+
+
+def test_a_wildcard_is_validated_by_records_at_the_dns_provider(tmp_path, answers, port):
+    with pebble(tmp_path, http_port=port) as (directory, root, zone, dns), zone.written() as api:
+        driver = Driver(
+            directory,
+            root,
+            answers,
+            challenge="dns-01",
+            dns_provider="powerdns",
+            dns_credentials=Secret(f"auth_token = {TOKEN}\npdns_server = {api}"),
+            dns_zone="example.test",
+            dns_resolver=dns,
+        )
+        asked = request("wild.example.test", "*.wild.example.test")
+        issued = driver.issue(asked)
+        assert checked(issued, asked).names == asked.names
+        assert zone.texts("_acme-challenge.wild.example.test") == []
+        assert not [f for f in driver.fresh().check() if f.level is Level.FAILED]
+        driver.close()
+
+
+def test_several_orders_at_once_are_not_mixed_up(driver):
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = [request(f"n{i}.example.test") for i in range(6)]
+    drivers = [driver] * 6
+    with ThreadPoolExecutor(6) as pool:
+        issued = list(pool.map(lambda pair: pair[0].issue(pair[1]), zip(drivers, asked, strict=True)))
+    for one, own in zip(issued, asked, strict=True):
+        checked(one, own)

@@ -18,6 +18,7 @@ from chancery import catalog
 from chancery.apps.audit.record import Note, write
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
+from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
 from chancery.apps.shared.actor import engine_actor
@@ -51,6 +52,8 @@ _MAX_PAUSE = timedelta(seconds=30)
 """Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
 _LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 _MAX_ATTEMPTS_BLIND = 3
+_SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
+"""Where nothing of an order is answered to a CA any more."""
 _CERTIFICATE_COLUMNS = tuple(f.column for f in Certificate._meta.concrete_fields)
 _BLANK_CERTIFICATE: dict[str, Any] = {f.attname: f.get_default() for f in Certificate._meta.concrete_fields}
 _COMPLETE = """
@@ -108,6 +111,8 @@ class Recorder:
         kept = [(job, result) for job, result in pairs if job.row in alive and isinstance(result, Good)]
         if not kept:
             return
+        if any(job.kind is not Kind.SUBMIT for job, _ in kept):
+            published.remove(job.row for job, _ in kept)
         self._chains({result.chain for _, result in kept})
         insert(Certificate, _CERTIFICATE_COLUMNS, [self._certificate(job, result) for job, result in kept])
         for job, result in kept:
@@ -209,6 +214,7 @@ class Recorder:
             "cancel_requested": order.cancel_requested and job.kind is not Kind.CANCEL,
         }
         self._move(order, State.PENDING, result.evidence or pending.text, silent=not note, **columns)
+        published.keep(order.pk, pending.publish)
         self._healthy({job.connector}, issued=False)
 
     def _missing(self, order: Order, job: Job, result: Missing) -> None:
@@ -273,6 +279,8 @@ class Recorder:
         columns |= {"state": target, "fence": None, "lease_until": None}
         if target in {State.REJECTED, State.FAILED, State.CANCELLED}:
             columns["finished_at"] = self._now
+        if target in _SILENT:
+            published.remove([order.pk])
         Order.objects.filter(pk=order.pk).update(**columns)
         if silent or step is None:
             return

@@ -33,7 +33,7 @@ from chancery.net.redact import scrub
 from chancery.sdk.authority import Request, Target
 from chancery.sdk.errors import AlreadyDone, AuthorityError, Throttled
 from chancery.sdk.finding import Finding, Level
-from chancery.sdk.outcome import Absence, Issued, Outcome, Pending, RevocationPending, Revoked
+from chancery.sdk.outcome import Absence, HttpAnswer, Issued, Outcome, Pending, RevocationPending, Revoked
 
 log = logging.getLogger("chancery.engine")
 _SEARCH_BACK = timedelta(days=1)
@@ -156,6 +156,8 @@ def _judge(outcome: Outcome, asked: Asked, now: datetime, evidence: str = "") ->
 
 def _read(outcome: Outcome, evidence: str = "") -> _Read:
     if isinstance(outcome, Pending):
+        if not all(isinstance(answer, HttpAnswer) for answer in outcome.publish):
+            raise TypeError("publish")
         return Waiting(outcome, evidence)
     if not isinstance(outcome, Issued):
         raise TypeError(type(outcome).__name__)

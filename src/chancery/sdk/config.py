@@ -46,13 +46,15 @@ def setting(
     multiline: bool = False,
     destination: bool = False,
     pins: bool = False,
+    stays: bool = False,
     **constraints: Any,
 ) -> Any:
     """Declare a field.
 
     `choices` maps value to label; `dynamic` fields offer what `Authority.choices(field)` returns;
-    `destination` marks a field that decides where secrets are sent: changing it clears them. `pins` marks a text of
-    SHA-256 of public keys in hex: the door asks the server for one of them, beside the usual verification.
+    `destination` marks a field that decides where secrets are sent: changing it clears them, but for those that a
+    `stays` marks: keys that sign or decrypt here and are never sent to anybody. `pins` marks a text of SHA-256 of
+    public keys in hex: the door asks the server for one of them, beside the usual verification.
     """
     extra: dict[str, Any] = {
         "group": group,
@@ -62,6 +64,7 @@ def setting(
         "multiline": multiline,
         "destination": destination,
         **({"pins": True} if pins else {}),
+        "stays": stays,
     }
     return Field(default, title=title, description=help, json_schema_extra=extra, **constraints)
 
@@ -85,6 +88,11 @@ def pins_of(config: _Model) -> tuple[str, ...]:
     """Return the keys that a connector's settings pin."""
     found = (getattr(config, n) for n, info in type(config).model_fields.items() if extra(info).get("pins"))
     return tuple(pin for text in found for pin in text.replace(",", " ").split())
+
+
+def staying_names(model: type[_Model]) -> frozenset[str]:
+    """Return the names of the secrets that are never sent, and so outlive a change of where the others go."""
+    return frozenset(name for name in secret_names(model) if extra(model.model_fields[name]).get("stays"))
 
 
 def extra(info: FieldInfo) -> dict[str, Any]:

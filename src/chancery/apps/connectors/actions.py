@@ -30,7 +30,7 @@ from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
-from chancery.sdk.config import Config, ProfileSettings, destination_names, extra, secret_names
+from chancery.sdk.config import Config, ProfileSettings, destination_names, extra, secret_names, staying_names
 
 VERSION_TABLE = "connector_version"
 CALL_TABLE = "call"
@@ -74,13 +74,13 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Conn
     configured = configure(catalog.get(connector.authority), values, stored)
     moved = _destination(connector, before) != configured.destination()
     if moved:
-        _demand_secrets(stored, configured)
+        _demand_secrets(connector, stored, configured)
     changed = _changed(connector, before, configured)
     _apply(connector, configured, act)
     act.require(connector)
     with _name_taken(connector):
         _touch(connector)
-    _new_version(act, connector, configured, {} if moved else unsealed_version(before))
+    _new_version(act, connector, configured, _kept(connector, before, moved=moved))
     _note(act, connector, changed=changed)
     _take_profiles_along(act, connector)
     return connector
@@ -216,7 +216,9 @@ def _unsaved(
     connector = _of_type(act, authority, connector_id) if connector_id is not None else None
     stored = frozenset(current(connector).secrets) if connector is not None else frozenset()
     named = {"name": "unsaved", **{k: v for k, v in values.items() if v != "" or k != "name"}}
-    configured = configure(catalog.get(authority), catalog.prepare(authority, named), stored)
+    # What a stored connector lacks here is what it keeps: nothing is made anew for it.
+    named = catalog.prepare(authority, named) if connector is None else named
+    configured = configure(catalog.get(authority), named, stored)
     act.require(Place(configured.team.pk, configured.environment.pk))
     secrets = configured.secrets if connector is None else _carried(connector, configured)
     call = _call(act, kind, authority, field=field)
@@ -245,10 +247,16 @@ def _of_type(act: Act, authority: str, ident: object) -> Connector:
 def _carried(connector: Connector, configured: Configured) -> dict[str, Secret]:
     """Return the stored secrets under those just given; none is sent to an address that it was not given for."""
     before = current(connector)
-    if _destination(connector, before) == configured.destination():
-        return {**unsealed_version(before), **configured.secrets}
-    _demand_secrets(frozenset(before.secrets), configured)
-    return configured.secrets
+    moved = _destination(connector, before) != configured.destination()
+    if moved:
+        _demand_secrets(connector, frozenset(before.secrets), configured)
+    return {**_kept(connector, before, moved=moved), **configured.secrets}
+
+
+def _kept(connector: Connector, version: ConnectorVersion, *, moved: bool) -> dict[str, Secret]:
+    """Return the stored secrets that go on; to another address only those that are never sent."""
+    staying = staying_names(catalog.get(connector.authority).config)
+    return {name: secret for name, secret in unsealed_version(version).items() if not moved or name in staying}
 
 
 def _must_be_dynamic(authority: str, name: str) -> None:
@@ -330,8 +338,9 @@ def _destination(connector: Connector, version: ConnectorVersion) -> dict[str, A
     return {**{name: getattr(version, name) for name in fields.WHERE}, **own}
 
 
-def _demand_secrets(stored: frozenset[str], configured: Configured) -> None:
-    missing = sorted(stored - set(configured.secrets))
+def _demand_secrets(connector: Connector, stored: frozenset[str], configured: Configured) -> None:
+    staying = staying_names(catalog.get(connector.authority).config)
+    missing = sorted(stored - set(configured.secrets) - staying)
     if missing:
         text = "The address or trust that this secret is sent to changed, so the stored one was not carried over."
         raise Invalid([Problem(n, text, "Enter it again.", "secret_needed") for n in missing])

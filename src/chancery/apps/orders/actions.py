@@ -6,7 +6,7 @@ from typing import Any
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.orders import queries
+from chancery.apps.orders import published, queries
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.shared.action import Act, action
@@ -119,6 +119,7 @@ def _move(act: Act, order: Order, target: State, *, text: str = "", **columns: A
         order.reason = text
     if target in {State.DENIED, State.CANCELLED, State.FAILED}:
         order.finished_at = act.at
+        published.remove([order.pk])
     order.save()
     _event(act, order, step.event, text)
     act.note(

@@ -94,3 +94,14 @@ class OrderEvent(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["order", "id"], name="event_of_order")]
+
+
+class PublishedAnswer(models.Model):
+    """What Chancery answers over HTTP for an order that waits for validation; gone with the order's end."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="published", db_index=False)
+    token = models.CharField(max_length=200, db_index=True)
+    text = models.CharField(max_length=400)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "token"], name="published_once")]

@@ -44,6 +44,7 @@ class AcmeConfig(Config):
         help="The secret of the binding, Base64. Many CAs let it be used once.",
         group="Account",
         default=None,
+        stays=True,
     )
     eab_algorithm: str = setting(
         title="EAB algorithm",
@@ -58,6 +59,7 @@ class AcmeConfig(Config):
         help="PEM without password; made at creation when empty. It is the account: whoever has it can order and revoke.",
         group="Account",
         advanced=True,
+        stays=True,
         multiline=True,
     )
     previous_account_key: Secret | None = setting(
@@ -66,6 +68,7 @@ class AcmeConfig(Config):
         group="Account",
         default=None,
         advanced=True,
+        stays=True,
         multiline=True,
     )
     challenge: str = setting(
@@ -122,7 +125,6 @@ class AcmeConfig(Config):
         default="",
         max_length=500,
         advanced=True,
-        destination=True,
     )
 
     def acme(self) -> AcmeSettings:

@@ -66,8 +66,8 @@ class EmSignConfig(Config):
         validate_default=True,
     )  # fmt: skip
     account_key: Secret | None = setting(
-        title="ACME account key", help="PEM (PKCS#8); made by Chancery when empty.", group=_CREDENTIAL, default=None,
-        advanced=True, multiline=True, validate_default=True,
+        title="ACME account key", help="PEM (PKCS#8); made with a new connector when empty.", group=_CREDENTIAL,
+        default=None, advanced=True, multiline=True, stays=True, validate_default=True,
     )  # fmt: skip
     acme_challenge: str = setting(
         title="Challenge (ACME)", group="Domain validation", default="none", pattern=r"^(none|http-01)$",

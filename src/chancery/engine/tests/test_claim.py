@@ -94,6 +94,18 @@ def test_a_lease_that_ran_out_is_sent_again_where_the_ca_gives_the_original_back
     assert order.submitted_at == desk.now
 
 
+def test_a_lease_that_ran_out_is_sent_again_where_nothing_is_issued_before_a_poll(desk, monkeypatch):
+    from dataclasses import replace
+
+    from chancery.authorities.digicert.authority import DigiCert
+    from chancery.sdk.authority import Dedup
+
+    monkeypatch.setattr(DigiCert, "facts", replace(DigiCert.facts, dedup=Dedup.ISSUES_LATER))
+    order = desk.order("submitting")
+    jobs, lost = claimed(desk)
+    assert ([(j.row, j.kind) for j in jobs], lost) == ([(order.pk, Kind.SUBMIT)], [])
+
+
 def test_it_is_not_sent_again_through_an_inactive_connector(desk, local):
     order = local_order(desk, local)
     Connector.objects.filter(pk=local.pk).update(status="inactive")

@@ -29,6 +29,7 @@ from chancery.sdk.errors import (
 )
 
 _NO_ACCOUNT = {"accountDoesNotExist", "externalAccountRequired"}
+_BINDING = "Check key id and HMAC key of the external account binding; many CAs let one be used only once."
 _HASHES = ("HS256", "HS384", "HS512")
 
 
@@ -83,18 +84,20 @@ class Account:
         directory = self._client.directory()
         payload = self._registration(directory)
         try:
-            answer = self._client.post(directory.need("newAccount"), payload, kid=None, effect=True)
+            answer = self._client.post(directory.need("newAccount"), payload, kid=None, effect=True, ends=True)
+            return self._checked(_standing(answer))
         except (OutcomeUnknown, ProtocolViolation) as error:
             # Without an account nothing is ordered, and the next try looks for it by its key first.
             raise harmless(error, "The account may have been made; the next try looks for it.") from None
         except RejectedByPolicy as error:
             raise _refused(error) from None
         except Forbidden as error:
-            # Before there is an account, only its binding or its terms can be what is not authorised.
+            if error.code != "unauthorized":
+                raise
+            # Before there is an account, its binding alone can be what is not authorised.
             raise AuthFailed(
-                error.message, code=error.code, text=error.text, stage=error.stage, remedy=_binding_remedy(error)
+                error.message, code=error.code, text=error.text, stage=error.stage, remedy=_BINDING
             ) from None
-        return self._checked(_standing(answer))
 
     def _registration(self, directory: Directory) -> dict[str, Any]:
         settings, binding = self._settings, None
@@ -198,12 +201,6 @@ def _closed(text: str, code: str) -> AuthFailed:
         stage="response",
         remedy="Have the account opened at the CA, or clear the account key and save, so that a new account is made.",
     )
-
-
-def _binding_remedy(error: Forbidden) -> str:
-    if error.code == "unauthorized":
-        return "Check key id and HMAC key of the external account binding; many CAs let one be used only once."
-    return error.remedy
 
 
 def _refused(error: RejectedByPolicy) -> Forbidden:

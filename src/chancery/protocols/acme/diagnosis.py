@@ -8,7 +8,7 @@ from chancery.protocols.acme.account import Account, Standing, bind
 from chancery.protocols.acme.client import AcmeClient, Directory
 from chancery.protocols.acme.settings import AcmeSettings, OrderSettings
 from chancery.protocols.acme.solving.base import Solver
-from chancery.sdk.errors import AuthFailed
+from chancery.sdk.errors import AuthFailed, AuthorityError
 from chancery.sdk.finding import Finding, Level
 
 _TERMS = "Read the terms, then tick in the connector's settings that you agree to them."
@@ -97,7 +97,10 @@ def _validation(solver: Solver | None) -> Iterator[Finding]:
     if solver is None:
         yield _ok("rights", "no_challenge", "Names count as validated at the CA; no challenge is answered.")
         return
-    trouble = solver.trouble()
+    try:
+        trouble = solver.trouble()
+    except AuthorityError as error:
+        trouble = (f"{error.message} {error.text}".strip()[:500], error.remedy or "Correct the connector's settings.")
     if trouble:
         message, remedy = trouble
         yield Finding("rights", Level.FAILED, "challenge", message, solver.type, remedy)

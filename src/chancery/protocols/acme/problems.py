@@ -75,24 +75,24 @@ class Problem:
             yield from one.types()
 
 
-def problem_in(document: Any, depth: int = 0) -> Problem | None:
-    """Read a problem document out of JSON of any shape; None where it is none."""
+def problem_in(document: Any, secrets: Sequence[Secret] = (), depth: int = 0) -> Problem | None:
+    """Read a problem document out of JSON of any shape, without the secrets that it repeats; None where it is none."""
     if not isinstance(document, dict) or not isinstance(document.get("type"), str):
         return None
     below = document.get("subproblems")
     rows = below[:_MOST_SUBPROBLEMS] if isinstance(below, list) and depth < 2 else []
     about = document.get("identifier")
     return Problem(
-        type=document["type"].removeprefix(PREFIX)[:100],
-        detail=str(document.get("detail") or "")[:_LONGEST],
-        about=str(about.get("value") or "")[:255] if isinstance(about, dict) else "",
-        subproblems=tuple(p for p in (problem_in(row, depth + 1) for row in rows) if p is not None),
+        type=scrub(document["type"].removeprefix(PREFIX), secrets)[:100],
+        detail=scrub(str(document.get("detail") or ""), secrets)[:_LONGEST],
+        about=scrub(str(about.get("value") or ""), secrets)[:255] if isinstance(about, dict) else "",
+        subproblems=tuple(p for p in (problem_in(row, secrets, depth + 1) for row in rows) if p is not None),
     )
 
 
 def refusal(answer: Answer, *, ends: bool) -> AuthorityError:
     """Return what an answer of 400 and above means. `ends` says that a plain no ends the order that it is about."""
-    found = problem_in(_json(answer))
+    found = problem_in(_json(answer), answer.secrets)
     if answer.status == 429 or (found is not None and found.type == "rateLimited"):
         return Throttled(
             "The CA asks for patience.",
@@ -101,7 +101,9 @@ def refusal(answer: Answer, *, ends: bool) -> AuthorityError:
             remedy="Nothing need be done.",
         )
     if found is not None and found.type == "badNonce":
-        return Unreachable("The CA refused every nonce that it had given.", **_said(answer, found), bytes_sent=False)
+        return Unreachable(
+            "The CA refused every nonce that it had given.", **{**_said(answer, found), "bytes_sent": False}
+        )
     if answer.status >= 500:
         return _broken(answer, found)
     if found is None:
@@ -122,11 +124,13 @@ def of_problem(found: Problem, answer: Answer, *, ends: bool) -> AuthorityError:
         return Forbidden(_sentence(found), **said, remedy=_CONTACT)
     if found.type == "alreadyRevoked":
         return AlreadyDone("The certificate is revoked already.", **said)
+    if found.type == "orderNotReady":
+        return ProtocolViolation("The CA says that the order is not ready.", **said)
     if found.type == "unauthorized" or answer.status in {401, 403}:
         remedy = "Look at the account at the CA: is it active, and may it order these names and revoke?"
         closed = AuthFailed if answer.status == 401 else Forbidden
         return closed(_sentence(found), **said, remedy=remedy)
-    if ends and found.type != "orderNotReady":
+    if ends:
         return RejectedByPolicy(_sentence(found), **said)
     return ProtocolViolation(_sentence(found), **said)
 
@@ -159,20 +163,20 @@ def _json(answer: Answer) -> Any:
 
 
 def _said(answer: Answer, found: Problem | None) -> dict[str, Any]:
-    text = scrub(found.text(), answer.secrets) if found is not None else answer.text
+    text = found.text() if found is not None else answer.text
     code = found.type if found is not None else str(answer.status)
-    return {"code": scrub(code, answer.secrets), "text": text, "stage": "response", "bytes_sent": answer.effect}
+    return {"code": code, "text": text, "stage": "response", "bytes_sent": answer.effect}
 
 
-def verdict(found: Problem, secrets: Sequence[Secret], *, of_name: bool = False) -> AuthorityError:
+def verdict(found: Problem, *, of_name: bool = False) -> AuthorityError:
     """Return why an order came to nothing, by the problem that stands in it. It is over: nothing is left to wait for.
 
     `of_name` says that the problem stood in a challenge: there, everything but a matter of policy is a failed
     validation, `unauthorized` as well (RFC 8555 section 8).
     """
     said: dict[str, Any] = {
-        "code": scrub(found.type, secrets),
-        "text": scrub(found.text(), secrets),
+        "code": found.type,
+        "text": found.text(),
         "stage": "response",
     }
     about = f" for {found.about}" if found.about else ""

@@ -42,13 +42,14 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """An open order. `looks` counts those at which nothing had changed."""
+    """An open order. `type` is that of the challenges in `names`; `looks` counts those at which nothing had changed."""
 
     order: str
     account: str
     phase: Phase = Phase.OPENED
     names: tuple[Name, ...] = ()
     looks: int = 0
+    type: str = ""
 
     @classmethod
     def read(cls, state: PollState) -> Progress:
@@ -61,7 +62,7 @@ class Progress:
                 remedy="Let a worker of the version that wrote it finish the order.",
             )
         names = tuple(Name(**{**row, "issuers": tuple(row["issuers"])}) for row in state["names"])
-        return cls(state["order"], state["account"], Phase(state["phase"]), names, state["looks"])
+        return cls(state["order"], state["account"], Phase(state["phase"]), names, state["looks"], state["type"])
 
     def pending(
         self,
@@ -79,9 +80,9 @@ class Progress:
         reference = self.order if len(self.order) <= _LONGEST_REFERENCE else ""
         return Pending(state, kind, wait, text, reference, publish)
 
-    def moved(self, phase: Phase, names: tuple[Name, ...]) -> Progress:
+    def moved(self, phase: Phase, kind: str, names: tuple[Name, ...]) -> Progress:
         """Return it in another phase, looked at for the first time there."""
-        return replace(self, phase=phase, names=names, looks=0)
+        return replace(self, phase=phase, names=names, looks=0, type=kind)
 
 
 def reference_of(order: str, renewal_id: str) -> str:

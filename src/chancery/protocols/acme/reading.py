@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from chancery.core.secret import Secret
 from chancery.protocols.acme.client import table
 from chancery.protocols.acme.problems import Problem, problem_in
 from chancery.sdk.answer import Answer
@@ -68,7 +70,7 @@ def order_in(answer: Answer) -> OrderView:
         authorizations=tuple(_texts(found.get("authorizations"))),
         finalize=_text(found, "finalize"),
         certificate=_text(found, "certificate"),
-        error=problem_in(found.get("error")),
+        error=problem_in(found.get("error"), answer.secrets),
         wait=min(told - answer.now, _LONGEST_WAIT) if told is not None else None,
     )
 
@@ -85,17 +87,17 @@ def authorization_in(answer: Answer) -> AuthorizationView:
         kind=_text(about, "type"),
         wildcard=found.get("wildcard") is True,
         status=found["status"],
-        challenges=tuple(_challenge(row) for row in _rows(found.get("challenges"))),
+        challenges=tuple(_challenge(row, answer.secrets) for row in _rows(found.get("challenges"))),
     )
 
 
-def _challenge(row: dict[str, Any]) -> ChallengeView:
+def _challenge(row: dict[str, Any], secrets: Sequence[Secret]) -> ChallengeView:
     return ChallengeView(
         type=_text(row, "type"),
         url=_text(row, "url"),
         token=_text(row, "token"),
         status=_text(row, "status"),
-        error=problem_in(row.get("error")),
+        error=problem_in(row.get("error"), secrets),
         issuers=tuple(_texts(row.get("issuer-domain-names")))[: _MOST_ISSUERS + 1],
     )
 

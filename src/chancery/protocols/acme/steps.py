@@ -67,7 +67,7 @@ class AcmeSteps:
         self._settings, self._log = settings, context.log
         self._client = AcmeClient(context.http, account_key, context.clock, other_hosts=settings.other_hosts)
         self._account = Account(self._client, settings)
-        self._validation = Validation(self._client, solver)
+        self._validation = Validation(self._client, solver, context.log)
 
     def check(self, wanted: Sequence[OrderSettings] = ()) -> list[Finding]:
         """Diagnose from the stage *login* on; reads only. `wanted` are settings whose profiles must be on offer."""
@@ -106,7 +106,7 @@ class AcmeSteps:
         if order.status == "pending":
             return self._validation.look(progress, order)
         if order.status == "invalid":
-            self._validation.clean(progress, self._log)
+            self._validation.clean(progress)
             raise invalid(self._client, progress, order)
         text = "The CA is making the certificate."
         if order.status not in {"processing", "valid", "ready"}:
@@ -135,7 +135,7 @@ class AcmeSteps:
 
     def _issued(self, progress: Progress, order: OrderView, request: Request) -> Issued:
         bundle = self._download(order.certificate, progress.account, request.spki_sha256)
-        self._validation.clean(progress, self._log)
+        self._validation.clean(progress)
         return Issued(bundle.leaf, bundle.others, reference_of(progress.order, renewal_id(bundle.leaf)))
 
     def _download(self, url: str, account: str, spki: str) -> Bundle:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from chancery.core.secret import Secret
 from chancery.protocols.acme.client import AcmeClient
 from chancery.protocols.acme.problems import Problem, verdict
 from chancery.protocols.acme.progress import SOON, Name, Phase, Progress
 from chancery.protocols.acme.reading import AuthorizationView, OrderView, authorization_in
 from chancery.protocols.acme.solving.base import Solver, Task
 from chancery.sdk.errors import AuthorityError, ProtocolViolation, RejectedByPolicy, ValidationFailed
-from chancery.sdk.outcome import Pending, PendingKind
+from chancery.sdk.outcome import HttpAnswer, Pending, PendingKind
 
 _MOST_NAMES = 1000
 _SHOWN = 5
@@ -25,8 +24,8 @@ _FAILED = {"invalid", "deactivated", "expired", "revoked"}
 class Validation:
     """Takes an order from *pending* to *ready*, by one way of solving challenges."""
 
-    def __init__(self, client: AcmeClient, solver: Solver | None) -> None:
-        self._client, self.solver = client, solver
+    def __init__(self, client: AcmeClient, solver: Solver | None, log: logging.Logger) -> None:
+        self._client, self.solver, self._log = client, solver, log
 
     @property
     def is_local(self) -> bool:
@@ -35,11 +34,12 @@ class Validation:
 
     def look(self, progress: Progress, order: OrderView) -> Pending:
         """Take the next step of an order whose state is *pending*."""
-        if progress.phase is Phase.OPENED:
-            return self._present(progress, order)
-        if progress.phase is Phase.PRESENTED:
-            return self._answer(progress, order)
-        return self._wait(progress, order)
+        if progress.phase is Phase.ANSWERED:
+            return self._wait(progress, order)
+        # The connector may have been given another challenge while the order waited: then it begins anew.
+        if progress.phase is Phase.PRESENTED and self.solver is not None and progress.type == self.solver.type:
+            return self._answer(progress, order, self.solver)
+        return self._present(progress, order)
 
     def _present(self, progress: Progress, order: OrderView) -> Pending:
         names = self._waiting(progress, order)
@@ -56,7 +56,9 @@ class Validation:
         tasks = self._tasks(progress, names)
         publish = self.solver.present(tasks)
         text = f"{_list([n.name for n in names])}: ready to be validated ({self.solver.type})."
-        return progress.moved(Phase.PRESENTED, names).pending(PendingKind.VALIDATION, text, SOON, publish)
+        return progress.moved(Phase.PRESENTED, self.solver.type, names).pending(
+            PendingKind.VALIDATION, text, SOON, publish
+        )
 
     def _waiting(self, progress: Progress, order: OrderView) -> tuple[Name, ...]:
         """Return the names that are not valid yet, each with the challenge that the solver answers."""
@@ -64,7 +66,7 @@ class Validation:
         for url in order.authorizations[:_MOST_NAMES]:
             seen = self._authorization(url, progress.account)
             if seen.status in _FAILED:
-                raise _failed(seen, self._client.door.secrets)
+                raise _failed(seen)
             if seen.status != "valid":
                 found.append(self._name(url, seen))
         return tuple(found)
@@ -101,34 +103,21 @@ class Validation:
             for n in names
         ]
 
-    def _answer(self, progress: Progress, order: OrderView) -> Pending:
+    def _answer(self, progress: Progress, order: OrderView, solver: Solver) -> Pending:
         """Tell the CA to look, once what it looks for can be seen from outside."""
-        solver = self._solver(progress)
         tasks = self._tasks(progress, progress.names)
         publish = solver.present(tasks) if solver.local else ()
         missing = solver.missing(tasks)
         if missing:
             kind = PendingKind.ACTION if solver.waits_for_people else PendingKind.VALIDATION
-            text = " ".join(missing[:_SHOWN]) + (f" And {len(missing) - _SHOWN} more." if missing[_SHOWN:] else "")
             wait = None if progress.looks else _CHECKED
-            return progress.pending(kind, text, wait, publish)
+            return progress.pending(kind, " ".join(missing[:_SHOWN]), wait, publish)
         for name in progress.names:
             self._tell(name, progress.account)
         text = f"The CA looks at {_list([n.name for n in progress.names])} ({solver.type})."
-        return progress.moved(Phase.ANSWERED, progress.names).pending(
+        return progress.moved(Phase.ANSWERED, solver.type, progress.names).pending(
             PendingKind.VALIDATION, text, order.wait or SOON, publish
         )
-
-    def _solver(self, progress: Progress) -> Solver:
-        if self.solver is None:
-            raise ValidationFailed(
-                f"{_list([n.name for n in progress.names])}: the connector's challenge was taken away while the "
-                "order waited for it.",
-                code="no_challenge",
-                bytes_sent=False,
-                remedy="Order again.",
-            )
-        return self.solver
 
     def _tell(self, name: Name, account: str) -> None:
         try:
@@ -145,36 +134,38 @@ class Validation:
             if not name.done:
                 seen = self._authorization(name.authorization, progress.account)
                 if seen.status in _FAILED:
-                    self.clean(progress, logging.getLogger(__name__))
-                    raise _failed(seen, self._client.door.secrets)
+                    self.clean(progress)
+                    raise _failed(seen)
                 name = replace(name, done=seen.status == "valid")  # noqa: PLW2901  the same name, as it now stands
             names.append(name)
-        left = [n.name for n in names if not n.done]
+        waiting = [n for n in names if not n.done]
+        left = [n.name for n in waiting]
         text = f"The CA looks at {_list(left)}." if left else "All names are validated; the CA prepares the order."
-        tasks = self._tasks(progress, [n for n in names if not n.done])
-        publish = self.solver.present(tasks) if self.solver is not None and self.solver.local else ()
+        publish: tuple[HttpAnswer, ...] = ()
+        if self.solver is not None and self.solver.local and progress.type == self.solver.type:
+            publish = self.solver.present(self._tasks(progress, waiting))
         return replace(progress, names=tuple(names)).pending(PendingKind.VALIDATION, text, order.wait, publish)
 
-    def clean(self, progress: Progress, log: logging.Logger) -> None:
+    def clean(self, progress: Progress) -> None:
         """Take away what was presented; that it cannot be must not hold up the order's end."""
-        if self.solver is None or not progress.names:
+        if self.solver is None or progress.type != self.solver.type:
             return
         try:
             self.solver.clean(self._tasks(progress, progress.names))
         except AuthorityError as error:
-            log.warning("records of %s are left over: %s", _list([n.name for n in progress.names]), error.message)
+            self._log.warning("records of %s are left over: %s", _list([n.name for n in progress.names]), error.message)
 
 
 def invalid(client: AcmeClient, progress: Progress, order: OrderView) -> AuthorityError:
     """Return why the CA gave an order up: by the authorization that failed, which names the name, else by the order."""
-    secrets, told = client.door.secrets, order.error
+    told = order.error
     if told is None or not any(p.about for p in (told, *told.subproblems)):
         for url in order.authorizations[:_MOST_NAMES]:
             seen = authorization_in(client.read(url, progress.account))
             if seen.status in _FAILED:
-                return _failed(seen, secrets)
+                return _failed(seen)
     if told is not None:
-        return verdict(told, secrets)
+        return verdict(told)
     return RejectedByPolicy(
         "The CA gave the order up and does not say why.",
         code="invalid",
@@ -183,9 +174,9 @@ def invalid(client: AcmeClient, progress: Progress, order: OrderView) -> Authori
     )
 
 
-def _failed(seen: AuthorizationView, secrets: Sequence[Secret]) -> AuthorityError:
+def _failed(seen: AuthorizationView) -> AuthorityError:
     found = seen.problem or Problem(seen.status, f"The authorization is {seen.status}.")
-    return verdict(replace(found, about=found.about or seen.name), secrets, of_name=True)
+    return verdict(replace(found, about=found.about or seen.name), of_name=True)
 
 
 def _list(names: Sequence[str]) -> str:

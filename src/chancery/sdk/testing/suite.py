@@ -162,8 +162,11 @@ class Conformance(Declaring, Ordering, Disturbed, Reaching, Base):
 
     @pytest.mark.parametrize("fault", [Fault.LOSES_ANSWER, Fault.GARBLES, Fault.HUGE])
     def test_an_answer_lost_after_the_ca_acted_is_settled_and_never_doubled(self, bench: Bench, fault: Fault) -> None:
-        """The outcome is unknown; it is found by search, by sending again where the CA gives the original back, or by
-        the state from before, where a poll had asked for it."""
+        """The outcome is unknown, and it is found.
+
+        By search; by sending again, where the CA gives the original back; or by the state from before, where a poll
+        had asked for it.
+        """
         self._needs(bench, fault)
         request = bench.request()
         with bench.play(fault):

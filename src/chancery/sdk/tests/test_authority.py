@@ -101,3 +101,9 @@ def test_authors_find_everything_in_one_place():
 @pytest.mark.parametrize("name", [kind.__name__ for kind in sdk.AuthorityError.__subclasses__()])
 def test_every_error_is_exported(name):
     assert name in sdk.__all__
+
+
+def test_only_what_makes_no_second_certificate_may_be_sent_again():
+    from chancery.sdk.authority import Dedup
+
+    assert {d for d in Dedup if d.harmless} == {Dedup.RETURN_ORIGINAL, Dedup.ISSUES_LATER}

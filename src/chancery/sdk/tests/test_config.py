@@ -13,13 +13,14 @@ from chancery.sdk.config import (
     is_secret,
     secret_names,
     setting,
+    staying_names,
 )
 
 
 class Sample(Config):
     account: NonEmpty = setting(title="Account", help="As on the invoice", group="Login")
     key: Secret = setting(title="API key")
-    spare: Secret | None = setting(title="Spare key", default=None, advanced=True)
+    spare: Secret | None = setting(title="Spare key", default=None, advanced=True, stays=True)
     host: str = setting(title="Login host", destination=True, default="login.example")
     kind: str = setting(title="Kind", choices={"a": "First"}, dynamic=True, multiline=True, default="a", max_length=3)
     plain: int = 0
@@ -29,6 +30,7 @@ class Sample(Config):
 def test_secrets_and_destinations_are_found():
     assert secret_names(Sample) == {"key", "spare"}
     assert destination_names(Sample) == {"host"}
+    assert staying_names(Sample) == {"spare"}
     assert [is_secret(Sample.model_fields[n]) for n in ("key", "spare", "host")] == [True, True, False]
 
 
@@ -43,6 +45,7 @@ def test_a_setting_keeps_what_the_form_needs():
         "advanced": False,
         "multiline": False,
         "destination": False,
+        "stays": False,
     }
     assert (extra(kind)["choices"], extra(kind)["dynamic"], extra(kind)["multiline"]) == ({"a": "First"}, True, True)
     assert extra(kind)["group"] == "Connection"

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from chancery.core.secret import Secret
 from chancery.protocols.acme.settings import ChallengeType
 from chancery.protocols.acme.solving.base import Solver
+from chancery.protocols.acme.solving.dns01 import DnsSolver
 from chancery.protocols.acme.solving.http01 import HttpSolver
+from chancery.protocols.acme.solving.lookup import Lookup
+from chancery.protocols.acme.solving.persist import PersistSolver
+from chancery.protocols.acme.solving.provider import Provider
 from chancery.sdk.authority import Context
 
 
@@ -29,4 +33,10 @@ def solver_for(challenge: str, dns: DnsSettings, context: Context) -> Solver | N
     """Return what solves a type of challenge; None where names count as validated at the CA."""
     if challenge == ChallengeType.HTTP:
         return HttpSolver()
-    return None
+    if challenge == ChallengeType.NONE:
+        return None
+    policy = context.http.policy
+    lookup = Lookup(dns.resolver, policy)
+    if challenge == ChallengeType.PERSIST:
+        return PersistSolver(lookup, context.clock)
+    return DnsSolver(Provider(dns.provider, dns.credentials, policy), lookup, dns.zone)
