@@ -63,7 +63,7 @@ def setting(
         "advanced": advanced,
         "multiline": multiline,
         "destination": destination,
-        **({"pins": True} if pins else {}),
+        "pins": pins,
         "stays": stays,
     }
     return Field(default, title=title, description=help, json_schema_extra=extra, **constraints)
