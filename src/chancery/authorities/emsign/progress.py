@@ -59,6 +59,11 @@ class Progress:
         looks = self.looks + 1 if status == self.status else 0
         return replace(self, status=status, looks=looks, kind=kind, text=text[:TEXT])
 
+    def found(self, status: str) -> Pending:
+        """Return the outcome of a search: it is there, and looked at soon."""
+        text = "Found at emSign; it is looked at next."
+        return replace(self.looked_at(status, PendingKind.PROCESSING, text).pending(), next_check=SOON)
+
     def did(self, what: str) -> Progress:
         """Return the progress after something was sent for it."""
         return self if what in self.done else replace(self, done=(*self.done, what))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chancery.sdk.errors import ProtocolViolation
 
 _IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+_CLOCKS, _ZONES, _DASHES = timedelta(minutes=10), timedelta(days=1), 2
 _NUMBER = re.compile(r"[0-9]{1,12}\Z")
 
 
@@ -53,6 +54,15 @@ def moment(value: Any) -> datetime | None:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def was_before(value: Any, when: datetime) -> bool:
+    """Say whether something was certainly placed before a moment: clocks differ by minutes, zones that are not told by a day."""
+    found, text = moment(value), word(value)
+    if found is None:
+        return False
+    zoned = text.endswith("Z") or "+" in text or text.count("-") > _DASHES
+    return found < when - (_CLOCKS if zoned else _ZONES)
 
 
 def ident(value: Any) -> str:

@@ -90,7 +90,7 @@ def test_v1_hands_in_and_signs_once_and_tells_what_was_refused():
     setup = {"orderStatusId": "2", "certificateStatusId": "1"}
     assert of_v1(setup, SubmitCSR=v1_no("EMS-956")).poll(STATE, request()).state.get("done") is None
     assert of_v1(setup).poll({**STATE, "done": ["csr"]}, request()).state["done"] == ["csr"]
-    unsigned = {"orderStatusId": "2", "certificateStatusId": "24", "subscriberAgreement": {"status": "0"}}
+    unsigned = {"orderStatusId": "2", "certificateStatusId": "24"}
     assert "was signed" in of_v1(unsigned, AgreementAcceptance=v1_no("EMS-1082")).poll(STATE, request()).text
     refused = of_v1(unsigned, AgreementAcceptance=v1_no("EMS-1091")).poll(STATE, request())
     assert (refused.kind, "public IP" in refused.text) == (PendingKind.ACTION, True)

@@ -274,6 +274,21 @@ def test_what_a_reissue_would_not_give_becomes_a_new_order(v2, clock, book, name
     assert "R" not in book.orders[1].number
 
 
+def test_a_reissue_that_the_ca_refuses_becomes_a_new_order(v2, sim, clock, book):
+    first = issue(v2, request(), clock)
+    answer = sim.tick.__self__.answer
+
+    def answering(call):
+        if call.path.endswith("/reissue"):
+            call.body = b'{"mode": "rekey", "reason": "x", "csr": "spoiled"}'
+        return answer(call)
+
+    sim._server.answer = answering
+    asked = renewal(first, at=clock.now())
+    assert spki_of(issue(v2, asked, clock).leaf) == asked.spki_sha256
+    assert [o.number.count("R") for o in book.orders] == [0, 0]
+
+
 def test_a_reissue_is_for_the_same_names_to_the_last_one(v2, clock, book):
     first = issue(v2, request("a.example.com", "b.example.com"), clock)
     v2.submit(renewal(first, "a.example.com", "b.example.com", "c.example.com", at=clock.now()))

@@ -89,6 +89,35 @@ def test_untagged_orders_that_ended_or_are_older_or_for_others_are_none_of_ours(
     assert isinstance(v2.find(later, START - DAY), Absence)
 
 
+def test_a_tag_that_the_ca_did_not_keep_is_no_proof_of_absence(ca, sim, clock, book):
+    asked = request()
+    issue(ca, asked, clock)
+    book.orders[0].tags.clear()
+    assert isinstance(ca.find(asked, START - DAY), Found)
+    assert isinstance(ca.find(request(reference="b"), START - DAY), Absence)
+
+
+def test_a_search_hands_nothing_in_and_signs_nothing(ca, sim, clock, way):
+    sim.dials.set(ignores_csr=True, ignores_agreement=True)
+    asked = request()
+    lose(ca, sim, asked, way)
+    found = ca.find(asked, START - DAY)
+    assert found.outcome.next_check == timedelta(seconds=2)
+    assert [line.kind for line in sim.ledger.lines()] == ["order"]
+    assert isinstance(finish(ca, found.outcome, asked, clock), Issued)
+
+
+def test_an_order_without_its_zone_may_be_a_day_off():
+    from chancery.authorities.emsign.read import was_before
+
+    assert was_before("2026-11-23T11:00:00Z", START)
+    assert was_before("2026-11-23T11:00:00-00:30", START)
+    assert not was_before("2026-11-23T11:55:00+00:00", START)
+    assert not was_before("2026-11-23T03:00:00", START)
+    assert was_before("2026-11-21T03:00:00", START)
+    assert not was_before("soon", START)
+
+
 def test_untagged_drafts_of_v1_may_be_ours(v1, sim):
     v1.submit(request(draft=True))
     sim.dials.set(hides_tags=True)

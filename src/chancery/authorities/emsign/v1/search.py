@@ -11,18 +11,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from chancery.authorities.emsign.names import names_of
-from chancery.authorities.emsign.read import count, ident, moment, rows, table, texts, word
+from chancery.authorities.emsign.read import count, ident, rows, table, texts, was_before, word
 from chancery.authorities.emsign.v1.session import Session
 from chancery.authorities.emsign.v1.standing import Standing
-from chancery.authorities.emsign.wire import tag_of
+from chancery.authorities.emsign.wire import TAG, tag_of
 from chancery.core.csr import parse
 from chancery.core.errors import Invalid
 from chancery.sdk.authority import Request
 from chancery.sdk.errors import OutcomeUnknown
 
 SIZE, MOST_PAGES, MOST_LOOKS = 500, 20, 40
-_ZONES, _SLACK = timedelta(days=1), timedelta(minutes=10)
+_ZONES = timedelta(days=1)
 
 
 class Search:
@@ -31,8 +30,7 @@ class Search:
     def __init__(self, session: Session, standing: Standing, request: Request, since: datetime, now: datetime) -> None:
         self._session, self._standing, self._request = session, standing, request
         self._since, self._now = since, now
-        settings: Any = request.settings
-        self._domain = names_of(request, settings.variant).domain
+        self._names = {"", *(n.value.lower() for n in request.names)}
         self.seen = 0
 
     def order(self) -> dict[str, Any] | None:
@@ -80,20 +78,22 @@ class Search:
             "searchCriteria": {
                 "orderDateFrom": f"{first:%Y-%m-%d}",
                 "orderDateTill": f"{last:%Y-%m-%d}",
-                "domainName": self._domain,
                 "pageNumber": str(page),
                 "pageSize": str(SIZE),
             }
         }
 
     def _judge(self, row: dict[str, Any]) -> bool | None:
-        """Return whether a row is ours by its tags; None where they do not say."""
-        placed, tags = moment(row.get("orderDate")), texts(row.get("tags"))
-        if tags is not None:
-            return tag_of(self._request) in tags
-        if placed is not None and placed < self._request.intended_at - _SLACK:
+        """Return whether a row is ours by its tags; None where they do not say and only its request can.
+
+        A tag of ours for another order says no. None at all says nothing: the CA may not have kept it.
+        """
+        tags = texts(row.get("tags")) or []
+        if tag_of(self._request) in tags:
+            return True
+        if any(t.startswith(TAG) for t in tags) or was_before(row.get("orderDate"), self._request.intended_at):
             return False
-        return None if word(row.get("domainName"), 255).lower() in {self._domain, ""} else False
+        return None if word(row.get("domainName"), 255).lower() in self._names else False
 
     def _is_ours(self, row: dict[str, Any]) -> bool:
         number = ident(row.get("orderNumber"))

@@ -25,6 +25,8 @@ FAILED = {"3", "5", "8", "13", "14", "18", "19", "21"}
 REVOKED, EXPIRED, SETUP = "22", "12", "1"
 ORDER_ENDED = {"4", "5"}
 _PEOPLE = {"2", "6", "16"}
+_UNSIGNED = {"1", "24"}
+"""States in which an order may wait for its agreement: set-up, and the approver that is a machine."""
 _RESERVED = "status"
 """The one key of `domainVerification` that is no domain."""
 WRONG_DOWNLOADS, _MOST = 5, 5
@@ -46,8 +48,11 @@ class Standing:
                 error.message, code=error.code, text=error.text, stage="response", bytes_sent=False
             ) from None
 
-    def outcome(self, progress: Progress, detail: dict[str, Any], request: Request) -> Outcome:
-        """Return how an order stands, after doing what it waits for from us; unknown numbers wait with a note."""
+    def outcome(self, progress: Progress, detail: dict[str, Any], request: Request, *, acts: bool = True) -> Outcome:
+        """Return how an order stands, after doing what it waits for from us; unknown numbers wait with a note.
+
+        Without `acts`, as for a search, nothing is done, and the next look follows soon.
+        """
         of_order, of_certificate = word(detail.get("orderStatusId")), word(detail.get("certificateStatusId"))
         told = " / ".join(t for t in (word(detail.get("orderStatus")), word(detail.get("certificateStatus"))) if t)
         if of_certificate in FAILED | {REVOKED, EXPIRED} or of_order in ORDER_ENDED:
@@ -59,6 +64,8 @@ class Standing:
             )
         if of_certificate in ISSUED | APPROVED:
             return self._issued(progress, f"{of_order}/{of_certificate}", told, request)
+        if not acts:
+            return progress.found(f"{of_order}/{of_certificate}")
         return self._waiting(progress, detail, told, request).pending()
 
     def _waiting(self, progress: Progress, detail: dict[str, Any], told: str, request: Request) -> Progress:
@@ -72,7 +79,7 @@ class Standing:
             return self._hand_in_csr(
                 progress.looked_at(status, PendingKind.PROCESSING, "emSign waits for the request."), request
             )
-        if self._must_sign(progress, detail, request):
+        if not said and of_certificate in _UNSIGNED and self._must_sign(progress):
             return self._sign(progress.looked_at(status, PendingKind.PROCESSING, "The agreement is signed."))
         kind = PendingKind.APPROVAL if of_certificate in _PEOPLE else PendingKind.PROCESSING
         whom = "an approver at emSign or in your account" if kind is PendingKind.APPROVAL else "emSign"
@@ -101,9 +108,9 @@ class Standing:
         except AuthorityError:
             error.remedy = f"{error.remedy} The order is still open at emSign: cancel it in the portal."
 
-    def _must_sign(self, progress: Progress, detail: dict[str, Any], request: Request) -> bool:
-        signed = word(table(detail.get("subscriberAgreement")).get("status"))
-        return self._config.accept_agreement and signed == "0" and "agreement" not in progress.done
+    def _must_sign(self, progress: Progress) -> bool:
+        """Say whether to sign: how V1 shows an agreement is not documented, and that it is signed already is harmless."""
+        return self._config.accept_agreement and "agreement" not in progress.done
 
     def _sign(self, progress: Progress) -> Progress:
         who = {"requestorEmail": self._config.requestor_email, "orderNumber": progress.order}

@@ -115,7 +115,8 @@ class OverV1:
         told = f"emSign's report has order {progress.order or progress.request}."
         if not progress.order:
             return Found(self._draft(progress), told)
-        return Found(self._standing.outcome(progress, self._standing.detail(progress.order), request), told)
+        detail = self._standing.detail(progress.order)
+        return Found(self._standing.outcome(progress, detail, request, acts=False), told)
 
     def adopt(self, reference: str, request: Request) -> Found:
         """Take over an order that a person names, if its request is for the same key."""
@@ -126,7 +127,8 @@ class OverV1:
         if word(detail.get("csr")) and not same_key(detail.get("csr"), request):
             raise RejectedByPolicy("That order is for another key.", code="wrong_key", remedy="Check the order number.")
         return Found(
-            self._standing.outcome(Progress(order), detail, request), f"A person named emSign's order {order}."
+            self._standing.outcome(Progress(order), detail, request, acts=False),
+            f"A person named emSign's order {order}.",
         )
 
     def revoke(self, target: Target, reason: RevocationReason, comment: str) -> Revoked | RevocationPending:

@@ -11,19 +11,18 @@ from typing import Any
 
 from chancery.authorities.emsign.attempt import attempt
 from chancery.authorities.emsign.bundle import leaf_of
-from chancery.authorities.emsign.names import is_private, names_of
 from chancery.authorities.emsign.progress import split_reference
-from chancery.authorities.emsign.read import count, ident, moment, rows, texts, word
+from chancery.authorities.emsign.read import count, ident, rows, texts, was_before, word
 from chancery.authorities.emsign.v2.session import Session
 from chancery.authorities.emsign.v2.standing import Standing
-from chancery.authorities.emsign.wire import tag_of
+from chancery.authorities.emsign.wire import TAG, tag_of
 from chancery.core.certificate import facts, spki_of
 from chancery.sdk.authority import Request
 from chancery.sdk.errors import OutcomeUnknown
 
 SIZE, MOST_PAGES, MOST_LOOKS = 100, 50, 40
-_ZONES, _SLACK = timedelta(days=1), timedelta(minutes=10)
-"""Days of filters may be of another zone; clocks may differ by some minutes."""
+_ZONES = timedelta(days=1)
+"""Days of filters may be of another zone, and certificates begin some hours before they are made."""
 
 
 class Search:
@@ -34,7 +33,7 @@ class Search:
         self._since, self._now = since, now
         settings: Any = request.settings
         self._variant = settings.variant
-        self._domain = "" if is_private(self._variant) else names_of(request, self._variant).domain
+        self._names = {"", *(n.value.lower() for n in request.names)}
         self._base = split_reference(request.previous)[0].partition("R")[0]
         self.seen = 0
 
@@ -83,21 +82,18 @@ class Search:
         return {"page": str(page), "size": str(SIZE), "from": f"{first:%Y-%m-%d}", "to": f"{last:%Y-%m-%d}"}
 
     def _judge(self, row: dict[str, Any]) -> bool | None:
-        """Return whether a row is ours by its tags; None where they do not say and only its key can."""
-        if self._is_older(row):
-            return False
-        tags = texts(row.get("tags"))
-        if tags is not None and tag_of(self._request) in tags:
-            return True
-        if self._base and self._is_reissue(row):
-            return None
-        if tags is not None:
-            return False
-        return None if word(row.get("domainName"), 255).lower() in {self._domain, ""} else False
+        """Return whether a row is ours by its tags; None where they do not say and only its key can.
 
-    def _is_older(self, row: dict[str, Any]) -> bool:
-        placed = moment(row.get("orderDate"))
-        return placed is not None and placed < self._request.intended_at - _SLACK and not self._is_reissue(row)
+        A tag of ours for another order says no. None at all says nothing: the CA may not have kept it.
+        """
+        tags = texts(row.get("tags")) or []
+        if tag_of(self._request) in tags:
+            return True
+        if self._is_reissue(row):
+            return None
+        if any(t.startswith(TAG) for t in tags) or was_before(row.get("orderDate"), self._request.intended_at):
+            return False
+        return None if word(row.get("domainName"), 255).lower() in self._names else False
 
     def _is_reissue(self, row: dict[str, Any]) -> bool:
         """Say whether a row may be a reissue of the order that is renewed: it has that number, with or without an end."""

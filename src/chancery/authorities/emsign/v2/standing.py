@@ -47,8 +47,11 @@ class Standing:
                 error.message, code=error.code, text=error.text, stage="response", bytes_sent=False
             ) from None
 
-    def outcome(self, progress: Progress, detail: dict[str, Any], request: Request) -> Outcome:
-        """Return how an order stands, after doing what it waits for from us; an unknown status waits with a note."""
+    def outcome(self, progress: Progress, detail: dict[str, Any], request: Request, *, acts: bool = True) -> Outcome:
+        """Return how an order stands, after doing what it waits for from us; an unknown status waits with a note.
+
+        Without `acts`, as for a search, nothing is done, and the next look follows soon.
+        """
         status = word(detail.get("status")).lower()
         progress = replace(progress, request=progress.request or ident(detail.get("requestId")))
         if status in ENDED:
@@ -60,6 +63,8 @@ class Standing:
             )
         if status == "issued":
             return self._issued(progress, detail, request)
+        if not acts:
+            return progress.found(status)
         return self._waiting(progress, status, detail, request).pending()
 
     def _waiting(self, progress: Progress, status: str, detail: dict[str, Any], request: Request) -> Progress:

@@ -57,14 +57,21 @@ class OverV2:
         """Place an order, or reissue one inside its subscription. Either is sent once."""
         check_term(request)
         old = reissues(self._session, request, self._context.clock.now())
-        if old:
-            path = f"ssl-certificates/{old}/reissue"
-            _, answer = self._session.act("POST", path, reissue_body(request))
-            return self._placed(answer, f"Reissued inside the subscription of order {old}.")
+        if old and (again := self._reissued(old, request)) is not None:
+            return again
         settings: Any = request.settings
         body = order_body(self._config, request)
         _, answer = self._session.act("POST", family_of(settings.variant), body, order_headers(request))
         return self._placed(answer, "Accepted by emSign.")
+
+    def _reissued(self, old: str, request: Request) -> Outcome | None:
+        """Return the reissue of an order; None where the CA refuses it, for then nothing was ordered."""
+        try:
+            _, answer = self._session.act("POST", f"ssl-certificates/{old}/reissue", reissue_body(request))
+        except (RejectedByPolicy, NotFound) as error:
+            self._context.log.info("order %s cannot be reissued (%s); a new one is placed", old, error.code)
+            return None
+        return self._placed(answer, f"Reissued inside the subscription of order {old}.")
 
     def _placed(self, answer: Any, text: str) -> Outcome:
         found = table(answer)
@@ -108,7 +115,7 @@ class OverV2:
         if not progress.order:
             return Found(self._draft(progress), told)
         detail = self._standing.detail(progress.order, request)
-        return Found(self._standing.outcome(progress, detail, request), told)
+        return Found(self._standing.outcome(progress, detail, request, acts=False), told)
 
     def adopt(self, reference: str, request: Request) -> Found:
         """Take over an order that a person names: for the same names and, once it is issued, for the same key."""
@@ -117,7 +124,7 @@ class OverV2:
             raise NotFound("That is no order number.", code="reference", bytes_sent=False, remedy="Look in the portal.")
         detail = self._standing.detail(order, request)
         self._check_adopted(order, detail, request)
-        outcome = self._standing.outcome(Progress(order), detail, request)
+        outcome = self._standing.outcome(Progress(order), detail, request, acts=False)
         return Found(outcome, f"A person named emSign's order {order}.")
 
     def _check_adopted(self, order: str, detail: dict[str, Any], request: Request) -> None:
