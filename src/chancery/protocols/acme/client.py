@@ -31,6 +31,8 @@ from chancery.sdk.answer import Answer
 from chancery.sdk.errors import ProtocolViolation, Unreachable
 from chancery.sdk.http import HttpDoor
 
+OTHER_HOST = "other_host"
+"""Code of the refusal to speak to a host that nobody named."""
 _TRIES = 5
 """Nonces offered for one request."""
 _KEPT = 32
@@ -172,7 +174,7 @@ class AcmeClient:
             return True
         raise Unreachable(
             f"The CA's directory leads to another host, {theirs.scheme}://{theirs.authority}."[:300],
-            code="other_host",
+            code=OTHER_HOST,
             stage="name",
             bytes_sent=False,
             remedy="If it is the CA's, enter it in the connector's field 'Other hosts of the CA'.",

@@ -55,11 +55,15 @@ _BASE = "Check that the base URL is the CA's ACME directory, and not a web page 
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem document. `type` has lost ACME's prefix; `about` is the identifier that it concerns."""
+    """A problem document. `type` has lost ACME's prefix; `about` is the identifier that it concerns.
+
+    `instance` is an address where a person can do something about it (RFC 8555 section 7.3.3).
+    """
 
     type: str
     detail: str
     about: str = ""
+    instance: str = ""
     subproblems: tuple[Problem, ...] = ()
 
     def text(self) -> str:
@@ -86,6 +90,7 @@ def problem_in(document: Any, secrets: Sequence[Secret] = (), depth: int = 0) ->
         type=scrub(document["type"].removeprefix(PREFIX), secrets)[:100],
         detail=scrub(str(document.get("detail") or ""), secrets)[:_LONGEST],
         about=scrub(str(about.get("value") or ""), secrets)[:255] if isinstance(about, dict) else "",
+        instance=scrub(str(document.get("instance") or ""), secrets)[:300],
         subproblems=tuple(p for p in (problem_in(row, secrets, depth + 1) for row in rows) if p is not None),
     )
 
@@ -119,7 +124,8 @@ def of_problem(found: Problem, answer: Answer, *, ends: bool) -> AuthorityError:
         if hit is not None:
             return kind(_sentence(found), **{**said, "code": hit}, remedy=table[hit])
     if found.type == "userActionRequired":
-        return Forbidden(_sentence(found), **said, remedy=_TERMS)
+        remedy = f"Open {found.instance} and do what the CA asks for there." if found.instance else _TERMS
+        return Forbidden(_sentence(found), **said, remedy=remedy)
     if found.type in {"invalidContact", "unsupportedContact"}:
         return Forbidden(_sentence(found), **said, remedy=_CONTACT)
     if found.type == "alreadyRevoked":

@@ -19,7 +19,7 @@ from chancery.core.secret import Secret
 from chancery.protocols.acme import opening
 from chancery.protocols.acme.account import Account
 from chancery.protocols.acme.chains import Bundle, bundle_in
-from chancery.protocols.acme.client import AcmeClient, link
+from chancery.protocols.acme.client import OTHER_HOST, AcmeClient, link
 from chancery.protocols.acme.diagnosis import findings
 from chancery.protocols.acme.progress import SOON, Progress, reference_of, split_reference
 from chancery.protocols.acme.reading import OrderView, order_in
@@ -36,6 +36,7 @@ from chancery.sdk.errors import (
     OutcomeUnknown,
     ProtocolViolation,
     RejectedByPolicy,
+    Unreachable,
     ValidationFailed,
 )
 from chancery.sdk.finding import Finding
@@ -169,7 +170,9 @@ class AcmeSteps:
         progress = Progress(url, self._account.url())
         try:
             order = self._read(progress)
-        except (ProtocolViolation, Forbidden) as error:
+        except (ProtocolViolation, Forbidden, Unreachable) as error:
+            if isinstance(error, Unreachable) and error.code != OTHER_HOST:
+                raise
             raise NotFound(
                 "The CA shows no order of this account there.", code=error.code, text=error.text, stage=error.stage
             ) from None

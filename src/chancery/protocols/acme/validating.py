@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from chancery.protocols.acme.client import AcmeClient
 from chancery.protocols.acme.problems import Problem, verdict
@@ -17,7 +16,8 @@ from chancery.sdk.outcome import HttpAnswer, Pending, PendingKind
 
 _MOST_NAMES = 1000
 _SHOWN = 5
-_CHECKED = timedelta(seconds=10)
+_TELL_AGAIN = 6
+"""Looks, about two minutes at first, after which the CA is told once more."""
 _FAILED = {"invalid", "deactivated", "expired", "revoked"}
 
 
@@ -110,8 +110,7 @@ class Validation:
         missing = solver.missing(tasks)
         if missing:
             kind = PendingKind.ACTION if solver.waits_for_people else PendingKind.VALIDATION
-            wait = None if progress.looks else _CHECKED
-            return progress.pending(kind, " ".join(missing[:_SHOWN]), wait, publish)
+            return progress.pending(kind, " ".join(missing[:_SHOWN]), None, publish)
         for name in progress.names:
             self._tell(name, progress.account)
         text = f"The CA looks at {_list([n.name for n in progress.names])} ({solver.type})."
@@ -136,6 +135,8 @@ class Validation:
                 if seen.status in _FAILED:
                     self.clean(progress)
                     raise _failed(seen)
+                if progress.looks % _TELL_AGAIN == 0 and _untouched(seen, name):
+                    self._tell(name, progress.account)
                 name = replace(name, done=seen.status == "valid")  # noqa: PLW2901  the same name, as it now stands
             names.append(name)
         waiting = [n for n in names if not n.done]
@@ -177,6 +178,11 @@ def invalid(client: AcmeClient, progress: Progress, order: OrderView) -> Authori
 def _failed(seen: AuthorizationView) -> AuthorityError:
     found = seen.problem or Problem(seen.status, f"The authorization is {seen.status}.")
     return verdict(replace(found, about=found.about or seen.name), of_name=True)
+
+
+def _untouched(seen: AuthorizationView, name: Name) -> bool:
+    """Say whether the CA does not seem to have been told: one that was started anew may have forgotten."""
+    return any(c.url == name.challenge and c.status == "pending" for c in seen.challenges)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -204,17 +205,19 @@ class Bench:
         Returns the answer (or the error) of the call that placed it, and the outcome from before that call: None where
         it was placed by `submit`.
         """
-        before: Pending | None = None
+        before, looks = None, count()
         answer = self.tried("submit", request)
-        for _ in range(_STEPS):
-            if not isinstance(answer, Pending) or self._line is None or any(c.acted for c in self._line.passed):
-                break
+        while isinstance(answer, Pending) and not self._placed():
+            assert next(looks) < _STEPS, f"after {_STEPS} looks nothing has been placed at the CA"
             before = answer
             self.case.clock.advance(max(before.next_check, _LEAST))
             state = json.loads(json.dumps(before.state))
             self.live = self.fresh()
             answer = self.tried("poll", state, request)
         return answer, before
+
+    def _placed(self) -> bool:
+        return self._line is None or any(call.acted for call in self._line.passed)
 
     def issue(self, request: Request) -> Issued:
         """Order, and wait for the certificate."""

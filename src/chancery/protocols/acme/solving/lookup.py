@@ -15,6 +15,7 @@ import dns.message
 import dns.name
 import dns.nameserver
 import dns.query
+import dns.rcode
 import dns.rdatatype
 import dns.resolver
 
@@ -26,6 +27,7 @@ _WAIT = 3.0
 _MOST_HOPS = 8
 _MOST_SERVERS = 6
 _PORT = 53
+_ANSWERS = {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
 _NOTHING_THERE = (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer)
 _FAULTS = (dns.exception.DNSException, OSError, ValueError)
 
@@ -54,9 +56,10 @@ class Lookup:
 
     def missing(self, name: str, fits: Callable[[str], bool]) -> str:
         """Return which server does not show a TXT record that fits, as a sentence; '' where all that answer do."""
-        seen = False
-        for server in self._asked(name):
-            texts = self._texts(server, name)
+        # An alias often leads into a zone of other servers, which know nothing of the name before it.
+        seen, place = False, self.target(name)
+        for server in self._asked(place):
+            texts = self._texts(server, place)
             if texts is None:
                 continue
             seen = True
@@ -128,7 +131,7 @@ class Lookup:
         return resolver
 
     def _of_zone(self, name: str) -> Iterator[Server]:
-        resolver, zone = self._resolver(), self.zone(self.target(name))
+        resolver, zone = self._resolver(), self.zone(name)
         try:
             found = sorted(r.target.to_text() for r in resolver.resolve(f"{zone}.", "NS", search=False))
         except _FAULTS as error:
@@ -150,11 +153,13 @@ class Lookup:
 
     @staticmethod
     def _texts(server: Server, name: str) -> list[str] | None:
-        """Return the TXT records that a server shows at a name, or at what it says the name is an alias of."""
+        """Return the TXT records that a server shows at a name; None where it does not answer, or will not."""
         question = dns.message.make_query(name, dns.rdatatype.TXT)
         try:
             answer, _ = dns.query.udp_with_fallback(question, server.address, timeout=_WAIT, port=server.port)
         except _FAULTS:
+            return None
+        if answer.rcode() not in _ANSWERS:
             return None
         rows = [row for rrset in answer.answer if rrset.rdtype == dns.rdatatype.TXT for row in rrset]
         return [b"".join(row.strings).decode("latin-1") for row in rows]

@@ -105,5 +105,5 @@ def _kind(error: Exception) -> str:
     return "away" if isinstance(error, OSError) else "other"
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  run by provider.py
     main()

@@ -186,6 +186,7 @@ def test_every_kind_of_account_key_signs(key):
         pem(ec.generate_private_key(ec.SECP224R1())),
         pem(rsa.generate_private_key(65537, 1024)),
     ],
+    ids=["empty", "no key", "Ed25519", "P-224", "RSA-1024"],
 )
 def test_a_key_that_cannot_be_an_account_is_told(text):
     with pytest.raises(AuthFailed) as refused:

@@ -244,6 +244,12 @@ def test_each_problem_means_what_the_rfc_says(status, kind, ends, error):
         assert found.remedy
 
 
+def test_terms_are_agreed_to_where_the_ca_says_so():
+    told = refusal(answer_of(403, problem("userActionRequired", instance="https://ca.example/agree")), ends=True)
+    assert "https://ca.example/agree" in told.remedy
+    assert "tick" in refusal(answer_of(403, problem("userActionRequired")), ends=True).remedy
+
+
 def test_an_act_that_failed_inside_the_ca_is_unknown():
     assert type(refusal(answer_of(500, problem("serverInternal"), effect=True), ends=True)) is OutcomeUnknown
 

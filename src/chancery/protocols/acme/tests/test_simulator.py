@@ -117,6 +117,7 @@ def jws(talk, path="/new-order", payload=None, **header):
         (lambda t: json.dumps({**jws(t), "signature": "", "header": {}}).encode(), "malformed"),
         (lambda t: json.dumps({"protected": "*", "payload": "", "signature": ""}).encode(), "malformed"),
         (lambda t: json.dumps({"protected": text(b"[]"), "payload": "", "signature": ""}).encode(), "malformed"),
+        (lambda t: json.dumps({"protected": text(b"{odd"), "payload": "", "signature": ""}).encode(), "malformed"),
         (lambda t: json.dumps({**jws(t), "signature": "AAAA"}).encode(), "malformed"),
         (lambda t: json.dumps({**jws(t), "signature": text(b"x" * 64)}).encode(), "malformed"),
         (lambda t: json.dumps({**jws(t, alg="none"), "signature": ""}).encode(), "badSignatureAlgorithm"),
@@ -177,6 +178,8 @@ def test_what_is_not_there_or_comes_in_another_way_is_refused(talk):
     assert talk.send("POST", "/new-order", b"{}", "application/json")[0] == 415
     assert kind(talk.post("/acct/1", None, by_key=True)) == "malformed"
     assert kind(talk.post("/new-acct", {})) == "malformed"
+    leaf = {"certificate": text(talk.issued()[1].public_bytes(Encoding.DER))}
+    assert kind(talk.post("/revoke-cert", leaf, by_key=True)) == "unauthorized"
     turn(talk, throttle=True)
     assert "Retry-After" not in talk.send("GET", "/directory")[1]
     turn(talk, retry_after="9")
@@ -356,7 +359,8 @@ def test_authorizations_wait_are_answered_once_and_expire(talk, clock):
 
 @pytest.mark.parametrize("challenge", ["http-01", "dns-01", "dns-persist-01", "tls-alpn-01"])
 @pytest.mark.parametrize("there", [True, False])
-def test_names_are_looked_at_where_that_is_wanted(talk, challenge, there):
+def test_names_are_looked_at_where_that_is_wanted(talk, challenge, there, monkeypatch):
+    monkeypatch.setattr("chancery.protocols.acme.simulator.looking._WAIT", 0.5)
     zone = Zone("example.com")
     closed = "127.0.0.1:9"
     with zone.served() as place:
@@ -375,6 +379,31 @@ def test_names_are_looked_at_where_that_is_wanted(talk, challenge, there):
     assert found["status"] == ("valid" if good else "invalid")
     told = next(c for c in found["challenges"] if c["type"] == challenge)
     assert ("error" in told) is not good
+
+
+@pytest.mark.parametrize("told", ["right", "wrong", "missing", "silent"])
+def test_a_web_server_is_looked_at_where_that_is_wanted(talk, told):
+    from chancery.protocols.acme.tests.web import Web
+
+    with Web() as web:
+        turn(talk, preauthorized=False, validation="look", http_at=web.place)
+        _, _, order = talk.order()
+        path = order["authorizations"][0].removeprefix(talk.base)
+        one = next(c for c in talk.post(path, None)[2]["challenges"] if c["type"] == "http-01")
+        texts = {"right": f"{one['token']}.{talk.key.thumbprint}\n", "wrong": "something else", "silent": None}
+        if told != "missing":
+            web.answers[f"/.well-known/acme-challenge/{one['token']}"] = texts[told]
+        talk.post(one["url"].removeprefix(talk.base), {})
+        found = talk.post(path, None)[2]
+    assert found["status"] == ("valid" if told == "right" else "invalid")
+    assert web.hosts == ["www.example.com"]
+
+
+def test_a_ca_without_terms_names_none(talk):
+    turn(talk, terms=False)
+    assert "termsOfService" not in json.loads(talk.send("GET", "/directory")[2])["meta"]
+    own = Talk(talk.simulator)
+    assert own.post("/new-acct", {}, by_key=True)[0] == 201
 
 
 def test_a_standing_record_for_another_account_does_not_count(talk):
@@ -411,6 +440,7 @@ def test_a_certificate_is_revoked_by_its_account_or_its_own_key(talk):
     assert kind(talk.post("/revoke-cert", {**payload, "reason": 6})) == "badRevocationReason"
     assert talk.post("/revoke-cert", {"certificate": "AAAA"})[0] == 404
     assert kind(talk.post("/revoke-cert", {"certificate": "*"})) == "malformed"
+    assert kind(talk.post("/revoke-cert", {**payload, "reason": []})) == "malformed"
     from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat
 
     pem = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -211,6 +211,21 @@ def test_a_challenge_that_the_ca_was_told_of_before_is_told_again_in_vain():
         place.finish(steps, told, asked)
 
 
+def test_a_ca_that_forgot_that_it_was_told_is_told_again():
+    with stand(validation_delay=1e6) as place:
+        steps, asked = place.steps(), request()
+        outcome = place.until(steps, asked, "answered")
+        for one in place.simulator._answer.__self__._book.authorizations.values():
+            for challenge in one.challenges:
+                challenge.status, challenge.answered_at = "pending", None
+        for _ in range(4):
+            outcome = steps.poll(outcome.state, asked)
+            assert {c["status"] for c in challenges(place)} == {"pending"}
+        for _ in range(2):
+            outcome = steps.poll(outcome.state, asked)
+        assert {"type": "http-01", "status": "processing"} in challenges(place)
+
+
 def test_another_challenge_than_before_begins_anew():
     class Other(HttpSolver):
         type, local = "dns-01", False
@@ -336,7 +351,7 @@ def test_an_order_that_the_ca_forgot_is_never_placed_again_by_itself():
 def test_terms_that_changed_need_a_person():
     with stand(terms_changed=True) as place, pytest.raises(Forbidden) as refused:
         place.issue()
-    assert "terms" in refused.value.remedy
+    assert "/acme/terms" in refused.value.remedy
 
 
 def test_a_rate_limit_slows_the_connector_until_it_says():
@@ -506,9 +521,13 @@ def test_an_order_is_adopted_in_any_state():
         with pytest.raises(RejectedByPolicy) as other:
             steps.adopt(issued.reference, request("other.example.com"))
         assert other.value.code == "other_names"
-        for reference in ("4711", f"{outcome.reference}99"):
+        for reference in ("4711", f"{outcome.reference}99", "https://ca.example/order/1"):
             with pytest.raises(NotFound):
                 steps.adopt(reference, asked)
+        place.simulator.down()
+        with pytest.raises(Unreachable):
+            place.steps().adopt(outcome.reference, asked)
+        place.simulator.up()
         stranger = place.steps(key=__import__("chancery.protocols.acme.keys", fromlist=["x"]).new_account_key())
         with pytest.raises(NotFound):
             stranger.adopt(issued.reference, asked)
@@ -577,3 +596,56 @@ def test_an_order_without_an_address_is_opened_again():
     with pytest.raises(ProtocolViolation) as told:
         steps.submit(request(), PLAIN)
     assert not told.value.bytes_sent
+
+
+@pytest.mark.parametrize("reply", [{"odd": 1}, [], {"status": 7}])
+def test_what_is_no_order_is_looked_at_again(reply):
+    steps, _ = scripted(lambda m, path, p: (200, reply) if path == "/order/1" else None)
+    with pytest.raises(ProtocolViolation):
+        steps.poll(OPENED, request())
+
+
+@pytest.mark.parametrize(
+    "reply", [{"status": "valid"}, {"identifier": {"type": "dns", "value": "x"}}, {"identifier": 7}]
+)
+def test_what_is_no_authorization_is_looked_at_again(reply):
+    def answer(method, path, payload):
+        if path == "/order/1":
+            return 200, {"status": "pending", "authorizations": ["https://ca.example/z"]}
+        return (200, reply) if path == "/z" else None
+
+    steps, _ = scripted(answer, solver=HttpSolver())
+    with pytest.raises(ProtocolViolation):
+        steps.poll(OPENED, request())
+
+
+def test_names_that_are_all_valid_leave_nothing_to_present():
+    with stand(ready_delay=1e6, **DIRECT) as place:
+        steps, asked = place.steps(), request()
+        outcome = steps.submit(asked, PLAIN)
+        assert (outcome.publish, outcome.kind) == ((), PendingKind.PROCESSING)
+
+
+def test_an_order_that_failed_as_a_whole_is_told_by_its_own_words():
+    def answer(method, path, payload):
+        if path == "/order/1":
+            error = {"type": "urn:ietf:params:acme:error:serverInternal", "detail": "sorry"}
+            return 200, {"status": "invalid", "authorizations": ["https://ca.example/z"], "error": error}
+        about = {"type": "dns", "value": "www.example.com"}
+        return (200, {"status": "valid", "identifier": about}) if path == "/z" else None
+
+    steps, _ = scripted(answer)
+    with pytest.raises(RejectedByPolicy) as refused:
+        steps.poll(OPENED, request())
+    assert (refused.value.code, refused.value.text) == ("serverInternal", "sorry")
+
+
+def test_a_refused_finalization_for_want_of_sense_is_no_end():
+    def answer(method, path, payload):
+        order = {"status": "ready", "finalize": "https://ca.example/f", "authorizations": []}
+        return (200, order) if path == "/order/1" else ((404, b"<html>") if path == "/f" else None)
+
+    steps, _ = scripted(answer)
+    with pytest.raises(ProtocolViolation) as told:
+        steps.poll(OPENED, request())
+    assert told.value.bytes_sent

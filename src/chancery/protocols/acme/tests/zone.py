@@ -25,6 +25,8 @@ class Zone:
             (apex, "NS"): [f"ns1.{apex}."],
             (f"ns1.{apex}", "A"): [host],
         }
+        self.refuses_questions = False
+        """Every question is refused."""
         self.every_name = ""
         """An address that every other name has, where it is given."""
         self.hidden = False
@@ -42,6 +44,9 @@ class Zone:
         asked = dns.message.from_wire(wire)
         reply = dns.message.make_response(asked)
         reply.flags |= dns.flags.AA | dns.flags.RA
+        if self.refuses_questions:
+            reply.set_rcode(dns.rcode.REFUSED)
+            return reply.to_wire()
         question = asked.question[0]
         name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
         self.asked.append((name, kind))
@@ -62,7 +67,7 @@ class Zone:
         return reply.to_wire()
 
     @contextmanager
-    def served(self, port=0):
+    def served(self, host="127.0.0.1", port=0):
         """Serve DNS over UDP; give host:port."""
         zone = self
 
@@ -71,8 +76,8 @@ class Zone:
                 wire, own = self.request
                 own.sendto(zone.answer(wire), self.client_address)
 
-        with _running(socketserver.ThreadingUDPServer(("127.0.0.1", port), Talk)) as number:
-            yield f"127.0.0.1:{number}"
+        with _running(socketserver.ThreadingUDPServer((host, port), Talk)) as number:
+            yield f"{host}:{number}"
 
     @contextmanager
     def written(self):

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import io
 import json
+import re
 import socket
 import sys
 
@@ -22,6 +23,7 @@ from chancery.protocols.acme.solving.lookup import Lookup
 from chancery.protocols.acme.solving.persist import PersistSolver
 from chancery.protocols.acme.solving.provider import Provider, Record
 from chancery.protocols.acme.solving.providers import PROVIDERS
+from chancery.protocols.acme.tests.stand import PLAIN, request, stand
 from chancery.protocols.acme.tests.zone import TOKEN, Zone
 from chancery.sdk.authority import Context
 from chancery.sdk.errors import AuthFailed, ProtocolViolation, Unreachable, ValidationFailed
@@ -118,6 +120,23 @@ def test_the_servers_of_the_zone_are_asked_where_none_are_named(zone, dns_at):
     assert lookup.trouble() is None
 
 
+def test_the_servers_at_the_end_of_an_alias_are_asked(zone, dns_at):
+    other = Zone("acme.example", "127.0.0.2")
+    port = int(dns_at.split(":")[1])
+    with other.served("127.0.0.2", port):
+        zone.records[NAME, "CNAME"] = ["www.acme.example."]
+        # What a resolver knows of the other zone.
+        zone.records |= {("acme.example", "SOA"): other.records["acme.example", "SOA"]}
+        zone.records |= {("acme.example", "NS"): ["ns1.acme.example."], ("ns1.acme.example", "A"): ["127.0.0.2"]}
+        lookup = Lookup("", LOOPBACK, system=resolver_at(dns_at), port=port)
+        assert lookup.missing(NAME, VALUE.__eq__).startswith("The DNS server ns1.acme.example")
+        other.records["www.acme.example", "TXT"] = [VALUE]
+        assert lookup.missing(NAME, VALUE.__eq__) == ""
+        assert ("www.acme.example", "TXT") in other.asked
+        other.refuses_questions = True
+        assert lookup.missing(NAME, VALUE.__eq__).startswith("No DNS server")
+
+
 def test_servers_of_the_zone_at_forbidden_addresses_are_not_asked(zone, dns_at):
     zone.records["ns1.example.test", "A"] = ["169.254.169.254"]
     lookup = Lookup("", LOOPBACK, system=resolver_at(dns_at), port=int(dns_at.split(":")[1]))
@@ -149,14 +168,12 @@ def closed_port():
 def test_servers_that_do_not_answer_are_named(monkeypatch):
     monkeypatch.setattr("chancery.protocols.acme.solving.lookup._WAIT", 0.2)
     lookup = Lookup(f"127.0.0.1:{closed_port()}", LOOPBACK)
-    assert lookup.missing(NAME, VALUE.__eq__) == f"No DNS server answered for {NAME}."
     message, remedy = lookup.trouble()
     assert "127.0.0.1" in message
     assert remedy
-    with pytest.raises(ProtocolViolation):
-        lookup.target(NAME)
-    with pytest.raises(ProtocolViolation):
-        lookup.zone(NAME)
+    for ask in (lookup.target, lookup.zone, lambda name: lookup.missing(name, VALUE.__eq__)):
+        with pytest.raises(ProtocolViolation):
+            ask(NAME)
 
 
 @pytest.mark.parametrize(
@@ -388,3 +405,44 @@ def test_settings_lead_to_their_solver():
     made = {kind: solver_for(kind, dns_settings, context) for kind in ("none", "http-01", "dns-01", "dns-persist-01")}
     assert made.pop("none") is None
     assert {kind: one.type for kind, one in made.items()} == {kind: kind for kind in made}
+
+
+# Whole orders -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [("www.example.test",), ("example.test", "*.example.test")])
+def test_an_order_is_validated_by_records_that_come_and_go(zone, dns_at, api, names):
+    with stand(validation="look", dns_at=dns_at) as place:
+        steps, asked = place.steps(solver=solver(dns_at, api)), request(*names)
+        outcome = place.until(steps, asked, "presented")
+        zone.hidden = True
+        waits = steps.poll(outcome.state, asked)
+        assert "does not show the TXT record" in waits.text
+        assert steps.poll(waits.state, asked).next_check > waits.next_check
+        zone.hidden = False
+        place.finish(steps, waits, asked)
+        assert place.ordered() == 1
+        assert not any(zone.texts(f"_acme-challenge.{name.removeprefix('*.')}") for name in names)
+
+
+def test_an_order_that_fails_leaves_no_record(zone, dns_at, api):
+    with stand(validation="refuse") as place:
+        steps, asked = place.steps(solver=solver(dns_at, api)), request("www.example.test")
+        with pytest.raises(ValidationFailed):
+            place.finish(steps, steps.submit(asked, PLAIN), asked)
+    assert zone.texts(NAME) == []
+
+
+def test_an_order_waits_until_a_person_put_the_standing_record(zone, dns_at):
+    with stand(validation="look", dns_at=dns_at) as place:
+        own = PersistSolver(Lookup(dns_at, LOOPBACK), place.clock)
+        steps, asked = place.steps(solver=own), request("example.test", "*.example.test")
+        outcome = steps.poll(place.until(steps, asked, "presented").state, asked)
+        assert outcome.kind == "action"
+        told = re.findall(r'at (\S+) with the value "(.*?)"', outcome.text)
+        assert [name for name, _ in told] == [PERSIST_NAME] * 2
+        zone.records[PERSIST_NAME, "TXT"] = [max((text for _, text in told), key=len)]
+        place.finish(steps, outcome, asked)
+        assert place.ordered() == 1
+        again = request("example.test")
+        place.finish(place.steps(solver=own), steps.submit(again, PLAIN), again)
