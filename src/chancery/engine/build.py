@@ -19,6 +19,7 @@ from chancery.core.secret import Secret
 from chancery.engine.cpu import Settings
 from chancery.net.addresses import AddressPolicy
 from chancery.sdk.authority import Context, DoorOptions, door_options
+from chancery.sdk.config import Config, pins_of
 from chancery.sdk.http import HttpDoor
 
 _KEEP = 256
@@ -80,13 +81,15 @@ class Builder:
         cls = catalog.build(slug)
         config = cls.config.model_validate({**plain, **secrets})
         outside = getattr(cls, "outside", True)
-        door = self._door(where, secrets, door_options(cls, config)) if outside else None
+        door = self._door(where, secrets, config, door_options(cls, config)) if outside else None
         context = Context(http=door, clock=self._clock, log=logging.getLogger(f"chancery.authority.{slug}"))  # type: ignore[arg-type]  # None only where nothing outside is reached
         revealed = tuple(sorted((n, s.reveal()) for n, s in secrets.items()))
         settings = (slug, tuple(sorted(plain.items())), revealed)
         return Built(cls(config, context), door, settings, tuple(secrets.values()))
 
-    def _door(self, where: dict[str, Any], secrets: dict[str, Secret], options: DoorOptions) -> HttpDoor:
+    def _door(
+        self, where: dict[str, Any], secrets: dict[str, Secret], config: Config, options: DoorOptions
+    ) -> HttpDoor:
         return HttpDoor(
             where["base_url"],
             clock=self._clock,
@@ -96,4 +99,5 @@ class Builder:
             secrets=tuple(secrets.values()),
             before_send=self._before_send,
             client_identity=options.client_identity,
+            pins=pins_of(config),
         )

@@ -83,6 +83,7 @@ class Good(Lean):
     chain: tuple[bytes, ...]
     reference: str = ""
     evidence: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,7 @@ class Recorder:
             "not_before": facts.not_before,
             "not_after": facts.not_after,
             "ca_reference": result.reference[:200],
+            "warnings": list(result.warnings),
             "stored_at": self._now,
         }
         return list((_BLANK_CERTIFICATE | row).values())

@@ -38,6 +38,8 @@ from chancery.sdk.outcome import Absence, HttpAnswer, Issued, Outcome, Pending, 
 
 log = logging.getLogger("chancery.engine")
 _SEARCH_BACK = timedelta(days=1)
+_WARNING, _MOST_WARNINGS = 500, 10
+"""Characters of a warning, and warnings of a certificate, that are kept."""
 _T = TypeVar("_T")
 _Read = tuple[Issued, Decoded] | Waiting | Bad
 """What an authority brought, decoded; or what can be said without looking closer."""
@@ -175,7 +177,8 @@ def _check(read: _Read, asked: Asked, now: datetime, evidence: str = "") -> Resu
         facts, chain = check_decoded(decoded, expected)
     except Mismatch as mismatch:
         return _bad(outcome, mismatch)
-    return Good(facts, chain, outcome.reference, evidence)
+    warnings = tuple(text[:_WARNING] for text in outcome.warnings[:_MOST_WARNINGS])
+    return Good(facts, chain, outcome.reference, evidence, warnings)
 
 
 def _bad(outcome: Issued, mismatch: Mismatch) -> Bad:

@@ -16,11 +16,14 @@ _DAY = timedelta(days=1)
 
 
 class SandboxCa:
-    """A root and an intermediate on P-256, living only in memory; an older root vouches for the root as well."""
+    """A root and an intermediate on P-256, living only in memory; an older root vouches for the root as well.
 
-    def __init__(self, now: datetime, name: str = "Sandbox") -> None:
+    `root` and `intermediate` are common names of their own, for what is told by the name of an issuer.
+    """
+
+    def __init__(self, now: datetime, name: str = "Sandbox", *, root: str = "", intermediate: str = "") -> None:
         root_key, self._key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        root_name, self._name = _name(f"{name} Root"), _name(f"{name} Intermediate")
+        root_name, self._name = _name(root or f"{name} Root"), _name(intermediate or f"{name} Intermediate")
         self.root = _ca(root_name, root_key.public_key(), root_name, root_key, now, 1)
         self.intermediate = _ca(self._name, self._key.public_key(), root_name, root_key, now, 0)
         old_key, old_name = ec.generate_private_key(ec.SECP256R1()), _name(f"{name} Old Root")

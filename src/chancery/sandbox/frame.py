@@ -292,7 +292,7 @@ class _Talk(BaseHTTPRequestHandler):
         else:
             self._faulty(asked, dials)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _do  # noqa: N815  the base class's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815  the base class's names
 
     def _read(self) -> Asked | None:
         length = self.headers.get("Content-Length", "0")

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from chancery.core.clock import Clock
 from chancery.core.names import Name
-from chancery.core.order import RevocationReason
+from chancery.core.order import SUBSCRIBER_REASONS, RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.net.identity import ClientIdentity
 from chancery.sdk.config import Config, ProfileSettings
@@ -68,7 +68,7 @@ class Facts:
     calls_per_second: float = 5.0
     burst: int = 10
     concurrency: int = 4
-    revocation_reasons: tuple[RevocationReason, ...] = tuple(RevocationReason)
+    revocation_reasons: tuple[RevocationReason, ...] = SUBSCRIBER_REASONS
     dedup: Dedup = Dedup.NONE
     dedup_window: timedelta | None = None
     search_lag: timedelta = timedelta(0)

@@ -26,11 +26,16 @@ class PendingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate: DER of the leaf, DER of the other certificates in any order, the CA's reference."""
+    """A certificate: DER of the leaf, DER of the other certificates in any order, the CA's reference.
+
+    `warnings` are sentences for people about a certificate that is as it was ordered, and yet not well: they are
+    stored with it and shown wherever it is.
+    """
 
     leaf: bytes
     chain: tuple[bytes, ...] = ()
     reference: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

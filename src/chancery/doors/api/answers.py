@@ -278,6 +278,10 @@ class Certificate(BaseModel):
     not_before: Moment
     not_after: Moment
     ca_reference: str = Field(examples=["74010224"])
+    warnings: list[str] = Field(
+        description="What is not well with it although it is as it was ordered, such as a root that was removed.",
+        examples=[["It chains to a root that browsers no longer trust."]],
+    )
     revocation: str = Field(description="Empty, or how far its revocation is.", examples=[""])
     revocation_reason: str = Field(examples=[""])
     revocation_text: str = Field(examples=[""])

@@ -150,6 +150,7 @@ def certificate(row: Certificate) -> dict[str, Any]:
         "order": str(row.order_id) if row.order_id else None,
         "connector": str(row.connector_id),
         "profile": str(row.profile_id),
+        "warnings": row.warnings,
         **{n: getattr(row, n) for n in (*names, *more)},
     }
 

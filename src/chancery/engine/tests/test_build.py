@@ -32,6 +32,18 @@ def test_a_version_is_built_once(remote, builder):
     assert MASK in repr(first.secrets)
 
 
+def test_pinned_keys_reach_the_door(cast, builder):
+    values = {
+        "base_url": "https://ca.example.com", "team": "Operations", "environment": "Production",
+        "account_number": "1234567890", "client_secret": "a-secret-of-the-test", "requestor_name": "Pat",
+        "requestor_email": "pki@example.com", "server_key_pins": f"{'AB:' * 31}AB, {'cd' * 32}",
+    }  # fmt: skip
+    call = connectors.test_unsaved(cast.ada, "emsign", values)
+    built = builder.unsaved(Call.objects.get(pk=call.pk))
+    assert built.door._pins == {"ab" * 32, "cd" * 32}
+    built.door.close()
+
+
 def test_the_one_that_was_not_used_for_longest_goes(remote, local, builder, monkeypatch):
     monkeypatch.setattr(build, "_KEEP", 1)
     first = builder.version("digicert", remote.current_id)

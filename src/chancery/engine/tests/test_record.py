@@ -44,6 +44,12 @@ def test_a_certificate_is_stored_whatever_brought_it(desk, kind):
     assert Entry.objects.filter(action="engine.record", target_id=str(order.pk)).exists()
 
 
+def test_warnings_are_stored_with_the_certificate(desk):
+    warned = Issued(CERTIFICATE.der, (CA.der,), "ca-1", ("It chains to a removed root.",))
+    order, _ = desk.result(do(job(), Toy(submit=warned), at), Kind.SUBMIT)
+    assert Certificate.objects.get(order=order).warnings == ["It chains to a removed root."]
+
+
 def test_one_chain_is_stored_once(desk):
     orders = [desk.order() for _ in range(2)]
     results = [GOOD, good(leaf())]

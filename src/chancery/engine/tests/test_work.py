@@ -32,6 +32,14 @@ def test_an_issued_certificate_comes_back_checked_with_its_chain():
     assert (result.reference, result.chain, result.facts.common_name) == ("ca-1", (CA.der,), "www.example.com")
 
 
+def test_what_is_not_well_with_a_certificate_comes_along_and_is_bounded():
+    warned = Issued(LEAF.der, (CA.der,), "ca-1", ("It chains to a removed root.", "x" * 600, *["more"] * 20))
+    result = do(job(), Toy(submit=warned), at)
+    assert result.warnings[0] == "It chains to a removed root."
+    assert (len(result.warnings), len(result.warnings[1])) == (10, 500)
+    assert do(job(), Toy(submit=ISSUED), at).warnings == ()
+
+
 def test_what_is_pending_waits():
     pending = Pending({"v": 1}, text="the organisation is being validated")
     assert do(job(), Toy(submit=pending), at) == Waiting(pending)

@@ -14,7 +14,7 @@ from cryptography import x509
 from josepy import b64
 
 from chancery.core.certificate import spki_of
-from chancery.core.order import RevocationReason
+from chancery.core.order import SUBSCRIBER_REASONS, RevocationReason
 from chancery.core.secret import Secret
 from chancery.protocols.acme import opening
 from chancery.protocols.acme.account import Account
@@ -29,6 +29,7 @@ from chancery.protocols.acme.solving.base import Solver
 from chancery.protocols.acme.validating import Validation, invalid
 from chancery.sdk.authority import Context, Request, Target
 from chancery.sdk.errors import (
+    AlreadyDone,
     AuthorityError,
     Forbidden,
     NotFound,
@@ -48,9 +49,10 @@ _REASONS = {
     RevocationReason.AFFILIATION_CHANGED: 3,
     RevocationReason.SUPERSEDED: 4,
     RevocationReason.CESSATION_OF_OPERATION: 5,
+    RevocationReason.PRIVILEGE_WITHDRAWN: 9,
 }
 """By RFC 5280 section 5.3.1."""
-REASONS = tuple(_REASONS)
+REASONS = SUBSCRIBER_REASONS
 _MOST_CHAINS = 10
 
 
@@ -148,6 +150,17 @@ class AcmeSteps:
                 return found
         self._log.warning("no chain of the CA leads to %r; its first one is taken", wanted)
         return bundle
+
+    def withdraw(self, state: PollState) -> None:
+        """Leave an order for which no certificate was asked: nothing is issued from it, and it ends by itself.
+
+        ACME has no call that withdraws an order, and this sends none that changes anything. Raises `AlreadyDone` once
+        the certificate was asked for (processing, valid).
+        """
+        order = self._read(Progress.read(state))
+        if order.status in {"processing", "valid"}:
+            text = f"The CA has been asked for the certificate (the order is {order.status}); it can only be revoked."
+            raise AlreadyDone(text, code=order.status)
 
     def adopt(self, reference: str, request: Request) -> Found:
         """Take over an order by its address; its names, and the key of what was issued, must be the request's."""

@@ -16,7 +16,7 @@ from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.tests.looking import conflict, refused, said
 from chancery.core.errors import Absent, Conflict, NotPermitted
-from chancery.core.order import RevocationReason
+from chancery.core.order import SUBSCRIBER_REASONS
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def otto(cast):
     )
 
 
-@pytest.mark.parametrize("reason", list(RevocationReason))
+@pytest.mark.parametrize("reason", SUBSCRIBER_REASONS)
 def test_every_reason_that_a_subscriber_has_is_asked_for_as_it_is(cast, local, issued, reason):
     made = actions.revoke(cast.ada, issued().pk, reason, " Key on a\nlost laptop ")
     stored = Certificate.objects.get(pk=made.pk)
@@ -42,7 +42,9 @@ def test_every_reason_that_a_subscriber_has_is_asked_for_as_it_is(cast, local, i
     assert (entry["changed"], entry["detail"]) == (["revocation"], {"reason": reason})
 
 
-@pytest.mark.parametrize("reason", ["", "superseeded", "KEYCOMPROMISE", "cACompromise", "removeFromCRL", "1"])
+@pytest.mark.parametrize(
+    "reason", ["", "superseeded", "KEYCOMPROMISE", "cACompromise", "privilegeWithdrawn", "removeFromCRL", "1"]
+)
 def test_another_reason_is_refused_with_those_there_are(cast, local, issued, reason):
     made = issued()
     with refused("reason") as caught:
