@@ -17,6 +17,7 @@ from acme import messages
 
 from chancery.protocols.acme.client import AcmeClient, Directory, table
 from chancery.protocols.acme.keys import AccountKey
+from chancery.protocols.acme.problems import UNAUTHORIZED
 from chancery.protocols.acme.settings import AcmeSettings, Eab
 from chancery.sdk.answer import Answer
 from chancery.sdk.errors import (
@@ -69,7 +70,7 @@ class Account:
         except AuthorityError as error:
             if error.code in _NO_ACCOUNT:
                 return None
-            if isinstance(error, Forbidden):
+            if isinstance(error, Forbidden) and error.code == UNAUTHORIZED:
                 raise _closed(error.text, error.code) from None
             raise
         return _standing(answer)
@@ -92,7 +93,7 @@ class Account:
         except RejectedByPolicy as error:
             raise _refused(error) from None
         except Forbidden as error:
-            if error.code != "unauthorized":
+            if error.code != UNAUTHORIZED:
                 raise
             # Before there is an account, its binding alone can be what is not authorised.
             raise AuthFailed(

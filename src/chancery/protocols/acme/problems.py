@@ -23,6 +23,7 @@ from chancery.sdk.errors import (
 )
 
 PREFIX = "urn:ietf:params:acme:error:"
+UNAUTHORIZED = "unauthorized"
 _LONGEST = 1500
 _MOST_SUBPROBLEMS = 10
 
@@ -132,7 +133,7 @@ def of_problem(found: Problem, answer: Answer, *, ends: bool) -> AuthorityError:
         return AlreadyDone("The certificate is revoked already.", **said)
     if found.type == "orderNotReady":
         return ProtocolViolation("The CA says that the order is not ready.", **said)
-    if found.type == "unauthorized" or answer.status in {401, 403}:
+    if found.type == UNAUTHORIZED or answer.status in {401, 403}:
         remedy = "Look at the account at the CA: is it active, and may it order these names and revoke?"
         closed = AuthFailed if answer.status == 401 else Forbidden
         return closed(_sentence(found), **said, remedy=remedy)
@@ -190,7 +191,7 @@ def verdict(found: Problem, *, of_name: bool = False) -> AuthorityError:
     if hit is not None:
         return RejectedByPolicy(f"The CA refused the order{about} ({hit}).", **said, remedy=_POLICY[hit])
     hit = next((t for t in found.types() if t in _VALIDATION), None)
-    if hit is not None or of_name or found.type == "unauthorized":
+    if hit is not None or of_name or found.type == UNAUTHORIZED:
         remedy = _VALIDATION.get(
             hit or "", "Compare what the CA says it saw with what should be there, and order again."
         )

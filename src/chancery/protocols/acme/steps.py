@@ -21,6 +21,7 @@ from chancery.protocols.acme.account import Account
 from chancery.protocols.acme.chains import Bundle, bundle_in
 from chancery.protocols.acme.client import OTHER_HOST, AcmeClient, link
 from chancery.protocols.acme.diagnosis import findings
+from chancery.protocols.acme.problems import UNAUTHORIZED
 from chancery.protocols.acme.progress import SOON, Progress, reference_of, split_reference
 from chancery.protocols.acme.reading import OrderView, order_in
 from chancery.protocols.acme.renewal import RenewalHint, renewal_hint, renewal_id
@@ -120,6 +121,8 @@ class AcmeSteps:
         try:
             answer = self._client.post(order.finalize, payload, kid=progress.account, effect=True, ends=True)
         except Forbidden as error:
+            if error.code != UNAUTHORIZED:
+                raise
             # The account is let in, as the look just before shows; what is not authorised any more are the names.
             raise ValidationFailed(
                 error.message,
@@ -191,7 +194,7 @@ class AcmeSteps:
         try:
             answer = self._client.post(url, payload, kid=account, effect=True, ends=True)
         except Forbidden as error:
-            if error.code != "unauthorized":
+            if error.code != UNAUTHORIZED:
                 raise
             raise RejectedByPolicy(
                 "The CA does not let this account revoke that certificate.",

@@ -339,6 +339,20 @@ def test_names_that_are_no_longer_authorised_at_the_end_end_the_order():
         steps.poll(OPENED, request())
 
 
+@pytest.mark.parametrize("path", ["/f", "/newAccount"])
+def test_a_proxy_that_forbids_something_ends_no_order(path):
+    def answer(method, asked, payload):
+        order = {"status": "ready", "finalize": "https://ca.example/f", "authorizations": []}
+        if asked == path:
+            return 403, b"<html>"
+        return (200, order) if asked == "/order/1" else None
+
+    steps, _ = scripted(answer)
+    with pytest.raises(Forbidden) as refused:
+        steps.poll(OPENED, request()) if path == "/f" else steps.submit(request(), PLAIN)
+    assert "proxy" in refused.value.message
+
+
 def test_an_order_that_the_ca_forgot_is_never_placed_again_by_itself():
     with stand(**DIRECT) as place:
         steps, asked = place.steps(), request()
