@@ -31,7 +31,7 @@ def findings(session: Session, standing: Standing, config: EmSignConfig, now: da
     yield from tried(lambda: _products(session, config), "product", "products")
     yield from tried(lambda: _domains(session), "product", "domains")
     yield Finding("quota", Level.SKIPPED, "not_offered", "V1 tells no balance and no rate.")
-    bundles = [ders for number in issued[:_LOOKS] if (ders := attempt(lambda n=number: standing.download(n)))]  # type: ignore[misc]  # the number is bound here on purpose
+    bundles = [ders for number in issued[:_LOOKS] if (ders := _bundle(standing, number))]
     yield from chain_findings([(leaf, ders) for ders in bundles if (leaf := leaf_of(ders)) is not None])
 
 
@@ -83,3 +83,7 @@ def _domains(session: Session) -> Iterator[Finding]:
     yield good(
         "product", f"{len(found)} domains are kept ahead of orders." if found else "No domain is kept ahead of orders."
     )
+
+
+def _bundle(standing: Standing, number: str) -> list[bytes] | None:
+    return attempt(lambda: standing.download(number))

@@ -30,7 +30,7 @@ _UNSIGNED = {"1", "24"}
 _RESERVED = "status"
 """The one key of `domainVerification` that is no domain."""
 WRONG_DOWNLOADS, _MOST = 5, 5
-_SCALARS = (RejectedByPolicy, NotFound, ValidationFailed)
+_NO = (RejectedByPolicy, NotFound, ValidationFailed)
 
 
 class Standing:
@@ -162,7 +162,7 @@ class Standing:
         """Have the CA look; None where the domain is validated now, else what it found, as the end of a sentence."""
         try:
             self._session.act("VerifyDcv", self._dcv(progress, domain, method))
-        except _SCALARS as error:
+        except _NO as error:
             if error.code == ALREADY_VERIFIED:
                 return None
             return f" emSign looked and found: {error.text[:200]}"
@@ -173,7 +173,7 @@ class Standing:
     def _issued(self, progress: Progress, status: str, told: str, request: Request) -> Outcome:
         try:
             ders = self.download(progress.order)
-        except _SCALARS:
+        except _NO:
             text = f"Issued; not yet downloadable{f' ({told})' if told else ''}."
             return progress.looked_at(status, PendingKind.PROCESSING, text).pending()
         issued = pick(ders, request, progress.reference) or self._other_key(progress, ders)

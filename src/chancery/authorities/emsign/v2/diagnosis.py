@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -118,8 +118,9 @@ def _balance(session: Session) -> Iterator[Finding]:
 
 def _chain(session: Session, issued: list[str]) -> Iterator[Finding]:
     """Judge the chains of the last certificates: whoever issued them issues the next one, as far as anybody can tell."""
-    ask: Callable[[str], list[bytes] | None] = lambda number: attempt(  # noqa: E731  one expression, used once
-        lambda: certificates_in(session.get(f"ssl-certificates/{segment(number)}/certificate"))
-    )
-    bundles = [ders for number in issued[:_LOOKS] if (ders := ask(number))]
+    bundles = [ders for number in issued[:_LOOKS] if (ders := _bundle(session, number))]
     yield from chain_findings([(leaf, ders) for ders in bundles if (leaf := leaf_of(ders)) is not None])
+
+
+def _bundle(session: Session, number: str) -> list[bytes] | None:
+    return attempt(lambda: certificates_in(session.get(f"ssl-certificates/{segment(number)}/certificate")))
