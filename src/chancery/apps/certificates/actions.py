@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries
@@ -11,6 +13,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, limits, place
 from chancery.apps.shared.action import REGISTRY, Act, action, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean
@@ -71,7 +74,7 @@ def renew(actor: Actor, ident: object, csr: str | bytes | None = None, comment: 
     certificate = queries.get(actor, ident)
     if not actor.may(Permission.CERTIFICATE_RENEW, certificate.team_id, certificate.environment_id):
         refusal = NotPermitted(Permission.CERTIFICATE_RENEW)
-        record_refusal(actor, RENEW, current_clock().now(), refusal)
+        record_refusal(actor, RENEW, current_clock().now(), refusal, partial(about, certificate))
         raise refusal
     if certificate.profile.deleted_at is not None:
         raise Conflict(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
+from chancery.apps.shared import asked
 from chancery.apps.shared.action import REGISTRY, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
@@ -238,7 +239,7 @@ def _write(
     seen: dict[tuple[int | None, str, str], Ready] = {}
     for (actor, ask), one in zip(items, prepared, strict=True):
         if isinstance(one, ChanceryError):
-            record_refusal(actor, ACTION, current_clock().now(), one)
+            record_refusal(actor, ACTION, current_clock().now(), one, partial(asked.of, "profiles", ask.profile))
             results.append(one)
             continue
         key = (actor.user, ask.route, ask.idem_key or "")

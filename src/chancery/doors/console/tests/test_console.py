@@ -289,6 +289,11 @@ def test_roles_passwords_and_access_are_changed_on_the_page(cast, ada):
     assert User.objects.get(username="rob").check_password("another long password")
     person(ada, "rob", "disable")
     assert not User.objects.get(username="rob").is_active
+    assert "kept out" in text(person(ada, "rob", "grant", role="auditor"))
+    assert "Give the access back" in text(ada.get(reverse("people")))
+    person(ada, "rob", "enable", password="yet another password")
+    rob = User.objects.get(username="rob")
+    assert (rob.is_active, rob.must_change_password) == (True, True)
     assert person(ada, "amy", "nonsense").status_code == 404
     assert "no whole number" in text(person(ada, "amy", "grant", role="approver", team="x"))
     rob = logged_in("amy")
