@@ -371,12 +371,12 @@ def _new_version(act: Act, connector: Connector, configured: Configured, kept: d
     version.save(force_insert=True)
     connector.current = version
     connector.save(update_fields=["current"])
-    _forget_old_secrets(connector)
+    _forget_old_secrets(version)
 
 
-def _forget_old_secrets(connector: Connector) -> None:
+def _forget_old_secrets(version: ConnectorVersion) -> None:
     """Erase what older versions hold: what is kept has just been sealed anew, and nothing reads theirs (docs/adr/0009)."""
-    older = ConnectorVersion.objects.filter(connector=connector).exclude(pk=connector.current_id)
+    older = ConnectorVersion.objects.filter(connector=version.connector).exclude(pk=version.pk)
     older.exclude(secrets={}).update(secrets={})
 
 
