@@ -59,7 +59,7 @@ def audit_export(
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
     target = f"{entry['target']['kind']} {entry['target']['name'] or entry['target']['id']}"
-    how = entry["reason"] or entry["detail"].get("state", "")
+    how = entry["reason"] or entry["detail"].get("state") or entry["detail"].get("revocation", "")
     outcome = f"{entry['outcome']}, {how}" if how else entry["outcome"]
     shown = {"actor": entry["actor"]["name"] or "–", "target": target, "outcome": outcome.replace("_", " ")}
     return {**entry, "at": minute(entry["at"]), **shown}

@@ -113,8 +113,11 @@ def test_coming_going_and_guessing_stand_in_the_record(cast):
 
 def test_the_record_says_what_state_the_engine_reached(cast):
     note = Note("order", "1", "www.example.com", detail={"state": "outcome_unknown"})
-    write(engine_actor(), "engine.record", datetime(2026, 1, 1, tzinfo=UTC), [note])
-    assert "done Outcome unknown" in text(logged_in("dan").get(reverse("audit"), {"action": "engine"}))
+    revoked = Note("certificate", "2", "www.example.com", detail={"revocation": "confirmed"})
+    write(engine_actor(), "engine.record", datetime(2026, 1, 1, tzinfo=UTC), [note, revoked])
+    said = text(logged_in("dan").get(reverse("audit"), {"action": "engine"}))
+    assert "done Outcome unknown" in said
+    assert "done Confirmed" in said
 
 
 def test_the_pause_ends_and_a_right_password_forgets_the_wrong_ones():
