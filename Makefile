@@ -1,5 +1,5 @@
 # Everything there is to learn. Each target does all the set-up it needs.
-.PHONY: help setup setup-test demo test chaos bench check docs
+.PHONY: help setup setup-test demo test interop chaos bench check docs
 SHELL := /bin/bash
 TEST := .venv/bin/pytest -q -n 2
 
@@ -10,7 +10,7 @@ setup: ## Make .venv with .venv/bin/chancery
 	@bash scripts/setup.sh
 
 setup-test: setup
-	@bash scripts/packages.sh postgresql chromium
+	@bash scripts/packages.sh postgresql chromium pebble caddy
 
 demo: setup ## Start sandbox, server and worker, order certificates, show the address
 	@.venv/bin/chancery demo
@@ -23,6 +23,10 @@ test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage
 	$(TEST) --cov=src/chancery --cov-report= src tests
 	bash scripts/with-postgres.sh $(TEST) --cov=src/chancery --cov-append --cov-report= src tests
 	@.venv/bin/python scripts/coverage_gate.py
+
+interop: setup-test ## Our clients against other people's servers; installs Go too, for step-ca (a minute, 0.9 GB)
+	@bash scripts/packages.sh golang-go gcc libc6-dev golang-github-smallstep-certificates-dev
+	.venv/bin/pytest -q -rs tests/interop
 
 chaos: setup-test ## Kill -9 at every step and at random, barriers, keys; minutes (CHANCERY_CHAOS_SEED=n repeats)
 	.venv/bin/pytest -q --long tests/chaos

@@ -101,6 +101,7 @@ class Filler:
             "key_type": "EC-P256",
             "validity_days": 30,
             "placed_at": at,
+            "deadline_at": at + timedelta(days=1),
             "due_at": self._now if state in {State.QUEUED, State.PENDING} else None,
         }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -19,7 +19,7 @@ from chancery import authorities
 from chancery.core.errors import Absent
 from chancery.core.policy import AuthorityFacts
 from chancery.net.redact import scrub
-from chancery.sdk.authority import API_VERSION, Descriptor, Facts, describe
+from chancery.sdk.authority import API_VERSION, Descriptor, Facts, Narrows, describe
 from chancery.sdk.config import Config, ProfileSettings
 
 GROUP = "chancery.authorities"
@@ -78,9 +78,14 @@ def _reason(error: BaseException, package: str) -> str:
     return f"{said} (from the package {package}: update or remove it)" if package else said
 
 
-def get(slug: str) -> Descriptor:
-    """Return an authority's descriptor, or raise `Absent`."""
-    return describe(build(slug))
+def get(slug: str, settings: Mapping[str, Any] | None = None) -> Descriptor:
+    """Return an authority's descriptor, or that of a connector with these settings; raises `Absent`."""
+    return describe(build(slug), settings)
+
+
+def narrows(slug: str) -> bool:
+    """Say whether what connectors of this type can do depends on their settings."""
+    return issubclass(build(slug), Narrows)
 
 
 def descriptors() -> list[Descriptor]:

@@ -59,6 +59,55 @@ def test_a_lost_answer_is_never_sent_again_but_found(cast, digicert, simulator, 
     assert len(simulator.ledger.lines("order")) == 1
 
 
+def test_a_connector_that_is_pointed_elsewhere_never_orders_there_what_it_had_ordered_before(
+    cast, digicert, simulator, engine
+):
+    from chancery.authorities.digicert.simulator import build
+
+    simulator.dials.set(needs_approval=True)
+    at_the_ca = order(cast.rob, "Public", "accepted.example.com")
+    engine.until(lambda: state(at_the_ca) == "pending")
+    simulator.dials.set(needs_approval=False, fail_after=1.0)
+    lost = order(cast.rob, "Public", "unanswered.example.com")
+    engine.until(lambda: state(lost) == "outcome_unknown")
+    with build(limits=((5.0, 100_000),)) as other:
+        row = Connector.objects.get(pk=digicert.pk)
+        connectors.edit(cast.ada, row.pk, row.revision, digicert_values(other))
+
+        def left_to_a_person():
+            Order.objects.exclude(due_at=None).update(due_at=F("placed_at"))
+            return all(state(o) == "outcome_unknown" and due(o) is None for o in (at_the_ca, lost))
+
+        engine.until(left_to_a_person)
+        assert other.ledger.lines("order") == []
+    assert set(simulator.ledger.orders_by_reference().values()) == {1}
+
+
+def due(order):
+    return Order.objects.get(pk=order.pk).due_at
+
+
+def test_a_ca_that_answers_with_its_maintenance_page_takes_no_second_order_with_it(cast, digicert, simulator, engine):
+    first = order(cast.rob, "Public", "first.example.com")
+    engine.until(lambda: state(first) == "issued")
+    simulator.dials.set(error_page=1.0)
+    unlucky = order(cast.rob, "Public", "second.example.com")
+    engine.until(lambda: state(unlucky) == "outcome_unknown")
+    assert Connector.objects.get(pk=digicert.pk).health == "error"
+    others = [order(cast.rob, "Public", f"h{i}.example.com") for i in range(20)]
+    engine.until(lambda: Connector.objects.get(pk=digicert.pk).failures > 1)
+    assert {state(o) for o in others} == {"queued"}
+    simulator.dials.reset()
+    Connector.objects.filter(pk=digicert.pk).update(breaker_until=F("created_at"))
+
+    def issued():
+        Order.objects.filter(pk=unlucky.pk, fence=None).exclude(due_at=None).update(due_at=F("placed_at"))
+        return all(state(o) == "issued" for o in [unlucky, *others])
+
+    engine.until(issued, 30)
+    assert set(simulator.ledger.orders_by_reference().values()) == {1}
+
+
 def test_wrong_key_is_quarantined(cast, digicert, simulator, engine):
     simulator.dials.set(wrong_name=True)
     made = order(cast.rob, "Public", "wrong.example.com")

@@ -20,10 +20,15 @@ class Doing(StrEnum):
 
 
 class Effect(StrEnum):
-    """What the failure says about the connector."""
+    """What the failure says about the connector.
+
+    LOOK_FIRST holds everything back until a probe has passed, and sends that probe at once: a CA that answers with
+    its maintenance page would else take the whole queue with it, each order into an unknown outcome.
+    """
 
     NONE = "none"
     SLOW_DOWN = "slow_down"
+    LOOK_FIRST = "look_first"
     OPEN_BREAKER = "open_breaker"
     STOP_LOGIN = "stop_login"
 
@@ -56,12 +61,14 @@ _SLOW = (_E.SLOW_DOWN, _R.WHEN_TOLD)
 _FINAL = (_E.NONE, _R.NEVER)
 _SEARCH = (_E.NONE, _R.AFTER_LAG)
 _AGAIN = (_E.NONE, _R.BACKOFF)
+_LOOK = (_E.LOOK_FIRST, _R.AFTER_LAG)
+_LOOK_AGAIN = (_E.LOOK_FIRST, _R.BACKOFF)
 
 # A refusal (login, right, quota, rate, policy) is an answer: the CA said no, so nothing was ordered,
 # whether or not bytes were sent. Only errors without a trustworthy answer depend on the bytes.
 _SUBMIT: dict[str, Consequence] = {
     "Unreachable": Consequence(_Q, *_WAIT_HEALTHY),
-    "OutcomeUnknown": Consequence(_U, *_SEARCH),
+    "OutcomeUnknown": Consequence(_U, *_LOOK),
     "Throttled": Consequence(_Q, *_SLOW),
     "QuotaExhausted": Consequence(_Q, *_WAIT_HEALTHY),
     "AuthFailed": Consequence(_Q, *_LOGIN),
@@ -70,10 +77,11 @@ _SUBMIT: dict[str, Consequence] = {
     "ValidationFailed": Consequence(State.REJECTED, *_FINAL),
     "NotFound": Consequence(State.REJECTED, *_FINAL),
     "AlreadyDone": Consequence(_U, *_SEARCH),
-    "ProtocolViolation": Consequence(_U, *_SEARCH),
+    "ProtocolViolation": Consequence(_U, *_LOOK),
     "Bug": Consequence(_U, *_SEARCH),
 }
-_SUBMIT_UNSENT = {kind: Consequence(_Q, *_AGAIN) for kind in ("OutcomeUnknown", "ProtocolViolation", "Bug")}
+_SUBMIT_UNSENT = {kind: Consequence(_Q, *_LOOK_AGAIN) for kind in ("OutcomeUnknown", "ProtocolViolation")}
+_SUBMIT_UNSENT["Bug"] = Consequence(_Q, *_AGAIN)
 
 _POLL: dict[str, Consequence] = {
     "Unreachable": Consequence(_P, *_WAIT_HEALTHY),

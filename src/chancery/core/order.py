@@ -115,10 +115,17 @@ class RevocationState(StrEnum):
 
 
 class RevocationReason(StrEnum):
-    """CRLReason names of RFC 5280 section 5.3.1 that a subscriber may be offered (BR 4.9.1)."""
+    """CRLReason names of RFC 5280 section 5.3.1. The last is offered only where a CA takes it from its subscribers."""
 
     UNSPECIFIED = "unspecified"
     KEY_COMPROMISE = "keyCompromise"
     AFFILIATION_CHANGED = "affiliationChanged"
     SUPERSEDED = "superseded"
     CESSATION_OF_OPERATION = "cessationOfOperation"
+    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
+
+
+SUBSCRIBER_REASONS: tuple[RevocationReason, ...] = tuple(
+    reason for reason in RevocationReason if reason is not RevocationReason.PRIVILEGE_WITHDRAWN
+)
+"""What a subscriber may be offered anywhere (BR 4.9.1)."""

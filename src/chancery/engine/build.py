@@ -18,7 +18,8 @@ from chancery.core.clock import Clock
 from chancery.core.secret import Secret
 from chancery.engine.cpu import Settings
 from chancery.net.addresses import AddressPolicy
-from chancery.sdk.authority import Context
+from chancery.sdk.authority import Context, DoorOptions, door_options
+from chancery.sdk.config import Config, pins_of
 from chancery.sdk.http import HttpDoor
 
 _KEEP = 256
@@ -78,14 +79,17 @@ class Builder:
 
     def _build(self, slug: str, where: dict[str, Any], plain: dict[str, Any], secrets: dict[str, Secret]) -> Built:
         cls = catalog.build(slug)
-        door = self._door(where, secrets) if getattr(cls, "outside", True) else None
         config = cls.config.model_validate({**plain, **secrets})
+        outside = getattr(cls, "outside", True)
+        door = self._door(where, secrets, config, door_options(cls, config)) if outside else None
         context = Context(http=door, clock=self._clock, log=logging.getLogger(f"chancery.authority.{slug}"))  # type: ignore[arg-type]  # None only where nothing outside is reached
         revealed = tuple(sorted((n, s.reveal()) for n, s in secrets.items()))
         settings = (slug, tuple(sorted(plain.items())), revealed)
         return Built(cls(config, context), door, settings, tuple(secrets.values()))
 
-    def _door(self, where: dict[str, Any], secrets: dict[str, Secret]) -> HttpDoor:
+    def _door(
+        self, where: dict[str, Any], secrets: dict[str, Secret], config: Config, options: DoorOptions
+    ) -> HttpDoor:
         return HttpDoor(
             where["base_url"],
             clock=self._clock,
@@ -94,4 +98,6 @@ class Builder:
             proxy=where["proxy"] or None,
             secrets=tuple(secrets.values()),
             before_send=self._before_send,
+            client_identity=options.client_identity,
+            pins=pins_of(config),
         )

@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
-from chancery import catalog
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Call, CallState, Connector, Status
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.returning import held, returned, skip_locked
@@ -32,6 +32,7 @@ _ORDER_FIELDS = (
     "intended_at",
     "product",
     "poll_state",
+    "lease_until",
     "attempt",
     "searches",
     "cancel_requested",
@@ -40,9 +41,10 @@ _ORDER_FIELDS = (
     "environment_id",
     "replaces_id",
 )
+# IS TRUE keeps the planners from the index by due_at, which would have to be sorted by urgency each time.
 _CLAIM = """
-WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = %s AND due_at <= %s
-             ORDER BY due_at LIMIT %s{lock})
+WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'queued' AND (due_at <= %s) IS TRUE
+             ORDER BY deadline_at, id LIMIT %s{lock})
 UPDATE orders_order SET state = %s, version_id = %s, intended_at = COALESCE(intended_at, %s), submitted_at = %s,
        fence = %s, lease_until = %s, due_at = %s
 WHERE id IN (SELECT id FROM due)"""
@@ -81,11 +83,11 @@ def connector_row(ident: UUID) -> Ready | None:
     if not held(Connector, [ident], skip=True):
         return None
     row = Connector.objects.get(pk=ident)
-    try:
-        descriptor = catalog.get(row.authority)
-    except Exception:
-        return None
     if row.current_id is None:
+        return None
+    try:
+        descriptor = descriptor_of(row.authority, row.current_id)
+    except Exception:
         return None
     open_breaker = row.breaker_until is not None
     return Ready(
@@ -110,9 +112,9 @@ def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], lis
 
 
 def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
-    """Claim queued orders: the intent is written and read back in one statement."""
+    """Claim queued orders, the most urgent first: the intent is written and read back in one statement."""
     until = now + ready.facts.lease
-    where = [ready.id, str(State.QUEUED), now, most]
+    where = [ready.id, now, most]
     intent = [str(State.SUBMITTING), ready.version, now, now, fence, until, until]
     rows = returned(Order, _ORDER_FIELDS, _CLAIM.format(lock=skip_locked()), [*where, *intent])
     previous = _previous(rows)
@@ -139,11 +141,15 @@ def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
     if state == State.PENDING:
         if row["cancel_requested"] and "cancels" in ready.powers:
             return Kind.CANCEL
-        return Kind.ADOPT if "adopt" in row["poll_state"] else Kind.POLL
-    # Submitting, and the lease ran out: sent again only where the CA gives the original back.
+        if "adopt" in row["poll_state"]:
+            return Kind.ADOPT
+        # The worker that polled it vanished; where a poll may order, it is not repeated blindly either.
+        vanished = row["lease_until"] is not None and ready.facts.polls_are_acts
+        return None if vanished and ready.facts.dedup is not Dedup.RETURN_ORIGINAL else Kind.POLL
+    # Submitting, and the lease ran out: sent again only where that cannot make a second certificate.
     window = ready.facts.dedup_window
     still = window is None or row["intended_at"] + window > now
-    again = ready.facts.dedup is Dedup.RETURN_ORIGINAL and still and ready.takes_new
+    again = ready.facts.dedup.harmless and still and ready.takes_new
     return Kind.SUBMIT if again else None
 
 

@@ -83,6 +83,7 @@ class Good(Lean):
     chain: tuple[bytes, ...]
     reference: str = ""
     evidence: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +135,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer of a call: findings or choices, as JSON values."""
+    """The answer of a call: findings or choices, as JSON values; `fault` is what keeps the connector from working."""
 
     result: dict[str, Any]
-    healthy: bool = True
-    text: str = ""
+    fault: Failed | None = None
 
 
 Result = Good | Waiting | Bad | Missing | Failed | Stopped | Cancelled | Answered | Revoked | RevocationPending

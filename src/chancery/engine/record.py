@@ -14,10 +14,11 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.db.models import Q
 
-from chancery import catalog
 from chancery.apps.audit.record import Note, write
 from chancery.apps.certificates.models import Certificate, Chain
-from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
+from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, ConnectorVersion, Health
+from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
 from chancery.apps.shared.actor import engine_actor
@@ -51,6 +52,8 @@ _MAX_PAUSE = timedelta(seconds=30)
 """Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
 _LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 _MAX_ATTEMPTS_BLIND = 3
+_SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
+"""Where nothing of an order is answered to a CA any more."""
 _CERTIFICATE_COLUMNS = tuple(f.column for f in Certificate._meta.concrete_fields)
 _BLANK_CERTIFICATE: dict[str, Any] = {f.attname: f.get_default() for f in Certificate._meta.concrete_fields}
 _COMPLETE = """
@@ -58,6 +61,16 @@ UPDATE orders_order SET state = %s, finished_at = %s, due_at = NULL, lease_until
        reason = '', reason_code = ''
 WHERE fence = %s AND state = %s AND id"""
 _ISSUED_EVENT = {kind: move(origin, State.ISSUED, Cause.ENGINE).event for kind, origin in ORIGIN.items()}
+_HEALTH = {
+    "Throttled": Health.THROTTLED,
+    "AuthFailed": Health.LOGIN_REFUSED,
+    "Forbidden": Health.NO_RIGHTS,
+    "QuotaExhausted": Health.QUOTA_EXHAUSTED,
+    "OutcomeUnknown": Health.ERROR,
+    "ProtocolViolation": Health.ERROR,
+    "Bug": Health.ERROR,
+}
+"""Kind of error → what is shown; anything else means that nobody answers."""
 _ISSUE_SEEN_EVERY = timedelta(seconds=5)
 """How exact a connector's last issue is; written for every order it would be the busiest row of all."""
 
@@ -85,11 +98,12 @@ class Recorder:
         self.flush()
 
     def lost(self, ids: Sequence[UUID], authority: str) -> None:
-        """Move orders whose worker vanished in mid-submission to *outcome unknown*; never sent again blindly."""
-        descriptor = catalog.get(authority)
-        due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
-        for order in Order.objects.filter(pk__in=ids, state=State.SUBMITTING):
-            text = "The worker that was submitting it vanished; whether the CA has the order is not known."
+        """Move orders whose worker vanished in mid-act to *outcome unknown*; never sent again blindly."""
+        for order in Order.objects.filter(pk__in=ids, state__in=(State.SUBMITTING, State.PENDING)):
+            descriptor = descriptor_of(authority, order.version_id)
+            due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
+            doing = "submitting it" if order.state == State.SUBMITTING else "sending it again, as this CA wants it,"
+            text = f"The worker that was {doing} vanished; what became of it at the CA is not known."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=due, reason_code="lease_expired", reason=text)
         self.flush()
 
@@ -108,6 +122,8 @@ class Recorder:
         kept = [(job, result) for job, result in pairs if job.row in alive and isinstance(result, Good)]
         if not kept:
             return
+        if any(job.kind is not Kind.SUBMIT for job, _ in kept):
+            published.remove(job.row for job, _ in kept)
         self._chains({result.chain for _, result in kept})
         insert(Certificate, _CERTIFICATE_COLUMNS, [self._certificate(job, result) for job, result in kept])
         for job, result in kept:
@@ -152,6 +168,7 @@ class Recorder:
             "not_before": facts.not_before,
             "not_after": facts.not_after,
             "ca_reference": result.reference[:200],
+            "warnings": list(result.warnings),
             "stored_at": self._now,
         }
         return list((_BLANK_CERTIFICATE | row).values())
@@ -208,12 +225,17 @@ class Recorder:
             "cancel_requested": order.cancel_requested and job.kind is not Kind.CANCEL,
         }
         self._move(order, State.PENDING, result.evidence or pending.text, silent=not note, **columns)
+        published.keep(order.pk, pending.publish)
         self._healthy({job.connector}, issued=False)
 
     def _missing(self, order: Order, job: Job, result: Missing) -> None:
-        facts = catalog.get(job.authority).facts
+        facts = descriptor_of(job.authority, job.version).facts
         searches = order.searches + 1
-        if searches < facts.search_tries:
+        doubt = _doubt(order, job)
+        if doubt:
+            text = f"{result.evidence} {doubt} A person decides."
+            self._move(order, State.OUTCOME_UNKNOWN, text, due_at=None, searches=searches, reason=text)
+        elif searches < facts.search_tries:
             due = self._now + max(facts.search_lag, _MIN_WAIT)
             self._move(
                 order, State.OUTCOME_UNKNOWN, result.evidence, due_at=due, searches=searches, reason=result.evidence
@@ -237,7 +259,7 @@ class Recorder:
         attempt = order.attempt + 1
         self._connector(job, error, rule.effect)
         columns: dict[str, Any] = {
-            "due_at": self._when(rule, error, job, attempt),
+            "due_at": self._when(rule, error, job, attempt, order.deadline_at - self._now),
             "attempt": attempt,
             "reason_code": error.code or error.kind,
             "reason": f"{error.message} {error.remedy}".strip(),
@@ -246,17 +268,17 @@ class Recorder:
         same = order.state == rule.target and order.reason == columns["reason"]
         self._move(order, rule.target, _evidence(error), silent=same, **columns)
 
-    def _when(self, rule: Consequence, error: Failed, job: Job, attempt: int) -> datetime | None:
+    def _when(self, rule: Consequence, error: Failed, job: Job, attempt: int, left: timedelta) -> datetime | None:
         if rule.retry is Retry.NEVER:
             return None
         if rule.retry is Retry.AFTER_LAG:
-            descriptor = catalog.get(job.authority)
+            descriptor = descriptor_of(job.authority, job.version)
             lag = max(descriptor.facts.search_lag, _MIN_WAIT)
             return self._now + lag if "finds" in descriptor.powers else None
         if rule.retry is Retry.WHEN_TOLD and error.until is not None:
             return max(error.until, self._now + _MIN_WAIT)
         # While the breaker is open nothing is claimed, so an order that waits for health is simply due.
-        return self._now if rule.retry is Retry.WHEN_HEALTHY else self._now + next_gap(attempt, self._rng)
+        return self._now if rule.retry is Retry.WHEN_HEALTHY else self._now + next_gap(attempt, self._rng, left)
 
     def _move(
         self,
@@ -272,6 +294,8 @@ class Recorder:
         columns |= {"state": target, "fence": None, "lease_until": None}
         if target in {State.REJECTED, State.FAILED, State.CANCELLED}:
             columns["finished_at"] = self._now
+        if target in _SILENT:
+            published.remove([order.pk])
         Order.objects.filter(pk=order.pk).update(**columns)
         if silent or step is None:
             return
@@ -294,12 +318,9 @@ class Recorder:
             # One outage fails many orders at once; it counts once, and only probes prolong it.
             return
         row.failures += 1
-        health = {Effect.SLOW_DOWN: Health.THROTTLED, Effect.STOP_LOGIN: Health.LOGIN_REFUSED}.get(
-            effect, Health.UNREACHABLE
-        )
         Connector.objects.filter(pk=row.pk).update(
             failures=row.failures,
-            health=health,
+            health=_HEALTH.get(error.kind, Health.UNREACHABLE),
             health_text=error.message[:500],
             health_at=self._now,
             breaker_until=self._pause(effect, error, row.failures),
@@ -310,6 +331,8 @@ class Recorder:
             return max(error.until, self._now + _MIN_WAIT)
         if effect is Effect.STOP_LOGIN:
             return self._now + _LOGIN_GAPS[min(failures, len(_LOGIN_GAPS)) - 1]
+        if effect is Effect.LOOK_FIRST and failures == 1:
+            return self._now
         return self._now + min(next_gap(failures, self._rng), _MAX_PAUSE)
 
     def _healthy(self, connectors: set[UUID | None], *, issued: bool) -> None:
@@ -367,14 +390,11 @@ class Recorder:
             self._probed(job, result)
 
     def _probed(self, job: Job, result: Result) -> None:
-        if isinstance(result, Answered) and result.healthy:
+        fault = result.fault if isinstance(result, Answered) else result
+        if fault is None:
             self._healthy({job.connector}, issued=False)
-        elif isinstance(result, Answered):
-            login = result.text.startswith("login")
-            error = Failed("AuthFailed" if login else "Unreachable", result.text)
-            self._connector(job, error, Effect.STOP_LOGIN if login else Effect.OPEN_BREAKER)
-        elif isinstance(result, Failed):
-            self._connector(job, result, Effect.OPEN_BREAKER)
+        elif isinstance(fault, Failed):
+            self._connector(job, fault, Effect.STOP_LOGIN if fault.kind == "AuthFailed" else Effect.OPEN_BREAKER)
 
 
 def unstorable(result: Result, error: Exception) -> Result:
@@ -384,6 +404,16 @@ def unstorable(result: Result, error: Exception) -> Result:
         text = "The CA answered with a certificate that is stored already, for another order."
         return Bad((text,), reference=result.reference)
     return Bad((text,)) if isinstance(result, Good) else Failed("Bug", text)
+
+
+def _doubt(order: Order, job: Job) -> str:
+    """Say why the search's silence does not prove that this order was never placed; '' where it does."""
+    if order.ca_reference:
+        return f"But the CA had accepted it as {order.ca_reference}."
+    versions = [ident for ident in (order.version_id, job.version) if ident is not None]
+    if len(set(ConnectorVersion.objects.filter(pk__in=versions).values_list("account", flat=True))) < 2:
+        return ""
+    return "But the connector's address or credential was changed since it was sent, so this may be another account."
 
 
 def _asked(job: Job) -> Asked:

@@ -56,7 +56,7 @@ class _Mender:
         if isinstance(result, Failed):
             return self._failed(result)
         if isinstance(result, Answered):
-            return Answered(self._value(result.result), result.healthy, self._text(result.text))
+            return Answered(self._value(result.result), result.fault and self._failed(result.fault))
         return self._other(result)
 
     def _other(self, result: Result) -> Result:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from chancery.core.certificate import Decoded, Expected, Mismatch, check_decoded, decode
+from chancery.core.effects import KINDS
 from chancery.core.order import RevocationReason
 from chancery.engine.jobs import (
     Answered,
@@ -33,10 +34,12 @@ from chancery.net.redact import scrub
 from chancery.sdk.authority import Request, Target
 from chancery.sdk.errors import AlreadyDone, AuthorityError, Throttled
 from chancery.sdk.finding import Finding, Level
-from chancery.sdk.outcome import Absence, Issued, Outcome, Pending, RevocationPending, Revoked
+from chancery.sdk.outcome import Absence, HttpAnswer, Issued, Outcome, Pending, RevocationPending, Revoked
 
 log = logging.getLogger("chancery.engine")
 _SEARCH_BACK = timedelta(days=1)
+_WARNING, _MOST_WARNINGS = 500, 10
+"""Characters of a warning, and warnings of a certificate, that are kept."""
 _T = TypeVar("_T")
 _Read = tuple[Issued, Decoded] | Waiting | Bad
 """What an authority brought, decoded; or what can be said without looking closer."""
@@ -154,6 +157,8 @@ def _judge(outcome: Outcome, asked: Asked, now: datetime, evidence: str = "") ->
 
 def _read(outcome: Outcome, evidence: str = "") -> _Read:
     if isinstance(outcome, Pending):
+        if not all(isinstance(answer, HttpAnswer) for answer in outcome.publish):
+            raise TypeError("publish")
         return Waiting(outcome, evidence)
     if not isinstance(outcome, Issued):
         raise TypeError(type(outcome).__name__)
@@ -172,7 +177,8 @@ def _check(read: _Read, asked: Asked, now: datetime, evidence: str = "") -> Resu
         facts, chain = check_decoded(decoded, expected)
     except Mismatch as mismatch:
         return _bad(outcome, mismatch)
-    return Good(facts, chain, outcome.reference, evidence)
+    warnings = tuple(text[:_WARNING] for text in outcome.warnings[:_MOST_WARNINGS])
+    return Good(facts, chain, outcome.reference, evidence, warnings)
 
 
 def _bad(outcome: Issued, mismatch: Mismatch) -> Bad:
@@ -214,7 +220,7 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
         findings += _findings(authority)
     worst = next((f for f in findings if f.level is Level.FAILED), None)
     rows = [{**asdict(f), "level": str(f.level)} for f in findings]
-    return Answered({"findings": rows}, healthy=worst is None, text=f"{worst.stage}: {worst.message}" if worst else "")
+    return Answered({"findings": rows}, _fault(worst) if worst is not None else None)
 
 
 def _findings(authority: Any) -> list[Finding]:
@@ -222,9 +228,25 @@ def _findings(authority: Any) -> list[Finding]:
     try:
         found.extend(authority.check())
     except AuthorityError as error:
-        stage = "login" if error.kind in {"AuthFailed", "Forbidden"} else "rights"
+        # Where the kind of error names no stage, it came while the next one was asked for.
+        stage = _STAGE_OF.get(error.kind) or (found[-1].stage if found else "login")
         found.append(Finding(stage, Level.FAILED, error.kind, error.message, error.text, error.remedy))
     return found
+
+
+def _fault(worst: Finding) -> Failed:
+    """Return a failed finding as the error that an order would have met."""
+    kind = worst.code if worst.code in KINDS else _KIND_OF.get(worst.stage, "ProtocolViolation")
+    return Failed(kind, f"{worst.stage}: {worst.message}", remedy=worst.remedy)
+
+
+_STAGE_OF = {"AuthFailed": "login", "Forbidden": "rights", "QuotaExhausted": "quota"}
+_KIND_OF = {
+    **dict.fromkeys(("name", "tcp", "tls", "clock"), "Unreachable"),
+    "login": "AuthFailed",
+    "rights": "Forbidden",
+    "quota": "QuotaExhausted",
+}
 
 
 _VERBS: dict[Kind, Callable[[Job, Any, Callable[[], datetime]], Result]] = {

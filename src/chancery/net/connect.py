@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import socket
 import ssl
 import threading
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.net.addresses import LOCALHOST, AddressPolicy
+from chancery.net.identity import ClientIdentity, present
 from chancery.net.progress import Cause, Failed, Progress, TlsNotes
 
 Resolver = Callable[[str, int], list[str]]
@@ -36,7 +38,8 @@ class Guard(httpcore.NetworkBackend):
 
     `current` returns the progress of the calling thread's call. `layers` is the number of TLS layers that stand
     between a new connection and the first byte of a request: 0 where we speak to the CA itself, 1 through a proxy,
-    2 through a proxy that itself speaks TLS. `pins` are SHA-256 of public keys (SPKI, hex) for `pinned_host`.
+    2 through a proxy that itself speaks TLS. `pins` are SHA-256 of public keys (SPKI, hex) for `pinned_host`; `own` are
+    the TLS settings that show our own certificate, to `pinned_host` alone: neither to a proxy nor where a link leads.
     """
 
     def __init__(
@@ -48,9 +51,10 @@ class Guard(httpcore.NetworkBackend):
         layers: int = 0,
         pins: frozenset[str] = frozenset(),
         pinned_host: str = "",
+        own: ssl.SSLContext | None = None,
     ) -> None:
         self.policy, self.current, self._resolver, self._layers = policy, current, resolver, layers
-        self.pins, self.pinned_host = pins, pinned_host
+        self.pins, self.pinned_host, self.own = pins, pinned_host, own
         self._plain = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -135,8 +139,10 @@ class _Watched(httpcore.NetworkStream):
         del timeout
         progress = self._guard.current()
         progress.stage = "tls"
+        at_home = self._layers <= 1 and server_hostname == self._guard.pinned_host
+        context = self._guard.own if at_home and self._guard.own is not None else ssl_context
         try:
-            stream = self._stream.start_tls(ssl_context, server_hostname, remaining(progress))
+            stream = self._stream.start_tls(context, server_hostname, remaining(progress))
         except httpcore.ConnectTimeout:
             raise Failed(Cause.TIMEOUT, "the TLS handshake took too long", progress) from None
         except (httpcore.ConnectError, OSError) as error:
@@ -208,12 +214,36 @@ _VERIFY_CODES = {
 """OpenSSL's verification results (x509_vfy.h)."""
 
 
+_ALERTS = re.compile(
+    r"ALERT_(?:CERTIFICATE_(?:REQUIRED|REVOKED|EXPIRED|UNKNOWN)|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)$"
+)
+"""Alerts by which a server says that it does not take the client's certificate (RFC 8446 section 6.2)."""
+
+
+def refuses_us(error: BaseException) -> bool:
+    """Say whether an error is the server's alert about our certificate, or about our having none.
+
+    Whatever was sent behind the handshake was then read by nobody: in TLS 1.3 the alert comes after our first bytes.
+    """
+    # The library underneath hands its cause over as an argument, and cuts the link to it.
+    found = [one for one in (error, error.__cause__, *error.args) if isinstance(one, ssl.SSLError)]
+    return any(_ALERTS.search(one.reason or "") for one in found)
+
+
 def tls_fault(error: Exception) -> tuple[Cause, str]:
     """Return what went wrong in a handshake, from the error or the one that it was made from."""
     inner = error.__cause__ or error
     if isinstance(inner, ssl.SSLCertVerificationError):
         return _VERIFY_CODES.get(inner.verify_code, Cause.TLS), inner.verify_message
-    return Cause.TLS, str(inner) or type(inner).__name__
+    cause = Cause.TLS_CLIENT if refuses_us(error) else Cause.TLS
+    return cause, str(inner) or type(inner).__name__
+
+
+def own_context(trust_pem: str | None, identity: ClientIdentity) -> ssl.SSLContext:
+    """Return the TLS settings of `tls_context`, showing our own certificate to whoever asks; kept by nobody else."""
+    context = _context(trust_pem)
+    present(context, identity)
+    return context
 
 
 @lru_cache(maxsize=64)
@@ -223,6 +253,10 @@ def tls_context(trust_pem: str | None) -> ssl.SSLContext:
     An own bundle may hold a root, an issuing CA, or the server's certificate itself: what it holds is trusted.
     Raises `ValueError` for a bundle without a readable certificate.
     """
+    return _context(trust_pem)
+
+
+def _context(trust_pem: str | None) -> ssl.SSLContext:
     if not trust_pem:
         context = ssl.create_default_context(cafile=certifi.where())
     else:

@@ -22,6 +22,8 @@ class Cause(StrEnum):
     TLS_UNKNOWN_ISSUER = "tls_unknown_issuer"
     TLS_WRONG_NAME = "tls_wrong_name"
     TLS_PIN = "tls_pin"
+    TLS_CLIENT = "tls_client"
+    IDENTITY = "identity"
     BROKEN = "broken"
     TOO_LARGE = "too_large"
     ENCODED = "encoded"

@@ -15,7 +15,8 @@ import httpcore
 
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.net.addresses import AddressPolicy
-from chancery.net.connect import Guard, Resolver, resolve, tls_context
+from chancery.net.connect import Guard, Resolver, own_context, refuses_us, resolve, tls_context
+from chancery.net.identity import ClientIdentity
 from chancery.net.progress import Cause, Failed, Progress
 from chancery.net.url import Url
 
@@ -53,7 +54,10 @@ class Reply:
 
 
 class Outgoing:
-    """The connections to one place, under one policy and one trust. Safe to share between threads."""
+    """The connections to one place, under one policy and one trust. Safe to share between threads.
+
+    `identity` is our own certificate, shown to `pinned_host` alone. Raises `ValueError` where it cannot be used.
+    """
 
     def __init__(
         self,
@@ -63,12 +67,16 @@ class Outgoing:
         proxy: Url | None = None,
         pins: frozenset[str] = frozenset(),
         pinned_host: str = "",
+        identity: ClientIdentity | None = None,
         resolver: Resolver = resolve,
     ) -> None:
         self._policy, self._proxy = policy, proxy
         self._mine = threading.local()
         layers = 0 if proxy is None else 1 + (proxy.scheme == "https")
-        guard = Guard(policy, self._progress, resolver=resolver, layers=layers, pins=pins, pinned_host=pinned_host)
+        own = own_context(trust_pem, identity) if identity is not None else None
+        guard = Guard(
+            policy, self._progress, resolver=resolver, layers=layers, pins=pins, pinned_host=pinned_host, own=own
+        )
         self._kept = _pool(guard, trust_pem, proxy, keep=_MAX_CONNECTIONS)
         # What must not be sent twice never goes over a connection that was kept alive: the server may have closed it
         # already, and then nobody could say whether it read the request.
@@ -178,6 +186,9 @@ def _body(response: httpcore.Response, headers: dict[str, str], most: int, progr
 
 def _failed(error: Exception, progress: Progress) -> Failed:
     text = str(error) or type(error).__name__
+    if progress.stage == "request" and refuses_us(error):
+        progress.stage, progress.sent = "tls", False
+        return Failed(Cause.TLS_CLIENT, text, progress)
     if isinstance(error, httpcore.ProxyError):
         return Failed(Cause.PROXY, f"the proxy answered: {text}", progress)
     if isinstance(error, httpcore.TimeoutException):

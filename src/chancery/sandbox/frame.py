@@ -292,7 +292,7 @@ class _Talk(BaseHTTPRequestHandler):
         else:
             self._faulty(asked, dials)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815  the base class's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815  the base class's names
 
     def _read(self) -> Asked | None:
         length = self.headers.get("Content-Length", "0")
@@ -343,7 +343,8 @@ class _Talk(BaseHTTPRequestHandler):
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply.body[: len(reply.body) // 2] if half else reply.body)
+            if self.command != "HEAD":
+                self.wfile.write(reply.body[: len(reply.body) // 2] if half else reply.body)
             self.wfile.flush()
         except OSError:
             self.close_connection = True

@@ -5,6 +5,7 @@ from chancery.core.names import Name
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.core.secret import Secret
+from chancery.net.identity import ClientIdentity
 from chancery.net.redact import scrub
 from chancery.sdk.authority import (
     API_VERSION,
@@ -16,8 +17,11 @@ from chancery.sdk.authority import (
     Context,
     Dedup,
     Descriptor,
+    DoorOptions,
+    Equips,
     Facts,
     Finds,
+    Narrows,
     Prepares,
     Request,
     Revokes,
@@ -46,6 +50,7 @@ from chancery.sdk.outcome import (
     Absence,
     Choice,
     Found,
+    HttpAnswer,
     Issued,
     Outcome,
     Pending,
@@ -70,20 +75,25 @@ __all__ = [
     "Cancels",
     "Choice",
     "Chooses",
+    "ClientIdentity",
     "Clock",
     "Config",
     "Context",
     "Dedup",
     "Descriptor",
+    "DoorOptions",
+    "Equips",
     "Facts",
     "Finding",
     "Finds",
     "Forbidden",
     "Found",
+    "HttpAnswer",
     "HttpDoor",
     "Issued",
     "Level",
     "Name",
+    "Narrows",
     "NonEmpty",
     "NotFound",
     "Outcome",

@@ -9,7 +9,7 @@ NOT sleep, retry a call that can have an effect, or open a connection other than
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from chancery.core.clock import Clock
 from chancery.core.names import Name
-from chancery.core.order import RevocationReason
+from chancery.core.order import SUBSCRIBER_REASONS, RevocationReason
 from chancery.core.policy import AuthorityFacts
+from chancery.net.identity import ClientIdentity
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import Finding
 from chancery.sdk.http import HttpDoor
@@ -37,28 +38,44 @@ API_VERSION = 1
 
 
 class Dedup(StrEnum):
-    """How the CA treats a second request with the same reference."""
+    """What a second `submit` under the same reference does.
+
+    NONE: it makes a second order. REJECT_DUPLICATE: the CA refuses it. RETURN_ORIGINAL: the CA gives the first one
+    back. ISSUES_LATER: `submit` only opens something from which nothing is issued until a later `poll` asks for that,
+    by a state that the engine has recorded before; what a lost `submit` opened stays unused, so it may be sent again.
+    """
 
     NONE = "none"
     REJECT_DUPLICATE = "reject_duplicate"
     RETURN_ORIGINAL = "return_original"
+    ISSUES_LATER = "issues_later"
+
+    @property
+    def harmless(self) -> bool:
+        """Say whether a `submit` whose fate is unknown may be sent again."""
+        return self in {Dedup.RETURN_ORIGINAL, Dedup.ISSUES_LATER}
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an authority declares about its CA; the engine plans and paces with it."""
+    """What an authority declares about its CA; the engine plans and paces with it.
+
+    `polls_are_acts` says that a poll may itself place an order, as in EST, which repeats its request: a poll whose
+    worker vanished is then not repeated blindly, just as a submission is not.
+    """
 
     certificates: AuthorityFacts
     calls_per_second: float = 5.0
     burst: int = 10
     concurrency: int = 4
-    revocation_reasons: tuple[RevocationReason, ...] = tuple(RevocationReason)
+    revocation_reasons: tuple[RevocationReason, ...] = SUBSCRIBER_REASONS
     dedup: Dedup = Dedup.NONE
     dedup_window: timedelta | None = None
     search_lag: timedelta = timedelta(0)
     search_tries: int = 3
     cpu_bound: bool = False
     lease: timedelta = timedelta(seconds=120)
+    polls_are_acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +191,22 @@ class Prepares(Protocol):
         """Return the values with what was absent; pure but for randomness."""
 
 
+@dataclass(frozen=True, slots=True)
+class DoorOptions:
+    """What a connector's door gets out of the authority's own settings, beside base URL, proxy, trust and networks."""
+
+    client_identity: ClientIdentity | None = None
+
+
+@runtime_checkable
+class Equips(Protocol):
+    """The CA wants more of a connection than the common fields can say: a client certificate."""
+
+    @classmethod
+    def door_options(cls, config: Any) -> DoorOptions:
+        """Return the options that these settings ask for; pure. Called before the authority is built."""
+
+
 @runtime_checkable
 class Chooses(Protocol):
     """Some fields offer what the account has."""
@@ -210,14 +243,31 @@ class Descriptor:
     """False for an authority that needs no network (base URL is then not asked for)."""
 
 
+def door_options(cls: type[Any], config: Config) -> DoorOptions:
+    """Return what the door of an authority of this class needs; nothing where it does not say."""
+    return cls.door_options(config) if hasattr(cls, "door_options") else DoorOptions()
+
+
+@runtime_checkable
+class Narrows(Protocol):
+    """What the CA can do depends on a connector's own settings, such as the protocol by which it is spoken to."""
+
+    @classmethod
+    def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
+        """Return `about`, which says what the class can do, as it holds for stored settings: fewer powers, other facts.
+
+        `settings` are without secrets. Pure, and it never adds a power.
+        """
+
+
 def powers_of(cls: type[Any]) -> frozenset[str]:
     """Return the names of the powers that a class implements."""
     return frozenset(name for name, power in POWERS.items() if issubclass(cls, power))
 
 
-def describe(cls: type[Any]) -> Descriptor:
-    """Return the descriptor of an authority class."""
-    return Descriptor(
+def describe(cls: type[Any], settings: Mapping[str, Any] | None = None) -> Descriptor:
+    """Return the descriptor of an authority class, or of a connector with these settings (without secrets)."""
+    about = Descriptor(
         slug=cls.slug,
         title=cls.title,
         maker=cls.maker,
@@ -230,3 +280,4 @@ def describe(cls: type[Any]) -> Descriptor:
         base_urls=tuple(getattr(cls, "base_urls", ())),
         outside=getattr(cls, "outside", True),
     )
+    return cls.narrow(about, settings) if settings is not None and issubclass(cls, Narrows) else about

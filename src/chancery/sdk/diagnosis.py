@@ -66,6 +66,14 @@ SENTENCES: dict[Cause, tuple[str, str]] = {
         "The server's key is not the pinned one.",
         "If the CA announced a new key, pin that one; if not, do not continue: somebody may be in between.",
     ),
+    Cause.TLS_CLIENT: (
+        "The server does not take our client certificate, or asks for one and none is set.",
+        "Set the connector's client certificate and its key; check that it has not expired, and that the CA knows it.",
+    ),
+    Cause.IDENTITY: (
+        "The connector's client certificate cannot be used.",
+        "Paste the certificate, then its issuers, as PEM, and the private key of that certificate without a passphrase.",
+    ),
     Cause.BROKEN: (
         "The connection broke.",
         "Check the CA's status page; look for a firewall or proxy that cuts connections.",

@@ -12,14 +12,15 @@ from urllib.parse import urlencode
 from chancery.core.clock import Clock
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
-from chancery.net.connect import Resolver, resolve
+from chancery.net.connect import Resolver, resolve, tls_context
+from chancery.net.identity import ClientIdentity
 from chancery.net.progress import Cause, Failed
 from chancery.net.redact import register, scrub
 from chancery.net.transport import Call, Outgoing
 from chancery.net.url import Url, join, parse_url
 from chancery.sdk.answer import Answer, clock_skew
 from chancery.sdk.diagnosis import SENTENCES, findings_of, findings_of_failure, findings_of_refusal
-from chancery.sdk.errors import AuthorityError, OutcomeUnknown, ProtocolViolation, Unreachable
+from chancery.sdk.errors import AuthFailed, AuthorityError, OutcomeUnknown, ProtocolViolation, Unreachable
 from chancery.sdk.finding import Finding
 
 __all__ = ["MAX_BODY", "Answer", "HttpDoor", "check_url"]
@@ -41,7 +42,9 @@ class HttpDoor:
     """HTTP to one CA. Safe to share between threads; opens nothing before the first request.
 
     `timeout` (seconds) covers a whole call, from the name to the last byte. `trust_pem` replaces the public roots.
-    `pins` are SHA-256 of public keys (SPKI, hex), asked for beside the usual verification. `before_send` is called,
+    `pins` are SHA-256 of public keys (SPKI, hex), asked for beside the usual verification. `client_identity` is our own
+    certificate with its key, shown in TLS to the base URL's host where that asks for one, and to nobody else: no
+    proxy, no host that a link leads to; a server that refuses it raises `AuthFailed`. `before_send` is called,
     for requests with an effect, just before their first byte goes out; what it raises comes out of the request
     unchanged, with nothing sent. `resolver` is for tests.
     """
@@ -58,16 +61,19 @@ class HttpDoor:
         secrets: tuple[Secret, ...] = (),
         before_send: Callable[[], None] | None = None,
         pins: Sequence[str] = (),
+        client_identity: ClientIdentity | None = None,
         resolver: Resolver = resolve,
     ) -> None:
         self.base_url, self.clock, self.timeout = base_url.rstrip("/"), clock, timeout
         self.policy = policy or AddressPolicy()
-        self.secrets, self.before_send = secrets, before_send
+        own = (client_identity.key_pem,) if client_identity is not None else ()
+        self.secrets, self.before_send = (*secrets, *own), before_send
+        self._identity = client_identity
         self._trust_pem, self._proxy, self._resolver = trust_pem, proxy, resolver
         self._pins = frozenset(pin.lower().replace(":", "") for pin in pins)
         self._opened: tuple[Url, Outgoing] | None = None
         self._lock = threading.Lock()
-        register(secrets)
+        register(self.secrets)
 
     def learn(self, secret: Secret) -> None:
         """Keep a secret that came up at run time (a session token) out of texts and logs, like the others."""
@@ -113,7 +119,8 @@ class HttpDoor:
 
         Raises `Unreachable` where nothing can have happened; `OutcomeUnknown` where a request with an effect had
         begun to leave and no whole, acceptable answer came back; `ProtocolViolation` for an answer to another
-        request that is too large or compressed. Raises `ValueError` for what only a bug can cause.
+        request that is too large or compressed; `AuthFailed` where the server refused our client certificate, so that it
+        read nothing. Raises `ValueError` for what only a bug can cause.
         """
         base, outgoing = self._open()
         url = self._url(base, path, params, foreign=foreign)
@@ -137,18 +144,22 @@ class HttpDoor:
             return self._opened
 
     def _outgoing(self, base: Url, proxy: Url | None) -> Outgoing:
+        cause = Cause.TRUST_BUNDLE
         try:
+            tls_context(self._trust_pem)
+            cause = Cause.IDENTITY
             return Outgoing(
                 self.policy,
                 trust_pem=self._trust_pem,
                 proxy=proxy,
                 pins=self._pins,
                 pinned_host=base.host,
+                identity=self._identity,
                 resolver=self._resolver,
             )
         except ValueError as error:
-            message, remedy = SENTENCES[Cause.TRUST_BUNDLE]
-            raise _refusal(message, "tls", remedy, Cause.TRUST_BUNDLE, str(error)) from None
+            message, remedy = SENTENCES[cause]
+            raise _refusal(message, "tls", remedy, cause, str(error)) from None
 
     def _checked(self, text: str, what: str, policy: AddressPolicy) -> Url:
         try:
@@ -203,6 +214,8 @@ class HttpDoor:
             kind, message = OutcomeUnknown, f"The request left, but no whole answer came back. {message}"
         elif failed.cause in _BAD_ANSWERS:
             kind = ProtocolViolation
+        elif failed.cause is Cause.TLS_CLIENT:
+            kind = AuthFailed
         return kind(
             f"{host}: {message}",
             code=failed.cause.value,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_PLAIN = re.compile(r"[\x21-\x7e]{1,400}")
 
 PollState = dict[str, Any]
 """An authority's own progress: small JSON with the key `v` (its schema version). Opaque to the engine."""
@@ -22,22 +26,47 @@ class PendingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate: DER of the leaf, DER of the other certificates in any order, the CA's reference."""
+    """A certificate: DER of the leaf, DER of the other certificates in any order, the CA's reference.
+
+    `warnings` are sentences for people about a certificate that is as it was ordered, and yet not well: they are
+    stored with it and shown wherever it is.
+    """
 
     leaf: bytes
     chain: tuple[bytes, ...] = ()
     reference: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What Chancery answers, to whoever asks, at `/.well-known/acme-challenge/<token>` (RFC 8555 section 8.3).
+
+    `token` is of the URL-safe Base64 alphabet, `text` printable ASCII without spaces; else `ValueError` is raised.
+    """
+
+    token: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if not _TOKEN.fullmatch(self.token) or not _PLAIN.fullmatch(self.text):
+            raise ValueError("a token is Base64url, and its answer one word of ASCII")
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Accepted, not yet issued. `next_check` is how long to leave the CA in peace."""
+    """Accepted, not yet issued. `next_check` is how long to leave the CA in peace.
+
+    `publish` is answered from the commit that records this outcome on, until the next outcome or the order's end: so
+    the CA is told to look only by a later `poll`, and every `Pending` repeats what it still needs.
+    """
 
     state: PollState
     kind: PendingKind = PendingKind.PROCESSING
     next_check: timedelta = timedelta(seconds=30)
     text: str = ""
     reference: str = ""
+    publish: tuple[HttpAnswer, ...] = ()
 
 
 Outcome = Issued | Pending

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "chancery.doors.console",
 ]
 MIDDLEWARE = [
+    "chancery.doors.challenges.Challenges",
     "chancery.doors.source.Source",
     "chancery.doors.console.middleware.SecurityHeaders",
     "chancery.doors.api.middleware.OnlyJson",

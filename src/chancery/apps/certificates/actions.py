@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
-from chancery.apps.orders.place import PlaceOrder, limits, place
-from chancery.apps.shared.action import REGISTRY, Act, action, current_clock, record_refusal
+from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place
+from chancery.apps.shared.action import Act, action, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
@@ -21,9 +21,6 @@ from chancery.core.csr import parse
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 from chancery.core.order import RevocationReason, RevocationState
 
-RENEW = "certificates.renew"
-REGISTRY[RENEW] = Permission.CERTIFICATE_RENEW
-
 
 @action("certificates.revoke", Permission.CERTIFICATE_REVOKE)
 def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certificate:
@@ -32,7 +29,7 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
     if certificate is None:
         raise Absent("certificate", ident)
     act.require(certificate)
-    descriptor = catalog.get(certificate.connector.authority)
+    descriptor = descriptor_of(certificate.connector.authority, certificate.connector.current_id)
     words = clean("comment", comment, 500, lines=True)
     known = [str(r) for r in descriptor.facts.revocation_reasons]
     if "revokes" not in descriptor.powers:
@@ -69,8 +66,13 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
     return certificate
 
 
-def renew(actor: Actor, ident: object, csr: str | bytes | None = None, comment: str = "") -> Order:
-    """Place an order that replaces a certificate: with a new request, or the old one's key again."""
+def renew(
+    actor: Actor, ident: object, csr: str | bytes | None = None, comment: str = "", idem_key: str | None = None
+) -> Order:
+    """Place an order that replaces a certificate: with a new request, or the old one's key again.
+
+    It is wanted before the certificate ends. `idem_key` is as for orders, among renewals.
+    """
     certificate = queries.get(actor, ident)
     if not actor.may(Permission.CERTIFICATE_RENEW, certificate.team_id, certificate.environment_id):
         refusal = NotPermitted(Permission.CERTIFICATE_RENEW)
@@ -85,7 +87,15 @@ def renew(actor: Actor, ident: object, csr: str | bytes | None = None, comment: 
     request = _earlier_request(certificate) if csr is None else csr
     if not actor.may(Permission.ORDER_PLACE, certificate.team_id, certificate.environment_id):
         _same_names(certificate, request)
-    ask = PlaceOrder(str(certificate.profile_id), request, comment=comment, replaces=certificate.pk)
+    ask = PlaceOrder(
+        str(certificate.profile_id),
+        request,
+        comment=comment,
+        idem_key=idem_key,
+        route="renewals",
+        replaces=certificate.pk,
+        deadline=certificate.not_after,
+    )
     return place(actor, ask)
 
 

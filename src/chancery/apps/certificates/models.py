@@ -39,6 +39,8 @@ class Certificate(models.Model):
     not_before = models.DateTimeField()
     not_after = models.DateTimeField()
     ca_reference = models.CharField(max_length=200, blank=True)
+    warnings = models.JSONField(default=list)
+    """Sentences of the authority about a certificate that is as it was ordered, and yet not well."""
     stored_at = models.DateTimeField()
     revocation = models.CharField(max_length=20, blank=True)
     revocation_reason = models.CharField(max_length=40, blank=True)

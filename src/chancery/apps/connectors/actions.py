@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
@@ -30,7 +31,7 @@ from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
-from chancery.sdk.config import Config, ProfileSettings, destination_names, extra, secret_names
+from chancery.sdk.config import Config, ProfileSettings, destination_names, extra, secret_names, staying_names
 
 VERSION_TABLE = "connector_version"
 CALL_TABLE = "call"
@@ -74,13 +75,14 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Conn
     configured = configure(catalog.get(connector.authority), values, stored)
     moved = _destination(connector, before) != configured.destination()
     if moved:
-        _demand_secrets(stored, configured)
+        _demand_secrets(connector, stored, configured)
     changed = _changed(connector, before, configured)
     _apply(connector, configured, act)
     act.require(connector)
     with _name_taken(connector):
         _touch(connector)
-    _new_version(act, connector, configured, {} if moved else unsealed_version(before))
+    same = before.account if not moved and not configured.secrets else None
+    _new_version(act, connector, configured, _kept(connector, before, moved=moved), account=same)
     _note(act, connector, changed=changed)
     _take_profiles_along(act, connector)
     return connector
@@ -102,6 +104,7 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     _insert(act, twin)
     made = ConnectorVersion.objects.get(pk=version.pk)
     made.pk, made.connector, made.number, made.secrets = new_id(act.at), twin, 1, {}
+    made.account = made.pk
     made.created_at, made.created_by = act.at, act.actor.name
     made.save(force_insert=True)
     twin.current = made
@@ -217,7 +220,9 @@ def _unsaved(
     connector = _of_type(act, authority, connector_id) if connector_id is not None else None
     stored = frozenset(current(connector).secrets) if connector is not None else frozenset()
     named = {"name": "unsaved", **{k: v for k, v in values.items() if v != "" or k != "name"}}
-    configured = configure(catalog.get(authority), catalog.prepare(authority, named), stored)
+    # What a stored connector lacks here is what it keeps: nothing is made anew for it.
+    named = catalog.prepare(authority, named) if connector is None else named
+    configured = configure(catalog.get(authority), named, stored)
     act.require(Place(configured.team.pk, configured.environment.pk))
     secrets = configured.secrets if connector is None else _carried(connector, configured)
     call = _call(act, kind, authority, field=field)
@@ -246,10 +251,16 @@ def _of_type(act: Act, authority: str, ident: object) -> Connector:
 def _carried(connector: Connector, configured: Configured) -> dict[str, Secret]:
     """Return the stored secrets under those just given; none is sent to an address that it was not given for."""
     before = current(connector)
-    if _destination(connector, before) == configured.destination():
-        return {**unsealed_version(before), **configured.secrets}
-    _demand_secrets(frozenset(before.secrets), configured)
-    return configured.secrets
+    moved = _destination(connector, before) != configured.destination()
+    if moved:
+        _demand_secrets(connector, frozenset(before.secrets), configured)
+    return {**_kept(connector, before, moved=moved), **configured.secrets}
+
+
+def _kept(connector: Connector, version: ConnectorVersion, *, moved: bool) -> dict[str, Secret]:
+    """Return the stored secrets that go on; to another address only those that are never sent."""
+    staying = staying_names(catalog.get(connector.authority).config)
+    return {name: secret for name, secret in unsealed_version(version).items() if not moved or name in staying}
 
 
 def _must_be_dynamic(authority: str, name: str) -> None:
@@ -332,8 +343,9 @@ def _destination(connector: Connector, version: ConnectorVersion) -> dict[str, A
     return {**{name: getattr(version, name) for name in fields.WHERE}, **own}
 
 
-def _demand_secrets(stored: frozenset[str], configured: Configured) -> None:
-    missing = sorted(stored - set(configured.secrets))
+def _demand_secrets(connector: Connector, stored: frozenset[str], configured: Configured) -> None:
+    staying = staying_names(catalog.get(connector.authority).config)
+    missing = sorted(stored - set(configured.secrets) - staying)
     if missing:
         text = "The address or trust that this secret is sent to changed, so the stored one was not carried over."
         raise Invalid([Problem(n, text, "Enter it again.", "secret_needed") for n in missing])
@@ -353,9 +365,13 @@ def _take_profiles_along(act: Act, connector: Connector) -> None:
         act.note("profile", profile.pk, profile.name, team=profile.team_id, changed=changed)
 
 
-def _new_version(act: Act, connector: Connector, configured: Configured, kept: dict[str, Secret]) -> None:
+def _new_version(
+    act: Act, connector: Connector, configured: Configured, kept: dict[str, Secret], account: UUID | None = None
+) -> None:
+    ident = new_id(act.at)
     version = ConnectorVersion(
-        id=new_id(act.at),
+        id=ident,
+        account=account or ident,
         connector=connector,
         number=connector.versions.count() + 1,
         schema=configured.descriptor.config.schema_version,

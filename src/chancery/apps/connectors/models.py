@@ -27,7 +27,9 @@ class Health(models.TextChoices):
     THROTTLED = "throttled", "Throttled"
     UNREACHABLE = "unreachable", "Unreachable"
     LOGIN_REFUSED = "login_refused", "Login refused"
-    ERROR = "error", "Error"
+    NO_RIGHTS = "no_rights", "Right missing"
+    QUOTA_EXHAUSTED = "quota_exhausted", "Quota used up"
+    ERROR = "error", "Answers nonsense"
 
 
 class Connector(models.Model):
@@ -87,7 +89,8 @@ class ConnectorVersion(models.Model):
     """Settings as they stood at one moment. Never changed; every call names the one that it used.
 
     `secrets` maps field name → sealed value (see `sealing`) in the version in force alone: it is emptied when the next one
-    takes its place, since orders on their way use the newest credential too.
+    takes its place, since orders on their way use the newest credential too. Versions with the same `account`
+    lead to the same account for certain: address, destination settings and credentials are the same.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -98,6 +101,7 @@ class ConnectorVersion(models.Model):
     proxy = models.CharField(max_length=500, blank=True)
     trust_pem = models.TextField(blank=True)
     allowed_networks = models.JSONField(default=list)
+    account = models.UUIDField(default=uuid.uuid4, editable=False)
     settings = models.JSONField(default=dict)
     secrets = models.JSONField(default=dict)
     created_at = models.DateTimeField()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.orders import queries
+from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.orders import published, queries
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.shared.action import Act, action
@@ -87,7 +87,7 @@ def _not_own(act: Act, order: Order) -> None:
 
 
 def _needs_power(order: Order, power: str, remedy: str) -> None:
-    descriptor = catalog.get(order.connector.authority)
+    descriptor = descriptor_of(order.connector.authority, order.connector.current_id)
     if power not in descriptor.powers:
         raise Conflict(f"{descriptor.title} has no interface for this.", remedy=remedy, code="no_power")
 
@@ -120,6 +120,7 @@ def _move(act: Act, order: Order, target: State, *, text: str = "", **columns: A
         order.reason = text
     if target in {State.DENIED, State.CANCELLED, State.FAILED}:
         order.finished_at = act.at
+        published.remove([order.pk])
     order.save()
     _event(act, order, step.event, text)
     act.note(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles import queries as profiles
@@ -26,20 +27,26 @@ from chancery.apps.shared.action import REGISTRY, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import held
-from chancery.apps.shared.texts import clean
+from chancery.apps.shared.texts import clean, unfit
 from chancery.core.csr import Limits, Request, parse
 from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, State, move
-from chancery.core.policy import Ask, Decision, ProfileRules, decide
+from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
 
-ACTION = "orders.place"
+ACTION, RENEW = "orders.place", "certificates.renew"
 REGISTRY[ACTION] = Permission.ORDER_PLACE
+REGISTRY[RENEW] = Permission.CERTIFICATE_RENEW
+Key = tuple[int | None, str, str]
+"""Whose idempotency key, for which route."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """What a door asks for. `profile` is an id or a name; `csr` is PEM or DER."""
+    """What a door asks for. `profile` is an id or a name; `csr` is PEM or DER.
+
+    `deadline` is when it is too late: for a renewal, the end of what it replaces. None takes the profile's.
+    """
 
     profile: str
     csr: str | bytes
@@ -48,6 +55,12 @@ class PlaceOrder:
     idem_key: str | None = None
     route: str = "orders"
     replaces: UUID | None = None
+    deadline: datetime | None = None
+
+    @property
+    def action(self) -> str:
+        """Return the name under which this is recorded."""
+        return ACTION if self.replaces is None else RENEW
 
 
 @dataclass(slots=True)
@@ -57,6 +70,7 @@ class Gathered:
     profile: Profile
     connector: Connector
     rules: ProfileRules
+    facts: AuthorityFacts
     product: dict[str, Any]
 
 
@@ -97,15 +111,23 @@ def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | Chanc
     cache: Cache = {}
     # One kind of work at a time keeps the processor's caches warm.
     requests = [_parse(ask.csr) for _, ask in items]
-    prepared = [_prepare(actor, ask, request, cache) for (actor, ask), request in zip(items, requests, strict=True)]
+    # Before the rules, which may have changed since: whoever repeats a request is told what became of it.
+    known = _known(items)
+    prepared = [
+        _repeated(known[key], ask, request)
+        if (key := _key(actor, ask)) in known
+        else _prepare(actor, ask, request, cache)
+        for (actor, ask), request in zip(items, requests, strict=True)
+    ]
     try:
         with transaction.atomic():
             return _write(items, prepared)
     except IntegrityError:
-        # Another process used one of the keys at the same moment: one by one tells which.
-        if len(items) == 1:
-            return [_repeated(items[0], prepared[0])]
-        return [r for item in items for r in place_mixed([item])]
+        # Another process used one of the keys at the same moment: once more, one by one, finds its order.
+        if len(items) > 1:
+            return [r for item in items for r in place_mixed([item])]
+        (actor, ask), before = items[0], _known(items)
+        return [_repeated(before[key], ask, requests[0]) if (key := _key(actor, ask)) in before else _not_stored()]
 
 
 def _parse(csr: str | bytes) -> Request | ChanceryError:
@@ -160,7 +182,8 @@ def _look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
         raise Conflict(
             "The profile's pool has no connector.", remedy="Add a connector to the profile.", code="no_connector"
         )
-    return Gathered(profile, connector, rules_of(profile), profile.products.get(connector.authority, {}))
+    facts = descriptor_of(connector.authority, connector.current_id).facts.certificates
+    return Gathered(profile, connector, rules_of(profile), facts, profile.products.get(connector.authority, {}))
 
 
 def rules_of(profile: Profile) -> ProfileRules:
@@ -179,8 +202,7 @@ def rules_of(profile: Profile) -> ProfileRules:
 def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request) -> Ready:
     now = current_clock().now()
     days = gathered.profile.validity_days if ask.validity_days is None else ask.validity_days
-    facts = catalog.build(gathered.connector.authority).facts.certificates
-    decision = decide(Ask(request.names, request.key.label, days, gathered.rules, facts, now))
+    decision = decide(Ask(request.names, request.key.label, days, gathered.rules, gathered.facts, now))
     if decision.problems:
         raise Invalid(list(decision.problems))
     if ask.idem_key is not None:
@@ -190,12 +212,19 @@ def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request)
     row |= {
         "state": State.AWAITING_APPROVAL if hold else State.QUEUED,
         "placed_at": now,
+        "deadline_at": _deadline(ask, gathered.profile, now),
         "due_at": None if hold else now,
     }
     row |= {"id": new_id(now), "idem_digest": digest(ask, request)}
     values: list[Any] = list(row.values())
     # By position is four times as fast as by name, and `_BLANK` keeps the order of the fields.
     return Ready(ask, Order(*values), values, decision)  # type: ignore[misc]  # a list has one type for all fields
+
+
+def _deadline(ask: PlaceOrder, profile: Profile, now: datetime) -> datetime:
+    if ask.deadline is not None and ask.deadline > now:
+        return ask.deadline
+    return now + timedelta(hours=profile.deadline_hours)
 
 
 def _row(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request, days: int) -> dict[str, Any]:
@@ -229,27 +258,27 @@ def digest(ask: PlaceOrder, request: Request) -> str:
 
 
 def _write(
-    items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | ChanceryError]
+    items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | Order | ChanceryError]
 ) -> list[Order | ChanceryError]:
-    # A refused request is never repeated, and its key may be what no table takes.
-    known = _known([item for item, one in zip(items, prepared, strict=True) if isinstance(one, Ready)])
     gone = _gone({one.order.connector_id for one in prepared if isinstance(one, Ready)})
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []
-    seen: dict[tuple[int | None, str, str], Ready] = {}
+    seen: dict[Key, Order] = {}
     for (actor, ask), one in zip(items, prepared, strict=True):
         if isinstance(one, ChanceryError):
-            record_refusal(actor, ACTION, current_clock().now(), one, partial(asked.of, "profiles", ask.profile))
+            record_refusal(actor, ask.action, current_clock().now(), one, partial(asked.of, "profiles", ask.profile))
+        if not isinstance(one, Ready):
             results.append(one)
             continue
-        key = (actor.user, ask.route, ask.idem_key or "")
-        if ask.idem_key is not None and (before := known.get(key) or (seen[key].order if key in seen else None)):
-            results.append(_same(before, one))
+        key = _key(actor, ask)
+        if key is not None and key in seen:
+            results.append(_same(seen[key], one.order.idem_digest))
             continue
         if one.order.connector_id in gone:
             results.append(_deleted_meanwhile())
             continue
-        seen[key] = one
+        if key is not None:
+            seen[key] = one.order
         fresh.append((actor, one))
         results.append(one.order)
     _store(fresh)
@@ -269,17 +298,26 @@ def _deleted_meanwhile() -> Conflict:
     )
 
 
-def _known(items: Sequence[tuple[Actor, PlaceOrder]]) -> dict[tuple[int | None, str, str], Order]:
-    keys = {ask.idem_key for _, ask in items if ask.idem_key is not None}
-    users = {actor.user for actor, ask in items if ask.idem_key is not None}
-    if not keys:
+def _key(actor: Actor, ask: PlaceOrder) -> Key | None:
+    return None if ask.idem_key is None else (actor.user, ask.route, ask.idem_key)
+
+
+def _known(items: Sequence[tuple[Actor, PlaceOrder]]) -> dict[Key | None, Order]:
+    # What no table takes is no key of an order; the rules refuse it by name.
+    asked = [key for actor, ask in items if (key := _key(actor, ask)) is not None and not unfit({"key": key[2]})]
+    users = {user for user, *_ in asked if user is not None}
+    if not users:
         return {}
-    rows = Order.objects.filter(idem_key__in=keys, requested_by__in=[u for u in users if u is not None])
+    rows = Order.objects.filter(idem_key__in={key for *_, key in asked}, requested_by__in=users)
     return {(o.requested_by_id, o.idem_route, str(o.idem_key)): o for o in rows}
 
 
-def _same(before: Order, one: Ready) -> Order | ChanceryError:
-    if before.idem_digest == one.order.idem_digest:
+def _repeated(before: Order, ask: PlaceOrder, request: Request | ChanceryError) -> Order | ChanceryError:
+    return request if isinstance(request, ChanceryError) else _same(before, digest(ask, request))
+
+
+def _same(before: Order, asked: str) -> Order | ChanceryError:
+    if before.idem_digest == asked:
         # A copy: the first of two in one batch is still the one that made it.
         again = copy(before)
         again.repeated = True  # type: ignore[attr-defined]  # tells the door to answer 200 instead of 201
@@ -291,14 +329,8 @@ def _same(before: Order, one: Ready) -> Order | ChanceryError:
     )
 
 
-def _repeated(item: tuple[Actor, PlaceOrder], one: Ready | ChanceryError) -> Order | ChanceryError:
-    if isinstance(one, ChanceryError):
-        return one
-    actor, ask = item
-    before = _known([item]).get((actor.user, ask.route, ask.idem_key or ""))
-    if before is None:
-        return Conflict("The order could not be stored.", remedy="Send it again.", code="retry")
-    return _same(before, one)
+def _not_stored() -> Conflict:
+    return Conflict("The order could not be stored.", remedy="Send it again.", code="retry")
 
 
 def _store(fresh: list[tuple[Actor, Ready]]) -> None:
@@ -311,13 +343,14 @@ def _store(fresh: list[tuple[Actor, Ready]]) -> None:
 
 def _audit(fresh: list[tuple[Actor, Ready]]) -> None:
     at = current_clock().now()
-    by_actor: dict[str, tuple[Actor, list[Note]]] = {}
+    alike: dict[tuple[Actor, str], list[Note]] = {}
     for actor, ready in fresh:
         order = ready.order
-        note = Note("order", str(order.pk), order.common_name, team=order.team_id, detail={"state": str(order.state)})
-        by_actor.setdefault(f"{actor.user} {actor.how} {actor.address}", (actor, []))[1].append(note)
-    for actor, notes in by_actor.values():
-        write(actor, ACTION, at, notes)
+        detail = {"state": str(order.state)} | ({"replaces": str(ready.ask.replaces)} if ready.ask.replaces else {})
+        note = Note("order", str(order.pk), order.common_name, team=order.team_id, detail=detail)
+        alike.setdefault((actor, ready.ask.action), []).append(note)
+    for (actor, action), notes in alike.items():
+        write(actor, action, at, notes)
 
 
 def _event(actor: Actor, ready: Ready) -> tuple[Any, ...]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import queries as connectors
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector, PoolMember
 from chancery.apps.orders.models import Order
 from chancery.apps.profiles import queries
@@ -41,6 +41,7 @@ class ProfileValues(BaseModel):
     max_names: int = Field(100, ge=1, le=1000)
     validity_days: int = Field(90, ge=1, le=3650)
     validity_days_max: int = Field(199, ge=1, le=3650)
+    deadline_hours: int = Field(24, ge=1, le=8760)
     needs_approval: bool = False
     product: dict[str, Any] = {}
 
@@ -146,7 +147,7 @@ def _connector(act: Act, text: str) -> Connector:
 
 
 def _check(given: ProfileValues, connector: Connector) -> list[Problem]:
-    descriptor = catalog.get(connector.authority)
+    descriptor = descriptor_of(connector.authority, connector.current_id)
     facts = descriptor.facts.certificates
     problems = [
         *_offered("key_types", given.key_types, facts.key_types, descriptor.title),

@@ -29,6 +29,7 @@ class Profile(models.Model):
     max_names = models.PositiveIntegerField(default=100)
     validity_days = models.PositiveIntegerField(default=90)
     validity_days_max = models.PositiveIntegerField(default=397)
+    deadline_hours = models.PositiveIntegerField(default=24)
     needs_approval = models.BooleanField(default=False)
     products = models.JSONField(default=dict)
     revision = models.PositiveIntegerField(default=1)

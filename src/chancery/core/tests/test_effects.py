@@ -33,7 +33,13 @@ def test_a_submission_without_trustworthy_answer_is_never_repeated_blindly(kind:
 @pytest.mark.parametrize("kind", ["OutcomeUnknown", "ProtocolViolation", "Bug"])
 def test_what_was_never_sent_is_queued_again(kind: str) -> None:
     rule = consequence(kind, Doing.SUBMIT, bytes_sent=False)
-    assert (rule.target, rule.effect, rule.retry) == (State.QUEUED, Effect.NONE, Retry.BACKOFF)
+    assert (rule.target, rule.retry) == (State.QUEUED, Retry.BACKOFF)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("kind", ["OutcomeUnknown", "ProtocolViolation"])
+def test_a_ca_that_answers_nonsense_is_looked_at_before_the_next_order_goes(kind: str, sent: bool) -> None:  # noqa: FBT001
+    assert consequence(kind, Doing.SUBMIT, bytes_sent=sent).effect is Effect.LOOK_FIRST
 
 
 @pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)

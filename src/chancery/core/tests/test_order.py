@@ -9,6 +9,7 @@ from chancery.core.order import (
     FOR_PEOPLE,
     MOVES,
     OPEN,
+    SUBSCRIBER_REASONS,
     Cause,
     IllegalMove,
     RevocationReason,
@@ -72,5 +73,6 @@ def test_a_person_decides_where_a_person_is_needed() -> None:
 
 
 def test_reasons_that_belong_to_the_ca_are_not_offered() -> None:
-    assert {"privilegeWithdrawn", "certificateHold", "cACompromise"}.isdisjoint(RevocationReason)
+    assert {"certificateHold", "cACompromise"}.isdisjoint(RevocationReason)
+    assert set(RevocationReason) - set(SUBSCRIBER_REASONS) == {"privilegeWithdrawn"}
     assert len(RevocationState) == 5

@@ -162,6 +162,7 @@ class Profile(BaseModel):
     max_names: int = Field(examples=[100])
     validity_days: int = Field(examples=[90])
     validity_days_max: int = Field(examples=[199])
+    deadline_hours: int = Field(description="Hours in which an order is wanted.", examples=[24])
     needs_approval: bool
     products: dict[str, Any] = Field(description="CA type → its own fields.")
     revision: int = Field(description="Grows with every edit; the ETag.", examples=[1])
@@ -187,6 +188,7 @@ class Order(BaseModel):
     requested_by: int | None = Field(description="Id of a person; null for the host's operator.", examples=[2])
     comment: str = Field(examples=["for the new shop"])
     placed_at: Moment
+    deadline_at: Moment = Field(description="When it is too late; the most urgent goes first.")
     finished_at: Moment | None
     next_look_at: Moment | None = Field(description="When the engine turns to it next.")
     pending_kind: str = Field(examples=[""])
@@ -276,6 +278,10 @@ class Certificate(BaseModel):
     not_before: Moment
     not_after: Moment
     ca_reference: str = Field(examples=["74010224"])
+    warnings: list[str] = Field(
+        description="What is not well with it although it is as it was ordered, such as a root that was removed.",
+        examples=[["It chains to a root that browsers no longer trust."]],
+    )
     revocation: str = Field(description="Empty, or how far its revocation is.", examples=[""])
     revocation_reason: str = Field(examples=[""])
     revocation_text: str = Field(examples=[""])

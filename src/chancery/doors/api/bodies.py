@@ -182,6 +182,7 @@ class ProfileIn(_Fields):
     max_names: int = Field(100, examples=[100])
     validity_days: int = Field(90, examples=[90])
     validity_days_max: int = Field(199, examples=[199])
+    deadline_hours: int = Field(24, description="Hours in which an order is wanted.", examples=[24])
     needs_approval: bool = False
     product: dict[str, JsonValue] = Field({}, description="The CA type's own fields (`profile` of GET /authorities).")
 

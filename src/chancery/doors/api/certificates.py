@@ -11,7 +11,7 @@ from ninja import Status
 from chancery.apps.certificates import actions, queries
 from chancery.core.errors import Invalid
 from chancery.doors.api import answers, bodies, parameters, show
-from chancery.doors.api.reading import actor
+from chancery.doors.api.reading import actor, idempotency_key
 from chancery.doors.api.routes import Routes, created, linked
 
 router = Routes(tags=["certificates"])
@@ -77,15 +77,24 @@ def revoke(request: HttpRequest, ident: parameters.Ident, body: bodies.RevokeIn)
     return show.certificate(actions.revoke(actor(request), ident, body.reason, body.comment))
 
 
-@router.post("/certificates/{ident}/renew", response={201: answers.Order}, headers=("Location",), problems=(409,))
+@router.post(
+    "/certificates/{ident}/renew",
+    response={200: answers.Order, 201: answers.Order},
+    headers=("Location",),
+    takes=("Idempotency-Key",),
+    problems=(409,),
+)
 def renew(
     request: HttpRequest,
     response: HttpResponse,
     ident: parameters.Ident,
     body: bodies.RenewIn | None = None,
 ) -> Status[Answer]:
-    """Place an order that replaces the certificate; nothing is revoked."""
+    """Place an order that replaces the certificate; nothing is revoked. `Idempotency-Key` is as for orders.
+
+    201 is a new order, 200 the one that was placed with this key before.
+    """
     wanted = body or bodies.RenewIn()
-    order = actions.renew(actor(request), ident, wanted.csr or None, wanted.comment)
+    order = actions.renew(actor(request), ident, wanted.csr or None, wanted.comment, idempotency_key(request))
     created(response, "orders", order.pk)
-    return Status(201, show.order(order))
+    return Status(200 if getattr(order, "repeated", False) else 201, show.order(order))

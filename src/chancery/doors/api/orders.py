@@ -15,14 +15,13 @@ from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place_many
 from chancery.core.errors import ChanceryError
 from chancery.doors.api import answers, bodies, parameters, show
-from chancery.doors.api.reading import actor, errors_of_item
+from chancery.doors.api.reading import actor, errors_of_item, idempotency_key
 from chancery.doors.api.routes import Routes, created, linked
 from chancery.doors.problems import problem, status
 
 router = Routes(tags=["orders"])
 MAX_WAIT = 60
 Whole = dict[str, Any]
-_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 
 @router.post(
@@ -54,13 +53,6 @@ def batch(request: HttpRequest, body: bodies.BatchIn) -> Whole:
     asks = [_item(item) for item in body.orders]
     placed = iter(place_many(actor(request), [a for a in asks if isinstance(a, PlaceOrder)]))
     return {"results": [_result(next(placed) if isinstance(a, PlaceOrder) else a) for a in asks]}
-
-
-def idempotency_key(request: HttpRequest) -> str | None:
-    """Return the header's key, with or without the quotes that the draft's syntax has, None where there is none."""
-    text = request.headers.get("Idempotency-Key")
-    quoted = _QUOTED.fullmatch(text.strip()) if text is not None else None
-    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text
 
 
 def _item(item: object) -> PlaceOrder | ChanceryError:

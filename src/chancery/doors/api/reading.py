@@ -20,6 +20,7 @@ _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _UNADDRESSABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 _LONGEST = 8192
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _HALF = "It holds a NUL or half a character."
 _MESSAGES: dict[str, tuple[str, str]] = {
     "missing": ("This is missing.", "Send it; the API description says what it is."),
@@ -63,6 +64,13 @@ def actor(request: HttpRequest) -> Actor:
     """Return who is calling; authentication has put it there."""
     found: Actor = request.auth  # type: ignore[attr-defined]  # set by the framework's authentication
     return found
+
+
+def idempotency_key(request: HttpRequest) -> str | None:
+    """Return the header's key, with or without the quotes that the draft's syntax has, None where there is none."""
+    text = request.headers.get("Idempotency-Key")
+    quoted = _QUOTED.fullmatch(text.strip()) if text is not None else None
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text
 
 
 def check_address(request: HttpRequest) -> None:

@@ -86,7 +86,16 @@ def call(row: Call) -> dict[str, Any]:
 
 def profile(row: Profile) -> dict[str, Any]:
     """Return a profile."""
-    names = ("key_types", "name_kinds", "name_suffixes", "wildcard", "max_names", "validity_days", "validity_days_max")
+    names = (
+        "key_types",
+        "name_kinds",
+        "name_suffixes",
+        "wildcard",
+        "max_names",
+        "validity_days",
+        "validity_days_max",
+        "deadline_hours",
+    )
     return {
         "id": str(row.pk),
         "name": row.name,
@@ -112,6 +121,7 @@ def order(row: Order) -> dict[str, Any]:
         "requested_by": row.requested_by_id,
         "comment": row.comment,
         "placed_at": row.placed_at,
+        "deadline_at": row.deadline_at,
         "finished_at": row.finished_at,
         "next_look_at": row.due_at,
         "pending_kind": row.pending_kind,
@@ -140,6 +150,7 @@ def certificate(row: Certificate) -> dict[str, Any]:
         "order": str(row.order_id) if row.order_id else None,
         "connector": str(row.connector_id),
         "profile": str(row.profile_id),
+        "warnings": row.warnings,
         **{n: getattr(row, n) for n in (*names, *more)},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.output import Json, minute, say, show
+from chancery.doors.cli.output import Json, Stop, hint, minute, say, show
 from chancery.doors.cli.rest import Rest
 
 certificates = typer.Typer(no_args_is_help=True, help="What was issued.")
@@ -70,9 +71,16 @@ def certificates_renew(
     ident: str,
     csr: Annotated[Path | None, typer.Option(help="A fresh request; without, the old one's key is used again.")] = None,
     comment: str = "",
+    idempotency_key: Annotated[str, typer.Option(help="Repeats a renewal with the key it was asked with.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Order a replacement; nothing is revoked."""
+    """Order a replacement; nothing is revoked. If the network breaks, what is printed asks for the same one."""
     body = {"comment": comment, **({"csr": files.request(csr)} if csr is not None else {})}
-    order = Rest().call("POST", f"/certificates/{ident}/renew", body)
+    key = idempotency_key or str(uuid.uuid4())
+    try:
+        order = Rest().call("POST", f"/certificates/{ident}/renew", body, headers={"Idempotency-Key": key})
+    except Stop as stopped:
+        if not stopped.settled:
+            hint(f"          Repeat the same command with --idempotency-key {key}: there will be one order.")
+        raise
     say(f"Order {order['id']} is {order['state'].replace('_', ' ')}.", order, as_json)

@@ -2,12 +2,16 @@
 
 import pytest
 
+from chancery import catalog
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Call
 from chancery.core.clock import SYSTEM_CLOCK
-from chancery.core.secret import MASK
+from chancery.core.secret import MASK, Secret
 from chancery.engine import build
 from chancery.engine.build import Builder
+from chancery.net.identity import ClientIdentity
+from chancery.sdk.authority import DoorOptions
+from chancery.sdk.errors import Unreachable
 
 pytestmark = pytest.mark.django_db
 
@@ -28,11 +32,38 @@ def test_a_version_is_built_once(remote, builder):
     assert MASK in repr(first.secrets)
 
 
+def test_pinned_keys_reach_the_door(cast, builder):
+    values = {
+        "base_url": "https://ca.example.com", "team": "Operations", "environment": "Production",
+        "account_number": "1234567890", "client_secret": "a-secret-of-the-test", "requestor_name": "Pat",
+        "requestor_email": "pki@example.com", "server_key_pins": f"{'AB:' * 31}AB, {'cd' * 32}",
+    }  # fmt: skip
+    call = connectors.test_unsaved(cast.ada, "emsign", values)
+    built = builder.unsaved(Call.objects.get(pk=call.pk))
+    assert built.door._pins == {"ab" * 32, "cd" * 32}
+    built.door.close()
+
+
 def test_the_one_that_was_not_used_for_longest_goes(remote, local, builder, monkeypatch):
     monkeypatch.setattr(build, "_KEEP", 1)
     first = builder.version("digicert", remote.current_id)
     assert builder.version("local", local.current_id).door is None
     assert builder.version("digicert", remote.current_id) is not first
+
+
+def test_an_authority_may_ask_for_a_client_certificate_out_of_its_settings(remote, builder, monkeypatch):
+    asked = []
+
+    def door_options(config):
+        asked.append(config.api_key.reveal())
+        return DoorOptions(client_identity=ClientIdentity("chain", Secret("a key of the test")))
+
+    monkeypatch.setattr(catalog.build("digicert"), "door_options", door_options, raising=False)
+    built = builder.version("digicert", remote.current_id)
+    assert asked == ["an-api-key-of-the-test"]
+    assert Secret("a key of the test") in built.door.secrets
+    with pytest.raises(Unreachable, match="client certificate"):
+        built.door.get("/")
 
 
 def test_unsaved_settings_are_opened_from_their_call(cast, remote, builder):

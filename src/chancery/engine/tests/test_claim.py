@@ -1,5 +1,6 @@
 """What is taken out of the tables, as what, and under which lease."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from chancery.engine.jobs import Kind
 from chancery.engine.record import Recorder
 from chancery.engine.tests.kit import CA, Toy, at, job, leaf, rng
 from chancery.engine.work import do
+from chancery.sdk.authority import Dedup
 from chancery.sdk.outcome import Issued
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,6 +96,37 @@ def test_a_lease_that_ran_out_is_sent_again_where_the_ca_gives_the_original_back
     assert order.submitted_at == desk.now
 
 
+def test_a_lease_that_ran_out_is_sent_again_where_nothing_is_issued_before_a_poll(desk, monkeypatch):
+    from dataclasses import replace
+
+    from chancery.authorities.digicert.authority import DigiCert
+    from chancery.sdk.authority import Dedup
+
+    monkeypatch.setattr(DigiCert, "facts", replace(DigiCert.facts, dedup=Dedup.ISSUES_LATER))
+    order = desk.order("submitting")
+    jobs, lost = claimed(desk)
+    assert ([(j.row, j.kind) for j in jobs], lost) == ([(order.pk, Kind.SUBMIT)], [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "repeated"),
+    [
+        ({}, True),
+        ({"polls_are_acts": True}, False),
+        ({"polls_are_acts": True, "dedup": Dedup.RETURN_ORIGINAL}, True),
+    ],
+)
+def test_a_poll_that_may_order_is_not_repeated_after_its_worker_vanished(desk, monkeypatch, facts, repeated):
+    """A recorded poll holds no lease: one that is there when the order is due belongs to a worker that is gone."""
+    cls = catalog.build("digicert")
+    monkeypatch.setattr(cls, "facts", replace(cls.facts, **facts))
+    order = desk.order("pending", lease_until=desk.now, poll_state={"v": 1})
+    jobs, lost = claimed(desk)
+    assert ([j.kind for j in jobs], lost) == (([Kind.POLL], []) if repeated else ([], [order.pk]))
+    Order.objects.filter(pk=order.pk).update(lease_until=None, due_at=desk.now)
+    assert [j.kind for j in claimed(desk)[0]] == [Kind.POLL]
+
+
 def test_it_is_not_sent_again_through_an_inactive_connector(desk, local):
     order = local_order(desk, local)
     Connector.objects.filter(pk=local.pk).update(status="inactive")
@@ -123,12 +156,30 @@ def test_inactive_and_broken_connectors_submit_nothing_new(desk):
     assert claimed(desk) == ([], [])
 
 
-def test_the_oldest_due_come_first_and_room_is_kept(desk):
-    late = desk.order("queued", due_at=desk.now - timedelta(seconds=1))
-    early = desk.order("queued", due_at=desk.now - timedelta(seconds=9))
-    desk.order("queued", due_at=desk.now + timedelta(seconds=1))
-    assert [j.row for j in claimed(desk, most=1)[0]] == [early.pk]
-    assert [j.row for j in claimed(desk, most=5)[0]] == [late.pk]
+def test_the_most_urgent_come_first_and_room_is_kept(desk):
+    hour = timedelta(hours=1)
+    patient = desk.order("queued", due_at=desk.now - 2 * hour, deadline_at=desk.now + 9 * hour)
+    urgent = desk.order("queued", due_at=desk.now - hour, deadline_at=desk.now + hour)
+    desk.order("queued", due_at=desk.now + timedelta(seconds=1), deadline_at=desk.now)
+    assert [j.row for j in claimed(desk, most=1)[0]] == [urgent.pk]
+    assert [j.row for j in claimed(desk, most=5)[0]] == [patient.pk]
+
+
+def test_the_queue_is_read_in_the_order_of_its_index(desk):
+    from django.db import connection
+
+    from chancery.engine import claim
+
+    sql = claim._CLAIM.format(lock="").partition("WITH due AS (")[2].partition(")\nUPDATE")[0]
+    params = [desk.connector.pk.hex if connection.vendor == "sqlite" else desk.connector.pk, desk.now, 5]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}", params)
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    assert "order_by_urgency" in plan
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan
 
 
 def issued(desk):

@@ -44,6 +44,12 @@ def test_a_certificate_is_stored_whatever_brought_it(desk, kind):
     assert Entry.objects.filter(action="engine.record", target_id=str(order.pk)).exists()
 
 
+def test_warnings_are_stored_with_the_certificate(desk):
+    warned = Issued(CERTIFICATE.der, (CA.der,), "ca-1", ("It chains to a removed root.",))
+    order, _ = desk.result(do(job(), Toy(submit=warned), at), Kind.SUBMIT)
+    assert Certificate.objects.get(order=order).warnings == ["It chains to a removed root."]
+
+
 def test_one_chain_is_stored_once(desk):
     orders = [desk.order() for _ in range(2)]
     results = [GOOD, good(leaf())]
@@ -132,6 +138,28 @@ def test_missing_is_searched_again_after_the_lag_then_sent_again_then_left_to_a_
     assert "a person decides" in last.reason
 
 
+def test_what_the_ca_had_accepted_is_never_sent_again_because_it_is_not_found(desk):
+    order, event = desk.result(Missing("Searched."), Kind.SETTLE, searches=99, ca_reference="1000056")
+    assert (order.state, order.due_at, event.kind) == ("outcome_unknown", None, "order.searched")
+    assert "accepted it as 1000056. A person decides." in order.reason
+
+
+@pytest.mark.parametrize("change", [{"api_key": "another-key-of-the-test"}, {"container_id": "7"}])
+def test_another_account_cannot_say_that_this_one_has_no_order(desk, change):
+    from chancery.apps.connectors import actions
+
+    sent_by = desk.connector.current_id
+    values = {
+        "name": "DigiCert", "base_url": "http://127.0.0.1:9", "allowed_networks": "127.0.0.0/8",
+        "team": "Operations", "environment": "Production", "reference_field_id": "11",
+    }  # fmt: skip
+    desk.connector = actions.edit(desk.cast.ada, desk.connector.pk, desk.connector.revision, {**values, **change})
+    order, _ = desk.result(Missing("Searched."), Kind.SETTLE, searches=99, version_id=sent_by)
+    sent_again = "api_key" not in change
+    assert order.state == ("queued" if sent_again else "outcome_unknown")
+    assert sent_again or "this may be another account. A person decides." in order.reason
+
+
 @pytest.mark.parametrize("kind", list(ORIGIN))
 @pytest.mark.parametrize("error", [*KINDS, "NeverHeardOf"])
 @pytest.mark.parametrize("sent", [True, False])
@@ -199,6 +227,16 @@ def test_a_failure_under_old_settings_says_nothing_about_the_new_ones(desk):
     assert health(desk) == (Health.UNKNOWN, 0, None)
 
 
+def test_after_an_answer_without_sense_a_probe_goes_out_at_once(desk):
+    page = Failed("ProtocolViolation", "It answered 503.")
+    order, _ = desk.result(page, Kind.SUBMIT)
+    assert order.state == "outcome_unknown"
+    assert health(desk) == (Health.ERROR, 1, desk.now)
+    Connector.objects.filter(pk=desk.connector.pk).update(breaker_until=None)
+    desk.result(page, Kind.SUBMIT)
+    assert health(desk)[2] > desk.now
+
+
 def test_the_last_issue_is_written_at_most_every_few_seconds(desk):
     desk.result(GOOD, Kind.SUBMIT)
     first = desk.now
@@ -217,6 +255,14 @@ def test_lost_submissions_become_unknown_and_are_searched_after_the_lag(desk):
     assert (order.state, order.reason_code) == ("outcome_unknown", "lease_expired")
     assert order.due_at > desk.now
     assert Order.objects.get(pk=issued.pk).state == "issued"
+
+
+def test_a_lost_poll_that_may_have_ordered_says_what_was_being_done(desk):
+    order = desk.order("pending")
+    Recorder(desk.now, rng()).lost([order.pk], "digicert")
+    order.refresh_from_db()
+    assert (order.state, order.reason_code) == ("outcome_unknown", "lease_expired")
+    assert "sending it again" in order.reason
 
 
 def test_an_authority_that_cannot_search_leaves_the_unknown_to_people(desk, local):

@@ -110,9 +110,12 @@ def test_what_was_sealed_in_a_call_is_erased_with_its_answer(desk):
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
-        (Answered(DOWN, healthy=False, text="tcp: Nobody listens."), Health.UNREACHABLE),
-        (Answered(DOWN, healthy=False, text="login: The key is refused."), Health.LOGIN_REFUSED),
-        (Failed("Bug", "The connector cannot be built."), Health.UNREACHABLE),
+        (Answered(DOWN, Failed("Unreachable", "tcp: Nobody listens.")), Health.UNREACHABLE),
+        (Answered(DOWN, Failed("AuthFailed", "login: The key is refused.")), Health.LOGIN_REFUSED),
+        (Answered(DOWN, Failed("Forbidden", "rights: It may not order.")), Health.NO_RIGHTS),
+        (Answered(DOWN, Failed("QuotaExhausted", "quota: Nothing is left.")), Health.QUOTA_EXHAUSTED),
+        (Answered(DOWN, Failed("ProtocolViolation", "login: It answered 503.")), Health.ERROR),
+        (Failed("Bug", "The connector cannot be built."), Health.ERROR),
     ],
 )
 def test_a_probe_measures_health(desk, result, expected):

@@ -9,7 +9,15 @@ from chancery.core.tests.making import NOW, key_of
 from chancery.engine.jobs import Answered, Bad, Cancelled, Failed, Good, Kind, Missing, Stopped, Waiting
 from chancery.engine.tests.kit import CA, Toy, asked, at, job, leaf
 from chancery.engine.work import StopHere, do, do_all
-from chancery.sdk.errors import AlreadyDone, AuthFailed, Forbidden, NotFound, OutcomeUnknown, Throttled
+from chancery.sdk.errors import (
+    AlreadyDone,
+    AuthFailed,
+    Forbidden,
+    NotFound,
+    ProtocolViolation,
+    OutcomeUnknown,
+    Throttled,
+)
 from chancery.sdk.finding import Finding, Level
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, RevocationPending, Revoked
 
@@ -22,6 +30,14 @@ def test_an_issued_certificate_comes_back_checked_with_its_chain():
     result = do(job(), Toy(submit=ISSUED), at)
     assert isinstance(result, Good)
     assert (result.reference, result.chain, result.facts.common_name) == ("ca-1", (CA.der,), "www.example.com")
+
+
+def test_what_is_not_well_with_a_certificate_comes_along_and_is_bounded():
+    warned = Issued(LEAF.der, (CA.der,), "ca-1", ("It chains to a removed root.", "x" * 600, *["more"] * 20))
+    result = do(job(), Toy(submit=warned), at)
+    assert result.warnings[0] == "It chains to a removed root."
+    assert (len(result.warnings), len(result.warnings[1])) == (10, 500)
+    assert do(job(), Toy(submit=ISSUED), at).warnings == ()
 
 
 def test_what_is_pending_waits():
@@ -147,22 +163,43 @@ def test_a_diagnosis_lists_stages_and_says_what_is_worst():
     fine = Finding("login", Level.OK, "ok", "The key is accepted.")
     broken = Finding("product", Level.FAILED, "none", "No product may be ordered.")
     good = do(call("diagnose"), Toy(check=[fine]), at)
-    assert (good.healthy, good.text) == (True, "")
+    assert good.fault is None
     bad = do(call("diagnose"), Toy(check=[fine, broken]), at)
-    assert (bad.healthy, bad.text) == (False, "product: No product may be ordered.")
+    assert (bad.fault.kind, bad.fault.message) == ("ProtocolViolation", "product: No product may be ordered.")
     assert [f["level"] for f in bad.result["findings"]] == ["ok", "failed"]
 
 
 @pytest.mark.parametrize(
-    ("error", "stage"), [(AuthFailed("refused"), "login"), (Forbidden("no right"), "login"), (NotFound("?"), "rights")]
+    ("error", "stage"), [(AuthFailed("refused"), "login"), (Forbidden("no right"), "rights"), (NotFound("?"), "login")]
 )
 def test_an_error_during_a_diagnosis_is_a_finding_of_its_stage(error, stage):
     result = do(call("diagnose"), Toy(check=error), at)
     assert [(f["stage"], f["level"], f["code"]) for f in result.result["findings"]] == [(stage, "failed", error.kind)]
+    assert result.fault.kind == error.kind
+
+
+def test_an_error_without_a_stage_of_its_own_belongs_to_the_one_that_was_reached():
+    def half():
+        yield Finding("product", Level.OK, "ok", "Three products.")
+        raise ProtocolViolation("It answered 503.")
+
+    result = do(call("diagnose"), Toy(check=half), at)
+    assert [f["stage"] for f in result.result["findings"]] == ["product", "product"]
+    assert result.fault.message == "product: It answered 503."
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [("tls", "Unreachable"), ("login", "AuthFailed"), ("rights", "Forbidden"), ("quota", "QuotaExhausted"),
+     ("chain", "ProtocolViolation")],
+)  # fmt: skip
+def test_a_failed_stage_is_the_fault_that_an_order_would_meet(stage, kind):
+    found = do(call("diagnose"), Toy(check=[Finding(stage, Level.FAILED, "x", "No.", remedy="Mend it.")]), at)
+    assert (found.fault.kind, found.fault.remedy) == (kind, "Mend it.")
 
 
 def test_the_authority_is_not_asked_while_the_way_to_it_is_broken():
     door = Toy(diagnose=[Finding("tcp", Level.FAILED, "refused", "Nobody listens.")])
     toy = Toy(check=[])
     result = do(call("diagnose", door=door), toy, at)
-    assert (result.healthy, toy.asked) == (False, [])
+    assert (result.fault.kind, toy.asked) == ("Unreachable", [])

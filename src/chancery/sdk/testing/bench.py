@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -21,8 +22,8 @@ from chancery.core.names import canonical, parse_name
 from chancery.core.order import RevocationReason
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
-from chancery.sdk.authority import Context, Descriptor, Request, Target, describe
-from chancery.sdk.config import extra, secret_names
+from chancery.sdk.authority import Context, Descriptor, Request, Target, describe, door_options
+from chancery.sdk.config import Config, extra, secret_names
 from chancery.sdk.errors import AuthorityError
 from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import Absence, Found, Issued, Outcome, Pending, RevocationPending
@@ -55,7 +56,8 @@ class Bench:
 
     def __init__(self, authority: type[Any], case: Case) -> None:
         self.type, self.case = authority, case
-        self.about: Descriptor = describe(authority)
+        own = secret_names(authority.config)
+        self.about: Descriptor = describe(authority, {k: v for k, v in case.config.items() if k not in own})
         self.said: list[str] = []
         self.timeout = 10.0
         self.references: list[str] = []
@@ -100,11 +102,11 @@ class Bench:
         config = self.about.config.model_validate(values)
         self.said.append(f"{config!r} {config}")
         log = logging.getLogger(f"chancery.authority.{self.about.slug}")
-        made = self.type(config, Context(self._door(), self.case.clock, log))  # type: ignore[arg-type]  # None only where nothing outside is reached
+        made = self.type(config, Context(self._door(config), self.case.clock, log))  # type: ignore[arg-type]  # None only where nothing outside is reached
         self.said.append(f"{made!r} {made}")
         return made
 
-    def _door(self) -> HttpDoor | None:
+    def _door(self, config: Config) -> HttpDoor | None:
         if not self.about.outside:
             return None
         secrets = tuple(Secret(text) for text in self.secrets())
@@ -116,6 +118,7 @@ class Bench:
             secrets=secrets,
             timeout=self.timeout,
             before_send=self.line.mark,
+            client_identity=door_options(self.type, config).client_identity,
         )
         self._doors.append(door)
         return door
@@ -197,6 +200,26 @@ class Bench:
             outcome = self.ask("poll", state, request)
         msg = f"still pending after {_STEPS} looks"
         raise AssertionError(msg)
+
+    def until_act(self, request: Request) -> tuple[Any, Pending | None]:
+        """Submit, and poll while nothing has been placed at the CA.
+
+        Returns the answer (or the error) of the call that placed it, and the outcome from before that call: None where
+        it was placed by `submit`.
+        """
+        before, looks = None, count()
+        answer = self.tried("submit", request)
+        while isinstance(answer, Pending) and not self._placed():
+            assert next(looks) < _STEPS, f"after {_STEPS} looks nothing has been placed at the CA"
+            before = answer
+            self.case.clock.advance(max(before.next_check, _LEAST))
+            state = json.loads(json.dumps(before.state))
+            self.live = self.fresh()
+            answer = self.tried("poll", state, request)
+        return answer, before
+
+    def _placed(self) -> bool:
+        return self._line is None or any(call.acted for call in self._line.passed)
 
     def issue(self, request: Request) -> Issued:
         """Order, and wait for the certificate."""

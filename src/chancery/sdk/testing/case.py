@@ -48,7 +48,8 @@ class Case:
     orders the CA has under a client reference (by its own ledger), or is None where nobody can tell. `clock` is the
     authority's; the simulator lives by the same one, so that `clock.advance` lets time pass for both. `samples` are
     names that the CA certifies, by kind, beside `names`; `elsewhere` names other hosts (host:port) that the CA's API
-    sends its clients to.
+    sends its clients to. `root` is the path that all of the API lies below, where the base URL is a document in it (a
+    directory of addresses) and not its folder.
 
     Whatever can go wrong on the way to the CA, from a refused connection to an answer that makes no sense, the suite
     plays by itself: between the authority and `base_url` it puts a line of its own. Only what happens inside the CA
@@ -67,4 +68,5 @@ class Case:
     names: tuple[str, ...] = ("www.example.com",)
     validity: timedelta = timedelta(days=30)
     elsewhere: tuple[str, ...] = ()
+    root: str = ""
     samples: dict[str, str] = field(default_factory=lambda: dict(SAMPLES))

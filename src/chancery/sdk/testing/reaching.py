@@ -20,7 +20,8 @@ class Reaching(Base):
         """The administrator named one address; the credential goes nowhere else."""
         line = bench.line
         self._life(bench)
-        outside = [call.target for call in line.passed if not call.target.startswith(f"{line.path}/")]
+        top = bench.case.root or line.path
+        outside = [call.target for call in line.passed if not call.target.startswith(f"{top}/")]
         assert not outside, f"outside the base URL: {', '.join(outside)}"
         assert not bench.elsewhere(), f"at other hosts: {', '.join(bench.elsewhere())}"
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,3 +102,22 @@ def test_authors_find_everything_in_one_place():
 @pytest.mark.parametrize("name", [kind.__name__ for kind in sdk.AuthorityError.__subclasses__()])
 def test_every_error_is_exported(name):
     assert name in sdk.__all__
+
+
+def test_only_what_makes_no_second_certificate_may_be_sent_again():
+    from chancery.sdk.authority import Dedup
+
+    assert {d for d in Dedup if d.harmless} == {Dedup.RETURN_ORIGINAL, Dedup.ISSUES_LATER}
+
+
+class Narrowing(Rich):
+    @classmethod
+    def narrow(cls, about, settings):
+        return about if settings.get("way") == "long" else replace(about, powers=frozenset())
+
+
+def test_what_a_connector_can_do_may_depend_on_its_settings():
+    assert describe(Narrowing).powers == describe(Rich).powers
+    assert describe(Narrowing, {"way": "long"}).powers == describe(Rich).powers
+    assert describe(Narrowing, {}).powers == frozenset()
+    assert describe(Rich, {}).powers == describe(Rich).powers

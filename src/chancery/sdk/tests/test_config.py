@@ -11,17 +11,20 @@ from chancery.sdk.config import (
     destination_names,
     extra,
     is_secret,
+    pins_of,
     secret_names,
     setting,
+    staying_names,
 )
 
 
 class Sample(Config):
     account: NonEmpty = setting(title="Account", help="As on the invoice", group="Login")
     key: Secret = setting(title="API key")
-    spare: Secret | None = setting(title="Spare key", default=None, advanced=True)
+    spare: Secret | None = setting(title="Spare key", default=None, advanced=True, stays=True)
     host: str = setting(title="Login host", destination=True, default="login.example")
     kind: str = setting(title="Kind", choices={"a": "First"}, dynamic=True, multiline=True, default="a", max_length=3)
+    keys: str = setting(title="Pinned keys", pins=True, default="")
     plain: int = 0
     computed: str = Field("", json_schema_extra=lambda schema: None)
 
@@ -29,7 +32,14 @@ class Sample(Config):
 def test_secrets_and_destinations_are_found():
     assert secret_names(Sample) == {"key", "spare"}
     assert destination_names(Sample) == {"host"}
+    assert staying_names(Sample) == {"spare"}
     assert [is_secret(Sample.model_fields[n]) for n in ("key", "spare", "host")] == [True, True, False]
+
+
+def test_pinned_keys_are_found_in_any_notation():
+    values = {"account": "1", "key": Secret("k")}
+    assert pins_of(Sample(**values)) == ()
+    assert pins_of(Sample(**values, keys="ab, cd\n ef")) == ("ab", "cd", "ef")
 
 
 def test_a_setting_keeps_what_the_form_needs():
@@ -43,6 +53,8 @@ def test_a_setting_keeps_what_the_form_needs():
         "advanced": False,
         "multiline": False,
         "destination": False,
+        "pins": False,
+        "stays": False,
     }
     assert (extra(kind)["choices"], extra(kind)["dynamic"], extra(kind)["multiline"]) == ({"a": "First"}, True, True)
     assert extra(kind)["group"] == "Connection"

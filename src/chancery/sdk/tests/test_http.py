@@ -1,15 +1,18 @@
 import socket
+import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chancery.core.clock import ManualClock
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
+from chancery.net.identity import ClientIdentity
 from chancery.net.redact import scrub_value
 from chancery.net.tests.serving import LOOPBACK, OK, Server, make, to_loopback
-from chancery.sdk.errors import OutcomeUnknown, ProtocolViolation, Unreachable
+from chancery.sdk.errors import AuthFailed, OutcomeUnknown, ProtocolViolation, Unreachable
 from chancery.sdk.finding import Level
 from chancery.sdk.http import MAX_BODY, HttpDoor, check_url
 
@@ -467,3 +470,49 @@ def test_an_act_is_not_sent_again_where_a_question_would_be():
             way.post("/order", effect=True)
         way.close()
     assert sum(b"POST /order" in request for request in server.requests) == 1
+
+
+# --- our own certificate
+
+
+def own_identity(made):
+    key = made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return ClientIdentity(made.pem, Secret(key))
+
+
+def asking_context(root, tmp_path, mode=ssl.CERT_REQUIRED):
+    context = make("ca.example", issuer=root).serving(tmp_path)
+    context.verify_mode = mode
+    context.load_verify_locations(cadata=root.pem)
+    return context
+
+
+def test_a_client_certificate_opens_the_door_and_its_key_is_kept_out_of_texts(root, tmp_path):
+    mine = own_identity(make("chancery.example", issuer=root))
+    with Server(tls=asking_context(root, tmp_path)) as server:
+        way = door(f"https://ca.example:{server.port}", trust_pem=root.pem, client_identity=mine)
+        assert way.post("/x", content=b"{}", effect=True).status == 200
+        way.close()
+    assert mine.key_pem in way.secrets
+    assert "PRIVATE" not in scrub_value(f"said: {mine.key_pem.reveal()}")
+
+
+@pytest.mark.parametrize("effect", [True, False])
+def test_a_refused_client_certificate_is_a_refused_login_and_nothing_was_sent(root, tmp_path, effect):
+    mine = own_identity(make("stranger.example"))
+    with Server(tls=asking_context(root, tmp_path)) as server:
+        way = door(f"https://ca.example:{server.port}", trust_pem=root.pem, client_identity=mine)
+        with pytest.raises(AuthFailed) as refused:
+            way.post("/x", content=b"{}", effect=effect)
+        name, tcp, tls, clock = way.diagnose()
+        way.close()
+    assert (refused.value.stage, refused.value.bytes_sent, refused.value.code) == ("tls", False, "tls_client")
+    assert "client certificate" in refused.value.remedy
+    assert (tls.level, tls.code, clock.level) == (Level.FAILED, "tls_client", Level.SKIPPED)
+
+
+def test_a_client_certificate_that_cannot_be_used_is_told_with_nothing_sent():
+    error = refusal("https://ca.example", client_identity=ClientIdentity("nothing", Secret("neither")))
+    assert (error.stage, error.code) == ("tls", "identity")
+    assert "client certificate" in error.message
+    assert "neither" not in str(vars(error))

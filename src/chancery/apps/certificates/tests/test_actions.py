@@ -2,6 +2,7 @@
 
 import pytest
 
+from chancery import catalog
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Team
@@ -14,8 +15,8 @@ from chancery.apps.orders.models import Order
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.tests.looking import conflict, refused, said
-from chancery.core.errors import Absent, NotPermitted
-from chancery.core.order import RevocationReason
+from chancery.core.errors import Absent, Conflict, NotPermitted
+from chancery.core.order import SUBSCRIBER_REASONS
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def otto(cast):
     )
 
 
-@pytest.mark.parametrize("reason", list(RevocationReason))
+@pytest.mark.parametrize("reason", SUBSCRIBER_REASONS)
 def test_every_reason_that_a_subscriber_has_is_asked_for_as_it_is(cast, local, issued, reason):
     made = actions.revoke(cast.ada, issued().pk, reason, " Key on a\nlost laptop ")
     stored = Certificate.objects.get(pk=made.pk)
@@ -41,7 +42,9 @@ def test_every_reason_that_a_subscriber_has_is_asked_for_as_it_is(cast, local, i
     assert (entry["changed"], entry["detail"]) == (["revocation"], {"reason": reason})
 
 
-@pytest.mark.parametrize("reason", ["", "superseeded", "KEYCOMPROMISE", "cACompromise", "removeFromCRL", "1"])
+@pytest.mark.parametrize(
+    "reason", ["", "superseeded", "KEYCOMPROMISE", "cACompromise", "privilegeWithdrawn", "removeFromCRL", "1"]
+)
 def test_another_reason_is_refused_with_those_there_are(cast, local, issued, reason):
     made = issued()
     with refused("reason") as caught:
@@ -83,8 +86,8 @@ def test_a_ca_that_cannot_revoke_says_so(cast, local, issued, monkeypatch):
     from dataclasses import replace
 
     made = issued()
-    plain = actions.catalog.get
-    monkeypatch.setattr(actions.catalog, "get", lambda slug: replace(plain(slug), powers=frozenset()))
+    plain = catalog.get
+    monkeypatch.setattr(catalog, "get", lambda slug: replace(plain(slug), powers=frozenset()))
     with conflict("no_power"):
         actions.revoke(cast.ada, made.pk, "superseded")
 
@@ -142,6 +145,18 @@ def test_a_renewal_repeats_the_request_and_revokes_nothing(cast, local, issued):
     assert (order.replaces_id, order.comment, order.state) == (made.pk, "in time", "queued")
     assert bytes(order.csr) == bytes(made.order.csr)
     assert Certificate.objects.get(pk=made.pk).revocation == ""
+    assert order.deadline_at == made.not_after
+    (entry,) = said("certificates.renew")
+    assert (entry["target"]["id"], entry["detail"]["replaces"]) == (str(order.pk), str(made.pk))
+
+
+def test_a_renewal_asked_for_twice_with_one_key_is_one(cast, local, issued):
+    made = issued()
+    first, again = (actions.renew(cast.rob, made.pk, idem_key="k") for _ in range(2))
+    assert again.pk == first.pk
+    assert actions.renew(cast.rob, made.pk, idem_key="l").pk != first.pk
+    with pytest.raises(Conflict):
+        actions.renew(cast.rob, issued().pk, idem_key="k")
 
 
 def test_a_renewal_with_a_new_request(cast, local, issued):

@@ -188,7 +188,7 @@ def test_secrets_that_old_versions_were_left_with_are_erased_by_the_migration(ca
     edited(cast, account, description="new")
     current = Connector.objects.get(pk=account.pk).current
     ConnectorVersion.objects.filter(connector=account).update(secrets=current.secrets)
-    import_module("chancery.apps.connectors.migrations.0003_changed_by").forget(apps, None)
+    import_module("chancery.apps.connectors.migrations.0004_changed_by").forget(apps, None)
     versions = ConnectorVersion.objects.filter(connector=account).order_by("number")
     assert [v.secrets for v in versions] == [{}, current.secrets]
 

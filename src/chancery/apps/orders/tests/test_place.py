@@ -145,8 +145,34 @@ def test_what_no_key_explains_is_to_be_sent_again(cast, local, monkeypatch):
         raise IntegrityError("some other index")
 
     monkeypatch.setattr(placing, "_write", full)
-    bad = PlaceOrder("Internal", "nonsense")
-    assert [outcome(r) for r in place_many(cast.rob, [PlaceOrder("Internal", CSR), bad])] == ["retry", "invalid"]
+    asks = [PlaceOrder("Internal", CSR), PlaceOrder("Internal", CSR, idem_key="k")]
+    assert [outcome(r) for r in place_many(cast.rob, asks)] == ["retry", "retry"]
+
+
+def test_a_repeated_request_gets_its_order_whatever_the_rules_are_by_now(cast, local):
+    from chancery.apps.profiles.models import Profile
+
+    ask = PlaceOrder("Internal", CSR, idem_key="k")
+    first = place(cast.rob, ask)
+    Profile.objects.filter(name="Internal").update(key_types=["RSA-2048"])
+    assert place(cast.rob, ask).pk == first.pk
+    Profile.objects.filter(name="Internal").update(deleted_at=first.placed_at)
+    assert place(cast.rob, ask).pk == first.pk
+    assert outcome(place_many(cast.rob, [PlaceOrder("Internal", "nonsense", idem_key="k")])[0]) == "invalid"
+    assert outcome(place_many(cast.rob, [PlaceOrder("Internal", CSR, idem_key="l")])[0]) == "not_found"
+
+
+def test_an_order_is_wanted_when_its_profile_says(cast, local):
+    from datetime import timedelta
+
+    from chancery.apps.profiles.models import Profile
+
+    Profile.objects.filter(name="Internal").update(deadline_hours=3)
+    order = place(cast.rob, PlaceOrder("Internal", CSR))
+    assert order.deadline_at - order.placed_at == timedelta(hours=3)
+    soon, gone = order.placed_at + timedelta(days=9), order.placed_at - timedelta(days=9)
+    assert place(cast.rob, PlaceOrder("Internal", CSR, deadline=soon)).deadline_at == soon
+    assert place(cast.rob, PlaceOrder("Internal", CSR, deadline=gone)).deadline_at > order.placed_at
 
 
 def test_each_item_of_a_batch_has_its_own_result(cast, local):

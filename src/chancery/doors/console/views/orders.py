@@ -14,6 +14,7 @@ from chancery import catalog
 from chancery.apps.certificates import actions as certificate_actions
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Health
 from chancery.apps.orders import actions, queries
 from chancery.apps.orders.place import PlaceOrder, place
@@ -91,6 +92,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "certificate": certificate,
         "live": order.state not in ENDS,
         "own": order.requested_by_id == actor.user,
+        "late": order.deadline_at <= current_clock().now(),
     }
     if not request.headers.get("HX-Request"):
         return show(request, actor, "order", context)
@@ -132,7 +134,7 @@ def certificate_list(request: HttpRequest, actor: Actor) -> HttpResponse:
 def certificate(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a certificate."""
     row = certificates.get(actor, ident)
-    descriptor = catalog.get(row.connector.authority)
+    descriptor = descriptor_of(row.connector.authority, row.connector.current_id)
     context = {
         "certificate": row,
         "status": certificates.status(row),
@@ -212,7 +214,7 @@ def profile_edit(request: HttpRequest, actor: Actor, ident: str = "") -> HttpRes
     return show(request, actor, "profile_form", context, 422 if problems else 200)
 
 
-_NUMBERS = ("validity_days", "validity_days_max", "max_names")
+_NUMBERS = ("validity_days", "validity_days_max", "max_names", "deadline_hours")
 _SWITCHED = ("wildcard", "needs_approval")
 
 
@@ -225,8 +227,9 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
 
 def _present(row: Any) -> dict[str, Any]:
     if row is None:
-        usual = {"validity_days": 90, "validity_days_max": 199, "max_names": 100, "name_kinds": "dns"}
-        return {"name": "", "description": "", "revision": 0, "wildcard": False, "needs_approval": False, **usual}
+        usual = {"validity_days": 90, "validity_days_max": 199, "max_names": 100, "deadline_hours": 24}
+        blank = {"name": "", "description": "", "revision": 0, "wildcard": False, "needs_approval": False}
+        return {**blank, "name_kinds": "dns", **usual}
     found = {n: getattr(row, n) for n in ("name", "description", "revision", *_NUMBERS, *_SWITCHED)}
     return {**found, **{n: ", ".join(getattr(row, n)) for n in _LISTS}}
 

@@ -13,7 +13,7 @@ def forget(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('connectors', '0002_listings'),
+        ('connectors', '0003_accounts_and_health'),
     ]
 
     operations = [

@@ -1,0 +1,167 @@
+"""What an administrator fills in for an emCA: the vendor's own form, and the protocol by which it is spoken to."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from chancery.core.secret import Secret
+from chancery.sdk.config import Config, NonEmpty, ProfileSettings, setting
+
+_VERSIONS = {"4.0.17": "V4.0.17", "4.2.3": "V4.2.3", "4.2.4": "V4.2.4 and later"}
+_TRANSPORTS = {
+    "cmp": "CMP: orders and revokes",
+    "est": "EST: orders; revocation in emCA's portal alone",
+    "acme": "ACME: orders and revokes; needs the names to be validated",
+    "scep": "SCEP: orders; revocation in emCA's portal alone",
+    "rest": "REST: Test connection alone (see the README)",
+}
+_PROTECTIONS = {"secret": "Shared secret (authentication code)", "certificate": "Signature by the uploaded certificate"}
+_MACS = {"pbm": "Password-based MAC (RFC 9481 section 6.1.1)", "pbmac1": "PBMAC1 (RFC 9481 section 6.1.2)"}
+_DIGESTS = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
+_REQUESTS = {
+    "p10cr": "p10cr: the request as it is",
+    "cr": "cr: its content, vouched for by this connector",
+    "ir": "ir: as cr, as a first request",
+}
+_BELIEVED = {
+    "never": "None",
+    "login": "Only that the credential is refused, which ends no order",
+    "all": "All: a refusal of an order that nothing protects ends it",
+}
+_SCEP = {
+    "challenge": "By the challenge password inside the certificate request",
+    "certificate": "By the uploaded certificate of a registration authority",
+    "manual": "By a person at emCA",
+}
+_VALIDATIONS = {
+    "none": "none: emCA does not ask, or has validated the names before",
+    "http-01": "http-01: Chancery answers under the name",
+}
+
+
+_NONCES = {"uuid": "UUID", "hex": "32 hexadecimal digits", "millis": "Milliseconds since 1970"}
+
+
+def _choice(
+    choices: dict[str, str], default: str, title: str, group: str, about: str = "", *, advanced: bool = False
+) -> Any:
+    """Declare a field that takes one of several values, and nothing else."""
+    return setting(
+        title=title, help=about, group=group, default=default, choices=choices, advanced=advanced,
+        pattern=f"^({'|'.join(map(re.escape, choices))})$",
+    )  # fmt: skip
+
+
+class EmcaConfig(Config):
+    """One emCA, one protocol. The base URL is a common field of every connector."""
+
+    version: str = _choice(
+        _VERSIONS,
+        "4.2.4",
+        "emCA version",
+        "emCA",
+        "Decides what is known of its REST interface; the other protocols are the same for all versions.",
+    )
+    transport: str = _choice(
+        _TRANSPORTS,
+        "cmp",
+        "Protocol",
+        "emCA",
+        "Which of emCA's protocols this connector speaks. Each has to be switched on and configured in emCA.",
+    )
+    path: str = setting(
+        title="Path of the protocol", group="emCA", default="", max_length=300,
+        help="Below the base URL, as emCA's console shows it; the documents do not say it. Empty takes .well-known/cmp, "
+        ".well-known/est, acme/directory, scep or emCAServices/rest.",
+    )  # fmt: skip
+    username: NonEmpty = setting(
+        title="Username", group="Credential", help="The external application's user (application code) in emCA.",
+    )  # fmt: skip
+    password: Secret = setting(title="Password", group="Credential", help="Of that user. EST and REST log in with it.")
+    issuing_ca: NonEmpty = setting(
+        title="Issuing CA", group="emCA",
+        help="The CA's name, character for character. Test connection compares it with what emCA shows of its CAs; over "
+        "CMP, EST and SCEP that is the common name or the whole name in the CA's certificate.",
+    )  # fmt: skip
+    subscriber_id: str = setting(
+        title="Subscriber ID", group="emCA", default="", max_length=200,
+        help="From emCA's portal. Only REST sends it; for the other protocols emCA keeps it with the protocol's profile.",
+    )  # fmt: skip
+    credential_file: Secret | None = setting(
+        title="Credential file", group="Credential", default=None, multiline=True, stays=True,
+        help="The certificate with its private key, if emCA gave one: PEM text, or the Base64 text of a PFX file. CMP can "
+        "sign with it, EST shows it as client certificate, SCEP uses it as registration authority's.",
+    )  # fmt: skip
+    credential_password: Secret | None = setting(
+        title="Password of the credential file", group="Credential", default=None, stays=True,
+    )  # fmt: skip
+    cmp_protection: str = _choice(_PROTECTIONS, "secret", "Protection of messages", "CMP")
+    cmp_reference: str = setting(
+        title="Reference of the secret", group="CMP", default="", max_length=200,
+        help="What tells emCA whose secret it is (senderKID). Empty takes the username.",
+    )  # fmt: skip
+    cmp_name: str = setting(
+        title="Our name in messages", group="CMP", default="", max_length=500, advanced=True,
+        help="Distinguished name, as CN=Chancery. Empty: CN= and the reference of the secret.",
+    )  # fmt: skip
+    cmp_secret: Secret | None = setting(
+        title="Authentication code", group="CMP", default=None, help="emCA's CMPAuthenticationCode.",
+    )  # fmt: skip
+    cmp_mac: str = _choice(
+        _MACS,
+        "pbm",
+        "Kind of MAC",
+        "CMP",
+        "The documents do not say which emCA takes; the first one is what RFC 4210 knows.",
+        advanced=True,
+    )
+    cmp_digest: str = _choice(_DIGESTS, "sha256", "Digest of the MAC", "CMP", advanced=True)
+    cmp_request: str = _choice(_REQUESTS, "p10cr", "Kind of request", "CMP", advanced=True)
+    cmp_implicit: bool = setting(
+        title="Ask for implicit confirmation", group="CMP", default=True, advanced=True,
+        help="Saves the message that confirms each certificate, where emCA grants it.",
+    )  # fmt: skip
+    cmp_recipient: str = setting(
+        title="Recipient", group="CMP", default="", max_length=500, advanced=True,
+        help="Distinguished name of the CA in messages, as CN=Issuing CA,O=Example. Empty: CN= and the issuing CA's name.",
+    )  # fmt: skip
+    cmp_trust: str = setting(
+        title="Certificates that sign answers", group="CMP", default="", max_length=50_000, multiline=True, advanced=True,
+        help="PEM: emCA's signer, or the CA above it. Needed where answers are signed.",
+    )  # fmt: skip
+    cmp_unprotected: str = _choice(_BELIEVED, "login", "Unprotected errors to believe", "CMP", advanced=True)
+    est_label: str = setting(title="Label", group="EST", default="", max_length=100, advanced=True)
+    scep_authorization: str = _choice(_SCEP, "challenge", "How emCA allows requests", "SCEP")
+    scep_challenge: Secret | None = setting(
+        title="Challenge password", group="SCEP", default=None,
+        help="From the device's registration in emCA. It must be in the certificate request already; here it is compared.",
+    )  # fmt: skip
+    scep_key: Secret | None = setting(
+        title="Transport key", group="SCEP", default=None, multiline=True, advanced=True, stays=True,
+        help="RSA, PEM; made at creation when empty. It opens emCA's answers, and is no key of a certificate's.",
+    )  # fmt: skip
+    acme_validation: str = _choice(_VALIDATIONS, "none", "Validation", "ACME")
+    acme_terms: bool = setting(title="Terms agreed", group="ACME", default=False)
+    eab_key_id: str = setting(title="EAB key id", group="ACME", default="", max_length=500)
+    eab_hmac_key: Secret | None = setting(title="EAB HMAC key", group="ACME", default=None)
+    account_key: Secret | None = setting(
+        title="Account key", group="ACME", default=None, multiline=True, advanced=True, stays=True,
+        help="PEM without password; made at creation when empty.",
+    )  # fmt: skip
+    rest_nonce: str = _choice(
+        _NONCES,
+        "uuid",
+        "Form of X-Nonce",
+        "REST",
+        "The documents name this header and not what stands in it.",
+        advanced=True,
+    )
+    client_id: str = setting(
+        title="Client ID", group="REST", default="", max_length=200,
+        help="What emCA 4.2 and later gave at the registration of the external application.",
+    )  # fmt: skip
+
+
+class EmcaProfile(ProfileSettings):
+    """Nothing: emCA keeps one certificate profile for each protocol, on its own side."""
