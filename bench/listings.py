@@ -127,7 +127,10 @@ def _offers() -> list[tuple[str, dict[str, str]]]:
     found += [("connectors", ask) for ask in ({"status": "inactive"}, {"search": "Lima"})]
     found += [_deep("connectors", Connector, "name"), ("profiles", {}), ("profiles", {"search": "Profile Oslo"})]
     found += [_deep("profiles", Profile, "name"), ("audit", {}), ("audit", {"by": "rob"}), _deep("audit", Entry, "-id")]
-    return [*found, ("audit", {"action": "orders.place"}), ("audit", {"target": _some(Entry, "id").target_id})]
+    found += [("audit", {"action": action}) for action in ("orders.place", "orders", "connectors")]
+    found += [("audit", ask) for ask in ({"address": "192.0.2.1"}, {"outcome": "refused"}, {"outcome": "done"})]
+    found += [("audit", {"since": f"{_some(Entry, 'id').at:%Y-%m-%d}"})]
+    return [*found, ("audit", {"target": _some(Entry, "id").target_id})]
 
 
 def _some(model: Any, order: str) -> Any:

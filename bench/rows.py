@@ -34,6 +34,7 @@ STATES: tuple[tuple[State, int], ...] = (
     (State.OUTCOME_UNKNOWN, 1),
 )
 ACTORS = ("ada", "rob", "engine", "amy")
+ADDRESSES = ("192.0.2.1", "192.0.2.2", "2001:db8::3")
 ACTIONS = ("orders.place", "engine.record", "connectors.edit", "certificates.revoke")
 
 
@@ -128,7 +129,8 @@ class Filler:
         for _ in range(2):
             at, actor, action = order["placed_at"], self._random.choice(ACTORS), self._random.choice(ACTIONS)
             note = Note("order", str(order["id"]), order["common_name"], team=order["team_id"])
-            (row,) = record.rows(Actor(actor, 1, "token:bench", via="api"), action, at, [note])
+            who = Actor(actor, 1, "token:bench", self._random.choice(ADDRESSES), "api")
+            (row,) = record.rows(who, action, at, [note])
             yield dict(zip(record.COLUMNS, row, strict=True))
 
 

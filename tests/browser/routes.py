@@ -8,6 +8,7 @@ PAGES = {
     "password": "/password",
     "account": "/account",
     "people": "/people",
+    "places": "/people/places",
     "tokens": "/tokens",
     "ca_types": "/integrations/ca-connectors",
     "connectors": "/integrations/ca-connectors/type/digicert",

@@ -84,6 +84,14 @@ def test_the_secret_key_is_made_once_and_private(tmp_path):
     assert [path.name for path in home.iterdir()] == ["secret-key"]
 
 
+def test_whoever_only_looks_makes_no_secret_key(tmp_path):
+    home = tmp_path / "home"
+    assert len(secret_key(home, make=False)) >= 50
+    assert not home.exists()
+    made = secret_key(home)
+    assert secret_key(home, make=False) == made
+
+
 def test_processes_that_start_together_share_one_secret_key(tmp_path):
     together = threading.Barrier(8)
     found = []

@@ -198,6 +198,8 @@ def test_more_parameters_than_anybody_needs(api):
         ("/orders?size=x", "size", "number"),
         ("/orders?connector=x", "connector", "list"),
         ("/connectors.csv", "authority", "Send"),
+        ("/audit?outcome=lost", "outcome", "refused"),
+        ("/audit?since=x", "since", "2026-11-23"),
     ],
 )
 def test_listings_name_what_they_offer(api, path, field, named):
@@ -314,6 +316,31 @@ def test_connectors_of_every_type(api, cast, simulator):
 # People
 
 
+def test_teams_and_environments_over_rest(api, local):
+    team = api("POST", "/teams", {"name": "Night"}).json()["id"]
+    assert api("PATCH", f"/teams/{team}", {"name": "Nights"}).json() == {"id": team, "name": "Nights"}
+    assert api("DELETE", f"/teams/{team}").status_code == 204
+    assert api("DELETE", f"/teams/{team}").status_code == 404
+    used = api("DELETE", f"/teams/{local.team_id}")
+    assert (used.status_code, used.json()["code"]) == (409, "in_use")
+    assert {b["kind"] for b in used.json()["blockers"]} >= {"connector", "profile", "role"}
+    environment = api("POST", "/environments", {"name": "QA"}).json()["id"]
+    edited = api("PATCH", f"/environments/{environment}", {"is_production": True}).json()
+    assert (edited["name"], edited["is_production"]) == ("QA", True)
+    assert api("PATCH", f"/environments/{environment}", {"name": "Production"}).status_code == 422
+    assert api("DELETE", f"/environments/{environment}").status_code == 204
+
+
+def test_the_record_is_filtered_over_rest(api, local):
+    api("DELETE", f"/teams/{local.team_id}")
+    (entry,) = api("GET", "/audit?action=teams&outcome=refused&address=127.0.0.1&since=2020-01-01").json()["items"]
+    assert (entry["v"], entry["actor"]["name"], entry["actor"]["address"]) == (2, "ada", "127.0.0.1")
+    assert (entry["reason"], entry["target"]["name"]) == ("in_use", "Operations")
+    line = b"".join(api("GET", "/audit/export?outcome=refused").streaming_content)
+    assert json.loads(line)["id"] == entry["id"]
+    assert b"127.0.0.1" not in line
+
+
 def test_people_over_rest(api):
     body = {"username": "grace", "password": PASSWORD, "grants": [{"role": "requester"}]}
     made = api("POST", "/users", body)
@@ -326,6 +353,11 @@ def test_people_over_rest(api):
     assert api("PUT", f"{path}/grants", {"grants": [{"role": "king"}]}).status_code == 422
     assert api("POST", f"{path}/password", {"password": "another long phrase"}).status_code == 200
     assert api("POST", f"{path}/disable").json()["is_active"] is False
+    assert api("POST", f"{path}/password", {"password": "another long phrase"}).json()["code"] == "disabled"
+    assert api("PUT", f"{path}/grants", {"grants": grants}).json()["code"] == "disabled"
+    back = api("POST", f"{path}/enable", {"password": "yet another phrase"}).json()
+    assert (back["is_active"], back["must_change_password"], back["grants"]) == (True, True, grants)
+    assert api("POST", f"{path}/enable", {"password": "yet another phrase"}).status_code == 409
     assert api("GET", "/users/999999").status_code == 404
     me = api("GET", "/me").json()
     last = api("POST", f"/users/{me['id']}/disable")

@@ -462,7 +462,14 @@ def test_people(cli, tmp_path):
     assert "2 roles" in cli("people", "grant", "grace", "--role", "approver", "--role", "requester").stdout
     listed = cli("people", "list").stdout
     assert "grace" in listed
+    assert "has 1 role." in cli("people", "grant", "grace", "--role", "approver").stdout
     assert "kept out" in cli("people", "disable", "grace").stdout
+    for refused in (("people", "grant", "grace"), ("people", "reset-password", "grace")):
+        assert "people enable" in cli(*refused, code=Exit.REFUSED).stderr
+    assert "phrase" not in cli("people", "enable", "grace", "--password-file", "pw").stdout
+    assert "has no roles." in cli("people", "grant", "grace").stdout
+    cli("people", "disable", "grace")
+    assert "may log in again. The one-time password is" in cli("people", "enable", "grace").stdout
     assert "Operations" in cli("people", "grant", "grace", "--role", "x@Nowhere", code=Exit.USAGE).stderr
     assert "requester" in cli("people", "grant", "grace", "--role", "king", code=Exit.REFUSED).stderr
     cli("people", "disable", "nobody", code=Exit.REFUSED)
@@ -470,6 +477,19 @@ def test_people(cli, tmp_path):
     cli("teams", "add", "Night")
     cli("environments", "add", "QA")
     assert {t["name"] for t in data(cli, "teams", "list")["items"]} >= {"Night", "Operations"}
+
+
+def test_teams_and_environments(cli):
+    cli("teams", "add", "Night")
+    assert "Night is Nights now." in cli("teams", "rename", "Night", "Nights").stdout
+    assert data(cli, "teams", "delete", "Nights")["deleted"] is True
+    assert "There is no team 'Nights'" in cli("teams", "delete", "Nights", code=Exit.REFUSED).stderr
+    assert "connector Local: belongs to it" in cli("teams", "delete", "Operations", code=Exit.REFUSED).stderr
+    cli("environments", "add", "QA")
+    assert "Quality is production." in cli("environments", "edit", "QA", "--new-name", "Quality", "--production").stdout
+    assert data(cli, "environments", "edit", "Quality", "--no-production")["is_production"] is False
+    assert "is deleted" in cli("environments", "delete", "Quality").stdout
+    assert "is in use" not in cli("environments", "delete", "Quality", code=Exit.REFUSED).stderr
 
 
 def test_tokens(cli, monkeypatch, tmp_path):
@@ -493,6 +513,18 @@ def test_the_record_is_exported_byte_for_byte(cli, tmp_path):
     cli("audit", "export", "--out", "a")
     assert hashlib.sha256((tmp_path / "a").read_bytes()).digest() == hashlib.sha256(stored).digest()
     assert {e["action"] for e in data(cli, "audit", "list", "--action", "teams.create")["items"]} == {"teams.create"}
+    asked = ("--action", "teams", "--since", "2020-01-01", "--until", "2099-12-31", "--outcome", "done")
+    assert {e["action"] for e in data(cli, "audit", "list", *asked)["items"]} == {"teams.create"}
+    assert data(cli, "audit", "list", "--address", "203.0.113.9")["items"] == []
+    assert cli("audit", "export", "--outcome", "refused").stdout_bytes == b""
+    assert "refused" in cli("audit", "list", "--outcome", "lost", code=Exit.REFUSED).stderr
+    assert "2026-11-23" in cli("audit", "list", "--since", "today", code=Exit.REFUSED).stderr
+
+
+def test_the_record_shows_what_state_the_engine_reached(cli, engine, tmp_path):
+    (tmp_path / "csr").write_text(request_pem("state.example.com"))
+    issue(cli, engine, "--csr", "csr")
+    assert "done, issued" in cli("audit", "list", "--action", "engine").stdout
 
 
 def test_the_command_itself(cli):

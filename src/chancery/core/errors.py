@@ -70,10 +70,10 @@ class NotPermitted(ChanceryError):
 
     code = "not_permitted"
 
-    def __init__(self, permission: str, detail: str = "") -> None:
+    def __init__(self, permission: str, detail: str = "", remedy: str = "") -> None:
         super().__init__(
             detail or f"This needs the permission '{permission}', which your roles do not give you.",
-            remedy="Ask an administrator for a role that includes it.",
+            remedy=remedy or "Ask an administrator for a role that includes it.",
         )
         self.permission = permission
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from chancery import looking
 from chancery.settings.environment import Environment, database, networks, secret_key
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
 TESTING = "pytest" in sys.modules
 
-SECRET_KEY = secret_key(HOME)
+SECRET_KEY = secret_key(HOME, make=not looking.only)
 KEK_FILE = HOME / "kek"
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in ENVIRONMENT.allowed_hosts.split(",") if host.strip()]

@@ -144,13 +144,16 @@ def _sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def secret_key(home: Path) -> str:
+def secret_key(home: Path, *, make: bool = True) -> str:
     """Return the key that signs cookies, made at first start in a file of mode 0600.
 
-    Processes that start together agree on one: whoever links the finished file first has made it.
+    Processes that start together agree on one: whoever links the finished file first has made it. Without `make`, where
+    there is none, a process that signs nothing has one of its own.
     """
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = home / "secret-key"
+    if not make and not path.exists():
+        return secrets.token_urlsafe(48)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         handle, fresh = tempfile.mkstemp(dir=home)  # made with mode 0600
         with os.fdopen(handle, "w", encoding="ascii") as file:

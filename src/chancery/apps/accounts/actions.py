@@ -1,4 +1,4 @@
-"""Changes to people, teams, environments and API tokens."""
+"""Changes to people and API tokens; those to teams and environments stand in `places`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,26 @@ from django.db.models import Manager
 from chancery.apps.accounts import zones
 from chancery.apps.accounts.models import ApiToken, Environment, Grant, Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.apps.accounts.places import create_environment, create_team
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.texts import clean, unfit
 from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, Conflict, Invalid
 
+__all__ = [
+    "RoleGrant",
+    "change_own_account",
+    "change_own_password",
+    "create_environment",
+    "create_team",
+    "create_token",
+    "create_user",
+    "disable_user",
+    "enable_user",
+    "revoke_token",
+    "set_grants",
+    "set_password",
+]
 RoleGrant = tuple[str, int | None, int | None]
 TOKEN_PREFIX = "chy_"  # noqa: S105  the recognisable start, not a credential
 _MAX_TOKEN_DAYS = 730
@@ -56,7 +71,7 @@ def create_user(
 @action("people.grant", Permission.PEOPLE_MANAGE)
 def set_grants(act: Act, user_id: int, grants: Sequence[RoleGrant]) -> User:
     """Replace a person's roles; the last administrator of everything keeps that role."""
-    user = _user(user_id)
+    user = _not_kept_out(user_id)
     keeps = any(g == ("administrator", None, None) for g in grants)
     _guard_last_administrator(user, keeps=keeps)
     _replace_grants(user, grants)
@@ -66,8 +81,8 @@ def set_grants(act: Act, user_id: int, grants: Sequence[RoleGrant]) -> User:
 
 @action("people.password", Permission.PEOPLE_MANAGE)
 def set_password(act: Act, user_id: int, password: str) -> User:
-    """Give a person a new one-time password."""
-    user = _user(user_id)
+    """Give a person a new one-time password; it ends their sessions."""
+    user = _not_kept_out(user_id)
     _set(user, password)
     user.must_change_password = True
     user.save()
@@ -77,33 +92,31 @@ def set_password(act: Act, user_id: int, password: str) -> User:
 
 @action("people.disable", Permission.PEOPLE_MANAGE)
 def disable_user(act: Act, user_id: int) -> User:
-    """Keep a person out; their entries in the record stay."""
+    """Keep a person out and end their tokens; their entries in the record stay, and their roles for a return."""
     user = _user(user_id)
     _guard_last_administrator(user, keeps=False)
     user.is_active = False
     user.save()
+    _end_tokens(act, user)
     act.note("user", user.pk, user.username, changed=("is_active",))
     return user
 
 
-@action("teams.create", Permission.PEOPLE_MANAGE)
-def create_team(act: Act, name: str) -> Team:
-    """Add a team."""
-    team = Team(name=clean("name", name, 60, wanted="Name the team."))
-    with name_taken(f"There is already a team {team.name!r}."):
-        team.save()
-    act.note("team", team.pk, team.name)
-    return team
+@action("people.enable", Permission.PEOPLE_MANAGE)
+def enable_user(act: Act, user_id: int, password: str) -> User:
+    """Let a person in again who was kept out, with the roles they had and a new one-time password.
 
-
-@action("environments.create", Permission.PEOPLE_MANAGE)
-def create_environment(act: Act, name: str, *, is_production: bool = False) -> Environment:
-    """Add an environment."""
-    environment = Environment(name=clean("name", name, 60, wanted="Name the environment."), is_production=is_production)
-    with name_taken(f"There is already an environment {environment.name!r}."):
-        environment.save()
-    act.note("environment", environment.pk, environment.name)
-    return environment
+    The old password, its sessions and the tokens stay dead: whoever has had them meanwhile does not come back too.
+    """
+    user = _user(user_id)
+    if user.is_active:
+        raise Conflict(f"{user.username} is not kept out.", remedy="There is nothing left to do.", code="enabled")
+    _set(user, password)
+    user.is_active = user.must_change_password = True
+    user.save()
+    _end_tokens(act, user)
+    act.note("user", user.pk, user.username, changed=("is_active", "password"))
+    return user
 
 
 @action("tokens.create", Permission.TOKEN_CREATE)
@@ -146,6 +159,21 @@ def _user(user_id: int) -> User:
     if user is None:
         raise Absent("user", user_id)
     return user
+
+
+def _not_kept_out(user_id: int) -> User:
+    user = _user(user_id)
+    if not user.is_active:
+        raise Conflict(
+            f"{user.username} is kept out, so this would change nothing for them.",
+            remedy="Let them in again first (people enable); that gives a new one-time password too.",
+            code="disabled",
+        )
+    return user
+
+
+def _end_tokens(act: Act, user: User) -> None:
+    ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=act.at)
 
 
 def _login_name(text: str) -> str:

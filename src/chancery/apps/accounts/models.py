@@ -65,7 +65,11 @@ class Grant(models.Model):
     environment = models.ForeignKey(Environment, null=True, blank=True, on_delete=models.CASCADE)
 
     class Meta:
+        verbose_name = "role"
         indexes = [models.Index(fields=["user", "role"], name="grant_user")]
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.user}"
 
 
 class ApiToken(models.Model):

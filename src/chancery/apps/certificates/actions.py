@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries
 from chancery.apps.certificates.models import Certificate
@@ -11,6 +13,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place
 from chancery.apps.shared.action import Act, action, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean
@@ -73,7 +76,7 @@ def renew(
     certificate = queries.get(actor, ident)
     if not actor.may(Permission.CERTIFICATE_RENEW, certificate.team_id, certificate.environment_id):
         refusal = NotPermitted(Permission.CERTIFICATE_RENEW)
-        record_refusal(actor, RENEW, current_clock().now(), refusal)
+        record_refusal(actor, RENEW, current_clock().now(), refusal, partial(about, certificate))
         raise refusal
     if certificate.profile.deleted_at is not None:
         raise Conflict(

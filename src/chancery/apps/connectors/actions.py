@@ -100,6 +100,7 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
     twin.created_at = twin.updated_at = act.at
+    twin.updated_by = act.actor.name
     _insert(act, twin)
     made = ConnectorVersion.objects.get(pk=version.pk)
     made.pk, made.connector, made.number, made.secrets = new_id(act.at), twin, 1, {}
@@ -305,7 +306,8 @@ def _locked(act: Act, ident: object) -> Connector:
 def _same_revision(connector: Connector, revision: int) -> None:
     if connector.revision == revision:
         return
-    by = current(connector).created_by
+    # Not the author of the version in force: switching a connector makes a revision and no version.
+    by = connector.updated_by or current(connector).created_by
     raise Conflict(
         f"{connector.name} was changed by {by} while you were editing (revision {connector.revision}, yours {revision}).",
         remedy="Your input is still here: compare it with the present settings and save again.",
@@ -318,7 +320,7 @@ def _apply(connector: Connector, configured: Configured, act: Act) -> None:
         setattr(connector, name, text)
     connector.base_url = configured.where["base_url"]
     connector.team, connector.environment, connector.tags = configured.team, configured.environment, configured.tags
-    connector.updated_at = act.at
+    connector.updated_at, connector.updated_by = act.at, act.actor.name
 
 
 def _changed(connector: Connector, before: ConnectorVersion, after: Configured) -> tuple[str, ...]:
@@ -385,6 +387,13 @@ def _new_version(
     version.save(force_insert=True)
     connector.current = version
     connector.save(update_fields=["current"])
+    _forget_old_secrets(version)
+
+
+def _forget_old_secrets(version: ConnectorVersion) -> None:
+    """Erase what older versions hold: what is kept has just been sealed anew, and nothing reads theirs (docs/adr/0009)."""
+    older = ConnectorVersion.objects.filter(connector=version.connector).exclude(pk=version.pk)
+    older.exclude(secrets={}).update(secrets={})
 
 
 def _missing_secrets(connector: Connector) -> list[str]:
@@ -403,7 +412,7 @@ def _touch(connector: Connector) -> None:
 
 def _switch(act: Act, connector: Connector, status: Status) -> None:
     changed = ("status",) if connector.status != status else ()
-    connector.status, connector.updated_at = status, act.at
+    connector.status, connector.updated_at, connector.updated_by = status, act.at, act.actor.name
     _touch(connector)
     _note(act, connector, changed=changed)
 

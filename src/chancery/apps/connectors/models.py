@@ -63,6 +63,7 @@ class Connector(models.Model):
     last_issue_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+    updated_by = models.CharField(max_length=200, blank=True, default="")
     deleted_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -87,9 +88,9 @@ class Connector(models.Model):
 class ConnectorVersion(models.Model):
     """Settings as they stood at one moment. Never changed; every call names the one that it used.
 
-    `secrets` maps field name → sealed value (see `sealing`). A new credential makes a new version, so
-    that "the newest credential with this version's mapping" can be said exactly. Versions with the same
-    `account` lead to the same account for certain: address, destination settings and credentials are the same.
+    `secrets` maps field name → sealed value (see `sealing`) in the version in force alone: it is emptied when the next one
+    takes its place, since orders on their way use the newest credential too. Versions with the same `account`
+    lead to the same account for certain: address, destination settings and credentials are the same.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -3,6 +3,9 @@
 Format (JSON): `v` format version, `kid` id of the key-encryption key, `k` wrapped data key, `c` nonce
 and ciphertext, both base64. The associated data binds a value to its table, record and field, so that
 a sealed value moved elsewhere does not open.
+
+The key file is made once, before the first value is sealed. Where it is missing later nothing replaces it: what was
+sealed with it would be lost without a word.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import base64
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
+from chancery.apps.connectors.models import Call, ConnectorVersion
 from chancery.core.errors import Unavailable
 from chancery.core.secret import Secret
 
@@ -55,6 +60,26 @@ def unseal(sealed: dict[str, Any], *, table: str, record: str, field: str) -> Se
         raise Unavailable(msg, remedy="Enter the credential again.", code="unsealing_failed") from None
 
 
+def sealed_with() -> Counter[str]:
+    """Return key id → number of stored secrets that were sealed with it."""
+    versions = ConnectorVersion.objects.exclude(secrets={}).values_list("secrets", flat=True)
+    calls = Call.objects.exclude(sealed={}).values_list("sealed", flat=True)
+    values = [*versions.iterator(), *(sealed.get("secrets", {}) for sealed in calls.iterator())]
+    return Counter(str(value.get("kid")) for secrets in values for value in secrets.values())
+
+
+def key_id() -> str:
+    """Return the id of the key in the key file, '' where there is no file; raises `Unavailable` for a spoilt one."""
+    path = Path(settings.KEK_FILE)
+    return _read(path)[1] if path.exists() else ""
+
+
+def check() -> None:
+    """Raise `Unavailable` where the key file is missing or spoilt though stored secrets were sealed with it."""
+    if not key_id():
+        _refuse_to_replace(Path(settings.KEK_FILE))
+
+
 def forget_key() -> None:
     """Read the key file again at the next use (after a restore, and in tests)."""
     _kek.cache_clear()
@@ -78,12 +103,30 @@ def _decrypt(key: bytes, text: str, bound: bytes) -> bytes:
 def _kek() -> tuple[bytes, str]:
     path = Path(settings.KEK_FILE)
     if not path.exists():
+        _refuse_to_replace(path)
         _make(path)
-    key = path.read_bytes()
+    return _read(path)
+
+
+def _read(path: Path) -> tuple[bytes, str]:
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        msg = f"The key-encryption key file {path} cannot be read: {error.strerror}."
+        raise Unavailable(msg, remedy="Give it to the user that Chancery runs as, mode 0600.", code="no_kek") from None
     if len(key) != _KEY:
-        msg = f"The key-encryption key file {path.name!r} has {len(key)} bytes instead of {_KEY}."
+        msg = f"The key-encryption key file {path} has {len(key)} bytes instead of {_KEY}."
         raise Unavailable(msg, remedy="Restore it from your backup.", code="wrong_kek")
     return key, hashlib.sha256(b"chancery-kek-id" + key).hexdigest()[:16]
+
+
+def _refuse_to_replace(path: Path) -> None:
+    found = sealed_with()
+    if found:
+        number, ids = found.total(), ", ".join(sorted(found))
+        msg = f"The key-encryption key file {path} is missing, and {number} stored secrets were sealed with it (id {ids})."
+        remedy = "Put it back from a backup, or copy it from another node; without it they cannot be opened."
+        raise Unavailable(msg, remedy=remedy, code="no_kek")
 
 
 def _make(path: Path) -> None:

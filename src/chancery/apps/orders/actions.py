@@ -82,7 +82,8 @@ def _locked(act: Act, ident: object) -> Order:
 
 def _not_own(act: Act, order: Order) -> None:
     if order.requested_by_id is not None and order.requested_by_id == act.actor.user:
-        raise NotPermitted(Permission.ORDER_APPROVE, "Nobody decides about an order that they placed themselves.")
+        detail = "Nobody decides about an order that they placed themselves."
+        raise NotPermitted(Permission.ORDER_APPROVE, detail, "Ask a second person with the role Approver to decide.")
 
 
 def _needs_power(order: Order, power: str, remedy: str) -> None:

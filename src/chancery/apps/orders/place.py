@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
+from chancery.apps.shared import asked
 from chancery.apps.shared.action import REGISTRY, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
@@ -265,7 +266,7 @@ def _write(
     seen: dict[Key, Order] = {}
     for (actor, ask), one in zip(items, prepared, strict=True):
         if isinstance(one, ChanceryError):
-            record_refusal(actor, ask.action, current_clock().now(), one)
+            record_refusal(actor, ask.action, current_clock().now(), one, partial(asked.of, "profiles", ask.profile))
         if not isinstance(one, Ready):
             results.append(one)
             continue

@@ -2,7 +2,7 @@
 
 An action is a function whose first argument is an `Act`. Doors call it with an `Actor` instead; the
 decorator opens the transaction, checks the permission and writes the audit entries that the function
-noted with `act.note`. A refusal is audited too, in a transaction of its own.
+noted with `act.note`. A refusal is audited too, in a transaction of its own, with the thing that was asked about.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -18,10 +18,11 @@ from django.db import transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
+from chancery.apps.shared import asked
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.texts import check
 from chancery.core.clock import SYSTEM_CLOCK, Clock
-from chancery.core.errors import ChanceryError, NotPermitted
+from chancery.core.errors import ChanceryError, Conflict, NotPermitted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,7 +52,7 @@ class Place:
 
 @dataclass
 class Act:
-    """One running action: who, when, and what it did."""
+    """One running action: who, when, what it did, and what it is about, in case that it is refused."""
 
     name: str
     permission: Permission
@@ -59,10 +60,13 @@ class Act:
     clock: Clock
     at: datetime
     notes: list[Note] = field(default_factory=list)
+    about: Note | None = None
 
     def require(self, thing: Scoped | None = None, permission: Permission | None = None) -> None:
         """Raise `NotPermitted` unless the actor has the permission for this very thing."""
         wanted = permission or self.permission
+        if thing is not None:
+            self.about = asked.about(thing)
         team = thing.team_id if thing is not None else None
         environment = thing.environment_id if thing is not None else None
         if not self.actor.may(wanted, team, environment):
@@ -100,8 +104,8 @@ def action(
                         raise AssertionError(msg)
                     write(act.actor, act.name, act.at, act.notes)
             except ChanceryError as refusal:
-                with transaction.atomic():
-                    record_refusal(act.actor, act.name, act.at, refusal)
+                called = dict(zip(names, args, strict=False)) | kwargs
+                record_refusal(act.actor, name, act.at, refusal, lambda: act.about or _called_about(name, called))
                 raise
             return result
 
@@ -125,7 +129,19 @@ def current_clock() -> Clock:
     return _clock
 
 
-def record_refusal(actor: Actor, name: str, at: datetime, refusal: ChanceryError) -> None:
-    """Record that somebody tried what they may not do; what merely could not be used is not recorded."""
-    if isinstance(refusal, NotPermitted):
-        write(actor, name, at, [Note(kind="action", id=name, outcome="refused", reason=refusal.code)])
+def _called_about(name: str, called: dict[str, Any]) -> Note | None:
+    return asked.of(name.partition(".")[0], asked.argument(called))
+
+
+def record_refusal(
+    actor: Actor, name: str, at: datetime, refusal: ChanceryError, about: Callable[[], Note | None] = lambda: None
+) -> None:
+    """Record that somebody tried what they may not do, or to remove what is in use, and about which thing.
+
+    What merely could not be used is not recorded.
+    """
+    if not (isinstance(refusal, NotPermitted) or (isinstance(refusal, Conflict) and refusal.code == "in_use")):
+        return
+    with transaction.atomic():
+        note = about() or Note(kind="action", id=name)
+        write(actor, name, at, [replace(note, outcome="refused", reason=refusal.code)])

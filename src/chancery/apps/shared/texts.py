@@ -35,6 +35,12 @@ def clean(field: str, value: object, most: int, *, lines: bool = False, wanted: 
     return text
 
 
+def glimpse(text: str, most: int) -> str:
+    """Return the beginning of a text that was not taken, without what a table or a page could not bear."""
+    seen = _BREAK.sub(" ", _UNFIT.sub("", text)).strip()
+    return seen if len(seen) <= most else f"{seen[:most]}…"
+
+
 def unfit(values: Mapping[str, Any]) -> list[Problem]:
     """Return a problem for each field that holds, at any depth, a character that a table refuses."""
     return [

@@ -304,9 +304,11 @@ class WholeCertificate(Certificate):
 class AuditActor(BaseModel):
     """Who did it."""
 
-    name: str = Field(examples=["ada"])
+    name: str = Field(description="Login name; empty where it was erased.", examples=["ada"])
     id: int | None = Field(examples=[1])
-    how: str = Field(description="`session`, `token:<name>`, `host` or `process`.", examples=["token:ci"])
+    how: str = Field(
+        description="`session`, `password` (a log-in), `token:<name>`, `host` or `process`.", examples=["token:ci"]
+    )
     address: str = Field(description="Where the request came from.", examples=["192.0.2.7"])
 
 
@@ -321,16 +323,17 @@ class AuditTarget(BaseModel):
 class AuditEntry(BaseModel):
     """One line of the record."""
 
-    v: int = Field(description="Version of this format.", examples=[1])
+    id: Id
+    v: int = Field(description="Version of this format.", examples=[2])
     at: str = Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T21:44:18.989000+00:00"])
     actor: AuditActor
     via: str = Field(examples=["api"])
     action: str = Field(examples=["connectors.create"])
     target: AuditTarget
     changed: list[str] = Field(description="Names of fields, never values.", examples=[["base_url"]])
-    outcome: str = Field(examples=["done"])
-    reason: str = Field(examples=[""])
-    detail: dict[str, Any]
+    outcome: str = Field(description="`done` or `refused`.", examples=["done"])
+    reason: str = Field(description="Code of a refusal.", examples=[""])
+    detail: dict[str, Any] = Field(description="Such as the `state` that an order reached.")
 
 
 class Audit(Page):

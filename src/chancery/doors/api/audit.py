@@ -21,12 +21,17 @@ def entries(
     response: HttpResponse,
     action: parameters.ByAction = "",
     by: parameters.ByActor = "",
+    address: parameters.ByAddress = "",
     target: parameters.ByTarget = "",
+    outcome: parameters.ByOutcome = "",
+    since: parameters.Since = "",
+    until: parameters.Until = "",
     cursor: parameters.Cursor = "",
     size: parameters.Size = 50,
 ) -> Any:
-    """List audit entries, newest first."""
-    found = queries.listing(actor(request), action=action, by=by, target=target, cursor=cursor, size=size)
+    """List audit entries, newest first, with the names and addresses that their bytes only refer to."""
+    asked = {"action": action, "by": by, "address": address, "target": target, "outcome": outcome}
+    found = queries.listing(actor(request), **asked, since=since, until=until, cursor=cursor, size=size)
     return linked(request, response, show.page(found, queries.content))
 
 
@@ -35,8 +40,13 @@ def export(
     request: HttpRequest,
     action: parameters.ByAction = "",
     by: parameters.ByActor = "",
+    address: parameters.ByAddress = "",
     target: parameters.ByTarget = "",
+    outcome: parameters.ByOutcome = "",
+    since: parameters.Since = "",
+    until: parameters.Until = "",
 ) -> StreamingHttpResponse:
     """Export the very bytes that were written, one entry per line, oldest first."""
-    lines = queries.export(actor(request), action=action, by=by, target=target)
+    asked = {"action": action, "by": by, "address": address, "target": target, "outcome": outcome}
+    lines = queries.export(actor(request), **asked, since=since, until=until)
     return StreamingHttpResponse(lines, content_type=_LINES)

@@ -162,6 +162,13 @@ class EnvironmentIn(NameIn):
     is_production: bool = False
 
 
+class EnvironmentEdit(Body):
+    """What to change of an environment; null or absent leaves it."""
+
+    name: str | None = Field(None, examples=["Production"])
+    is_production: bool | None = Field(None, examples=[True])
+
+
 class ProfileIn(_Fields):
     """What may be asked through one connector."""
 

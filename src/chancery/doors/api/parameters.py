@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from chancery.apps.audit.queries import OUTCOMES
 from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
 from chancery.apps.certificates.queries import STATUSES
 from chancery.apps.connectors.models import Status
@@ -48,6 +49,11 @@ CertificateStatus = Annotated[str, _said("Only these.", among=("", *STATUSES))]
 CertificateSort = Annotated[str, _said("Order of rows.", among=("", *CERTIFICATE_SORTS))]
 CertificateSearch = Annotated[str, _said("Beginning of a common name, or a whole serial in hex.")]
 Format = Annotated[str, _said("What the file holds.", among=FORMATS)]
-ByAction = Annotated[str, _said("Only entries of this action.", example="connectors.create")]
+_WHEN = "A day (2026-11-23) or a moment; in the server's time zone where it names none."
+ByAction = Annotated[str, _said("Only entries of this action, or of all beginning with a word.", example="orders")]
 ByActor = Annotated[str, _said("Only entries of this person (login name).", example="ada")]
+ByAddress = Annotated[str, _said("Only entries of requests that came from this address.", example="192.0.2.7")]
 ByTarget = Annotated[str, _said("Only entries about the thing with this id.", example=UUID_EXAMPLE)]
+ByOutcome = Annotated[str, _said("Only what was done, or what was refused.", among=("", *OUTCOMES))]
+Since = Annotated[str, _said(f"Only entries since then. {_WHEN}", example="2026-11-01")]
+Until = Annotated[str, _said(f"Only entries until then, the day included. {_WHEN}", example="2026-11-30")]

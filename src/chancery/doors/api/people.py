@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
-from chancery.apps.accounts import actions, queries
+from chancery.apps.accounts import actions, places, queries
 from chancery.apps.accounts.models import Environment, Team
 from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.doors.api import answers, bodies, parameters, show
@@ -74,7 +74,7 @@ def set_grants(request: HttpRequest, ident: parameters.Number, body: bodies.Gran
     return show.user(actions.set_grants(actor(request), ident, _grants(body.grants)))
 
 
-@router.post("/users/{ident}/password", response=answers.User)
+@router.post("/users/{ident}/password", response=answers.User, problems=(409,))
 def set_password(request: HttpRequest, ident: parameters.Number, body: bodies.PasswordIn) -> Answer:
     """Give a person a new one-time password."""
     return show.user(actions.set_password(actor(request), ident, body.password))
@@ -84,6 +84,12 @@ def set_password(request: HttpRequest, ident: parameters.Number, body: bodies.Pa
 def disable(request: HttpRequest, ident: parameters.Number) -> Answer:
     """Keep a person out, at once and with all their tokens; their entries in the record stay."""
     return show.user(actions.disable_user(actor(request), ident))
+
+
+@router.post("/users/{ident}/enable", response=answers.User, problems=(409,))
+def enable(request: HttpRequest, ident: parameters.Number, body: bodies.PasswordIn) -> Answer:
+    """Let a person in again, with the roles they had and a new one-time password; their old tokens stay dead."""
+    return show.user(actions.enable_user(actor(request), ident, body.password))
 
 
 def _grants(given: list[bodies.GrantIn]) -> list[actions.RoleGrant]:
@@ -103,6 +109,20 @@ def create_team(request: HttpRequest, body: bodies.NameIn) -> Status[Answer]:
     return Status(201, {"id": team.pk, "name": team.name})
 
 
+@router.patch("/teams/{ident}", response=answers.Team)
+def rename_team(request: HttpRequest, ident: parameters.Number, body: bodies.NameIn) -> Answer:
+    """Give a team another name; all that belongs to it still does."""
+    team = places.rename_team(actor(request), ident, body.name)
+    return {"id": team.pk, "name": team.name}
+
+
+@router.delete("/teams/{ident}", response={204: None}, problems=(409,))
+def delete_team(request: HttpRequest, ident: parameters.Number) -> Status[None]:
+    """Remove a team that nothing belongs to and nobody has a role in."""
+    places.delete_team(actor(request), ident)
+    return Status(204, None)
+
+
 @router.get("/environments", response=answers.Environments)
 def environments(request: HttpRequest) -> Answer:
     """List environments."""
@@ -114,6 +134,20 @@ def create_environment(request: HttpRequest, body: bodies.EnvironmentIn) -> Stat
     """Add an environment."""
     made = actions.create_environment(actor(request), body.name, is_production=body.is_production)
     return Status(201, show.environment(made))
+
+
+@router.patch("/environments/{ident}", response=answers.Environment)
+def edit_environment(request: HttpRequest, ident: parameters.Number, body: bodies.EnvironmentEdit) -> Answer:
+    """Give an environment another name, or say whether it is production."""
+    made = places.edit_environment(actor(request), ident, body.name, is_production=body.is_production)
+    return show.environment(made)
+
+
+@router.delete("/environments/{ident}", response={204: None}, problems=(409,))
+def delete_environment(request: HttpRequest, ident: parameters.Number) -> Status[None]:
+    """Remove an environment that nothing belongs to and nobody has a role in."""
+    places.delete_environment(actor(request), ident)
+    return Status(204, None)
 
 
 @router.get("/tokens", response=answers.Tokens)

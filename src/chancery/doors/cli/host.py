@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 import signal
 import sys
@@ -11,11 +10,18 @@ from typing import Annotated
 
 import typer
 
+from chancery.doors.cli import ready
+from chancery.doors.cli.backup import backup
+from chancery.doors.cli.doctor import doctor
+from chancery.doors.cli.restore import restore
+from chancery.doors.cli.users import users
+
 
 def add(app: typer.Typer) -> None:
     """Register the host commands."""
-    for command in (init, migrate, serve, worker, demo, doctor):
+    for command in (init, serve, worker, demo, migrate, backup, restore, doctor):
         app.command()(command)
+    app.add_typer(users, name="users")
 
 
 def setup() -> None:
@@ -43,7 +49,7 @@ def init(username: Annotated[str, typer.Option(help="Login name of the first adm
     from chancery.apps.shared.actor import host_actor
 
     call_command("migrate", verbosity=0, interactive=False)
-    password = start.first_administrator(host_actor(getpass.getuser()), username)
+    password = start.first_administrator(host_actor(ready.operator()), username)
     if password is None:
         print("There are people already; nothing was changed.")
         return
@@ -71,6 +77,7 @@ def serve(
 
     address, port = listened(listen or settings.ENVIRONMENT.listen)
     call_command("migrate", verbosity=0, interactive=False)
+    ready.key_file()
     server = Server(
         "chancery.doors.wsgi:application",
         address=address,
@@ -86,7 +93,8 @@ def worker(
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that sign for local CAs.")] = 2,
 ) -> None:
     """Run a worker: it is what talks to the CAs."""
-    setup()
+    ready.begin()
+    ready.key_file()
     from chancery.engine.worker import run
 
     stop = threading.Event()
@@ -107,20 +115,3 @@ def demo(
     # By name: what serves for real must not depend on the sandbox.
     run = import_module("chancery.demo.run")
     sys.exit(run.check(as_json=as_json) if check else run.show(listen))
-
-
-def doctor() -> None:
-    """Say whether database, key file and worker are in order."""
-    setup()
-    from django.db import connection
-
-    from chancery.apps.connectors import queries, sealing
-    from chancery.apps.shared.action import current_clock
-
-    connection.ensure_connection()
-    sealing.unseal(sealing.seal("x", table="t", record="r", field="f"), table="t", record="r", field="f")
-    print(f"database    ok ({connection.vendor})")
-    print("key file    ok")
-    alive = queries.worker_alive(current_clock().now())
-    print(f"worker      {'ok' if alive else 'none is running: start one with `chancery worker`'}")
-    sys.exit(0 if alive else 1)

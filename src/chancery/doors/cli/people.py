@@ -71,7 +71,8 @@ def people_grant(username: str, role: Roles = None, as_json: Json = False) -> No
     rest = Rest()
     grants = _grants(rest, role)
     done = rest.call("PUT", f"/users/{rest.find('users', username)['id']}/grants", {"grants": grants})
-    say(f"{done['username']} has {len(grants)} roles.", done, as_json)
+    number = len(done["grants"])
+    say(f"{done['username']} has {number or 'no'} {'role' if number == 1 else 'roles'}.", done, as_json)
 
 
 @people.command("disable")
@@ -80,6 +81,14 @@ def people_disable(username: str, as_json: Json = False) -> None:
     rest = Rest()
     done = rest.call("POST", f"/users/{rest.find('users', username)['id']}/disable")
     say(f"{done['username']} is kept out.", done, as_json)
+
+
+@people.command("enable")
+def people_enable(username: str, password_file: PasswordFile = None, as_json: Json = False) -> None:
+    """Let a person in again, with the roles they had and a new one-time password; their old tokens stay dead."""
+    rest, password = Rest(), _password(password_file)
+    done = rest.call("POST", f"/users/{rest.find('users', username)['id']}/enable", {"password": password})
+    _tell(f"{done['username']} may log in again.", done, password_file, password, as_json=as_json)
 
 
 @people.command("reset-password")
@@ -144,6 +153,23 @@ def teams_add(name: str, as_json: Json = False) -> None:
     say(f"Added {made['name']}.", made, as_json)
 
 
+@teams.command("rename")
+def teams_rename(name: str, new_name: str, as_json: Json = False) -> None:
+    """Give a team another name; all that belongs to it still does."""
+    rest = Rest()
+    done = rest.call("PATCH", f"/teams/{rest.find('teams', name)['id']}", {"name": new_name})
+    say(f"{name} is {done['name']} now.", done, as_json)
+
+
+@teams.command("delete")
+def teams_delete(name: str, as_json: Json = False) -> None:
+    """Remove a team that nothing belongs to and nobody has a role in."""
+    rest = Rest()
+    found = rest.find("teams", name)
+    rest.call("DELETE", f"/teams/{found['id']}")
+    say(f"{found['name']} is deleted.", {**found, "deleted": True}, as_json)
+
+
 @environments.command("list")
 def environments_list(as_json: Json = False) -> None:
     """List environments."""
@@ -156,6 +182,29 @@ def environments_add(name: str, *, production: bool = False, as_json: Json = Fal
     """Add an environment."""
     made = Rest().call("POST", "/environments", {"name": name, "is_production": production})
     say(f"Added {made['name']}.", made, as_json)
+
+
+@environments.command("edit")
+def environments_edit(
+    name: str,
+    new_name: Annotated[str, typer.Option(help="Another name for it.")] = "",
+    production: Annotated[bool | None, typer.Option(help="Whether it is production.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give an environment another name, or say whether it is production."""
+    rest = Rest()
+    body = {"name": new_name or None, "is_production": production}
+    done = rest.call("PATCH", f"/environments/{rest.find('environments', name)['id']}", body)
+    say(f"{done['name']} is {'production' if done['is_production'] else 'not production'}.", done, as_json)
+
+
+@environments.command("delete")
+def environments_delete(name: str, as_json: Json = False) -> None:
+    """Remove an environment that nothing belongs to and nobody has a role in."""
+    rest = Rest()
+    found = rest.find("environments", name)
+    rest.call("DELETE", f"/environments/{found['id']}")
+    say(f"{found['name']} is deleted.", {**found, "deleted": True}, as_json)
 
 
 @tokens.command("list")

@@ -13,8 +13,9 @@ from chancery.doors.cli.output import EXITS
 _HEAD = """\
 # Command line
 
-This page is written by `make docs` from the code. `init`, `migrate`, `serve`, `worker`, `demo` and `doctor` run on the
-host, on the database itself, and act as the operating-system user. Every other command speaks REST, from anywhere:
+This page is written by `make docs` from the code. `init`, `serve`, `worker`, `demo`, `migrate`, `backup`, `restore`,
+`doctor` and `users …` run on the host, on the database itself, and act as the operating-system user. Every other command
+speaks REST, from anywhere:
 
 | Variable | What it does |
 |---|---|

@@ -66,7 +66,8 @@ class Rest:
             return row
         label = "username" if kind == "users" else "name"
         asked = {"name": name} if kind == "connectors" else {"search": name}
-        found = [row for row in self.rows(f"/{kind}", **asked) if row[label] == name]
+        rows = self.call("GET", f"/{kind}")["items"] if kind in _WHOLE else self.rows(f"/{kind}", **asked)
+        found = [row for row in rows if row[label] == name]
         if not found:
             stop(f"There is no {kind[:-1]} {name!r} that you may see.", f"`chancery {_GROUP[kind]} list` shows them.")
         if len(found) > 1:
@@ -92,7 +93,15 @@ class Rest:
         return response
 
 
-_GROUP = {"connectors": "connectors", "profiles": "profiles", "users": "people"}
+_GROUP = {
+    "connectors": "connectors",
+    "profiles": "profiles",
+    "users": "people",
+    "teams": "teams",
+    "environments": "environments",
+}
+_WHOLE = ("teams", "environments")
+"""What there are few of: listed at once, without pages or search."""
 
 
 def _token() -> str:

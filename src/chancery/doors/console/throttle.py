@@ -30,13 +30,14 @@ class Throttle:
         with self._lock:
             return len(self._recent(who, now)) >= TRIES
 
-    def wrong(self, who: Who, now: datetime) -> None:
-        """Count one wrong try."""
+    def wrong(self, who: Who, now: datetime) -> bool:
+        """Count one wrong try, and say whether it was the last before the pause."""
         with self._lock:
-            self._wrong[who] = [*self._recent(who, now), now]
+            tries = self._wrong[who] = [*self._recent(who, now), now]
             self._wrong.move_to_end(who)
             if len(self._wrong) > _MOST:
                 self._wrong.popitem(last=False)
+            return len(tries) == TRIES
 
     def right(self, who: Who) -> None:
         """Forget the wrong tries: the password was right."""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chancery.doors.console.views import account, connectors, orders, people
+from chancery.doors.console.views import account, audit, connectors, orders, people, places
 
 CONNECTORS = "integrations/ca-connectors"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("password", people.password, name="password"),
     path("account", account.account, name="account"),
     path("people", people.people, name="people"),
+    path("people/places", places.places, name="places"),
     path("people/<int:ident>/<slug:what>", people.person, name="person"),
     path("tokens", people.tokens, name="tokens"),
     path(CONNECTORS, connectors.overview, name="ca_types"),
@@ -42,6 +43,6 @@ urlpatterns = [
     path("certificates/<uuid:ident>/download/<slug:kind>", orders.download, name="certificate_download"),
     path("certificates/<uuid:ident>/revoke", orders.revoke, name="certificate_revoke"),
     path("certificates/<uuid:ident>/renew", orders.renew, name="certificate_renew"),
-    path("audit", orders.audit_list, name="audit"),
-    path("audit/export", orders.audit_export, name="audit_export"),
+    path("audit", audit.listing, name="audit"),
+    path("audit/export", audit.export, name="audit_export"),
 ]

@@ -198,20 +198,37 @@ def test_a_person_who_is_not_there_is_absent(cast, act):
         act(cast.ada, 999_999)
 
 
-@pytest.mark.parametrize("create", [actions.create_team, actions.create_environment])
-def test_names_of_teams_and_environments(cast, create):
-    made = create(cast.ada, " Night watch ")
-    assert made.name == "Night watch" == str(made)
-    with refused("name", code="taken"):
-        create(cast.ada, "Night watch")
-    for name in ("", "  ", "a" * 61, "a\nb", None):
-        with refused("name"):
-            create(cast.ada, name)
+@pytest.mark.parametrize(
+    "act", [lambda a, i: actions.set_password(a, i, FRESH), lambda a, i: actions.set_grants(a, i, [])]
+)
+def test_what_would_change_nothing_for_somebody_kept_out_is_refused(cast, act):
+    rob = cast.users["rob"]
+    actions.disable_user(cast.ada, rob.pk)
+    with conflict("disabled") as caught:
+        act(cast.ada, rob.pk)
+    assert "people enable" in caught.value.remedy
+    assert grants_of(rob)
 
 
-def test_an_environment_says_whether_it_is_production(cast):
-    assert Environment.objects.get(name="Production").is_production
-    assert not actions.create_environment(cast.ada, "QA").is_production
+def test_somebody_kept_out_comes_back_with_their_roles_and_nothing_old_that_opens(cast, client):
+    rob = cast.users["rob"]
+    token = actions.create_token(cast.rob, "nightly")[1]
+    assert client.login(username="rob", password=PASSWORD)
+    roles = grants_of(rob)
+    actions.disable_user(cast.ada, rob.pk)
+    with refused("password"):
+        actions.enable_user(cast.ada, rob.pk, "short")
+    actions.enable_user(cast.ada, rob.pk, FRESH)
+    rob.refresh_from_db()
+    assert (rob.is_active, rob.must_change_password, grants_of(rob)) == (True, True, roles)
+    assert rob.check_password(FRESH)
+    assert queries.actor_of_token(token) is None
+    assert client.get("/account").headers["Location"].startswith("/login"), "the old session stays dead"
+    assert said("people.enable")[-1]["changed"] == ["is_active", "password"]
+    with conflict("enabled"):
+        actions.enable_user(cast.ada, rob.pk, FRESH)
+    with pytest.raises(NotPermitted):
+        actions.enable_user(cast.amy, rob.pk, FRESH)
 
 
 def test_people_are_listed_for_those_who_may_see_them(cast):

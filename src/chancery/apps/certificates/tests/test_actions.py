@@ -189,6 +189,8 @@ def test_who_may_not_renew_is_refused(cast, local, issued):
         ("amy", "refused"),
         ("dan", "refused"),
     ]
+    target = {"kind": "certificate", "id": str(made.pk), "name": made.common_name}
+    assert said("certificates.renew")[-1]["target"] == target
     with pytest.raises(Absent):
         actions.renew(cast.cleo, made.pk)
 

@@ -1,8 +1,10 @@
 """Connectors created, edited, copied, switched and deleted: what changes, what is refused, what is recorded."""
 
 import json
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
@@ -120,11 +122,14 @@ def test_an_edit_makes_a_version_and_names_what_changed_without_values(cast, acc
     assert row.versions.get(number=1).settings["container_id"] == ""
 
 
-def test_a_new_credential_is_named_as_changed_and_the_old_stays_with_its_version(cast, account):
+def test_a_new_credential_is_named_as_changed_and_the_old_is_kept_nowhere(cast, account):
     edited(cast, account, api_key="second")
     assert said("connectors.edit")[-1]["changed"] == ["api_key"]
     versions = ConnectorVersion.objects.order_by("number")
-    assert [actions.unsealed_version(v)["api_key"].reveal() for v in versions] == [API_KEY, "second"]
+    assert [{n: v.reveal() for n, v in actions.unsealed_version(v).items()} for v in versions] == [
+        {},
+        {"api_key": "second"},
+    ]
 
 
 def test_a_blank_secret_keeps_the_stored_one(cast, account):
@@ -156,6 +161,36 @@ def test_the_second_of_two_editors_is_told_by_whom_and_changes_nothing(cast, acc
         actions.edit(cast.ada, account.pk, 1, values(description="second"))
     assert "by ada" in str(caught.value)
     assert Connector.objects.get(pk=account.pk).description == "first"
+
+
+def test_it_is_the_last_who_changed_it_and_not_the_author_of_its_settings(cast, account):
+    otto = person(cast, "otto", "ca_operator")
+    actions.deactivate(otto, account.pk)
+    with conflict("stale") as caught:
+        actions.edit(cast.ada, account.pk, 1, values(description="second"))
+    assert "by otto" in str(caught.value)
+    Connector.objects.update(updated_by="")
+    with conflict("stale") as caught:
+        actions.edit(cast.ada, account.pk, 1, values(description="second"))
+    assert "by ada" in str(caught.value), "a row of an earlier release names whom it can"
+
+
+def test_only_the_version_in_force_holds_secrets(cast, account):
+    edited(cast, account, description="new")
+    edited(cast, account, base_url="https://certcentral.digicert.eu/services/v2", api_key="another-key-of-the-test")
+    versions = ConnectorVersion.objects.filter(connector=account).order_by("number")
+    assert [bool(v.secrets) for v in versions] == [False, False, True]
+    assert secrets_of(account)["api_key"].reveal() == "another-key-of-the-test"
+    assert versions[0].base_url != versions[2].base_url, "the rest of an old version stays readable"
+
+
+def test_secrets_that_old_versions_were_left_with_are_erased_by_the_migration(cast, account):
+    edited(cast, account, description="new")
+    current = Connector.objects.get(pk=account.pk).current
+    ConnectorVersion.objects.filter(connector=account).update(secrets=current.secrets)
+    import_module("chancery.apps.connectors.migrations.0004_changed_by").forget(apps, None)
+    versions = ConnectorVersion.objects.filter(connector=account).order_by("number")
+    assert [v.secrets for v in versions] == [{}, current.secrets]
 
 
 def test_an_edit_switches_nothing(cast, account):

@@ -8,6 +8,7 @@ import pytest
 from chancery.apps.connectors import sealing
 from chancery.core.errors import Unavailable
 
+pytestmark = pytest.mark.django_db
 PLACE = {"table": "connector_version", "record": "1", "field": "api_key"}
 
 
@@ -79,3 +80,52 @@ def test_a_damaged_key_is_not_used(kek):
         sealing.seal("secret", **PLACE)
     assert caught.value.code == "wrong_kek"
     assert "backup" in caught.value.remedy
+
+
+@pytest.fixture
+def sealed(kek, cast, simulator):
+    """A connector whose key is sealed, and a call that holds one for settings that are not saved."""
+    from chancery.apps.connectors import actions
+    from tests.cast import digicert_values
+
+    made = actions.create(cast.ada, "digicert", digicert_values(simulator))
+    actions.test_unsaved(cast.ada, "digicert", digicert_values(simulator, name="Other"))
+    return made
+
+
+def test_a_missing_key_is_never_replaced_while_something_is_sealed_with_it(kek, sealed):
+    used = sealing.key_id()
+    assert sealing.sealed_with() == {used: 2}
+    sealing.check()
+    kek.unlink()
+    sealing.forget_key()
+    assert sealing.key_id() == ""
+    for attempt in (sealing.check, lambda: sealing.seal("x", **PLACE), lambda: sealing.unseal({}, **PLACE)):
+        with pytest.raises(Unavailable) as caught:
+            attempt()
+        assert caught.value.code == "no_kek"
+        assert str(kek) in str(caught.value)
+        assert f"2 stored secrets were sealed with it (id {used})" in str(caught.value)
+        assert "another node" in caught.value.remedy
+        assert not kek.exists()
+
+
+def test_where_nothing_is_sealed_a_missing_key_is_no_trouble(kek, cast, local):
+    from chancery.apps.connectors.models import Call, ConnectorVersion
+
+    ConnectorVersion.objects.update(secrets={})
+    Call.objects.update(sealed={})
+    kek.unlink()
+    sealing.forget_key()
+    sealing.check()
+    assert not kek.exists(), "looking makes nothing"
+    sealing.seal("x", **PLACE)
+    assert kek.exists()
+
+
+def test_a_key_that_cannot_be_read_is_said_with_its_path(kek):
+    kek.mkdir(parents=True)
+    with pytest.raises(Unavailable) as caught:
+        sealing.check()
+    assert str(kek) in str(caught.value)
+    assert caught.value.remedy

@@ -1,18 +1,17 @@
 """What tests of actions look at: the record, and refusals that help."""
 
-import json
 from contextlib import contextmanager
 
 import pytest
 
 from chancery.apps.audit.models import Entry
+from chancery.apps.audit.queries import content
 from chancery.core.errors import ChanceryError, Conflict, Invalid
 
 
 def said(action):
     """Return what the record says of an action, oldest first."""
-    rows = Entry.objects.filter(action=action).order_by("id")
-    return [json.loads(bytes(body)) for body in rows.values_list("body", flat=True)]
+    return [content(entry) for entry in Entry.objects.filter(action=action).order_by("id")]
 
 
 @contextmanager
@@ -30,13 +29,15 @@ def refused(*fields, code=None):
 
 @contextmanager
 def conflict(code):
-    """Expect `Conflict` with this code and a remedy, and no audit entry of anything done."""
-    before = Entry.objects.count()
+    """Expect `Conflict` with this code and a remedy, and no audit entry but that removing what is in use was refused."""
+    before = set(Entry.objects.values_list("pk", flat=True))
     with pytest.raises(Conflict) as caught:
         yield caught
     assert caught.value.code == code
     assert caught.value.remedy
-    assert Entry.objects.count() == before
+    fresh = [content(e) for e in Entry.objects.exclude(pk__in=before)]
+    assert [(e["outcome"], e["reason"]) for e in fresh] == ([("refused", "in_use")] if code == "in_use" else [])
+    assert all(e["target"]["id"] and e["target"]["name"] for e in fresh), fresh
 
 
 def tell(error: ChanceryError | None) -> str:

@@ -25,6 +25,8 @@ connectors.edit           A O . . .
 connectors.test           A O . . .
 connectors.test_unsaved   A O . . .
 environments.create       A . . . .
+environments.delete       A . . . .
+environments.edit         A . . . .
 orders.adopt              A O . . .
 orders.approve            A . . P .
 orders.cancel             A O R . .
@@ -33,6 +35,7 @@ orders.give_up            A O . . .
 orders.place              A . R . .
 people.create             A . . . .
 people.disable            A . . . .
+people.enable             A . . . .
 people.grant              A . . . .
 people.own_account        A O R P D
 people.own_password       A O R P D
@@ -41,6 +44,8 @@ profiles.create           A O . . .
 profiles.delete           A O . . .
 profiles.edit             A O . . .
 teams.create              A . . . .
+teams.delete              A . . . .
+teams.rename              A . . . .
 tokens.create             A O R P .
 tokens.revoke             A O R P .
 """

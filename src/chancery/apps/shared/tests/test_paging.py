@@ -202,10 +202,21 @@ def test_profiles(filled):
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"by": "rob"}, {"action": "orders.place"}, {"by": "amy", "action": "connectors.edit"}], ids=str
+    "asked",
+    [
+        {},
+        {"by": "rob"},
+        {"action": "orders.place"},
+        {"by": "amy", "action": "connectors.edit"},
+        {"action": "connectors"},
+        {"action": "connectors", "by": "amy"},
+        {"address": "192.0.2.1"},
+        {"address": "192.0.2.1", "action": "connectors", "by": "amy"},
+    ],
+    ids=str,
 )
 def test_audit(filled, window, asked):
-    names = {"by": "actor", "action": "action"}
+    names = {"by": "actor", "action": "action__startswith", "address": "address"}
     rows = Entry.objects.filter(**{names[k]: v for k, v in asked.items()})
     judge(
         lambda **page: audit.listing(filled.dan, size=20, **page),
@@ -273,7 +284,14 @@ PLANS = [
     (audit.listing, {}),
     (audit.listing, {"by": "rob"}),
     (audit.listing, {"action": "orders.place"}),
+    (audit.listing, {"action": "orders"}),
     (audit.listing, {"target": "x"}),
+    (audit.listing, {"address": "192.0.2.1"}),
+    (audit.listing, {"outcome": "refused"}),
+    (audit.listing, {"outcome": "done"}),
+    (audit.listing, {"since": "2026-01-01"}),
+    (audit.listing, {"until": "2099-01-01"}),
+    (audit.listing, {"until": "2099-01-01", "address": "192.0.2.1"}),
 ]
 
 

@@ -218,6 +218,7 @@ def test_no_action_on_a_teams_things_is_left_out():
 
 def each_action():
     modules = [import_module(f"chancery.apps.{room}.actions") for room in ROOMS]
+    modules.append(import_module("chancery.apps.accounts.places"))
     found = [f for m in modules for _, f in inspect.getmembers(m, inspect.isfunction) if f.__module__ == m.__name__]
     return [f for f in found if hasattr(f, "__wrapped__")]
 

@@ -15,6 +15,9 @@ _COLOURS = {
     "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",
 }  # fmt: skip
 
+_NAMES = {"ca": "CA"}
+"""Words of states and roles that are written otherwise on a page."""
+
 
 @register.filter
 def colour(value: object) -> str:
@@ -24,8 +27,9 @@ def colour(value: object) -> str:
 
 @register.filter
 def words(value: object) -> str:
-    """Return a state as words: outcome_unknown → Outcome unknown."""
-    return str(value).replace("_", " ").capitalize()
+    """Return a state as words: outcome_unknown → Outcome unknown, ca_operator → CA operator."""
+    text = " ".join(_NAMES.get(word, word) for word in str(value).lower().split("_"))
+    return text[:1].upper() + text[1:]
 
 
 @register.filter

@@ -53,6 +53,10 @@ def test_the_second_editor_sees_the_difference_and_saves_only_on_purpose(cast, l
     refused = edit(ada, first, region="Oslo", owner="Platform")
     assert refused.status_code == 409
     assert "Stored now" in text(refused)
+    assert "was changed by ada while you were editing" in text(refused)
+    assert "name: Local was changed" not in text(refused)
+    hint = re.search(r'id="h-name">(.*?)</div>', refused.content.decode(), re.S).group(1)
+    assert "was changed" not in hint, "it is about no field"
     assert "Pune" in text(refused)
     assert 'value="Oslo"' in refused.content.decode()
     again = edit(ada, first, region="Oslo", owner="Platform")
@@ -289,6 +293,11 @@ def test_roles_passwords_and_access_are_changed_on_the_page(cast, ada):
     assert User.objects.get(username="rob").check_password("another long password")
     person(ada, "rob", "disable")
     assert not User.objects.get(username="rob").is_active
+    assert "kept out" in text(person(ada, "rob", "grant", role="auditor"))
+    assert "Give the access back" in text(ada.get(reverse("people")))
+    person(ada, "rob", "enable", password="yet another password")
+    rob = User.objects.get(username="rob")
+    assert (rob.is_active, rob.must_change_password) == (True, True)
     assert person(ada, "amy", "nonsense").status_code == 404
     assert "no whole number" in text(person(ada, "amy", "grant", role="approver", team="x"))
     rob = logged_in("amy")

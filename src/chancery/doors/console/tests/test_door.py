@@ -7,6 +7,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from chancery.apps.audit.models import Entry
+from chancery.apps.audit.record import Note, write
+from chancery.apps.shared.actor import engine_actor
 from chancery.doors.console.tests.test_account import ACCOUNT
 from chancery.doors.console.tests.test_console import logged_in, text
 from chancery.doors.console.throttle import PAUSE, TRIES, Throttle
@@ -85,6 +88,36 @@ def test_after_many_wrong_tries_even_the_right_password_waits_there_and_nowhere_
     assert held.status_code == 429
     assert "Wait five minutes" in text(held)
     assert log_in(Client(REMOTE_ADDR="192.0.2.67")).status_code == 302
+
+
+def test_coming_going_and_guessing_stand_in_the_record(cast):
+    client = Client(REMOTE_ADDR="192.0.2.70")
+    log_in(client)
+    client.post("/logout")
+    client.post("/logout")
+    guesser = Client(REMOTE_ADDR="192.0.2.71")
+    for _ in range(TRIES + 3):
+        log_in(guesser, password="hunter2 guessed")
+    dan = logged_in("dan")
+    page = dan.get(reverse("audit"), {"action": "people", "address": "192.0.2.70"})
+    assert [(e["action"], e["target"]["name"]) for e in page.context["rows"]] == [
+        ("people.log_out", "rob"),
+        ("people.log_in", "rob"),
+    ]
+    page = dan.get(reverse("audit"), {"outcome": "refused"})
+    assert [e["reason"] for e in page.context["rows"]] == ["paused", *["wrong_password"] * TRIES]
+    assert "from 192.0.2.71" in text(page)
+    assert "hunter2" not in page.content.decode()
+    assert not any(b"hunter2" in bytes(b) for b in Entry.objects.values_list("body", flat=True))
+
+
+def test_the_record_says_what_state_the_engine_reached(cast):
+    note = Note("order", "1", "www.example.com", detail={"state": "outcome_unknown"})
+    revoked = Note("certificate", "2", "www.example.com", detail={"revocation": "confirmed"})
+    write(engine_actor(), "engine.record", datetime(2026, 1, 1, tzinfo=UTC), [note, revoked])
+    said = text(logged_in("dan").get(reverse("audit"), {"action": "engine"}))
+    assert "done Outcome unknown" in said
+    assert "done Confirmed" in said
 
 
 def test_the_pause_ends_and_a_right_password_forgets_the_wrong_ones():

@@ -74,9 +74,7 @@ def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     except Invalid as error:
         return _form(request, actor, row.authority, values, error.problems, row)
     except Conflict as error:
-        return _form(
-            request, actor, row.authority, values, [Problem("name", error.detail, error.remedy)], row, stale=True
-        )
+        return _form(request, actor, row.authority, values, [Problem("", error.detail, error.remedy)], row, stale=True)
     messages.success(request, _("%(name)s was changed.") % {"name": values.get("name", row.name)})
     return redirect("connector", ident)
 

@@ -1,18 +1,16 @@
-"""Home, orders, certificates, profiles and the audit record."""
+"""Home, orders, certificates and profiles."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery import catalog
-from chancery.apps.accounts.permissions import Permission
-from chancery.apps.audit import queries as audit
 from chancery.apps.certificates import actions as certificate_actions
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
@@ -262,22 +260,3 @@ def profile_delete(request: HttpRequest, actor: Actor, ident: str) -> HttpRespon
     """Delete a profile that no open order uses."""
     attempt(request, lambda: profile_actions.delete(actor, ident), _("The profile is deleted."))
     return redirect("profiles")
-
-
-@page
-def audit_list(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Show the audit record."""
-    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("action", "by", "target", "cursor")}
-    found = audit.listing(actor, **asked)
-    rows = [audit.content(e) for e in found.items]
-    context = {"page": found, "rows": rows, "asked": asked, "may_export": actor.may(Permission.AUDIT_EXPORT)}
-    return show(request, actor, "audit", context)
-
-
-@page
-def audit_export(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Export the very bytes of the record: all of it, or what the page's filters show."""
-    asked = {k: request.GET.get(k, "") for k in ("action", "by", "target")}
-    response = StreamingHttpResponse(audit.export(actor, **asked), content_type="application/x-ndjson")
-    response.headers["Content-Disposition"] = 'attachment; filename="audit.ndjson"'
-    return response  # type: ignore[return-value]  # a streaming answer is an answer

@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chancery.apps.accounts import actions, queries
+from chancery.apps.accounts import actions, entering, queries
 from chancery.apps.accounts.models import Environment, Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import current_clock
@@ -40,22 +40,27 @@ def log_in(request: HttpRequest) -> HttpResponse:
 def _enter(request: HttpRequest) -> tuple[str, int]:
     """Begin a session, or return why not with the status to say it with."""
     name = request.POST.get("username", "").strip().lower()
-    who, now = (name[:150], request.META.get("REMOTE_ADDR", "")), current_clock().now()
+    address = request.META.get("REMOTE_ADDR", "")
+    who, now = (name[:150], address), current_clock().now()
     if LOG_IN.pauses(who, now):
         return _("Too many wrong tries. Wait five minutes, then try again."), 429
     user = authenticate(request, username=name, password=request.POST.get("password", ""))
-    if user is None:
-        LOG_IN.wrong(who, now)
+    if not isinstance(user, User):
+        entering.turn_away(name, address, paused=LOG_IN.wrong(who, now))
         return _("Login name or password is wrong."), 403
     LOG_IN.right(who)
-    login(request, user)
+    entering.enter(queries.actor_of(user, how=entering.HOW, address=address), lambda: login(request, user))
     return "", 200
 
 
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
-    logout(request)
+    user, address = request.user, request.META.get("REMOTE_ADDR", "")
+    if isinstance(user, User):
+        entering.leave(queries.actor_of(user, how="session", address=address), lambda: logout(request))
+    else:
+        logout(request)
     return redirect("login")
 
 
@@ -135,7 +140,7 @@ def _granted(actor: Actor, ident: int, request: HttpRequest) -> None:
 @require_POST
 @page
 def person(request: HttpRequest, actor: Actor, ident: int, what: str) -> HttpResponse:
-    """Give somebody other rights or a new one-time password, or end their access."""
+    """Give somebody other rights or a new one-time password, end their access, or give it back."""
     verbs: dict[str, tuple[Callable[[], object], str]] = {
         "grant": (
             lambda: _granted(actor, ident, request),
@@ -146,6 +151,10 @@ def person(request: HttpRequest, actor: Actor, ident: int, what: str) -> HttpRes
             _("The new password works once; tell it to nobody else."),
         ),
         "disable": (lambda: actions.disable_user(actor, ident), _("Access is ended, tokens included.")),
+        "enable": (
+            lambda: actions.enable_user(actor, ident, request.POST.get("password", "")),
+            _("They may log in again; the new password works once."),
+        ),
     }
     if what not in verbs:
         raise Absent("page", what)

@@ -1,0 +1,143 @@
+"""The command `doctor`: looks at an installation and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from chancery.core.errors import ChanceryError
+from chancery.doors.cli import ready
+from chancery.doors.cli.output import Exit, Json, plain
+
+_LEAST_FREE = 500 * 1024 * 1024
+"""Bytes: below that a busy day of orders may fill the disk."""
+_APART = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; `remedy` says what to do where it is not well."""
+
+    name: str
+    ok: bool
+    text: str
+    remedy: str = ""
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say whether home, keys, database, tables, clock, disk and worker are in order; changes nothing."""
+    ready.look_only()
+    checks = list(_look())
+    well = all(c.ok for c in checks)
+    if as_json:
+        print(json.dumps({"ok": well, "checks": [asdict(c) for c in checks]}, indent=2))
+    else:
+        for check in checks:
+            print(f"{check.name:<12}{'ok' if check.ok else 'WRONG'}: {plain(check.text)}")
+            if not check.ok:
+                print(f"{'':<12}{plain(check.remedy)}")
+    sys.exit(Exit.DONE if well else Exit.REFUSED)
+
+
+def _look() -> Iterator[Check]:
+    yield from _home(ready.home())
+    problem = ready.nothing_there()
+    if problem:
+        yield Check("database", False, *problem)
+        return
+    import django
+
+    django.setup()
+    problem = ready.tables_missing()
+    yield Check("database", problem is None, *(problem or (f"{_where()} answers and has every table.",)))
+    if problem is None:
+        yield _key()
+        yield _clock()
+        yield _worker()
+
+
+def _home(home: Path) -> Iterator[Check]:
+    if not home.is_dir():
+        yield Check("home", False, f"There is no folder {home}.", "Run `chancery init`, or set CHANCERY_HOME.")
+        return
+    yield _private("home", home, 0o700)
+    for name in ("secret-key", "kek"):
+        if (home / name).exists():
+            yield _private(name, home / name, 0o600)
+        elif name == "secret-key":
+            remedy = "Copy it from another node, or run `chancery init`, which makes it."
+            yield Check(name, False, f"There is no {home / name}.", remedy)
+    free = shutil.disk_usage(home).free
+    text = f"{free / 1024**3:.1f} GiB are free for {home}."
+    well = free >= _LEAST_FREE
+    yield Check("disk", well, text, "" if well else "Make room before it is full: then nothing can be recorded.")
+
+
+def _private(name: str, path: Path, mode: int) -> Check:
+    found = stat.S_IMODE(path.stat().st_mode)
+    well = not found & 0o077
+    text = f"{path} has mode {found:04o}{'' if well else ', so others on this machine can get at it'}."
+    return Check(name, well, text, "" if well else f"Run `chmod {mode:o} {path}`.")
+
+
+def _where() -> str:
+    from django.db import connection
+
+    given = connection.settings_dict
+    return str(given["NAME"]) if connection.vendor == "sqlite" else f"{connection.vendor} ({given['NAME']})"
+
+
+def _key() -> Check:
+    from chancery.apps.connectors import sealing
+
+    try:
+        sealing.check()
+        present = sealing.key_id()
+    except ChanceryError as error:
+        return Check("key file", False, str(error), error.remedy)
+    others = {kid: number for kid, number in sealing.sealed_with().items() if kid != present}
+    if others:
+        text = f"{sum(others.values())} stored secrets were sealed with another key ({', '.join(sorted(others))})."
+        return Check("key file", False, text, f"Put back that key file; the present one has the id {present}.")
+    return Check("key file", True, f"It has the id {present}." if present else "None is needed yet: nothing is sealed.")
+
+
+def _clock() -> Check:
+    from django.db import connection
+
+    from chancery.apps.audit.models import Entry
+    from chancery.apps.shared.action import current_clock
+
+    with connection.cursor() as cursor:
+        # SQLite's clock is this machine's own.
+        cursor.execute("SELECT CURRENT_TIMESTAMP")
+        theirs = cursor.fetchone()[0]
+    now = current_clock().now()
+    newest = Entry.objects.order_by("-id").values_list("at", flat=True).first()
+    if newest is not None and newest > now + _APART:
+        return _set(
+            f"It says {now:%Y-%m-%d %H:%M:%S}, and the newest entry of the record is of {newest:%Y-%m-%d %H:%M:%S} UTC."
+        )
+    if connection.vendor == "postgresql" and abs(theirs - now) > _APART:
+        return _set(f"It is {abs(theirs - now).total_seconds():.0f} seconds from the database server's.")
+    return Check("clock", True, f"It is {now:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _set(text: str) -> Check:
+    return Check("clock", False, text, "Let the machines keep time (NTP): leases and validity depend on it.")
+
+
+def _worker() -> Check:
+    from chancery.apps.connectors import queries
+    from chancery.apps.shared.action import current_clock
+
+    alive = queries.worker_alive(current_clock().now())
+    if alive:
+        return Check("worker", True, "One gave a sign of life within five seconds.")
+    return Check("worker", False, "None is running: nothing reaches the CAs.", "Start one with `chancery worker`.")
