@@ -1,0 +1,71 @@
+"""Certificates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from chancery import catalog
+from chancery.apps.certificates import actions, queries
+from chancery.apps.shared.actor import Actor
+from chancery.core.errors import ChanceryError
+from chancery.doors.api.certificates import file
+from chancery.doors.console.views.base import attempt, page, show
+
+
+@page
+def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List queries."""
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("status", "search", "cursor")}
+    found = queries.listing(actor, **asked)
+    rows = [(c, queries.status(c)) for c in found.items]
+    return show(request, actor, "certificates", {"page": found, "rows": rows, "asked": asked})
+
+
+@page
+def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
+    """Show a certificate."""
+    row = queries.get(actor, ident)
+    descriptor = catalog.get(row.connector.authority)
+    context = {
+        "certificate": row,
+        "status": queries.status(row),
+        "pem": queries.chain_pem(row),
+        "can_revoke": "revokes" in descriptor.powers and row.revocation in {"", "refused"},
+        "reasons": [str(r) for r in descriptor.facts.revocation_reasons],
+    }
+    return show(request, actor, "certificate", context)
+
+
+@page
+def download(request: HttpRequest, actor: Actor, ident: str, kind: str) -> HttpResponse:
+    """Download a certificate."""
+    del request
+    return file(queries.get(actor, ident), kind)
+
+
+@require_POST
+@page
+def revoke(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
+    """Ask for a revocation."""
+    reason, comment = request.POST.get("reason", ""), request.POST.get("comment", "")
+    attempt(request, lambda: actions.revoke(actor, ident, reason, comment), _("The CA is asked to revoke it."))
+    return redirect("certificate", ident)
+
+
+@require_POST
+@page
+def renew(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
+    """Order a replacement."""
+    try:
+        order = actions.renew(actor, ident, request.POST.get("csr") or None)
+    except ChanceryError as error:
+        messages.error(request, f"{error} {error.remedy}".strip())
+        return redirect("certificate", ident)
+    messages.success(request, _("A replacement is ordered; the old certificate stays valid."))
+    return redirect("order", str(order.pk))
