@@ -378,3 +378,24 @@ def test_unknown_ca_types(api):
     refused = api("POST", "/connectors", {"authority": "none", "name": "x"})
     assert (refused.status_code, fields(refused)) == (422, ["authority"])
     assert "digicert" in refused.json()["remedy"]
+
+
+# Profiles
+
+
+def test_a_profile_says_where_it_orders_and_moves_only_on_purpose(api, cast, local):
+    from chancery.apps.accounts import actions as people
+
+    people.create_environment(cast.host, "QA")
+    qa = api("POST", "/connectors", {"authority": "local", "name": "QA CA", "team": "Operations", "environment": "QA"})
+    profile = api("GET", "/profiles/Internal").json()
+    assert (profile["connector"], profile["connector_name"]) == (str(local.pk), "Local")
+    assert {p["connector_name"] for p in api("GET", "/profiles").json()["items"]} == {"Local"}
+    body = {"name": "Internal", "connector": qa.json()["id"], "revision": 1}
+    refused = api("PUT", "/profiles/Internal", body)
+    assert (refused.status_code, fields(refused)) == (422, ["confirm_environment"])
+    moved = api("PUT", "/profiles/Internal", {**body, "confirm_environment": "QA"}).json()
+    assert (moved["connector_name"], moved["environment"]) == ("QA CA", "QA")
+    api("POST", f"/connectors/{local.pk}/deactivate")
+    other = api("PUT", "/profiles/Internal", {**body, "connector": "Local", "revision": 2})
+    assert (other.status_code, fields(other)) == (422, ["connector"])

@@ -368,7 +368,7 @@ def test_a_name_beyond_the_first_pages(cli, cast, local):
     cli("connectors", "show", "00000000-0000-7000-8000-000000000000", code=Exit.REFUSED)
 
 
-def test_the_life_of_a_connector(cli, cast, simulator, engine, tmp_path):
+def test_the_life_of_a_connector(cli, cast, local, simulator, engine, tmp_path):
     values = digicert_values(simulator)
     (tmp_path / "secret").write_text(values["api_key"] + "\n")
     own = ("base_url", "allowed_networks", "reference_field_id", "skip_approval")
@@ -398,9 +398,24 @@ def test_the_life_of_a_connector(cli, cast, simulator, engine, tmp_path):
     assert data(cli, "profiles", "show", "Ours")["name_suffixes"] == ["example.com", "example.org"]
     assert "profile" in cli("connectors", "delete", ident, "--preview").stdout
     assert "Ours" in cli("connectors", "delete", ident, code=Exit.REFUSED).stderr
+    edited = data(cli, "profiles", "edit", "Ours", "--set", "description=new", "--product", "product=ssl_plus")
+    assert (edited["description"], edited["validity_days"], edited["connector"]) == ("new", 30, ident)
+    product = edited["products"]["digicert"]
+    assert (product["product"], product["organization_id"]) == ("ssl_plus", "112233")
+    moved = data(cli, "profiles", "edit", "Ours", "--connector", str(local.pk))
+    assert (moved["connector_name"], list(moved["products"])) == ("Local", ["local"])
+    assert moved["name_suffixes"] == ["example.com", "example.org"]
     cli("profiles", "delete", "Ours")
     assert data(cli, "connectors", "delete", ident)["deleted"] is True
     assert values["api_key"] not in json.dumps(data(cli, "audit", "list"))
+
+
+def test_a_profile_moves_to_another_environment_only_when_that_is_said(cli, cast):
+    people.create_environment(cast.host, "QA")
+    cli("connectors", "create", "local", "QA CA", "--environment", "QA")
+    move = ("profiles", "edit", "Internal", "--connector", "QA CA")
+    assert "has ordered in Production" in cli(*move, code=Exit.REFUSED).stderr
+    assert data(cli, *move, "--confirm-environment", "QA")["environment"] == "QA"
 
 
 class working:  # noqa: N801  reads as a sentence

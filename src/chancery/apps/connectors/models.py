@@ -81,6 +81,11 @@ class Connector(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def usable(self) -> bool:
+        """Whether new work may go here: what `queries.usable_connectors` asks of many, asked of one row."""
+        return self.status == Status.ACTIVE and self.deleted_at is None
+
 
 class ConnectorVersion(models.Model):
     """Settings as they stood at one moment. Never changed; every call names the one that it used.

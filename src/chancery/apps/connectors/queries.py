@@ -56,7 +56,10 @@ def names(actor: Actor, selected: str = "") -> list[tuple[UUID, str]]:
 
 
 def usable_connectors(actor: Actor) -> QuerySet[Connector]:
-    """Return the connectors that new work may use: the one list behind ordering, profiles and bots."""
+    """Return the connectors that new work may use: what profiles are made for, in every door.
+
+    Whether an order placed through a profile waits is the same question of one row: `Connector.usable`.
+    """
     return visible_to(actor).filter(status=Status.ACTIVE)
 
 

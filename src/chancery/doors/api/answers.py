@@ -155,6 +155,8 @@ class Profile(BaseModel):
     team: str = Field(examples=["Operations"])
     environment: str = Field(examples=["Production"])
     pool: str = Field(examples=["Berlin"])
+    connector: Id | None = Field(description="Where new orders go.")
+    connector_name: str = Field(examples=["Berlin"])
     key_types: list[str] = Field(examples=[["EC-P256"]])
     name_kinds: list[str] = Field(examples=[["dns"]])
     name_suffixes: list[str] = Field(examples=[["example.com"]])

@@ -183,6 +183,9 @@ class ProfileEdit(ProfileIn):
     """A profile's values, all of them."""
 
     revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
+    confirm_environment: str = Field(
+        "", description="Name of the environment, where the connector's is another than the profile's.", examples=["QA"]
+    )
 
 
 class GrantIn(Body):

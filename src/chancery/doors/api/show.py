@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from chancery.apps.accounts.models import ApiToken, Environment, User
 from chancery.apps.certificates import queries as certificates
@@ -84,8 +86,9 @@ def call(row: Call) -> dict[str, Any]:
     }
 
 
-def profile(row: Profile) -> dict[str, Any]:
-    """Return a profile."""
+def profile(row: Profile, routes: Mapping[UUID, Connector]) -> dict[str, Any]:
+    """Return a profile; `routes` say where its orders go."""
+    connector = routes.get(row.pk)
     names = ("key_types", "name_kinds", "name_suffixes", "wildcard", "max_names", "validity_days", "validity_days_max")
     return {
         "id": str(row.pk),
@@ -94,6 +97,8 @@ def profile(row: Profile) -> dict[str, Any]:
         "team": row.team.name,
         "environment": row.environment.name,
         "pool": row.pool.name,
+        "connector": str(connector.pk) if connector else None,
+        "connector_name": connector.name if connector else "",
         **{n: getattr(row, n) for n in (*names, "needs_approval", "products", "revision")},
     }
 

@@ -14,14 +14,15 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from chancery import catalog
+from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import actions, queries
 from chancery.apps.connectors.models import CallKind, Connector
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import MAX_SIZE, by_id, one_of
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
-from chancery.doors.console.forms import connector_form, posted, readable
-from chancery.doors.console.views.base import page, show, whole
+from chancery.doors.console.forms import as_typed, connector_form, posted, readable
+from chancery.doors.console.views.base import page, require, show, whole
 from chancery.sdk.config import secret_names
 
 COMMON = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
@@ -47,6 +48,7 @@ def listing(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
 @page
 def create(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """Create a connector."""
+    require(actor, Permission.CONNECTOR_CREATE)
     descriptor = catalog.get(slug)
     if request.method != "POST":
         return _form(request, actor, slug, {}, [], None)
@@ -63,6 +65,7 @@ def create(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
 def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Edit a connector; who comes second sees what the first changed, and decides."""
     row = queries.get(actor, ident)
+    require(actor, Permission.CONNECTOR_EDIT, row)
     descriptor = catalog.get(row.authority)
     if request.method != "POST":
         return _form(request, actor, row.authority, stored(row), [], row)
@@ -74,26 +77,19 @@ def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     except Invalid as error:
         return _form(request, actor, row.authority, values, error.problems, row)
     except Conflict as error:
-        return _form(
-            request, actor, row.authority, values, [Problem("name", error.detail, error.remedy)], row, stale=True
-        )
+        return _form(request, actor, row.authority, values, [], row, error)
     messages.success(request, _("%(name)s was changed.") % {"name": values.get("name", row.name)})
     return redirect("connector", ident)
 
 
 def _differences(row: Connector, values: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return field, present value, and typed value where they differ."""
-    present = {name: _as_typed(value) for name, value in stored(row).items()}
+    present = {name: as_typed(value) for name, value in stored(row).items()}
     return [
-        (name, present.get(name, ""), _as_typed(value))
+        (name, present.get(name, ""), as_typed(value))
         for name, value in values.items()
-        if name not in secret_names(catalog.get(row.authority).config) and present.get(name, "") != _as_typed(value)
+        if name not in secret_names(catalog.get(row.authority).config) and present.get(name, "") != as_typed(value)
     ]
-
-
-def _as_typed(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-    return text.replace("\r\n", "\n").strip()
 
 
 def stored(row: Connector) -> dict[str, Any]:
@@ -116,8 +112,7 @@ def _form(
     values: dict[str, Any],
     problems: list[Problem],
     row: Connector | None,
-    *,
-    stale: bool = False,
+    stale: Conflict | None = None,
 ) -> HttpResponse:
     descriptor = catalog.get(slug)
     secrets = frozenset(actions.current(row).secrets) if row else frozenset()
@@ -128,6 +123,7 @@ def _form(
         "groups": groups,
         "connector": row,
         "problems": problems,
+        "stale": stale,
         "elsewhere": [p for p in problems if p.field not in shown],
         # The revision that the person saw, never a newer one: saving over somebody is said in so many words.
         "revision": request.POST.get("revision") or (row.revision if row else ""),
@@ -209,6 +205,7 @@ def bulk(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
 def copy(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Copy without secrets."""
     row = queries.get(actor, ident)
+    require(actor, Permission.CONNECTOR_COPY, row)
     problems: list[Problem] = []
     if request.method == "POST":
         try:
@@ -226,6 +223,7 @@ def copy(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 def delete(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Preview, then delete."""
     preview = queries.delete_preview(actor, ident)
+    require(actor, Permission.CONNECTOR_DELETE, preview.connector)
     error: ChanceryError | None = None
     if request.method == "POST":
         try:

@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.orders import actions, queries
@@ -17,7 +18,7 @@ from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Invalid, Problem
 from chancery.core.order import ENDS, State
-from chancery.doors.console.views.base import attempt, page, show, whole
+from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 
 @page
@@ -37,6 +38,7 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
 @page
 def new(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Place an order from a pasted or uploaded request."""
+    require(actor, Permission.ORDER_PLACE)
     problems: list[Problem] = []
     if request.method == "POST":
         upload = request.FILES.get("file")
@@ -51,7 +53,15 @@ def new(request: HttpRequest, actor: Actor) -> HttpResponse:
         else:
             return redirect("order", str(order.pk))
     shown = "" if any(p.code == "private_key" for p in problems) else request.POST.get("csr", "")
-    context = {"profiles": profiles.usable(actor), "problems": problems, "posted": request.POST, "csr": shown}
+    offered = profiles.usable(actor)
+    goes_to = profiles.routes(offered)
+    context = {
+        "profiles": [(p, goes_to.get(p.pk)) for p in offered],
+        "problems": problems,
+        "posted": request.POST,
+        "chosen": request.POST.get("profile") or request.GET.get("profile", ""),
+        "csr": shown,
+    }
     return show(request, actor, "order_new", context, 422 if problems else 200)
 
 
