@@ -124,9 +124,16 @@ def _offers() -> list[tuple[str, dict[str, str]]]:
     found += [("certificates", {"connector": connector}), ("certificates", {"search": "host00"})]
     found += [("certificates", {"search": _some(Certificate, "id").serial}), _deep("certificates", Certificate, "-id")]
     found += [("connectors", {"sort": sort}) for sort in connectors.SORTS]
-    found += [("connectors", ask) for ask in ({"status": "inactive"}, {"search": "Lima"})]
-    found += [_deep("connectors", Connector, "name"), ("profiles", {}), ("profiles", {"search": "Profile Oslo"})]
-    found += [_deep("profiles", Profile, "name"), ("audit", {}), ("audit", {"by": "rob"}), _deep("audit", Entry, "-id")]
+    found += [("connectors", ask) for ask in ({"status": "inactive"}, {"health": "unreachable"}, {"search": "lima"})]
+    found += [("connectors", ask) for ask in ({"environment": "Production"}, {"region": "eu"})]
+    found += [("connectors", {"region": "EU", "environment": "Production", "health": "healthy", "status": "active"})]
+    found += [_deep("connectors", Connector, "name_key"), ("profiles", {}), ("profiles", {"search": "Profile Oslo"})]
+    found += [
+        _deep("profiles", Profile, "name_key"),
+        ("audit", {}),
+        ("audit", {"by": "rob"}),
+        _deep("audit", Entry, "-id"),
+    ]
     return [*found, ("audit", {"action": "orders.place"}), ("audit", {"target": _some(Entry, "id").target_id})]
 
 

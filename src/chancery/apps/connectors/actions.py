@@ -25,7 +25,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import by_id
-from chancery.apps.shared.texts import clean
+from chancery.apps.shared.texts import clean_folded
 from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
@@ -93,7 +93,9 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     version = current(source)
     twin = Connector.objects.get(pk=source.pk)
     twin.pk, twin.status = new_id(act.at), Status.INACTIVE
-    twin.name = clean("name", name, fields.TEXTS["name"], wanted="Choose one that this CA type does not have yet.")
+    twin.name = clean_folded(
+        "name", name, fields.TEXTS["name"], wanted="Choose one that this CA type does not have yet."
+    )
     twin.revision = twin.epoch = 1
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
@@ -407,7 +409,8 @@ def _insert(act: Act, connector: Connector) -> None:
 
 
 def _name_taken(connector: Connector) -> AbstractContextManager[None]:
-    return name_taken(f"There is already a connector {connector.name!r} of this CA type.")
+    text = f"There is already a connector {connector.name!r} of this CA type, or one that differs in capitals only."
+    return name_taken(text)
 
 
 def _note(act: Act, connector: Connector, **more: Any) -> None:

@@ -7,9 +7,11 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from chancery.apps.shared.fields import NameField
+from chancery.apps.shared.fields import FoldedField, NameField
 
 _KNOWN = Q(deleted_at__isnull=True)
+FILTERED = {"region_key": "region", "environment": "environment", "health": "health", "status": "status"}
+"""Column → what a listing calls it: each has an index in order of names. The first are the more selective ones."""
 
 
 class Status(models.TextChoices):
@@ -40,6 +42,7 @@ class Connector(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     authority = models.CharField(max_length=60)
     name = NameField(max_length=120)
+    name_key = FoldedField("name")
     status = models.CharField(max_length=10, choices=Status, default=Status.INACTIVE)
     base_url = models.CharField(max_length=500, blank=True)
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT)
@@ -47,6 +50,7 @@ class Connector(models.Model):
     owner = models.CharField(max_length=200, blank=True)
     contact = models.CharField(max_length=200, blank=True)
     region = models.CharField(max_length=60, blank=True)
+    region_key = FoldedField("region")
     description = models.TextField(blank=True)
     tags = models.JSONField(default=list)
     revision = models.PositiveIntegerField(default=1)
@@ -66,15 +70,19 @@ class Connector(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["authority", "name"],
+                fields=["authority", "name_key"],
                 condition=Q(deleted_at__isnull=True),
                 name="connector_name_per_type",
             ),
         ]
         indexes = [
             # Partial, since PostgreSQL does not see that a column which must be NULL leaves the order as it is.
-            models.Index(fields=["authority", "name", "id"], condition=_KNOWN, name="connector_by_name"),
-            models.Index(fields=["authority", "status", "name", "id"], condition=_KNOWN, name="connector_by_status"),
+            models.Index(fields=["authority", "name_key", "id"], condition=_KNOWN, name="connector_by_name"),
+            *(
+                models.Index(fields=["authority", f, "name_key", "id"], condition=_KNOWN, name=f"connector_by_{n}")
+                for f, n in FILTERED.items()
+            ),
+            models.Index(fields=["name_key"], condition=_KNOWN, name="connector_named"),
             models.Index(fields=["authority", "created_at", "id"], condition=_KNOWN, name="connector_by_age"),
         ]
 

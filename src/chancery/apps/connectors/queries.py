@@ -12,9 +12,10 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from chancery import catalog
+from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates.models import Certificate
-from chancery.apps.connectors.models import Call, Connector, Health, PoolMember, Status, WorkerBeat
+from chancery.apps.connectors.models import FILTERED, Call, Connector, Health, PoolMember, Status, WorkerBeat
 from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
@@ -22,6 +23,7 @@ from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import COUNT_CAP, MAX_SIZE, Filter, Page, by_id, count_text, one_of, paginate, prefix
 from chancery.apps.shared.returning import counted
 from chancery.apps.shared.scope import scope, visible
+from chancery.apps.shared.texts import clean, fold
 from chancery.core.errors import Absent, Blocker
 from chancery.core.order import OPEN, State
 from chancery.sdk.authority import Descriptor
@@ -34,6 +36,7 @@ BEAT_FRESH = timedelta(seconds=5)
 NAMES = 200
 """Connectors that a list to pick from holds; those of a page of connectors lead to their orders by themselves."""
 SORTS = ("name", "-name", "created_at", "-created_at")
+_ORDERS = {"name": "name_key", "-name": "-name_key"}
 
 
 def visible_to(actor: Actor) -> QuerySet[Connector]:
@@ -48,7 +51,7 @@ def _known() -> QuerySet[Connector]:
 def names(actor: Actor, selected: str = "") -> list[tuple[UUID, str]]:
     """Return id and name of the first `NAMES` visible connectors, by CA type and name, and of the `selected` one."""
     rows = visible(Connector.objects.filter(deleted_at=None), actor, Permission.CONNECTOR_VIEW)
-    found: list[tuple[UUID, str]] = list(rows.order_by("authority", "name").values_list("pk", "name")[:NAMES])
+    found: list[tuple[UUID, str]] = list(rows.order_by("authority", "name_key").values_list("pk", "name")[:NAMES])
     chosen = by_id(rows, selected) if selected and len(found) == NAMES else None
     if chosen is not None and (chosen.pk, chosen.name) not in found:
         found.append((chosen.pk, chosen.name))
@@ -101,23 +104,30 @@ def listing(
     authority: str,
     *,
     status: str = "",
+    health: str = "",
+    environment: str = "",
+    region: str = "",
     search: str = "",
     sort: str = "name",
     cursor: str = "",
     size: int = 50,
 ) -> Page[Connector]:
-    """Return one page of the connectors of a CA type."""
+    """Return one page of the connectors of a CA type. `environment` is a name or an id; capitals tell nothing apart."""
     one_of("status", status, Status.values)
+    one_of("health", health, Health.values)
     one_of("sort", sort, SORTS)
-    rows, filters = _known().filter(authority=authority), []
+    asked = {"status": status, "health": health, "environment": environment and people.environment(environment).pk}
+    asked["region_key"] = fold(clean("region", region, len(region)))
+    wanted = [Q(**{column: asked[column]}) for column in FILTERED if asked[column]]
+    rows = _known().filter(authority=authority)
     if search:
-        rows, sort = rows.filter(prefix("name", search)), "name"
-    if status and "created_at" in sort:
-        filters.append(Filter(Q(status=status), served=False))
-    elif status:
-        rows = rows.filter(status=status)
+        rows, sort = rows.filter(prefix("name_key", fold(search))), "name"
+    order = _ORDERS.get(sort or "name", sort)
+    # One of them together with the names is a range of an index; the others are looked at row by row.
+    served = wanted[:1] if "name_key" in order else []
+    filters = [Filter(q, served=False) for q in wanted[len(served) :]]
     within = scope(actor, Permission.CONNECTOR_VIEW)
-    return paginate(rows, order=sort or "name", cursor=cursor, size=size, filters=filters, scope=within)
+    return paginate(rows.filter(*served), order=order, cursor=cursor, size=size, filters=filters, scope=within)
 
 
 def listing_all(
@@ -126,7 +136,7 @@ def listing_all(
     """Return one page of the connectors of every CA type, oldest first; or, of all or one, those called `name`."""
     rows = _known()
     if name:
-        found = rows.filter(name=name, **({"authority": authority} if authority else {}))
+        found = rows.filter(name=name, name_key=fold(name), **({"authority": authority} if authority else {}))
         rows = rows.filter(pk__in=list(found.values_list("pk", flat=True)[:MAX_SIZE]))
     return paginate(rows, order="id", cursor=cursor, size=size, scope=scope(actor, Permission.CONNECTOR_VIEW))
 
@@ -167,7 +177,7 @@ def blockers(connector: Connector) -> list[Blocker]:
 
 def _pool_blockers(connector: Connector) -> list[Blocker]:
     pools = PoolMember.objects.filter(connector=connector).values("pool")
-    profiles = Profile.objects.filter(pool__in=pools, deleted_at=None).order_by("name")
+    profiles = Profile.objects.filter(pool__in=pools, deleted_at=None).order_by("name_key")
     return [Blocker("profile", p.name, str(p.pk), "orders with this profile go to this connector") for p in profiles]
 
 
@@ -207,7 +217,9 @@ def worker_alive(now: datetime) -> bool:
     return WorkerBeat.objects.filter(seen_at__gt=now - BEAT_FRESH).exists()
 
 
-CSV_COLUMNS = ("name", "authority", "base_url", "status", "health", "environment", "region", "team", "owner", "contact")
+CSV_COLUMNS = (
+    "name", "authority", "base_url", "status", "health", "environment", "region", "team", "owner", "contact", "last_issue_at",
+)  # fmt: skip
 
 
 def as_csv(connectors: Iterable[Connector]) -> str:
@@ -216,7 +228,7 @@ def as_csv(connectors: Iterable[Connector]) -> str:
     writer = csv.writer(out)
     writer.writerow(CSV_COLUMNS)
     for row in connectors:
-        writer.writerow([_cell(str(getattr(row, column))) for column in CSV_COLUMNS])
+        writer.writerow([_cell(str(getattr(row, column) or "")) for column in CSV_COLUMNS])
     return out.getvalue()
 
 

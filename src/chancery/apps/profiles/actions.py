@@ -18,7 +18,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
-from chancery.apps.shared.texts import clean
+from chancery.apps.shared.texts import clean, clean_folded, fold
 from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Blocker, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
@@ -110,13 +110,13 @@ def _locked(act: Act, ident: object) -> Profile:
 
 
 def _name_taken(profile: Profile) -> AbstractContextManager[None]:
-    return name_taken(f"There is already a profile {profile.name!r}.")
+    return name_taken(f"There is already a profile {profile.name!r}, or one that differs in capitals only.")
 
 
 def _fill(act: Act, profile: Profile, values: dict[str, Any], present: list[Connector] | None) -> None:
     """Take over what was sent; `present` are the connectors that an existing profile orders through."""
     given = _parse(values)
-    given.name = clean("name", given.name, 120, wanted="Name what is ordered, for example by use and team.")
+    given.name = clean_folded("name", given.name, 120, wanted="Name what is ordered, for example by use and team.")
     given.description = clean("description", given.description, 4000, lines=True)
     connector = _connector(act, given.connector, present or [])
     problems = _check(given, connector)
@@ -161,7 +161,7 @@ def _parse(values: dict[str, Any]) -> ProfileValues:
 def _connector(act: Act, text: str, present: list[Connector]) -> Connector:
     """Return the connector that is named: one that new work may use, or the one that is there already."""
     rows = connectors.visible_to(act.actor)
-    named = list(rows.filter(name=text)[:2])
+    named = list(rows.filter(name_key=fold(text), name=text)[:2])
     if len(named) > 1:
         raise Invalid.one("connector", f"Several CA types have a connector {text[:80]!r}.", "Name it by its id.")
     found = named[0] if named else by_id(rows, text)

@@ -13,7 +13,7 @@ from chancery.apps.connectors.models import Connector, PoolMember
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.paging import Page, by_id, paginate, prefix
 from chancery.apps.shared.scope import scope, visible
-from chancery.apps.shared.texts import unfit
+from chancery.apps.shared.texts import fold, unfit
 from chancery.core.errors import Absent
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def get(actor: Actor, ident: object) -> Profile:
 def pick(rows: QuerySet[Profile], ident: object) -> Profile:
     """Return the one of `rows` with this id or name, or raise `Absent`."""
     text = str(ident)
-    found = by_id(rows, ident) or (None if unfit({"profile": text}) else rows.filter(name=text).first())
+    found = by_id(rows, ident) or (
+        None if unfit({"profile": text}) else rows.filter(name_key=fold(text), name=text).first()
+    )
     if found is None:
         raise Absent("profile", ident)
     return found
@@ -47,13 +49,13 @@ def listing(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50)
     """Return one page of profiles by name."""
     rows = _known()
     if search:
-        rows = rows.filter(prefix("name", search))
-    return paginate(rows, order="name", cursor=cursor, size=size, scope=scope(actor, Permission.PROFILE_VIEW))
+        rows = rows.filter(prefix("name_key", fold(search)))
+    return paginate(rows, order="name_key", cursor=cursor, size=size, scope=scope(actor, Permission.PROFILE_VIEW))
 
 
 def usable(actor: Actor) -> list[Profile]:
     """Return the profiles that the actor may order with, by name."""
-    rows = visible_to(actor).order_by("name")
+    rows = visible_to(actor).order_by("name_key")
     return [p for p in rows if actor.may(Permission.ORDER_PLACE, p.team_id, p.environment_id)]
 
 

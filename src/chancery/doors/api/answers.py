@@ -72,6 +72,7 @@ class Connector(BaseModel):
     health_text: str = Field(examples=[""])
     health_at: Moment | None
     paused_until: Moment | None = Field(description="Orders wait until then, after faults of the CA.")
+    queue: str = Field(description="Orders that are not finished; `10 000+` above ten thousand.", examples=["3"])
     base_url: str = Field(examples=["https://ca.example.com/api"])
     environment: str = Field(examples=["Production"])
     team: str = Field(examples=["Operations"])

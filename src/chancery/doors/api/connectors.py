@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +10,8 @@ from ninja import Status
 
 from chancery import catalog
 from chancery.apps.connectors import actions, queries
+from chancery.apps.connectors.models import Connector
+from chancery.apps.shared.paging import Page
 from chancery.core.errors import Absent, Conflict, Invalid
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
@@ -18,6 +21,7 @@ from chancery.doors.api.routes import Routes, created, linked
 router = Routes(tags=["connectors"])
 Answer = dict[str, Any]
 _EDITABLE = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
+_OF_ONE_TYPE = ("status", "health", "environment", "region", "search", "sort")
 _SOON = "1"
 """Seconds: a worker takes up a call at once, and most answers of CAs are there by then."""
 
@@ -32,7 +36,7 @@ def authorities(request: HttpRequest) -> Answer:
 @router.get("/connectors.csv", files={"text/csv": "One line for each connector."})
 def export(request: HttpRequest, authority: parameters.Slug) -> HttpResponse:
     """Export the connectors of a CA type, without secrets."""
-    rows = queries.visible_to(actor(request)).filter(authority=_authority(authority)).order_by("name")
+    rows = queries.visible_to(actor(request)).filter(authority=_authority(authority)).order_by("name_key")
     response = HttpResponse(queries.as_csv(rows.iterator(chunk_size=500)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="connectors.csv"'
     return response
@@ -45,6 +49,9 @@ def listing(
     authority: parameters.Slug = "",
     name: parameters.Name = "",
     status: parameters.ConnectorStatus = "",
+    health: parameters.ConnectorHealth = "",
+    environment: parameters.InEnvironment = "",
+    region: parameters.InRegion = "",
     search: parameters.Search = "",
     sort: parameters.ConnectorSort = "",
     cursor: parameters.Cursor = "",
@@ -52,19 +59,20 @@ def listing(
 ) -> Any:
     """List the connectors of a CA type, or of all of them in the order in which they were made.
 
-    `status`, `search` and `sort` are for the connectors of one CA type; `name` finds by the whole name.
+    What filters and sorts is for the connectors of one CA type; `name` finds by the whole name.
     """
     who = actor(request)
     if authority:
         _authority(authority)
     if authority and not name:
-        found = queries.listing(who, authority, status=status, search=search, sort=sort, cursor=cursor, size=size)
-        return linked(request, response, show.page(found, show.connector))
-    alone = next((n for n in ("status", "search", "sort") if request.GET.get(n)), None)
+        asked = {"status": status, "health": health, "environment": environment, "region": region, "search": search}
+        found = queries.listing(who, authority, **asked, sort=sort, cursor=cursor, size=size)
+        return linked(request, response, _page(found))
+    alone = next((n for n in _OF_ONE_TYPE if request.GET.get(n)), None)
     if alone is not None:
         raise Invalid.one(alone, "This is for the connectors of one CA type.", "Send authority, and no name, as well.")
     every = queries.listing_all(who, authority=authority, name=name, cursor=cursor, size=size)
-    return linked(request, response, show.page(every, show.connector))
+    return linked(request, response, _page(every))
 
 
 @router.post("/connectors", response={201: answers.Connector}, headers=("Location", "ETag"), problems=(409,))
@@ -74,7 +82,7 @@ def create(request: HttpRequest, response: HttpResponse, body: bodies.ConnectorI
     row = actions.create(actor(request), _authority(values.pop("authority")), values)
     created(response, "connectors", row.pk)
     tag(response, row.revision)
-    return Status(201, show.connector(row))
+    return Status(201, _shown(row))
 
 
 @router.post("/connectors/test", response={202: answers.Call}, headers=("Location", "Retry-After"), problems=(404,))
@@ -100,7 +108,7 @@ def one(request: HttpRequest, response: HttpResponse, ident: parameters.Ident) -
     """Show a connector."""
     row = queries.get(actor(request), ident)
     tag(response, row.revision)
-    return show.connector(row)
+    return _shown(row)
 
 
 @router.patch(
@@ -115,14 +123,14 @@ def edit(request: HttpRequest, response: HttpResponse, ident: parameters.Ident, 
     values, who = body.given(), actor(request)
     row = queries.get(who, ident)
     revision = expected(request, values.pop("revision", None), row.revision)
-    present = show.connector(row)
+    present = _shown(row)
     before = {n: present[n] for n in (*_EDITABLE, "proxy", "trust_pem", "allowed_networks")}
     try:
         edited = actions.edit(who, ident, revision, {**before, **present["settings"], **values})
     except Conflict as lost:
         raise in_time(request, lost) from None
     tag(response, edited.revision)
-    return show.connector(edited)
+    return _shown(edited)
 
 
 @router.delete("/connectors/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412))
@@ -145,14 +153,14 @@ def delete_preview(request: HttpRequest, ident: parameters.Ident) -> Answer:
 @router.post("/connectors/{ident}/activate", response=answers.Connector, problems=(409, 422))
 def activate(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Switch a connector on."""
-    return show.connector(actions.activate(actor(request), ident))
+    return _shown(actions.activate(actor(request), ident))
 
 
 @router.post("/connectors/{ident}/deactivate", response=answers.Deactivated, problems=(409,))
 def deactivate(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Switch a connector off; says how many submissions are in flight."""
     done = actions.deactivate(actor(request), ident)
-    return {**show.connector(done.connector), "submissions_in_flight": done.submissions}
+    return {**_shown(done.connector), "submissions_in_flight": done.submissions}
 
 
 @router.post("/connectors/{ident}/copy", response={201: answers.Connector}, headers=("Location", "ETag"))
@@ -161,7 +169,7 @@ def copy(request: HttpRequest, response: HttpResponse, ident: parameters.Ident, 
     row = actions.copy(actor(request), ident, body.name)
     created(response, "connectors", row.pk)
     tag(response, row.revision)
-    return Status(201, show.connector(row))
+    return Status(201, _shown(row))
 
 
 @router.post("/connectors/{ident}/test", response={202: answers.Call}, headers=("Location", "Retry-After"))
@@ -196,6 +204,14 @@ def _authority(slug: str) -> str:
     except Absent:
         known = ", ".join(d.slug for d in catalog.descriptors())
         raise Invalid.one("authority", f"There is no CA type {slug[:60]!r}.", f"Send one of: {known}.") from None
+
+
+def _shown(row: Connector) -> Answer:
+    return show.connector(row, queries.queues([row]))
+
+
+def _page(found: Page[Connector]) -> Answer:
+    return show.page(found, partial(show.connector, queues=queries.queues(found.items)))
 
 
 def _called(response: HttpResponse, row: Any) -> Status[Answer]:

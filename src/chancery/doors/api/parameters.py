@@ -8,7 +8,7 @@ from pydantic import Field
 
 from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
 from chancery.apps.certificates.queries import STATUSES
-from chancery.apps.connectors.models import Status
+from chancery.apps.connectors.models import Health, Status
 from chancery.apps.connectors.queries import SORTS as CONNECTOR_SORTS
 from chancery.apps.orders.queries import SORTS as ORDER_SORTS
 from chancery.apps.shared.paging import MAX_SIZE
@@ -39,6 +39,9 @@ Search = Annotated[str, _said("Beginning of a name.", example="www.")]
 Slug = Annotated[str, _said("CA type: a `slug` of GET /authorities.", example="digicert")]
 Name = Annotated[str, _said("The whole name, exactly.", example="DigiCert Berlin")]
 ConnectorStatus = Annotated[str, _said("Only these.", among=("", *Status.values))]
+ConnectorHealth = Annotated[str, _said("Only those that the engine measured so.", among=("", *Health.values))]
+InEnvironment = Annotated[str, _said("Only in this environment (its name or id).", example="Production")]
+InRegion = Annotated[str, _said("Only of this region, whatever its capitals.", example="eu-central")]
 ConnectorSort = Annotated[str, _said("Order of rows.", among=("", *CONNECTOR_SORTS))]
 OrderState = Annotated[str, _said("Only orders in this state.", among=("", *State))]
 OrderSort = Annotated[str, _said("Order of rows.", among=("", *ORDER_SORTS))]

@@ -40,8 +40,8 @@ def authority(descriptor: Descriptor) -> dict[str, Any]:
     }
 
 
-def connector(row: Connector) -> dict[str, Any]:
-    """Return a connector; of its secrets only which ones are set."""
+def connector(row: Connector, queues: Mapping[str, str]) -> dict[str, Any]:
+    """Return a connector; of its secrets only which ones are set. `queues` say how many orders wait."""
     version = row.current
     return {
         "id": str(row.pk),
@@ -52,6 +52,7 @@ def connector(row: Connector) -> dict[str, Any]:
         "health_text": row.health_text,
         "health_at": row.health_at,
         "paused_until": row.breaker_until,
+        "queue": queues.get(str(row.pk), "0"),
         "base_url": row.base_url,
         "environment": row.environment.name,
         "team": row.team.name,

@@ -10,13 +10,13 @@ import typer
 
 from chancery.doors.cli import files
 from chancery.doors.cli.given import Secrets, Sets, pairs, secrets
-from chancery.doors.cli.output import Exit, Json, hint, say, show, stop
+from chancery.doors.cli.output import Exit, Json, hint, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 authorities = typer.Typer(no_args_is_help=True, help="The CA types.")
 connectors = typer.Typer(no_args_is_help=True, help="The accounts at CAs.")
 _FOLLOW = 30.0
-_COLUMNS = ("name", "authority", "status", "health", "environment", "team")
+_COLUMNS = ("name", "authority", "base_url", "environment", "region", "status", "health", "queue", "last_issue")
 Limit = Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")]
 
 
@@ -51,10 +51,22 @@ def _field(authority: dict[str, Any], part: str, name: str) -> dict[str, Any]:
 
 
 @connectors.command("list")
-def connectors_list(authority: str = "", status: str = "", limit: Limit = 200, as_json: Json = False) -> None:
-    """List connectors."""
-    whole = Rest().listing("/connectors", limit, authority=authority, status=status)
-    show(whole["items"], _COLUMNS, whole, as_json)
+def connectors_list(
+    authority: Annotated[str, typer.Option(help="Only of this CA type; the other filters need it.")] = "",
+    status: Annotated[str, typer.Option(help="active or inactive.")] = "",
+    health: Annotated[str, typer.Option(help="As measured, for example healthy or unreachable.")] = "",
+    environment: Annotated[str, typer.Option(help="Name or id.")] = "",
+    region: str = "",
+    search: Annotated[str, typer.Option(help="Beginning of the name.")] = "",
+    sort: Annotated[str, typer.Option(help="name, -name, created_at or -created_at.")] = "",
+    limit: Limit = 200,
+    as_json: Json = False,
+) -> None:
+    """List connectors with their queue and the last certificate issued through each."""
+    asked = {"status": status, "health": health, "environment": environment, "region": region}
+    whole = Rest().listing("/connectors", limit, authority=authority, **asked, search=search, sort=sort)
+    rows = [{**row, "last_issue": minute(row["last_issue_at"])} for row in whole["items"]]
+    show(rows, _COLUMNS, whole, as_json)
 
 
 @connectors.command("show")

@@ -14,9 +14,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from chancery import catalog
+from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import actions, queries
-from chancery.apps.connectors.models import CallKind, Connector
+from chancery.apps.connectors.models import CallKind, Connector, Health, Status
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import MAX_SIZE, by_id, one_of
@@ -25,6 +26,7 @@ from chancery.doors.console.forms import as_typed, connector_form, posted, reada
 from chancery.doors.console.views.base import page, require, show, whole
 from chancery.sdk.config import secret_names
 
+FILTERS = ("status", "health", "environment", "region")
 COMMON = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
 WHERE = ("proxy", "trust_pem", "allowed_networks")
 
@@ -38,11 +40,21 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
 @page
 def listing(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """List the connectors of a CA type."""
-    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("status", "search", "sort", "cursor")}
-    found = queries.listing(actor, slug, **{**asked, "sort": asked["sort"] or "name"})
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in (*FILTERS, "search", "sort", "cursor")}
+    found = queries.listing(actor, slug, **asked)
     waiting = queries.queues(found.items)
-    rows = [(c, waiting.get(str(c.pk), 0)) for c in found.items]
-    return show(request, actor, "connectors", {"type": catalog.get(slug), "page": found, "rows": rows, "asked": asked})
+    context = {
+        "type": catalog.get(slug),
+        "page": found,
+        "rows": [(c, waiting.get(str(c.pk), 0)) for c in found.items],
+        "asked": asked,
+        "filtered": any(asked[k] for k in (*FILTERS, "search")),
+        "statuses": Status.choices,
+        "healths": Health.choices,
+        "environments": list(Environment.objects.order_by("name").values_list("name", flat=True)),
+        "sorts": {"": _("name"), "-name": _("name, backwards"), "-created_at": _("newest"), "created_at": _("oldest")},
+    }
+    return show(request, actor, "connectors", context)
 
 
 @page
@@ -288,7 +300,7 @@ def _call_context(actor: Actor, ident: str) -> dict[str, Any]:
 @page
 def export(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """Export a listing as CSV."""
-    rows = queries.visible_to(actor).filter(authority=slug).order_by("name")
+    rows = queries.visible_to(actor).filter(authority=slug).order_by("name_key")
     response = HttpResponse(queries.as_csv(rows.iterator(chunk_size=500)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{catalog.get(slug).slug}.csv"'
     return response
