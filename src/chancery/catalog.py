@@ -83,6 +83,12 @@ def get(slug: str) -> Descriptor:
     return describe(build(slug))
 
 
+def find(slug: str) -> Descriptor | None:
+    """Return an authority's descriptor, or None where it is not installed (any more) or broken."""
+    found = load().classes.get(slug)
+    return describe(found) if found is not None else None
+
+
 def descriptors() -> list[Descriptor]:
     """Return every usable authority's descriptor, by title."""
     return sorted((describe(c) for c in load().classes.values()), key=lambda d: d.title.lower())

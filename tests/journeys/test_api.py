@@ -380,6 +380,25 @@ def test_unknown_ca_types(api):
     assert "digicert" in refused.json()["remedy"]
 
 
+# Deleting
+
+
+def test_a_key_that_exists_nowhere_else_is_erased_by_name(api):
+    made = api(
+        "POST",
+        "/connectors",
+        {"authority": "local", "name": "Spare", "team": "Operations", "environment": "Production"},
+    )
+    path = f"/connectors/{made.json()['id']}"
+    preview = api("GET", f"{path}/delete-preview").json()
+    assert preview == {
+        "blockers": [], "certificates_no_longer_revocable": 0, "certificates": [], "erased": ["Issuing CA key"]
+    }  # fmt: skip
+    refused = api("DELETE", path)
+    assert (refused.status_code, fields(refused)) == (422, ["confirm"])
+    assert api("DELETE", f"{path}?confirm=Spare").status_code == 204
+
+
 # Profiles
 
 
@@ -399,3 +418,25 @@ def test_a_profile_says_where_it_orders_and_moves_only_on_purpose(api, cast, loc
     api("POST", f"/connectors/{local.pk}/deactivate")
     other = api("PUT", "/profiles/Internal", {**body, "connector": "Local", "revision": 2})
     assert (other.status_code, fields(other)) == (422, ["connector"])
+
+
+# Revocation
+
+
+def test_a_revocation_that_nobody_publishes_says_so(api, engine, monkeypatch):
+    from chancery import catalog
+    from chancery.apps.certificates.models import Certificate
+
+    api("POST", "/orders", {"profile": "Internal", "csr": request_pem("r.example.com")})
+    engine.until(lambda: Certificate.objects.exists())
+    path = f"/certificates/{Certificate.objects.get().pk}"
+    assert api("GET", path).json()["revocation_published"] is None
+    api("POST", f"{path}/revoke", {"reason": "superseded"})
+    engine.until(lambda: Certificate.objects.get().revocation == "confirmed")
+    found = api("GET", path).json()
+    assert (found["status"], found["revocation_published"]) == ("revoked", False)
+    assert "not published" in found["revocation_text"]
+    types = {t["slug"]: t["publishes_revocations"] for t in api("GET", "/authorities").json()["items"]}
+    assert (types["local"], types["digicert"]) == (False, True)
+    monkeypatch.setattr(catalog, "find", lambda slug: None)
+    assert api("GET", path).json()["revocation_published"] is True

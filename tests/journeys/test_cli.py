@@ -410,6 +410,37 @@ def test_the_life_of_a_connector(cli, cast, local, simulator, engine, tmp_path):
     assert values["api_key"] not in json.dumps(data(cli, "audit", "list"))
 
 
+def test_the_only_key_of_a_ca_is_deleted_by_name_alone(cli, engine):
+    issue(cli, engine, "--csr", str(csr_file()))
+    told = cli("connectors", "delete", "Local", "--preview").stderr
+    assert "1 valid certificate could no longer be revoked" in told
+    assert "www.example.com, serial " in told
+    assert "Issuing CA key" in told
+    for name in ("Internal", "Careful"):
+        cli("profiles", "delete", name)
+    assert "exists nowhere else" in cli("connectors", "delete", "Local", code=Exit.REFUSED).stderr
+    cli("connectors", "delete", "Local", "--confirm", "Local")
+
+
+def csr_file():
+    path = Path("www.csr")
+    path.write_text(request_pem("www.example.com"))
+    return path
+
+
+def test_connectors_are_listed_with_queue_and_last_issue_and_filtered(cli, engine):
+    cli("connectors", "create", "local", "Europe", "--set", "region=EU")
+    issue(cli, engine, "--csr", str(csr_file()))
+    shown = cli("connectors", "list").stdout
+    assert all(column in shown for column in ("BASE", "REGION", "QUEUE", "LAST", "HEALTH"))
+    rows = {row["name"]: row for row in data(cli, "connectors", "list")["items"]}
+    assert (rows["Local"]["queue"], rows["Europe"]["last_issue_at"]) == ("0", None)
+    assert rows["Local"]["last_issue_at"]
+    found = data(cli, "connectors", "list", "--authority", "local", "--region", "eu", "--environment", "Production")
+    assert [row["name"] for row in found["items"]] == ["Europe"]
+    assert "one CA type" in cli("connectors", "list", "--region", "eu", code=Exit.REFUSED).stderr
+
+
 def test_a_profile_moves_to_another_environment_only_when_that_is_said(cli, cast):
     people.create_environment(cast.host, "QA")
     cli("connectors", "create", "local", "QA CA", "--environment", "QA")

@@ -45,12 +45,14 @@ def setting(
     advanced: bool = False,
     multiline: bool = False,
     destination: bool = False,
+    irreplaceable: bool = False,
     **constraints: Any,
 ) -> Any:
     """Declare a field.
 
     `choices` maps value to label; `dynamic` fields offer what `Authority.choices(field)` returns;
-    `destination` marks a field that decides where secrets are sent: changing it clears them.
+    `destination` marks a field that decides where secrets are sent: changing it clears them. An `irreplaceable` secret
+    exists nowhere else, such as the key of a CA: deleting the connector erases it, so that is asked about by name.
     """
     extra: dict[str, Any] = {
         "group": group,
@@ -59,6 +61,7 @@ def setting(
         "advanced": advanced,
         "multiline": multiline,
         "destination": destination,
+        "irreplaceable": irreplaceable,
     }
     return Field(default, title=title, description=help, json_schema_extra=extra, **constraints)
 
@@ -76,6 +79,11 @@ def secret_names(model: type[_Model]) -> frozenset[str]:
 def destination_names(model: type[_Model]) -> frozenset[str]:
     """Return the names of the fields that decide where secrets go."""
     return frozenset(name for name, info in model.model_fields.items() if extra(info).get("destination"))
+
+
+def irreplaceable_names(model: type[_Model]) -> frozenset[str]:
+    """Return the names of the secrets that exist nowhere else."""
+    return frozenset(n for n in secret_names(model) if extra(model.model_fields[n]).get("irreplaceable"))
 
 
 def extra(info: FieldInfo) -> dict[str, Any]:

@@ -133,8 +133,11 @@ def deactivate(act: Act, ident: object) -> InFlight:
 
 
 @action("connectors.delete", Permission.CONNECTOR_DELETE)
-def delete(act: Act, ident: object) -> None:
-    """Remove a connector that nothing uses; its name stays readable in every record."""
+def delete(act: Act, ident: object, confirm: str = "") -> None:
+    """Remove a connector that nothing uses; its name stays readable in every record.
+
+    One that holds a key which exists nowhere else is removed only when `confirm` is its name.
+    """
     connector = _locked(act, ident)
     found = queries.blockers(connector)
     if found:
@@ -144,6 +147,10 @@ def delete(act: Act, ident: object) -> None:
             blockers=found,
             code="in_use",
         )
+    lost = queries.erased(connector)
+    if lost and confirm != connector.name:
+        text = f"Deleting {connector.name} erases for good what exists nowhere else: {', '.join(lost)}."
+        raise Invalid.one("confirm", text, f"Confirm it by the connector's name: {connector.name}.", "confirm_needed")
     connector.deleted_at, connector.status, connector.probe_at = act.at, Status.INACTIVE, None
     connector.epoch += 1
     connector.save()

@@ -27,6 +27,7 @@ from chancery.apps.shared.texts import clean, fold
 from chancery.core.errors import Absent, Blocker
 from chancery.core.order import OPEN, State
 from chancery.sdk.authority import Descriptor
+from chancery.sdk.config import irreplaceable_names
 
 _WAITING = """
 SELECT c.id, (SELECT COUNT(*) FROM (SELECT 1 FROM orders_order o
@@ -35,6 +36,8 @@ FROM connectors_connector c WHERE c.id"""
 BEAT_FRESH = timedelta(seconds=5)
 NAMES = 200
 """Connectors that a list to pick from holds; those of a page of connectors lead to their orders by themselves."""
+NAMED = 20
+"""Certificates that a preview names; a link leads to all of them."""
 SORTS = ("name", "-name", "created_at", "-created_at")
 _ORDERS = {"name": "name_key", "-name": "-name_key"}
 
@@ -162,12 +165,28 @@ class Preview:
     connector: Connector
     blockers: list[Blocker] = field(default_factory=list)
     unrevocable: int = 0
+    """How many valid certificates could no longer be revoked through it."""
+    first: list[Certificate] = field(default_factory=list)
+    """Those of them that expire last, at most `NAMED`."""
+    erased: list[str] = field(default_factory=list)
+    """Titles of the secrets that exist nowhere else; while there are any, deleting takes the connector's name."""
 
 
 def delete_preview(actor: Actor, ident: object) -> Preview:
     """Return what stands in the way of deleting a connector."""
     connector = get(actor, ident)
-    return Preview(connector, blockers(connector), _unrevocable(connector))
+    stranded = _unrevocable(connector)
+    named = visible(stranded, actor, Permission.CERTIFICATE_VIEW).order_by("-not_after", "-id").defer("der")
+    first = list(named[:NAMED])
+    return Preview(connector, blockers(connector), stranded.count(), first, erased(connector))
+
+
+def erased(connector: Connector) -> list[str]:
+    """Return the titles of the secrets that would be gone for good with this connector."""
+    config = catalog.get(connector.authority).config
+    stored = {name for secrets in connector.versions.values_list("secrets", flat=True) for name in secrets}
+    names = sorted(irreplaceable_names(config) & stored)
+    return [config.model_fields[name].title or name for name in names]
 
 
 def blockers(connector: Connector) -> list[Blocker]:
@@ -193,9 +212,12 @@ def _revocation_blockers(connector: Connector) -> list[Blocker]:
     return [Blocker("certificate", c.common_name, str(c.pk), "its revocation is not finished") for c in rows]
 
 
-def _unrevocable(connector: Connector) -> int:
+def _unrevocable(connector: Connector) -> QuerySet[Certificate]:
+    """Return the connector's certificates as the list of its valid ones shows them; none where the CA cannot revoke."""
+    if "revokes" not in catalog.get(connector.authority).powers:
+        return Certificate.objects.none()
     now = current_clock().now()
-    return Certificate.objects.filter(connector=connector, not_after__gt=now).exclude(revocation="confirmed").count()
+    return Certificate.objects.filter(connector=connector, not_after__gt=now, revoked_at__isnull=True)
 
 
 def call(actor: Actor, ident: object) -> Call:

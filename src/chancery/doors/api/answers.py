@@ -44,6 +44,7 @@ class Authority(BaseModel):
     secrets: list[str] = Field(description="Which of its fields are secret.", examples=[["api_key"]])
     config: dict[str, Any] = Field(description="JSON Schema of its connectors' own fields.")
     profile: dict[str, Any] = Field(description="JSON Schema of a profile's `product`.")
+    publishes_revocations: bool = Field(description="Whether whoever checks a certificate can see that it is revoked.")
     revocation_reasons: list[str] = Field(examples=[["superseded"]])
 
 
@@ -128,11 +129,22 @@ class Blocker(BaseModel):
     reason: str = Field(examples=["orders through it"])
 
 
+class Stranded(BaseModel):
+    """A certificate that could no longer be revoked."""
+
+    id: Id
+    common_name: str = Field(examples=["www.example.com"])
+    serial: str = Field(examples=["1a2b3c"])
+    not_after: Moment
+
+
 class DeletePreview(BaseModel):
     """What stands in the way of deleting, and what would be lost."""
 
     blockers: list[Blocker]
-    certificates_no_longer_revocable: int = Field(examples=[0])
+    certificates_no_longer_revocable: int = Field(examples=[1])
+    certificates: list[Stranded] = Field(description="The first of them: those that expire last.")
+    erased: list[str] = Field(description="Secrets that exist nowhere else.", examples=[["Issuing CA key"]])
 
 
 class Call(BaseModel):
@@ -282,6 +294,9 @@ class Certificate(BaseModel):
     revocation: str = Field(description="Empty, or how far its revocation is.", examples=[""])
     revocation_reason: str = Field(examples=[""])
     revocation_text: str = Field(examples=[""])
+    revocation_published: bool | None = Field(
+        description="Whether whoever checks it can see that it is revoked; null where it is not."
+    )
     revoked_at: Moment | None
 
 

@@ -133,12 +133,12 @@ def edit(request: HttpRequest, response: HttpResponse, ident: parameters.Ident, 
     return _shown(edited)
 
 
-@router.delete("/connectors/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412))
-def delete(request: HttpRequest, ident: parameters.Ident) -> Status[None]:
-    """Delete a connector that nothing uses."""
+@router.delete("/connectors/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412, 422))
+def delete(request: HttpRequest, ident: parameters.Ident, confirm: parameters.Confirm = "") -> Status[None]:
+    """Delete a connector that nothing uses. Where the preview names keys that are erased, `confirm` is its name."""
     who = actor(request)
     matching(request, queries.get(who, ident).revision)
-    actions.delete(who, ident)
+    actions.delete(who, ident, confirm)
     return Status(204, None)
 
 
@@ -147,7 +147,12 @@ def delete_preview(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Say what stands in the way of deleting, and which certificates could no longer be revoked."""
     found = queries.delete_preview(actor(request), ident)
     blockers = [{"kind": b.kind, "name": b.name, "id": b.id, "reason": b.reason} for b in found.blockers]
-    return {"blockers": blockers, "certificates_no_longer_revocable": found.unrevocable}
+    return {
+        "blockers": blockers,
+        "certificates_no_longer_revocable": found.unrevocable,
+        "certificates": [show.stranded(c) for c in found.first],
+        "erased": found.erased,
+    }
 
 
 @router.post("/connectors/{ident}/activate", response=answers.Connector, problems=(409, 422))

@@ -42,6 +42,7 @@ ConnectorStatus = Annotated[str, _said("Only these.", among=("", *Status.values)
 ConnectorHealth = Annotated[str, _said("Only those that the engine measured so.", among=("", *Health.values))]
 InEnvironment = Annotated[str, _said("Only in this environment (its name or id).", example="Production")]
 InRegion = Annotated[str, _said("Only of this region, whatever its capitals.", example="eu-central")]
+Confirm = Annotated[str, _said("The connector's name, where deleting it erases a key for good.", example="Local CA")]
 ConnectorSort = Annotated[str, _said("Order of rows.", among=("", *CONNECTOR_SORTS))]
 OrderState = Annotated[str, _said("Only orders in this state.", among=("", *State))]
 OrderSort = Annotated[str, _said("Order of rows.", among=("", *ORDER_SORTS))]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, User
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
@@ -13,6 +14,7 @@ from chancery.apps.connectors.models import Call, Connector
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.paging import Page
+from chancery.core.order import RevocationState
 from chancery.sdk.authority import Descriptor
 from chancery.sdk.config import secret_names
 
@@ -36,6 +38,7 @@ def authority(descriptor: Descriptor) -> dict[str, Any]:
         "secrets": sorted(secret_names(descriptor.config)),
         "config": descriptor.config.model_json_schema(),
         "profile": descriptor.profile.model_json_schema(),
+        "publishes_revocations": descriptor.facts.publishes_revocations,
         "revocation_reasons": [str(r) for r in descriptor.facts.revocation_reasons],
     }
 
@@ -146,8 +149,23 @@ def certificate(row: Certificate) -> dict[str, Any]:
         "order": str(row.order_id) if row.order_id else None,
         "connector": str(row.connector_id),
         "profile": str(row.profile_id),
+        "revocation_published": _published(row),
         **{n: getattr(row, n) for n in (*names, *more)},
     }
+
+
+def _published(row: Certificate) -> bool | None:
+    """Say whether a confirmed revocation can be seen by whoever checks; None where nothing was revoked."""
+    if row.revocation != RevocationState.CONFIRMED:
+        return None
+    descriptor = catalog.find(row.connector.authority)
+    return descriptor is None or descriptor.facts.publishes_revocations
+
+
+def stranded(row: Certificate) -> dict[str, Any]:
+    """Return a certificate as the preview of a deletion names it."""
+    names = ("common_name", "serial", "not_after")
+    return {"id": str(row.pk), **{n: getattr(row, n) for n in names}}
 
 
 def user(row: User) -> dict[str, Any]:

@@ -170,15 +170,34 @@ def connectors_copy(name: str, new_name: str, as_json: Json = False) -> None:
 
 
 @connectors.command("delete")
-def connectors_delete(name: str, *, preview: bool = False, as_json: Json = False) -> None:
-    """Delete a connector that nothing uses; --preview only says what stands in the way."""
+def connectors_delete(
+    name: str,
+    *,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what stands in the way and what is lost.")
+    ] = False,
+    confirm: Annotated[str, typer.Option(help="Its name, where a key is erased that exists nowhere else.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Delete a connector that nothing uses."""
     rest = Rest()
     row = rest.find("connectors", name)
     if preview:
         found = rest.call("GET", f"/connectors/{row['id']}/delete-preview")
         show(found["blockers"], ("kind", "name", "reason"), found, as_json)
         if not as_json:
-            hint(f"{found['certificates_no_longer_revocable']} certificates could no longer be revoked.")
+            _say_lost(found)
         return
-    rest.call("DELETE", f"/connectors/{row['id']}")
+    rest.call("DELETE", f"/connectors/{row['id']}", confirm=confirm)
     say(f"{row['name']} is deleted.", {"id": row["id"], "deleted": True}, as_json)
+
+
+def _say_lost(found: dict[str, Any]) -> None:
+    """Say what a deletion would strand, beside what stands in its way."""
+    number, named = found["certificates_no_longer_revocable"], found["certificates"]
+    noun = "certificate" if number == 1 else "certificates"
+    hint(f"{number} valid {noun} could no longer be revoked{': those that expire last are' if named else '.'}")
+    for one in named:
+        hint(f"  {one['common_name']}, serial {one['serial']}, until {minute(one['not_after'])}")
+    if found["erased"]:
+        hint(f"Erased for good, since it exists nowhere else: {', '.join(found['erased'])}. --confirm takes the name.")

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from chancery import catalog
 from chancery.apps.certificates import actions, queries
+from chancery.apps.connectors import queries as connectors
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import ChanceryError
 from chancery.doors.api.certificates import file
@@ -21,23 +22,28 @@ from chancery.doors.console.views.base import attempt, page, show
 @page
 def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
     """List queries."""
-    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("status", "search", "cursor")}
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("status", "connector", "search", "cursor")}
     found = queries.listing(actor, **asked)
     rows = [(c, queries.status(c)) for c in found.items]
-    return show(request, actor, "certificates", {"page": found, "rows": rows, "asked": asked})
+    names = connectors.names(actor, asked["connector"])
+    context = {"page": found, "rows": rows, "asked": asked, "connectors": names}
+    return show(request, actor, "certificates", context)
 
 
 @page
 def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a certificate."""
     row = queries.get(actor, ident)
-    descriptor = catalog.get(row.connector.authority)
+    descriptor = catalog.find(row.connector.authority)
+    facts = descriptor.facts if descriptor else None
+    status = queries.status(row)
     context = {
         "certificate": row,
-        "status": queries.status(row),
+        "status": status,
+        "unpublished": facts is not None and not facts.publishes_revocations,
         "pem": queries.chain_pem(row),
-        "can_revoke": "revokes" in descriptor.powers and row.revocation in {"", "refused"},
-        "reasons": [str(r) for r in descriptor.facts.revocation_reasons],
+        "can_revoke": descriptor is not None and "revokes" in descriptor.powers and row.revocation in {"", "refused"},
+        "reasons": [str(r) for r in facts.revocation_reasons] if facts else [],
     }
     return show(request, actor, "certificate", context)
 

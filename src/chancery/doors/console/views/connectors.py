@@ -24,6 +24,7 @@ from chancery.apps.shared.paging import MAX_SIZE, by_id, one_of
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.doors.console.forms import as_typed, connector_form, posted, readable
 from chancery.doors.console.views.base import page, require, show, whole
+from chancery.doors.problems import status
 from chancery.sdk.config import secret_names
 
 FILTERS = ("status", "health", "environment", "region")
@@ -239,13 +240,14 @@ def delete(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     error: ChanceryError | None = None
     if request.method == "POST":
         try:
-            actions.delete(actor, ident)
+            actions.delete(actor, ident, request.POST.get("confirm", ""))
         except ChanceryError as refused:
             error = refused
         else:
             messages.success(request, _("%(name)s was deleted.") % {"name": preview.connector.name})
             return redirect("connectors", preview.connector.authority)
-    return show(request, actor, "connector_delete", {"preview": preview, "error": error}, 409 if error else 200)
+    context = {"preview": preview, "error": error, "problems": getattr(error, "problems", [])}
+    return show(request, actor, "connector_delete", context, status(error)[0] if error else 200)
 
 
 @require_POST
