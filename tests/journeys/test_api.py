@@ -11,6 +11,7 @@ from openapi_spec_validator import validate
 from chancery.apps.accounts import actions as people
 from tests.cast import PASSWORD, digicert_values, request_pem
 from tests.journeys.api import Api, assert_problem, description, errors_in, operations, resolved
+from tests.journeys.working import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -440,3 +441,36 @@ def test_a_revocation_that_nobody_publishes_says_so(api, engine, monkeypatch):
     assert (types["local"], types["digicert"]) == (False, True)
     monkeypatch.setattr(catalog, "find", lambda slug: None)
     assert api("GET", path).json()["revocation_published"] is True
+
+
+# Tested before it is saved
+
+
+def test_settings_are_tested_before_they_are_saved(api, engine, simulator):
+    values = {k: v for k, v in digicert_values(simulator).items()}
+    with working(engine):
+        wrong = api("POST", "/connectors?test=true", {"authority": "digicert", **values, "api_key": "wrong"})
+        assert (wrong.status_code, set(fields(wrong))) == (422, {"test", "untested"})
+        made = api("POST", "/connectors?test=true", {"authority": "digicert", **values})
+        assert made.status_code == 201
+        assert made.json()["tested_at"]
+        path = f"/connectors/{made.json()['id']}"
+        spoilt = {"revision": 1, "api_key": "wrong"}
+        assert set(fields(api("PATCH", f"{path}?test=true", spoilt))) == {"test", "untested"}
+        assert api("GET", path).json()["version"] == 1
+        same = api("PATCH", f"{path}?test=true", {"revision": 1, "description": "words"}).json()
+        assert same["tested_at"] == made.json()["tested_at"]
+        saved = api("PATCH", f"{path}?test=true&untested=It%20comes%20tomorrow.", {**spoilt, "revision": 2}).json()
+    assert (saved["tested_at"], saved["untested_reason"]) == (None, "It comes tomorrow.")
+
+
+def test_a_test_that_no_worker_makes_is_said_and_nothing_is_saved(api, simulator, monkeypatch):
+    from chancery.apps.connectors import trial
+
+    monkeypatch.setattr(trial.wait, "__defaults__", (0.2,))
+    made = api("POST", "/connectors?test=true", {"authority": "digicert", **digicert_values(simulator)})
+    assert made.status_code == 503
+    assert "No worker is running" in made.json()["detail"]
+    assert api("GET", "/connectors?authority=digicert").json()["items"] == []
+    plain = api("POST", "/connectors", {"authority": "digicert", **digicert_values(simulator)}).json()
+    assert (plain["tested_at"], plain["untested_reason"]) == (None, "")

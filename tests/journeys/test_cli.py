@@ -20,6 +20,7 @@ from chancery.doors.cli.main import app
 from chancery.doors.cli.output import EXITS, Exit
 from chancery.doors.cli.remote import GROUPS
 from tests.cast import digicert_values, request_pem
+from tests.journeys.working import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -377,10 +378,16 @@ def test_the_life_of_a_connector(cli, cast, local, simulator, engine, tmp_path):
         for name in own
         for part in ("--set", f"{name}={str(values[name]).lower() if name == 'skip_approval' else values[name]}")
     ]
-    made = data(cli, "connectors", "create", "digicert", "Local", *sets, "--secret", "api_key=@secret")
+    (tmp_path / "wrong").write_text("wrong")
+    create = ("connectors", "create", "digicert", "Local", *sets)
+    with working(engine):
+        refused = cli(*create, "--secret", "api_key=@wrong", "--test", code=Exit.REFUSED).stderr
+        assert "test: login" in refused
+        made = data(cli, *create, "--secret", "api_key=@secret", "--test")
+    assert made["tested_at"]
     assert "are called 'Local'" in cli("connectors", "show", "Local", code=Exit.REFUSED).stderr
     ident = made["id"]
-    assert data(cli, "connectors", "edit", ident, "--set", "description=new")["description"] == "new"
+    assert ", tested at 2" in cli("connectors", "edit", ident, "--set", "description=new").stdout
     assert "is inactive" in cli("connectors", "deactivate", ident).stdout
     assert data(cli, "connectors", "activate", ident)["status"] == "active"
     assert "without secrets" in cli("connectors", "copy", ident, "Twin").stdout
@@ -447,29 +454,6 @@ def test_a_profile_moves_to_another_environment_only_when_that_is_said(cli, cast
     move = ("profiles", "edit", "Internal", "--connector", "QA CA")
     assert "has ordered in Production" in cli(*move, code=Exit.REFUSED).stderr
     assert data(cli, *move, "--confirm-environment", "QA")["environment"] == "QA"
-
-
-class working:  # noqa: N801  reads as a sentence
-    """A worker beside the command."""
-
-    def __init__(self, engine):
-        self.engine, self.stop = engine, threading.Event()
-        self.thread = threading.Thread(target=self.work)
-
-    def work(self):
-        from django.db import connections
-
-        while not self.stop.is_set():
-            if not self.engine.worker.turn():
-                self.engine.worker._wait(0.02)
-        connections.close_all()
-
-    def __enter__(self):
-        self.thread.start()
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
 
 
 # Orders, certificates, people, the record

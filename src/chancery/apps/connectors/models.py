@@ -99,7 +99,8 @@ class ConnectorVersion(models.Model):
     """Settings as they stood at one moment. Never changed; every call names the one that it used.
 
     `secrets` maps field name → sealed value (see `sealing`). A new credential makes a new version, so
-    that "the newest credential with this version's mapping" can be said exactly.
+    that "the newest credential with this version's mapping" can be said exactly. `tested_at` is when these settings
+    passed the test that they were saved after; `untested_reason` is why they were saved without.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -114,6 +115,8 @@ class ConnectorVersion(models.Model):
     secrets = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=200)
+    tested_at = models.DateTimeField(null=True)
+    untested_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connector", "number"], name="connector_version_once")]
@@ -162,7 +165,8 @@ class CallState(models.TextChoices):
 class Call(models.Model):
     """A durable outgoing act of a connector: an action writes it, a worker runs it, the page follows.
 
-    For unsaved settings `connector` is empty and `sealed` holds them, erased after the answer.
+    For unsaved settings `connector` is empty and `sealed` holds them, erased after the answer; `digest` stays, by which
+    what is saved afterwards is known to be what was tested.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -173,6 +177,7 @@ class Call(models.Model):
     authority = models.CharField(max_length=60)
     field = models.CharField(max_length=60, blank=True)
     sealed = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, blank=True)
     due_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
     fence = models.UUIDField(null=True)
@@ -186,6 +191,7 @@ class Call(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=["due", "running"]), name="call_due"),
             models.Index(fields=["connector", "kind", "-created_at"], name="call_of_connector"),
+            models.Index(fields=["digest", "-created_at"], condition=~Q(digest=""), name="call_of_settings"),
         ]
 
 

@@ -84,6 +84,8 @@ class Connector(BaseModel):
     tags: list[str] = Field(examples=[["web"]])
     revision: int = Field(description="Grows with every edit; the ETag.", examples=[1])
     version: int | None = Field(description="Of its settings.", examples=[1])
+    tested_at: Moment | None = Field(description="When these settings passed a test before they were saved.")
+    untested_reason: str = Field(description="Why they were saved without.", examples=[""])
     proxy: str = Field(examples=[""])
     trust_pem: str = Field(examples=[""])
     allowed_networks: list[str] = Field(examples=[["10.1.0.0/16"]])

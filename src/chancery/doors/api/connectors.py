@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
 from chancery import catalog
-from chancery.apps.connectors import actions, queries
+from chancery.apps.connectors import actions, queries, trial
 from chancery.apps.connectors.models import Connector
+from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import Page
 from chancery.core.errors import Absent, Conflict, Invalid
 from chancery.doors.api import answers, bodies, parameters, show
@@ -75,11 +76,20 @@ def listing(
     return linked(request, response, _page(every))
 
 
-@router.post("/connectors", response={201: answers.Connector}, headers=("Location", "ETag"), problems=(409,))
-def create(request: HttpRequest, response: HttpResponse, body: bodies.ConnectorIn) -> Status[Answer]:
-    """Create a connector: `authority` plus its fields."""
-    values = body.given()
-    row = actions.create(actor(request), _authority(values.pop("authority")), values)
+@router.post("/connectors", response={201: answers.Connector}, headers=("Location", "ETag"), problems=(409, 503))
+def create(
+    request: HttpRequest,
+    response: HttpResponse,
+    body: bodies.ConnectorIn,
+    *,
+    test: parameters.Test = False,
+    untested: parameters.Untested = "",
+) -> Status[Answer]:
+    """Create a connector: `authority` plus its fields. With `test` a worker tests them first; faults refuse it."""
+    values, who = body.given(), actor(request)
+    slug = _authority(values.pop("authority"))
+    tested = _tested(who, slug, {n: v for n, v in values.items() if n != "status"}, None) if test else None
+    row = actions.create(who, slug, values, tested=tested, untested=untested)
     created(response, "connectors", row.pk)
     tag(response, row.revision)
     return Status(201, _shown(row))
@@ -116,17 +126,31 @@ def one(request: HttpRequest, response: HttpResponse, ident: parameters.Ident) -
     response=answers.Connector,
     headers=("ETag",),
     takes=("If-Match",),
-    problems=(409, 412, 428),
+    problems=(409, 412, 428, 503),
 )
-def edit(request: HttpRequest, response: HttpResponse, ident: parameters.Ident, body: bodies.ConnectorEdit) -> Answer:
-    """Change a connector; fields that are not sent keep their values. `If-Match` or `revision` is required."""
+def edit(
+    request: HttpRequest,
+    response: HttpResponse,
+    ident: parameters.Ident,
+    body: bodies.ConnectorEdit,
+    *,
+    test: parameters.Test = False,
+    untested: parameters.Untested = "",
+) -> Answer:
+    """Change a connector; fields that are not sent keep their values. `If-Match` or `revision` is required.
+
+    With `test` a worker tests the settings first; faults refuse the edit.
+    """
     values, who = body.given(), actor(request)
     row = queries.get(who, ident)
     revision = expected(request, values.pop("revision", None), row.revision)
     present = _shown(row)
     before = {n: present[n] for n in (*_EDITABLE, "proxy", "trust_pem", "allowed_networks")}
+    whole = {**before, **present["settings"], **values}
+    wanted = test and actions.to_be_tested(who, row.authority, whole, ident)
+    tested = _tested(who, row.authority, whole, ident) if wanted else None
     try:
-        edited = actions.edit(who, ident, revision, {**before, **present["settings"], **values})
+        edited = actions.edit(who, ident, revision, whole, tested=tested, untested=untested)
     except Conflict as lost:
         raise in_time(request, lost) from None
     tag(response, edited.revision)
@@ -209,6 +233,11 @@ def _authority(slug: str) -> str:
     except Absent:
         known = ", ".join(d.slug for d in catalog.descriptors())
         raise Invalid.one("authority", f"There is no CA type {slug[:60]!r}.", f"Send one of: {known}.") from None
+
+
+def _tested(who: Actor, slug: str, values: Answer, ident: str | None) -> str:
+    """Have settings tested by a worker, and return the id of the call."""
+    return str(trial.wait(who, actions.test_unsaved(who, slug, values, ident).pk).pk)
 
 
 def _shown(row: Connector) -> Answer:

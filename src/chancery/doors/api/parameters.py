@@ -43,6 +43,8 @@ ConnectorHealth = Annotated[str, _said("Only those that the engine measured so."
 InEnvironment = Annotated[str, _said("Only in this environment (its name or id).", example="Production")]
 InRegion = Annotated[str, _said("Only of this region, whatever its capitals.", example="eu-central")]
 Confirm = Annotated[str, _said("The connector's name, where deleting it erases a key for good.", example="Local CA")]
+Test = Annotated[bool, _said("Have a worker test the settings first (at most 30 seconds); what fails is not saved.")]
+Untested = Annotated[str, _said("Why it is saved though no test passed; needed after one that found faults.")]
 ConnectorSort = Annotated[str, _said("Order of rows.", among=("", *CONNECTOR_SORTS))]
 OrderState = Annotated[str, _said("Only orders in this state.", among=("", *State))]
 OrderSort = Annotated[str, _said("Order of rows.", among=("", *ORDER_SORTS))]

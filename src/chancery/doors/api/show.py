@@ -66,6 +66,8 @@ def connector(row: Connector, queues: Mapping[str, str]) -> dict[str, Any]:
         "tags": row.tags,
         "revision": row.revision,
         "version": version.number if version else None,
+        "tested_at": version.tested_at if version else None,
+        "untested_reason": version.untested_reason if version else "",
         "proxy": version.proxy if version else "",
         "trust_pem": version.trust_pem if version else "",
         "allowed_networks": version.allowed_networks if version else [],

@@ -17,6 +17,8 @@ authorities = typer.Typer(no_args_is_help=True, help="The CA types.")
 connectors = typer.Typer(no_args_is_help=True, help="The accounts at CAs.")
 _FOLLOW = 30.0
 _COLUMNS = ("name", "authority", "base_url", "environment", "region", "status", "health", "queue", "last_issue")
+Test = Annotated[bool, typer.Option("--test", help="Have a worker test the settings first; what fails is not saved.")]
+Untested = Annotated[str, typer.Option(help="Why it is saved though its test found faults.")]
 Limit = Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")]
 
 
@@ -92,21 +94,36 @@ def connectors_create(
     secret: Secrets = None,
     team: str = "Operations",
     environment: str = "Production",
+    test: Test = False,
+    untested: Untested = "",
     as_json: Json = False,
 ) -> None:
     """Create a connector; `authorities fields` shows the fields of each type."""
     common = {"authority": authority, "name": name, "team": team, "environment": environment}
-    made = Rest().call("POST", "/connectors", {**common, **pairs(values), **secrets(secret)})
-    say(f"Created {made['name']}.", made, as_json)
+    body = {**common, **pairs(values), **secrets(secret)}
+    made = Rest().call("POST", "/connectors", body, test=test, untested=untested)
+    say(f"Created {made['name']}, {_how_tested(made)}.", made, as_json)
 
 
 @connectors.command("edit")
-def connectors_edit(name: str, values: Sets = None, secret: Secrets = None, as_json: Json = False) -> None:
+def connectors_edit(
+    name: str,
+    values: Sets = None,
+    secret: Secrets = None,
+    test: Test = False,
+    untested: Untested = "",
+    as_json: Json = False,
+) -> None:
     """Change fields of a connector; the others keep their values."""
     body, rest = {**pairs(values), **secrets(secret)}, Rest()
     row = rest.find("connectors", name)
-    done = rest.call("PATCH", f"/connectors/{row['id']}", {"revision": row["revision"], **body})
-    say(f"{done['name']} is changed.", done, as_json)
+    body = {"revision": row["revision"], **body}
+    done = rest.call("PATCH", f"/connectors/{row['id']}", body, test=test, untested=untested)
+    say(f"{done['name']} is changed, {_how_tested(done)}.", done, as_json)
+
+
+def _how_tested(row: dict[str, Any]) -> str:
+    return f"tested at {minute(row['tested_at'])} UTC" if row["tested_at"] else "not tested (--test does that first)"
 
 
 @connectors.command("test")

@@ -8,7 +8,7 @@ from django.urls import reverse
 from chancery import catalog
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
-from chancery.apps.connectors.models import Connector
+from chancery.apps.connectors.models import Call, Connector
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
@@ -144,3 +144,109 @@ def test_orders_of_one_profile(cast, local, ada, issued):
     page = ada.get(reverse("orders"), {"profile": str(made.profile_id)})
     assert "Of one profile" in text(page)
     assert "www.example.com" in text(page)
+
+
+# Tested before it is saved
+
+BAD = {
+    "stage": "login",
+    "level": "failed",
+    "code": "x",
+    "message": "The key was refused.",
+    "evidence": "401",
+    "remedy": "Enter another.",
+}
+FORM = {
+    "kind": "connector", "name": "Public CA", "base_url": "https://ca.example.com/v2", "api_key": "canary-1f9d-key",
+    "team": "Operations", "environment": "Production",
+}  # fmt: skip
+
+
+def try_out(client, **sent):
+    return client.post(reverse("connector_test_unsaved", args=["digicert"]), {**FORM, "then": "save", **sent})
+
+
+def done(*findings):
+    call = Call.objects.order_by("created_at").last()
+    about = {"state": "done", "result": {"findings": list(findings)}, "finished_at": call.created_at}
+    Call.objects.filter(pk=call.pk).update(**about)
+    return call
+
+
+def followed(client, call):
+    return client.get(reverse("call", args=[call.pk]), {"save": "1"}, headers={"HX-Request": "true"})
+
+
+def create(client, **sent):
+    return client.post(reverse("connector_create", args=["digicert"]), {**FORM, **sent})
+
+
+def test_the_form_offers_to_test_first(cast, local, ada):
+    page = text(ada.get(reverse("connector_create", args=["digicert"])))
+    assert page.index("Test and save") < page.index("Save without a test")
+    # A CA inside has nothing outside to be tested.
+    assert "Test and save" not in text(ada.get(reverse("connector_create", args=["local"])))
+
+
+def test_what_passes_is_saved_by_the_page_that_follows(cast, ada):
+    page = try_out(ada).content.decode()
+    call = Call.objects.get()
+    assert f"{reverse('call', args=[call.pk])}?save=1" in page
+    assert "No worker is running" in page
+    assert "does not wait for that" in page
+    assert "data-save" not in page
+    done()
+    page = followed(ada, call).content.decode()
+    assert 'data-save="connector"' in page
+    assert f'name="tested" value="{call.pk}" form="connector"' in page
+    assert create(ada, tested=str(call.pk)).status_code == 302
+    row = Connector.objects.get(authority="digicert")
+    assert "tested 2" in text(ada.get(reverse("connector", args=[row.pk])))
+
+
+def test_faults_are_shown_and_saved_over_with_a_reason_alone(cast, ada):
+    try_out(ada)
+    page = followed(ada, done(BAD)).content.decode()
+    assert "data-save" not in page
+    assert "The key was refused." in page
+    assert "Save anyway" in page
+    refused = create(ada, how="untested")
+    assert refused.status_code == 422
+    assert "say why it is saved all the same" in text(refused)
+    assert create(ada, how="untested", untested="The key comes tomorrow.").status_code == 302
+    row = Connector.objects.get(authority="digicert")
+    assert "not tested: The key comes tomorrow." in text(ada.get(reverse("connector", args=[row.pk])))
+
+
+def test_a_form_that_was_changed_during_its_test_is_not_saved_as_tested(cast, ada):
+    try_out(ada)
+    call = done()
+    refused = create(ada, tested=str(call.pk), api_key="another")
+    assert refused.status_code == 422
+    assert "not the ones that were tested" in text(refused)
+    assert create(ada, tested=str(call.pk), api_key="another", how="untested").status_code == 302
+    row = Connector.objects.get(authority="digicert")
+    assert "not tested before it was saved" in text(ada.get(reverse("connector", args=[row.pk])))
+
+
+def test_an_edit_of_nothing_that_is_tested_is_saved_at_once(cast, ada):
+    create(ada)
+    row = Connector.objects.get(authority="digicert")
+    same = {"connector": str(row.pk), "api_key": "", "description": "words"}
+    stored = {"reference_field_id": "", "allowed_networks": "", "proxy": "", "trust_pem": ""}
+    assert 'data-save="connector"' in try_out(ada, **same, **stored).content.decode()
+    assert not Call.objects.exists()
+    try_out(ada, **{**same, "api_key": "fresh"})
+    assert Call.objects.count() == 1
+
+
+def test_without_scripts_nothing_is_saved_as_if_it_had_been_tested(cast, ada):
+    refused = create(ada, how="test")
+    assert refused.status_code == 422
+    assert "needs scripts" in text(refused)
+    assert not Connector.objects.exists()
+
+
+def test_what_cannot_be_used_is_said_before_it_is_tested(cast, ada):
+    assert try_out(ada, base_url="nonsense").status_code == 422
+    assert not Call.objects.exists()

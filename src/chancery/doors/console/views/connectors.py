@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from chancery import catalog
 from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.connectors import actions, queries
+from chancery.apps.connectors import actions, queries, trial
 from chancery.apps.connectors.models import CallKind, Connector, Health, Status
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
@@ -67,7 +67,7 @@ def create(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
         return _form(request, actor, slug, {}, [], None)
     values = _values(request, descriptor)
     try:
-        made = actions.create(actor, slug, values)
+        made = actions.create(actor, slug, values, **_trial(request))
     except Invalid as error:
         return _form(request, actor, slug, values, error.problems, None)
     messages.success(request, _("%(name)s was created.") % {"name": made.name})
@@ -84,15 +84,24 @@ def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         return _form(request, actor, row.authority, stored(row), [], row)
     values = _values(request, descriptor)
     try:
-        actions.edit(
-            actor, ident, whole(request.POST.get("seen") or request.POST.get("revision", ""), "revision"), values
-        )
+        revision = whole(request.POST.get("seen") or request.POST.get("revision", ""), "revision")
+        actions.edit(actor, ident, revision, values, **_trial(request))
     except Invalid as error:
         return _form(request, actor, row.authority, values, error.problems, row)
     except Conflict as error:
         return _form(request, actor, row.authority, values, [], row, error)
     messages.success(request, _("%(name)s was changed.") % {"name": values.get("name", row.name)})
     return redirect("connector", ident)
+
+
+def _trial(request: HttpRequest) -> dict[str, Any]:
+    """Return what a form says of its test. That it was to be tested first is told by its button, and heard by scripts."""
+    sent = request.POST
+    if sent.get("how") == "test":
+        text, remedy = "The test is followed in the page, which needs scripts.", "Save it without a test."
+        raise Invalid.one("test", text, remedy)
+    tested = "" if sent.get("how") == "untested" else sent.get("tested", "")
+    return {"tested": tested, "untested": sent.get("untested", "")}
 
 
 def _differences(row: Connector, values: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -261,13 +270,15 @@ def test(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 @page
 def test_unsaved(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """Test what stands in the form, without saving it."""
-    descriptor = catalog.get(slug)
-    ident = request.POST.get("connector") or None
+    values, ident = _values(request, catalog.get(slug)), request.POST.get("connector") or None
+    saving = request.POST.get("then") == "save"
     try:
-        call = actions.test_unsaved(actor, slug, _values(request, descriptor), ident)
+        if saving and not actions.to_be_tested(actor, slug, values, ident):
+            return show(request, actor, "_save_now", {"nothing": True})
+        call = actions.test_unsaved(actor, slug, values, ident)
     except Invalid as error:
         return show(request, actor, "_problems", {"problems": error.problems}, 422)
-    return show(request, actor, "findings", _call_context(actor, str(call.pk)))
+    return show(request, actor, "findings", _call_context(actor, str(call.pk), saving=saving))
 
 
 @require_POST
@@ -287,16 +298,23 @@ def choices(request: HttpRequest, actor: Actor, slug: str, field: str) -> HttpRe
 @page
 def call(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Follow a test."""
-    context = _call_context(actor, ident)
+    context = _call_context(actor, ident, saving="save" in request.GET)
     part = "choices" if context["call"].kind == CallKind.CHOICES else "findings"
     return show(request, actor, part if request.headers.get("HX-Request") else "call", context)
 
 
-def _call_context(actor: Actor, ident: str) -> dict[str, Any]:
+def _call_context(actor: Actor, ident: str, *, saving: bool = False) -> dict[str, Any]:
     found = queries.call(actor, ident)
     running = found.state in {"due", "running"}
     alive = not running or queries.worker_alive(current_clock().now())
-    return {"call": found, "running": running, "no_worker": not alive, "findings": found.result.get("findings", [])}
+    return {
+        "call": found,
+        "running": running,
+        "no_worker": not alive,
+        "findings": found.result.get("findings", []),
+        "saving": saving,
+        "passed": trial.passed(found),
+    }
 
 
 @page
