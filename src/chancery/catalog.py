@@ -113,6 +113,11 @@ def prepare(slug: str, values: dict[str, Any]) -> dict[str, Any]:
     return dict(cls.prepare(values)) if hasattr(cls, "prepare") else dict(values)
 
 
+def makes_values(slug: str) -> bool:
+    """Say whether the authority fills in what a new connector lacks, so that nothing of its own need be sent."""
+    return hasattr(build(slug), "prepare")
+
+
 def _importer(slug: str) -> Callable[[], type[Any]]:
     def built_in() -> type[Any]:
         module = importlib.import_module(f"chancery.authorities.{slug}.authority")

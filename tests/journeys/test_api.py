@@ -467,10 +467,29 @@ def test_settings_are_tested_before_they_are_saved(api, engine, simulator):
 def test_a_test_that_no_worker_makes_is_said_and_nothing_is_saved(api, simulator, monkeypatch):
     from chancery.apps.connectors import trial
 
-    monkeypatch.setattr(trial.wait, "__defaults__", (0.2,))
+    monkeypatch.setattr(trial, "PATIENCE", 0.2)
     made = api("POST", "/connectors?test=true", {"authority": "digicert", **digicert_values(simulator)})
     assert made.status_code == 503
     assert "No worker is running" in made.json()["detail"]
     assert api("GET", "/connectors?authority=digicert").json()["items"] == []
     plain = api("POST", "/connectors", {"authority": "digicert", **digicert_values(simulator)}).json()
     assert (plain["tested_at"], plain["untested_reason"]) == (None, "")
+
+
+# One schema for each CA type
+
+
+def test_each_ca_type_has_a_schema_of_its_own(api):
+    whole = {"$ref": "#/components/schemas/ConnectorIn"}
+    digicert = {"authority": "digicert", "name": "Public", "api_key": "x", "rate_percent": 50}
+    assert errors_in(digicert, whole) == []
+    assert errors_in({"authority": "local", "name": "Inside"}, whole) == []
+    for wrong in ({"rate_percent": 500}, {"colour": "red"}, {"authority": "local"}, {"authority": "x"}, {"years": 3}):
+        assert errors_in({**digicert, **wrong}, whole), wrong
+    assert errors_in({k: v for k, v in digicert.items() if k != "api_key"}, whole)
+    schemas = description()["components"]["schemas"]
+    assert schemas["ConnectorIn"]["discriminator"]["mapping"]["local"] == "#/components/schemas/ConnectorIn_local"
+    assert schemas["ConnectorIn_digicert"]["properties"]["api_key"]["writeOnly"] is True
+    assert errors_in({"server": True}, {"$ref": "#/components/schemas/Product_local"}) == []
+    assert api("GET", "/authorities/local").json()["slug"] == "local"
+    assert api("GET", "/authorities/none").status_code == 404

@@ -531,3 +531,55 @@ def test_the_command_itself(cli):
     )
     assert (done.returncode, json.loads(done.stdout)["name"]) == (0, "ada")
     assert Path(sys.executable).parent.joinpath("chancery").exists()
+
+
+# Flags of a CA type
+
+
+def test_the_flags_of_a_ca_type_are_made_from_what_it_declares(cli, simulator, tmp_path):
+    shown = cli("connectors", "create", "digicert", "--help-fields").stdout
+    for word in ("--api-key", "@FILE", "--[no-]skip-approval", "required"):
+        assert word in shown
+    flags = {row["flag"] for row in data(cli, "connectors", "create", "local", "--help-fields")}
+    assert {"--subject", "--years"} <= flags
+    values = digicert_values(simulator)
+    (tmp_path / "key").write_text(values["api_key"])
+    where = ("--set", f"base_url={values['base_url']}", "--set", "allowed_networks=127.0.0.0/8")
+    made = data(
+        cli,
+        "connectors",
+        "create",
+        "digicert",
+        "Flags",
+        *where,
+        "--api-key",
+        "@key",
+        "--skip-approval",
+        "--rate-percent=50",
+    )
+    assert (made["settings"]["skip_approval"], made["settings"]["rate_percent"]) == (True, 50)
+    done = data(cli, "connectors", "edit", "Flags", "--no-skip-approval", "--rate-percent", "40")
+    assert (done["settings"]["skip_approval"], done["settings"]["rate_percent"]) == (False, 40)
+    assert values["api_key"] not in json.dumps(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("Name", "--colour", "red"), "has no flag --colour"),
+        (("Name", "extra"), "has no flag extra"),
+        (("Name", "--years"), "a value belongs to it"),
+        (("Name", "--no-years"), "a value belongs to it"),
+        (("Name", "--issuing-key", "hunter2"), "secrets are read from files"),
+        (("--years", "3", "Name"), "name is missing"),
+        ((), "name is missing"),
+    ],
+)
+def test_flags_that_cannot_be_used(cli, arguments, said):
+    told = cli("connectors", "create", "local", *arguments, code=Exit.USAGE).stderr
+    assert said in told
+    assert "hunter2" not in told
+
+
+def test_the_flags_of_a_ca_type_that_there_is_not(cli):
+    assert "no CA type 'x'" in cli("connectors", "create", "x", "--help-fields", code=Exit.REFUSED).stderr

@@ -94,9 +94,9 @@ def failures(call: Call) -> list[dict[str, Any]]:
     return [f for f in call.result.get("findings", []) if f["level"] == "failed"]
 
 
-def wait(actor: Actor, ident: object, seconds: float = PATIENCE) -> Call:
-    """Return a call when a worker has done it; raises `Unavailable` where none does within `seconds`."""
-    deadline = time.monotonic() + seconds
+def wait(actor: Actor, ident: object, seconds: float | None = None) -> Call:
+    """Return a call when a worker has done it; raises `Unavailable` where none does within `seconds` (`PATIENCE`)."""
+    deadline = time.monotonic() + (PATIENCE if seconds is None else seconds)
     while True:
         call = queries.call(actor, ident)
         if call.state not in {CallState.DUE, CallState.RUNNING}:

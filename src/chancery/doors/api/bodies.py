@@ -124,7 +124,10 @@ class ConnectorIn(_ConnectorFields):
 
 
 class ConnectorEdit(_ConnectorFields):
-    """What to change; secrets and fields that are not sent keep their values."""
+    """What to change; secrets and fields that are not sent keep their values.
+
+    The fields of its CA type stand beside these, as in `ConnectorIn_<CA type>`.
+    """
 
     revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
     name: str = Field("", examples=["Berlin"])

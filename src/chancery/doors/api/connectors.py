@@ -34,6 +34,12 @@ def authorities(request: HttpRequest) -> Answer:
     return {"items": [show.authority(d) for d in catalog.descriptors()], "broken": broken}
 
 
+@router.get("/authorities/{slug}", response=answers.Authority)
+def one_authority(request: HttpRequest, slug: parameters.SlugIdent) -> Answer:
+    """Show a CA type, with the JSON Schema of its connectors' and profiles' own fields."""
+    return show.authority(catalog.get(slug))
+
+
 @router.get("/connectors.csv", files={"text/csv": "One line for each connector."})
 def export(request: HttpRequest, authority: parameters.Slug) -> HttpResponse:
     """Export the connectors of a CA type, without secrets."""

@@ -32,6 +32,7 @@ def _said(about: str, *, example: object = None, among: tuple[str, ...] = (), **
 Ident = Annotated[str, _said("Id (a UUID).", example=UUID_EXAMPLE)]
 Number = Annotated[int, _said("Id (a number).", example=7, ge=1, lt=2**63)]
 ProfileIdent = Annotated[str, _said("Id or name of a profile.", example="Internal")]
+SlugIdent = Annotated[str, _said("CA type: a `slug` of GET /authorities.", example="digicert")]
 FieldName = Annotated[str, _said("Name of a field that has a pick list.", example="organization_id")]
 Size = Annotated[int, _said("Rows of a page.", ge=1, le=MAX_SIZE)]
 Cursor = Annotated[str, _said("`next` or `previous` of another page; the Link header has whole addresses.")]

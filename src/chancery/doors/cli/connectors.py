@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chancery.doors.cli import files
+from chancery.doors.cli import files, typed
 from chancery.doors.cli.given import Secrets, Sets, pairs, secrets
 from chancery.doors.cli.output import Exit, Json, hint, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
@@ -35,9 +35,7 @@ def authorities_list(as_json: Json = False) -> None:
 @authorities.command("fields")
 def authorities_fields(slug: str, as_json: Json = False) -> None:
     """List the fields that a CA type's connectors and profiles have of their own."""
-    found = next((a for a in Rest().call("GET", "/authorities")["items"] if a["slug"] == slug), None)
-    if found is None:
-        stop(f"There is no CA type {slug!r}.", "`chancery authorities list` shows them.")
+    found = typed.authority(Rest(), slug)
     rows = [_field(found, part, name) for part in ("config", "profile") for name in found[part].get("properties", {})]
     show(rows, ("name", "of", "given", "about"), rows, as_json)
 
@@ -86,27 +84,37 @@ def connectors_export(
     files.deliver(Rest().raw("/connectors.csv", authority=authority), out)
 
 
-@connectors.command("create")
+@connectors.command("create", context_settings=typed.EXTRA)
 def connectors_create(
+    context: typer.Context,
     authority: str,
-    name: str,
+    name: Annotated[str, typer.Argument(help="Name of the connector; flags come after it.")] = "",
     values: Sets = None,
     secret: Secrets = None,
     team: str = "Operations",
     environment: str = "Production",
     test: Test = False,
     untested: Untested = "",
+    help_fields: Annotated[bool, typer.Option("--help-fields", help="Show the flags of this CA type.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Create a connector; `authorities fields` shows the fields of each type."""
+    """Create a connector. Each field of its CA type is a flag: --help-fields shows them, as does `authorities fields`."""
+    rest = Rest()
+    if help_fields:
+        typed.show_fields(typed.authority(rest, authority), as_json)
+        return
+    if not name or name.startswith("--"):
+        stop("The connector's name is missing.", f"Write connectors create {authority} NAME --FLAG …", Exit.USAGE)
+    own = typed.given(typed.authority(rest, authority), context.args) if context.args else {}
     common = {"authority": authority, "name": name, "team": team, "environment": environment}
-    body = {**common, **pairs(values), **secrets(secret)}
-    made = Rest().call("POST", "/connectors", body, test=test, untested=untested)
+    body = {**common, **own, **pairs(values), **secrets(secret)}
+    made = rest.call("POST", "/connectors", body, test=test, untested=untested)
     say(f"Created {made['name']}, {_how_tested(made)}.", made, as_json)
 
 
-@connectors.command("edit")
+@connectors.command("edit", context_settings=typed.EXTRA)
 def connectors_edit(
+    context: typer.Context,
     name: str,
     values: Sets = None,
     secret: Secrets = None,
@@ -114,9 +122,11 @@ def connectors_edit(
     untested: Untested = "",
     as_json: Json = False,
 ) -> None:
-    """Change fields of a connector; the others keep their values."""
-    body, rest = {**pairs(values), **secrets(secret)}, Rest()
+    """Change fields of a connector, also by the flags of its CA type; the others keep their values."""
+    rest = Rest()
     row = rest.find("connectors", name)
+    own = typed.given(typed.authority(rest, row["authority"]), context.args) if context.args else {}
+    body = {**own, **pairs(values), **secrets(secret)}
     body = {"revision": row["revision"], **body}
     done = rest.call("PATCH", f"/connectors/{row['id']}", body, test=test, untested=untested)
     say(f"{done['name']} is changed, {_how_tested(done)}.", done, as_json)
