@@ -20,6 +20,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
+from chancery.apps.shared.texts import fold
 from chancery.core.ids import new_id
 from chancery.core.order import State
 
@@ -78,11 +79,24 @@ class Filler:
 
     def _connector(self, name: str, at: datetime) -> dict[str, Any]:
         status = "active" if self._random.random() < 0.9 else "inactive"
-        row = {"id": new_id(at), "name": name, "status": status, "created_at": at, "updated_at": at, "probe_at": None}
+        row = {
+            "id": new_id(at),
+            **_named(name),
+            **self._placed(),
+            "status": status,
+            "created_at": at,
+            "updated_at": at,
+            "probe_at": None,
+        }
         return {**row, **self._scope(), "deleted_at": None}
 
+    def _placed(self) -> dict[str, Any]:
+        region = self._random.choice(["", "EU", "US", "APAC"])
+        health = self._random.choices(["healthy", "unknown", "unreachable"], [90, 8, 2])[0]
+        return {"region": region, "region_key": fold(region), "health": health}
+
     def _profile(self, name: str) -> dict[str, Any]:
-        return {"id": new_id(self._now), "name": f"Profile {name}", "created_at": self._now, **self._scope()}
+        return {"id": new_id(self._now), **_named(f"Profile {name}"), "created_at": self._now, **self._scope()}
 
     def _order(self, n: int, number: int, connectors: list[UUID], profiles: list[UUID]) -> dict[str, Any]:
         at = self._now - timedelta(days=365) * (1 - n / number)
@@ -132,6 +146,10 @@ class Filler:
             who = Actor(actor, 1, "token:bench", self._random.choice(ADDRESSES), "api")
             (row,) = record.rows(who, action, at, [note])
             yield dict(zip(record.COLUMNS, row, strict=True))
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"name": name, "name_key": fold(name)}
 
 
 def _store(model: Any, like: Any, changes: Iterator[dict[str, Any]]) -> None:

@@ -13,7 +13,9 @@ def pages() -> dict[str, str]:
     """Return every page by its file name; Django must be set up."""
     import json
 
+    from chancery import catalog
     from chancery.doors.api import reference as rest
+    from chancery.doors.api import types
     from chancery.doors.api.api import api
     from chancery.doors.cli import reference as cli
     from chancery.settings import environment
@@ -24,6 +26,7 @@ def pages() -> dict[str, str]:
         "rest.md": rest.reference(description),
         "openapi.json": json.dumps(description, indent=1, ensure_ascii=False) + "\n",
         "cli.md": cli.reference(),
+        **{f"authorities/{slug}.md": types.page(catalog.get(slug)) for slug in catalog.BUILT_IN},
     }
 
 
@@ -35,6 +38,7 @@ def main() -> None:
 
         django.setup()
         for name, text in pages().items():
+            (PAGES / name).parent.mkdir(exist_ok=True)
             (PAGES / name).write_text(text, encoding="utf-8")
 
 

@@ -88,6 +88,12 @@ def narrows(slug: str) -> bool:
     return issubclass(build(slug), Narrows)
 
 
+def find(slug: str) -> Descriptor | None:
+    """Return an authority's descriptor, or None where it is not installed (any more) or broken."""
+    found = load().classes.get(slug)
+    return describe(found) if found is not None else None
+
+
 def descriptors() -> list[Descriptor]:
     """Return every usable authority's descriptor, by title."""
     return sorted((describe(c) for c in load().classes.values()), key=lambda d: d.title.lower())
@@ -110,6 +116,11 @@ def prepare(slug: str, values: dict[str, Any]) -> dict[str, Any]:
     """Let the authority fill in what a new connector lacks."""
     cls = build(slug)
     return dict(cls.prepare(values)) if hasattr(cls, "prepare") else dict(values)
+
+
+def makes_values(slug: str) -> bool:
+    """Say whether the authority fills in what a new connector lacks, so that nothing of its own need be sent."""
+    return hasattr(build(slug), "prepare")
 
 
 def _importer(slug: str) -> Callable[[], type[Any]]:

@@ -81,7 +81,7 @@ def test_journey(browser, where, way, person, name):
     to_connectors(page, hand)
     act(page, hand, name, "Deactivate")
     expect(page.get_by_text("new orders wait")).to_be_visible()
-    order(page, hand, name, "held.example.com")
+    order(page, hand, name, "held.example.com", "; waits: its connector is inactive")
     stays_held(page)
     to_connectors(page, hand)
     act(page, hand, name, "Delete")
@@ -141,14 +141,18 @@ def create_connector(page, hand, where, name):
     enter(page, hand, "environment", "Production")
     hand.press(page.get_by_role("button", name="Test connection"))
     expect(page.get_by_text("The API key is accepted").first).to_be_visible(timeout=SOON)
-    hand.press(page.get_by_role("button", name="Create"))
-    expect(page.get_by_text(f"{name} was created.")).to_be_visible()
+    enter(page, hand, "api_key", "wrong")
+    hand.press(page.get_by_role("button", name="Test and save"))
+    expect(page.get_by_role("heading", name="Not saved: the test found faults")).to_be_visible(timeout=SOON)
+    enter(page, hand, "api_key", where.digicert["credentials"]["api_key"])
+    hand.press(page.get_by_role("button", name="Test and save"))
+    expect(page.get_by_text(f"{name} was created.")).to_be_visible(timeout=SOON)
 
 
 def create_profile(page, hand, where, name):
     hand.press(page.get_by_role("link", name="Profiles"))
     hand.press(page.get_by_role("link", name="+ Create"))
-    hand.choose(page.get_by_label("Connector"), name)
+    hand.choose(page.get_by_label("Connector"), f"{name} (Production)")
     expect(page.locator("#f-product")).to_be_visible()
     hand.write(page.get_by_label("Name", exact=True), name)
     enter(page, hand, "product", "ssl_basic")
@@ -157,10 +161,10 @@ def create_profile(page, hand, where, name):
     expect(page.get_by_text("The profile is saved.")).to_be_visible()
 
 
-def order(page, hand, name, host):
+def order(page, hand, name, host, waits=""):
     hand.press(page.get_by_role("link", name="Orders"))
     hand.press(page.get_by_role("link", name="New order"))
-    hand.choose(page.get_by_label("Profile", exact=True), f"{name} (Production)")
+    hand.choose(page.get_by_label("Profile", exact=True), f"{name} (Production{waits})")
     hand.write(page.get_by_label("Certificate request (PEM)"), request_pem(host))
     hand.press(page.get_by_role("button", name="Order", exact=True))
     expect(page.get_by_role("heading", level=1)).to_contain_text(host)

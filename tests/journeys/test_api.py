@@ -11,6 +11,7 @@ from openapi_spec_validator import validate
 from chancery.apps.accounts import actions as people
 from tests.cast import PASSWORD, digicert_values, request_pem
 from tests.journeys.api import Api, assert_problem, description, errors_in, operations, resolved
+from tests.journeys.working import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -410,3 +411,117 @@ def test_unknown_ca_types(api):
     refused = api("POST", "/connectors", {"authority": "none", "name": "x"})
     assert (refused.status_code, fields(refused)) == (422, ["authority"])
     assert "digicert" in refused.json()["remedy"]
+
+
+# Deleting
+
+
+def test_a_key_that_exists_nowhere_else_is_erased_by_name(api):
+    made = api(
+        "POST",
+        "/connectors",
+        {"authority": "local", "name": "Spare", "team": "Operations", "environment": "Production"},
+    )
+    path = f"/connectors/{made.json()['id']}"
+    preview = api("GET", f"{path}/delete-preview").json()
+    assert preview == {
+        "blockers": [], "certificates_no_longer_revocable": 0, "certificates": [], "erased": ["Issuing CA key"]
+    }  # fmt: skip
+    refused = api("DELETE", path)
+    assert (refused.status_code, fields(refused)) == (422, ["confirm"])
+    assert api("DELETE", f"{path}?confirm=Spare").status_code == 204
+
+
+# Profiles
+
+
+def test_a_profile_says_where_it_orders_and_moves_only_on_purpose(api, cast, local):
+    from chancery.apps.accounts import actions as people
+
+    people.create_environment(cast.host, "QA")
+    qa = api("POST", "/connectors", {"authority": "local", "name": "QA CA", "team": "Operations", "environment": "QA"})
+    profile = api("GET", "/profiles/Internal").json()
+    assert (profile["connector"], profile["connector_name"]) == (str(local.pk), "Local")
+    assert {p["connector_name"] for p in api("GET", "/profiles").json()["items"]} == {"Local"}
+    body = {"name": "Internal", "connector": qa.json()["id"], "revision": 1}
+    refused = api("PUT", "/profiles/Internal", body)
+    assert (refused.status_code, fields(refused)) == (422, ["confirm_environment"])
+    moved = api("PUT", "/profiles/Internal", {**body, "confirm_environment": "QA"}).json()
+    assert (moved["connector_name"], moved["environment"]) == ("QA CA", "QA")
+    api("POST", f"/connectors/{local.pk}/deactivate")
+    other = api("PUT", "/profiles/Internal", {**body, "connector": "Local", "revision": 2})
+    assert (other.status_code, fields(other)) == (422, ["connector"])
+
+
+# Revocation
+
+
+def test_a_revocation_that_nobody_publishes_says_so(api, engine, monkeypatch):
+    from chancery import catalog
+    from chancery.apps.certificates.models import Certificate
+
+    api("POST", "/orders", {"profile": "Internal", "csr": request_pem("r.example.com")})
+    engine.until(lambda: Certificate.objects.exists())
+    path = f"/certificates/{Certificate.objects.get().pk}"
+    assert api("GET", path).json()["revocation_published"] is None
+    api("POST", f"{path}/revoke", {"reason": "superseded"})
+    engine.until(lambda: Certificate.objects.get().revocation == "confirmed")
+    found = api("GET", path).json()
+    assert (found["status"], found["revocation_published"]) == ("revoked", False)
+    assert "not published" in found["revocation_text"]
+    types = {t["slug"]: t["publishes_revocations"] for t in api("GET", "/authorities").json()["items"]}
+    assert (types["local"], types["digicert"]) == (False, True)
+    monkeypatch.setattr(catalog, "find", lambda slug: None)
+    assert api("GET", path).json()["revocation_published"] is True
+
+
+# Tested before it is saved
+
+
+def test_settings_are_tested_before_they_are_saved(api, engine, simulator):
+    values = {k: v for k, v in digicert_values(simulator).items()}
+    with working(engine):
+        wrong = api("POST", "/connectors?test=true", {"authority": "digicert", **values, "api_key": "wrong"})
+        assert (wrong.status_code, set(fields(wrong))) == (422, {"test", "untested"})
+        made = api("POST", "/connectors?test=true", {"authority": "digicert", **values})
+        assert made.status_code == 201
+        assert made.json()["tested_at"]
+        path = f"/connectors/{made.json()['id']}"
+        spoilt = {"revision": 1, "api_key": "wrong"}
+        assert set(fields(api("PATCH", f"{path}?test=true", spoilt))) == {"test", "untested"}
+        assert api("GET", path).json()["version"] == 1
+        same = api("PATCH", f"{path}?test=true", {"revision": 1, "description": "words"}).json()
+        assert same["tested_at"] == made.json()["tested_at"]
+        saved = api("PATCH", f"{path}?test=true&untested=It%20comes%20tomorrow.", {**spoilt, "revision": 2}).json()
+    assert (saved["tested_at"], saved["untested_reason"]) == (None, "It comes tomorrow.")
+
+
+def test_a_test_that_no_worker_makes_is_said_and_nothing_is_saved(api, simulator, monkeypatch):
+    from chancery.apps.connectors import trial
+
+    monkeypatch.setattr(trial, "PATIENCE", 0.2)
+    made = api("POST", "/connectors?test=true", {"authority": "digicert", **digicert_values(simulator)})
+    assert made.status_code == 503
+    assert "No worker is running" in made.json()["detail"]
+    assert api("GET", "/connectors?authority=digicert").json()["items"] == []
+    plain = api("POST", "/connectors", {"authority": "digicert", **digicert_values(simulator)}).json()
+    assert (plain["tested_at"], plain["untested_reason"]) == (None, "")
+
+
+# One schema for each CA type
+
+
+def test_each_ca_type_has_a_schema_of_its_own(api):
+    whole = {"$ref": "#/components/schemas/ConnectorIn"}
+    digicert = {"authority": "digicert", "name": "Public", "api_key": "x", "rate_percent": 50}
+    assert errors_in(digicert, whole) == []
+    assert errors_in({"authority": "local", "name": "Inside"}, whole) == []
+    for wrong in ({"rate_percent": 500}, {"colour": "red"}, {"authority": "local"}, {"authority": "x"}, {"years": 3}):
+        assert errors_in({**digicert, **wrong}, whole), wrong
+    assert errors_in({k: v for k, v in digicert.items() if k != "api_key"}, whole)
+    schemas = description()["components"]["schemas"]
+    assert schemas["ConnectorIn"]["discriminator"]["mapping"]["local"] == "#/components/schemas/ConnectorIn_local"
+    assert schemas["ConnectorIn_digicert"]["properties"]["api_key"]["writeOnly"] is True
+    assert errors_in({"server": True}, {"$ref": "#/components/schemas/Product_local"}) == []
+    assert api("GET", "/authorities/local").json()["slug"] == "local"
+    assert api("GET", "/authorities/none").status_code == 404

@@ -20,6 +20,7 @@ from chancery.doors.cli.main import app
 from chancery.doors.cli.output import EXITS, Exit
 from chancery.doors.cli.remote import GROUPS
 from tests.cast import digicert_values, request_pem
+from tests.journeys.working import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -368,7 +369,7 @@ def test_a_name_beyond_the_first_pages(cli, cast, local):
     cli("connectors", "show", "00000000-0000-7000-8000-000000000000", code=Exit.REFUSED)
 
 
-def test_the_life_of_a_connector(cli, cast, simulator, engine, tmp_path):
+def test_the_life_of_a_connector(cli, cast, local, simulator, engine, tmp_path):
     values = digicert_values(simulator)
     (tmp_path / "secret").write_text(values["api_key"] + "\n")
     own = ("base_url", "allowed_networks", "reference_field_id", "skip_approval")
@@ -377,10 +378,16 @@ def test_the_life_of_a_connector(cli, cast, simulator, engine, tmp_path):
         for name in own
         for part in ("--set", f"{name}={str(values[name]).lower() if name == 'skip_approval' else values[name]}")
     ]
-    made = data(cli, "connectors", "create", "digicert", "Local", *sets, "--secret", "api_key=@secret")
+    (tmp_path / "wrong").write_text("wrong")
+    create = ("connectors", "create", "digicert", "Local", *sets)
+    with working(engine):
+        refused = cli(*create, "--secret", "api_key=@wrong", "--test", code=Exit.REFUSED).stderr
+        assert "test: login" in refused
+        made = data(cli, *create, "--secret", "api_key=@secret", "--test")
+    assert made["tested_at"]
     assert "are called 'Local'" in cli("connectors", "show", "Local", code=Exit.REFUSED).stderr
     ident = made["id"]
-    assert data(cli, "connectors", "edit", ident, "--set", "description=new")["description"] == "new"
+    assert ", tested at 2" in cli("connectors", "edit", ident, "--set", "description=new").stdout
     assert "is inactive" in cli("connectors", "deactivate", ident).stdout
     assert data(cli, "connectors", "activate", ident)["status"] == "active"
     assert "without secrets" in cli("connectors", "copy", ident, "Twin").stdout
@@ -398,32 +405,55 @@ def test_the_life_of_a_connector(cli, cast, simulator, engine, tmp_path):
     assert data(cli, "profiles", "show", "Ours")["name_suffixes"] == ["example.com", "example.org"]
     assert "profile" in cli("connectors", "delete", ident, "--preview").stdout
     assert "Ours" in cli("connectors", "delete", ident, code=Exit.REFUSED).stderr
+    edited = data(cli, "profiles", "edit", "Ours", "--set", "description=new", "--product", "product=ssl_plus")
+    assert (edited["description"], edited["validity_days"], edited["connector"]) == ("new", 30, ident)
+    product = edited["products"]["digicert"]
+    assert (product["product"], product["organization_id"]) == ("ssl_plus", "112233")
+    moved = data(cli, "profiles", "edit", "Ours", "--connector", str(local.pk))
+    assert (moved["connector_name"], list(moved["products"])) == ("Local", ["local"])
+    assert moved["name_suffixes"] == ["example.com", "example.org"]
     cli("profiles", "delete", "Ours")
     assert data(cli, "connectors", "delete", ident)["deleted"] is True
     assert values["api_key"] not in json.dumps(data(cli, "audit", "list"))
 
 
-class working:  # noqa: N801  reads as a sentence
-    """A worker beside the command."""
+def test_the_only_key_of_a_ca_is_deleted_by_name_alone(cli, engine):
+    issue(cli, engine, "--csr", str(csr_file()))
+    told = cli("connectors", "delete", "Local", "--preview").stderr
+    assert "1 valid certificate could no longer be revoked" in told
+    assert "www.example.com, serial " in told
+    assert "Issuing CA key" in told
+    for name in ("Internal", "Careful"):
+        cli("profiles", "delete", name)
+    assert "exists nowhere else" in cli("connectors", "delete", "Local", code=Exit.REFUSED).stderr
+    cli("connectors", "delete", "Local", "--confirm", "Local")
 
-    def __init__(self, engine):
-        self.engine, self.stop = engine, threading.Event()
-        self.thread = threading.Thread(target=self.work)
 
-    def work(self):
-        from django.db import connections
+def csr_file():
+    path = Path("www.csr")
+    path.write_text(request_pem("www.example.com"))
+    return path
 
-        while not self.stop.is_set():
-            if not self.engine.worker.turn():
-                self.engine.worker._wait(0.02)
-        connections.close_all()
 
-    def __enter__(self):
-        self.thread.start()
+def test_connectors_are_listed_with_queue_and_last_issue_and_filtered(cli, engine):
+    cli("connectors", "create", "local", "Europe", "--set", "region=EU")
+    issue(cli, engine, "--csr", str(csr_file()))
+    shown = cli("connectors", "list").stdout
+    assert all(column in shown for column in ("BASE", "REGION", "QUEUE", "LAST", "HEALTH"))
+    rows = {row["name"]: row for row in data(cli, "connectors", "list")["items"]}
+    assert (rows["Local"]["queue"], rows["Europe"]["last_issue_at"]) == ("0", None)
+    assert rows["Local"]["last_issue_at"]
+    found = data(cli, "connectors", "list", "--authority", "local", "--region", "eu", "--environment", "Production")
+    assert [row["name"] for row in found["items"]] == ["Europe"]
+    assert "one CA type" in cli("connectors", "list", "--region", "eu", code=Exit.REFUSED).stderr
 
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
+
+def test_a_profile_moves_to_another_environment_only_when_that_is_said(cli, cast):
+    people.create_environment(cast.host, "QA")
+    cli("connectors", "create", "local", "QA CA", "--environment", "QA")
+    move = ("profiles", "edit", "Internal", "--connector", "QA CA")
+    assert "has ordered in Production" in cli(*move, code=Exit.REFUSED).stderr
+    assert data(cli, *move, "--confirm-environment", "QA")["environment"] == "QA"
 
 
 # Orders, certificates, people, the record
@@ -533,3 +563,55 @@ def test_the_command_itself(cli):
     )
     assert (done.returncode, json.loads(done.stdout)["name"]) == (0, "ada")
     assert Path(sys.executable).parent.joinpath("chancery").exists()
+
+
+# Flags of a CA type
+
+
+def test_the_flags_of_a_ca_type_are_made_from_what_it_declares(cli, simulator, tmp_path):
+    shown = cli("connectors", "create", "digicert", "--help-fields").stdout
+    for word in ("--api-key", "@FILE", "--[no-]skip-approval", "required"):
+        assert word in shown
+    flags = {row["flag"] for row in data(cli, "connectors", "create", "local", "--help-fields")}
+    assert {"--subject", "--years"} <= flags
+    values = digicert_values(simulator)
+    (tmp_path / "key").write_text(values["api_key"])
+    where = ("--set", f"base_url={values['base_url']}", "--set", "allowed_networks=127.0.0.0/8")
+    made = data(
+        cli,
+        "connectors",
+        "create",
+        "digicert",
+        "Flags",
+        *where,
+        "--api-key",
+        "@key",
+        "--skip-approval",
+        "--rate-percent=50",
+    )
+    assert (made["settings"]["skip_approval"], made["settings"]["rate_percent"]) == (True, 50)
+    done = data(cli, "connectors", "edit", "Flags", "--no-skip-approval", "--rate-percent", "40")
+    assert (done["settings"]["skip_approval"], done["settings"]["rate_percent"]) == (False, 40)
+    assert values["api_key"] not in json.dumps(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("Name", "--colour", "red"), "has no flag --colour"),
+        (("Name", "extra"), "has no flag extra"),
+        (("Name", "--years"), "a value belongs to it"),
+        (("Name", "--no-years"), "a value belongs to it"),
+        (("Name", "--issuing-key", "hunter2"), "secrets are read from files"),
+        (("--years", "3", "Name"), "name is missing"),
+        ((), "name is missing"),
+    ],
+)
+def test_flags_that_cannot_be_used(cli, arguments, said):
+    told = cli("connectors", "create", "local", *arguments, code=Exit.USAGE).stderr
+    assert said in told
+    assert "hunter2" not in told
+
+
+def test_the_flags_of_a_ca_type_that_there_is_not(cli):
+    assert "no CA type 'x'" in cli("connectors", "create", "x", "--help-fields", code=Exit.REFUSED).stderr

@@ -74,6 +74,8 @@ class Facts:
     search_lag: timedelta = timedelta(0)
     search_tries: int = 3
     cpu_bound: bool = False
+    publishes_revocations: bool = True
+    """False for a CA with neither CRL nor OCSP: a revocation is then recorded, and whoever checks does not see it."""
     lease: timedelta = timedelta(seconds=120)
     polls_are_acts: bool = False
 

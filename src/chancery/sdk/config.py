@@ -47,6 +47,7 @@ def setting(
     destination: bool = False,
     pins: bool = False,
     stays: bool = False,
+    irreplaceable: bool = False,
     **constraints: Any,
 ) -> Any:
     """Declare a field.
@@ -54,7 +55,9 @@ def setting(
     `choices` maps value to label; `dynamic` fields offer what `Authority.choices(field)` returns;
     `destination` marks a field that decides where secrets are sent: changing it clears them, but for those that a
     `stays` marks: keys that sign or decrypt here and are never sent to anybody. `pins` marks a text of SHA-256 of
-    public keys in hex: the door asks the server for one of them, beside the usual verification.
+    public keys in hex: the door asks the server for one of them, beside the usual verification. An `irreplaceable`
+    secret exists nowhere else, such as the key of a CA: deleting the connector erases it, so that is asked about by
+    name.
     """
     extra: dict[str, Any] = {
         "group": group,
@@ -65,6 +68,7 @@ def setting(
         "destination": destination,
         "pins": pins,
         "stays": stays,
+        "irreplaceable": irreplaceable,
     }
     return Field(default, title=title, description=help, json_schema_extra=extra, **constraints)
 
@@ -93,6 +97,11 @@ def pins_of(config: _Model) -> tuple[str, ...]:
 def staying_names(model: type[_Model]) -> frozenset[str]:
     """Return the names of the secrets that are never sent, and so outlive a change of where the others go."""
     return frozenset(name for name in secret_names(model) if extra(model.model_fields[name]).get("stays"))
+
+
+def irreplaceable_names(model: type[_Model]) -> frozenset[str]:
+    """Return the names of the secrets that exist nowhere else."""
+    return frozenset(n for n in secret_names(model) if extra(model.model_fields[n]).get("irreplaceable"))
 
 
 def extra(info: FieldInfo) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Environment:
 
 
 DOCS: dict[str, str] = {
-    "home": "Folder of the database file, the keys and the logs; made with mode 0700.",
+    "home": "Folder of the database file and the keys; made with mode 0700. Logs go to standard error.",
     "database_url": "Empty for SQLite in the home folder, or postgresql://user:password@host/name.",
     "listen": "Address and port that `chancery serve` binds.",
     "allowed_hosts": "Host names under which the console may be reached, separated by commas.",

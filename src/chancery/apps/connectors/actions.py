@@ -10,11 +10,10 @@ from uuid import UUID
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import configure as fields
-from chancery.apps.connectors import queries, sealing
+from chancery.apps.connectors import queries, sealing, trial
+from chancery.apps.connectors.calls import CALL_TABLE, ask_choices, test_saved, test_unsaved, to_be_tested
 from chancery.apps.connectors.configure import Configured, configure
 from chancery.apps.connectors.models import (
-    Call,
-    CallKind,
     Connector,
     ConnectorVersion,
     Health,
@@ -22,19 +21,30 @@ from chancery.apps.connectors.models import (
     PoolMember,
     Status,
 )
+from chancery.apps.connectors.versions import (
+    VERSION_TABLE,
+    current,
+    demand_secrets,
+    destination,
+    differs,
+    kept,
+    unsealed_version,
+)
 from chancery.apps.profiles.models import Profile
-from chancery.apps.shared.action import Act, Place, action
+from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import by_id
-from chancery.apps.shared.texts import clean
+from chancery.apps.shared.texts import clean_folded
 from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
-from chancery.sdk.config import Config, ProfileSettings, destination_names, extra, secret_names, staying_names
+from chancery.sdk.config import secret_names
 
-VERSION_TABLE = "connector_version"
-CALL_TABLE = "call"
+__all__ = [
+    "CALL_TABLE", "VERSION_TABLE", "InFlight", "activate", "ask_choices", "bulk_switch", "copy", "create", "current",
+    "deactivate", "delete", "edit", "test_saved", "test_unsaved", "to_be_tested", "unsealed_version",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,25 +56,33 @@ class InFlight:
 
 
 @action("connectors.create", Permission.CONNECTOR_CREATE)
-def create(act: Act, authority: str, values: dict[str, Any]) -> Connector:
-    """Add a connector, active unless `values["status"]` says inactive, with a pool of its own."""
+def create(act: Act, authority: str, values: dict[str, Any], *, tested: object = None, untested: str = "") -> Connector:
+    """Add a connector, active unless `values["status"]` says inactive, with a pool of its own.
+
+    `tested` is the id of the call whose test of these very settings is relied on; `untested` says why they are saved
+    without a test that passed, which must be said where one has just failed.
+    """
     descriptor = catalog.get(authority)
     status = _status(values)
     configured = configure(descriptor, catalog.prepare(authority, values))
     connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at, status=status, probe_at=act.at)
     _apply(connector, configured, act)
     act.require(connector)
+    judged = trial.judged(act, authority, values, None, tested, untested)
     _insert(act, connector)
-    _new_version(act, connector, configured, {})
-    _note(act, connector)
+    _new_version(act, connector, configured, {}, judged)
+    _note(act, connector, detail=_trial_note(judged))
     return connector
 
 
 @action("connectors.edit", Permission.CONNECTOR_EDIT)
-def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Connector:
+def edit(
+    act: Act, ident: object, revision: int, values: dict[str, Any], *, tested: object = None, untested: str = ""
+) -> Connector:
     """Change a connector. `revision` is the one that the editor saw; a later one refuses this edit.
 
-    Changing where secrets are sent drops the stored ones: each must be given again in the same edit.
+    Changing where secrets are sent drops the stored ones: each must be given again in the same edit. `tested` and
+    `untested` are as in `create`; an edit that changes nothing of what a test looks at keeps the test of before.
     """
     connector = _locked(act, ident)
     _same_revision(connector, revision)
@@ -73,17 +91,20 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Conn
     before = current(connector)
     stored = frozenset(before.secrets)
     configured = configure(catalog.get(connector.authority), values, stored)
-    moved = _destination(connector, before) != configured.destination()
+    moved = destination(connector, before) != configured.destination()
     if moved:
-        _demand_secrets(connector, stored, configured)
+        demand_secrets(connector, stored, configured)
     changed = _changed(connector, before, configured)
+    judged = trial.judged(act, connector.authority, values, before, tested, untested)
+    if not tested and not differs(before, configured):
+        judged = trial.Trial(before.tested_at, untested or before.untested_reason)
     _apply(connector, configured, act)
     act.require(connector)
     with _name_taken(connector):
         _touch(connector)
     same = before.account if not moved and not configured.secrets else None
-    _new_version(act, connector, configured, _kept(connector, before, moved=moved), account=same)
-    _note(act, connector, changed=changed)
+    _new_version(act, connector, configured, kept(connector, before, moved=moved), judged, account=same)
+    _note(act, connector, changed=changed, detail=_trial_note(judged))
     _take_profiles_along(act, connector)
     return connector
 
@@ -95,7 +116,9 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     version = current(source)
     twin = Connector.objects.get(pk=source.pk)
     twin.pk, twin.status = new_id(act.at), Status.INACTIVE
-    twin.name = clean("name", name, fields.TEXTS["name"], wanted="Choose one that this CA type does not have yet.")
+    twin.name = clean_folded(
+        "name", name, fields.TEXTS["name"], wanted="Choose one that this CA type does not have yet."
+    )
     twin.revision = twin.epoch = 1
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
@@ -106,6 +129,7 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     made.pk, made.connector, made.number, made.secrets = new_id(act.at), twin, 1, {}
     made.account = made.pk
     made.created_at, made.created_by = act.at, act.actor.name
+    made.tested_at, made.untested_reason = None, ""
     made.save(force_insert=True)
     twin.current = made
     twin.save(update_fields=["current"])
@@ -135,8 +159,11 @@ def deactivate(act: Act, ident: object) -> InFlight:
 
 
 @action("connectors.delete", Permission.CONNECTOR_DELETE)
-def delete(act: Act, ident: object) -> None:
-    """Remove a connector that nothing uses; its name stays readable in every record."""
+def delete(act: Act, ident: object, confirm: str = "") -> None:
+    """Remove a connector that nothing uses; its name stays readable in every record.
+
+    One that holds a key which exists nowhere else is removed only when `confirm` is its name.
+    """
     connector = _locked(act, ident)
     found = queries.blockers(connector)
     if found:
@@ -146,6 +173,10 @@ def delete(act: Act, ident: object) -> None:
             blockers=found,
             code="in_use",
         )
+    lost = queries.erased(connector)
+    if lost and confirm != connector.name:
+        text = f"Deleting {connector.name} erases for good what exists nowhere else: {', '.join(lost)}."
+        raise Invalid.one("confirm", text, f"Confirm it by the connector's name: {connector.name}.", "confirm_needed")
     connector.deleted_at, connector.status, connector.probe_at = act.at, Status.INACTIVE, None
     connector.epoch += 1
     connector.save()
@@ -165,133 +196,6 @@ def bulk_switch(actor: Actor, idents: list[object], status: str) -> list[tuple[o
         except ChanceryError as refusal:
             results.append((ident, refusal))
     return results
-
-
-@action("connectors.test", Permission.CONNECTOR_TEST)
-def test_saved(act: Act, ident: object) -> Call:
-    """Ask a worker to diagnose a connector as it is saved."""
-    connector = queries.get(act.actor, ident)
-    act.require(connector)
-    call = _call(act, CallKind.DIAGNOSE, connector.authority, connector=connector)
-    call.save(force_insert=True)
-    _note(act, connector)
-    return call
-
-
-@action("connectors.test_unsaved", Permission.CONNECTOR_TEST)
-def test_unsaved(act: Act, authority: str, values: dict[str, Any], connector_id: object = None) -> Call:
-    """Ask a worker to diagnose settings that are not saved; they are sealed in the call, then erased."""
-    return _unsaved(act, CallKind.DIAGNOSE, authority, values, connector_id)
-
-
-@action("connectors.choices", Permission.CONNECTOR_TEST)
-def ask_choices(act: Act, authority: str, field: str, values: dict[str, Any], connector_id: object = None) -> Call:
-    """Ask a worker for the pick list of a dynamic field."""
-    if connector_id is not None and not values:
-        connector = queries.get(act.actor, connector_id)
-        act.require(connector)
-        _must_be_dynamic(connector.authority, field)
-        call = _call(act, CallKind.CHOICES, connector.authority, connector=connector, field=field)
-        call.save(force_insert=True)
-        _note(act, connector, detail={"field": field})
-        return call
-    _must_be_dynamic(authority, field)
-    return _unsaved(act, CallKind.CHOICES, authority, values, connector_id, field)
-
-
-def current(connector: Connector) -> ConnectorVersion:
-    """Return the version in force."""
-    if connector.current is None:
-        raise Absent("connector version", connector.pk)
-    return connector.current
-
-
-def unsealed_version(version: ConnectorVersion) -> dict[str, Secret]:
-    """Return a version's secrets, opened; for the engine and for carrying them to the next version."""
-    return {
-        name: sealing.unseal(sealed, table=VERSION_TABLE, record=str(version.pk), field=name)
-        for name, sealed in version.secrets.items()
-    }
-
-
-def _unsaved(
-    act: Act, kind: CallKind, authority: str, values: dict[str, Any], connector_id: object, field: str = ""
-) -> Call:
-    connector = _of_type(act, authority, connector_id) if connector_id is not None else None
-    stored = frozenset(current(connector).secrets) if connector is not None else frozenset()
-    named = {"name": "unsaved", **{k: v for k, v in values.items() if v != "" or k != "name"}}
-    # What a stored connector lacks here is what it keeps: nothing is made anew for it.
-    named = catalog.prepare(authority, named) if connector is None else named
-    configured = configure(catalog.get(authority), named, stored)
-    act.require(Place(configured.team.pk, configured.environment.pk))
-    secrets = configured.secrets if connector is None else _carried(connector, configured)
-    call = _call(act, kind, authority, field=field)
-    call.team = configured.team
-    call.sealed = {
-        "plain": {**configured.where, "settings": configured.settings},
-        "secrets": {
-            name: sealing.seal(secret.reveal(), table=CALL_TABLE, record=str(call.pk), field=name)
-            for name, secret in secrets.items()
-        },
-    }
-    call.save(force_insert=True)
-    ident, name = connector.pk if connector else call.pk, configured.texts["name"]
-    act.note("connector", ident, name, team=configured.team.pk, detail={"unsaved": True})
-    return call
-
-
-def _of_type(act: Act, authority: str, ident: object) -> Connector:
-    connector = queries.get(act.actor, ident)
-    act.require(connector)
-    if connector.authority != authority:
-        raise Invalid.one("authority", f"{connector.name} is of another CA type.", f"Send {connector.authority}.")
-    return connector
-
-
-def _carried(connector: Connector, configured: Configured) -> dict[str, Secret]:
-    """Return the stored secrets under those just given; none is sent to an address that it was not given for."""
-    before = current(connector)
-    moved = _destination(connector, before) != configured.destination()
-    if moved:
-        _demand_secrets(connector, frozenset(before.secrets), configured)
-    return {**_kept(connector, before, moved=moved), **configured.secrets}
-
-
-def _kept(connector: Connector, version: ConnectorVersion, *, moved: bool) -> dict[str, Secret]:
-    """Return the stored secrets that go on; to another address only those that are never sent."""
-    staying = staying_names(catalog.get(connector.authority).config)
-    return {name: secret for name, secret in unsealed_version(version).items() if not moved or name in staying}
-
-
-def _must_be_dynamic(authority: str, name: str) -> None:
-    descriptor = catalog.get(authority)
-    models: tuple[type[Config | ProfileSettings], ...] = (descriptor.config, descriptor.profile)
-    known = [n for model in models for n, info in model.model_fields.items() if extra(info).get("dynamic")]
-    if "chooses" not in descriptor.powers or name not in known:
-        remedy = f"Fields with one are: {', '.join(known)}." if known else "Type the value in."
-        raise Invalid.one("field", f"{descriptor.title} has no pick list for {name[:60]!r}.", remedy)
-
-
-def _call(
-    act: Act,
-    kind: CallKind,
-    authority: str,
-    *,
-    connector: Connector | None = None,
-    field: str = "",
-) -> Call:
-    return Call(
-        id=new_id(act.at),
-        kind=kind,
-        authority=authority,
-        connector=connector,
-        version=connector.current if connector else None,
-        field=field,
-        due_at=act.at,
-        team=connector.team if connector else None,
-        asked_by=act.actor.name,
-        created_at=act.at,
-    )
 
 
 def _locked(act: Act, ident: object) -> Connector:
@@ -337,18 +241,9 @@ def _changed(connector: Connector, before: ConnectorVersion, after: Configured) 
     return tuple(sorted({n for n in old.keys() | new.keys() if old.get(n) != new.get(n)} | set(after.secrets)))
 
 
-def _destination(connector: Connector, version: ConnectorVersion) -> dict[str, Any]:
-    config = catalog.get(connector.authority).config
-    own = {name: version.settings.get(name) for name in sorted(destination_names(config))}
-    return {**{name: getattr(version, name) for name in fields.WHERE}, **own}
-
-
-def _demand_secrets(connector: Connector, stored: frozenset[str], configured: Configured) -> None:
-    staying = staying_names(catalog.get(connector.authority).config)
-    missing = sorted(stored - set(configured.secrets) - staying)
-    if missing:
-        text = "The address or trust that this secret is sent to changed, so the stored one was not carried over."
-        raise Invalid([Problem(n, text, "Enter it again.", "secret_needed") for n in missing])
+def _trial_note(judged: trial.Trial) -> dict[str, Any]:
+    found = {"tested_at": judged.tested_at.isoformat()} if judged.tested_at else {}
+    return {**found, **({"untested": judged.untested} if judged.untested else {})}
 
 
 def _take_profiles_along(act: Act, connector: Connector) -> None:
@@ -366,7 +261,12 @@ def _take_profiles_along(act: Act, connector: Connector) -> None:
 
 
 def _new_version(
-    act: Act, connector: Connector, configured: Configured, kept: dict[str, Secret], account: UUID | None = None
+    act: Act,
+    connector: Connector,
+    configured: Configured,
+    kept: dict[str, Secret],
+    judged: trial.Trial,
+    account: UUID | None = None,
 ) -> None:
     ident = new_id(act.at)
     version = ConnectorVersion(
@@ -378,6 +278,8 @@ def _new_version(
         settings=configured.settings,
         created_at=act.at,
         created_by=act.actor.name,
+        tested_at=judged.tested_at,
+        untested_reason=judged.untested,
         **configured.where,
     )
     version.secrets = {
@@ -432,7 +334,8 @@ def _insert(act: Act, connector: Connector) -> None:
 
 
 def _name_taken(connector: Connector) -> AbstractContextManager[None]:
-    return name_taken(f"There is already a connector {connector.name!r} of this CA type.")
+    text = f"There is already a connector {connector.name!r} of this CA type, or one that differs in capitals only."
+    return name_taken(text)
 
 
 def _note(act: Act, connector: Connector, **more: Any) -> None:

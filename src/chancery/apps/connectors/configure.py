@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.models import Environment, Team
-from chancery.apps.shared.texts import clean, unfit
+from chancery.apps.shared.texts import clean, clean_folded, unfit
 from chancery.core.errors import Invalid, Problem
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy, openable
@@ -25,7 +25,8 @@ T = TypeVar("T")
 TEXTS = {"name": 120, "owner": 200, "contact": 200, "region": 60, "description": 4000}
 WHERE = ("base_url", "proxy", "trust_pem", "allowed_networks")
 """Common fields that decide where secrets are sent."""
-_WANTED = {"name": "Name the account, for example by CA and site."}
+_WANTED = {"name": "Name the account, for example by CA and site.", "region": ""}
+"""Texts by which connectors are found → what to do where it must not be empty."""
 _LINES = frozenset({"description", "trust_pem"})
 _MAX_URL = 500
 _MAX_TRUST = 200_000
@@ -70,10 +71,11 @@ def configure(descriptor: Descriptor, values: dict[str, Any], stored: frozenset[
 
 
 def _text(common: dict[str, Any], name: str, most: int, problems: list[Problem]) -> str:
-    value, wanted = common.get(name), _WANTED.get(name, "")
-    return (
-        _collect(problems, clean, name, "" if value is None else value, most, lines=name in _LINES, wanted=wanted) or ""
-    )
+    value = common.get(name)
+    if name in _WANTED:
+        text = "" if value is None else value
+        return _collect(problems, clean_folded, name, text, most, wanted=_WANTED[name]) or ""
+    return _collect(problems, clean, name, "" if value is None else value, most, lines=name in _LINES) or ""
 
 
 def _split(

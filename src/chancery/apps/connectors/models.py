@@ -7,9 +7,11 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from chancery.apps.shared.fields import NameField
+from chancery.apps.shared.fields import FoldedField, NameField
 
 _KNOWN = Q(deleted_at__isnull=True)
+FILTERED = {"region_key": "region", "environment": "environment", "health": "health", "status": "status"}
+"""Column → what a listing calls it: each has an index in order of names. The first are the more selective ones."""
 
 
 class Status(models.TextChoices):
@@ -42,6 +44,7 @@ class Connector(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     authority = models.CharField(max_length=60)
     name = NameField(max_length=120)
+    name_key = FoldedField("name")
     status = models.CharField(max_length=10, choices=Status, default=Status.INACTIVE)
     base_url = models.CharField(max_length=500, blank=True)
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT)
@@ -49,6 +52,7 @@ class Connector(models.Model):
     owner = models.CharField(max_length=200, blank=True)
     contact = models.CharField(max_length=200, blank=True)
     region = models.CharField(max_length=60, blank=True)
+    region_key = FoldedField("region")
     description = models.TextField(blank=True)
     tags = models.JSONField(default=list)
     revision = models.PositiveIntegerField(default=1)
@@ -69,20 +73,29 @@ class Connector(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["authority", "name"],
+                fields=["authority", "name_key"],
                 condition=Q(deleted_at__isnull=True),
                 name="connector_name_per_type",
             ),
         ]
         indexes = [
             # Partial, since PostgreSQL does not see that a column which must be NULL leaves the order as it is.
-            models.Index(fields=["authority", "name", "id"], condition=_KNOWN, name="connector_by_name"),
-            models.Index(fields=["authority", "status", "name", "id"], condition=_KNOWN, name="connector_by_status"),
+            models.Index(fields=["authority", "name_key", "id"], condition=_KNOWN, name="connector_by_name"),
+            *(
+                models.Index(fields=["authority", f, "name_key", "id"], condition=_KNOWN, name=f"connector_by_{n}")
+                for f, n in FILTERED.items()
+            ),
+            models.Index(fields=["name_key"], condition=_KNOWN, name="connector_named"),
             models.Index(fields=["authority", "created_at", "id"], condition=_KNOWN, name="connector_by_age"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def usable(self) -> bool:
+        """Whether new work may go here: what `queries.usable_connectors` asks of many, asked of one row."""
+        return self.status == Status.ACTIVE and self.deleted_at is None
 
 
 class ConnectorVersion(models.Model):
@@ -90,7 +103,8 @@ class ConnectorVersion(models.Model):
 
     `secrets` maps field name → sealed value (see `sealing`) in the version in force alone: it is emptied when the next one
     takes its place, since orders on their way use the newest credential too. Versions with the same `account`
-    lead to the same account for certain: address, destination settings and credentials are the same.
+    lead to the same account for certain: address, destination settings and credentials are the same. `tested_at` is
+    when these settings passed the test that they were saved after; `untested_reason` is why they were saved without.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -106,6 +120,8 @@ class ConnectorVersion(models.Model):
     secrets = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=200)
+    tested_at = models.DateTimeField(null=True)
+    untested_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connector", "number"], name="connector_version_once")]
@@ -154,7 +170,8 @@ class CallState(models.TextChoices):
 class Call(models.Model):
     """A durable outgoing act of a connector: an action writes it, a worker runs it, the page follows.
 
-    For unsaved settings `connector` is empty and `sealed` holds them, erased after the answer.
+    For unsaved settings `connector` is empty and `sealed` holds them, erased after the answer; `digest` stays, by which
+    what is saved afterwards is known to be what was tested.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -165,6 +182,7 @@ class Call(models.Model):
     authority = models.CharField(max_length=60)
     field = models.CharField(max_length=60, blank=True)
     sealed = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, blank=True)
     due_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
     fence = models.UUIDField(null=True)
@@ -178,6 +196,7 @@ class Call(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=["due", "running"]), name="call_due"),
             models.Index(fields=["connector", "kind", "-created_at"], name="call_of_connector"),
+            models.Index(fields=["digest", "-created_at"], condition=~Q(digest=""), name="call_of_settings"),
         ]
 
 

@@ -12,9 +12,11 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from chancery import catalog
+from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates.models import Certificate
-from chancery.apps.connectors.models import Call, Connector, Health, PoolMember, Status, WorkerBeat
+from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.connectors.models import FILTERED, Call, Connector, Health, PoolMember, Status, WorkerBeat
 from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
@@ -22,9 +24,11 @@ from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import COUNT_CAP, MAX_SIZE, Filter, Page, by_id, count_text, one_of, paginate, prefix
 from chancery.apps.shared.returning import counted
 from chancery.apps.shared.scope import scope, visible
+from chancery.apps.shared.texts import clean, fold
 from chancery.core.errors import Absent, Blocker
 from chancery.core.order import OPEN, State
 from chancery.sdk.authority import Descriptor
+from chancery.sdk.config import irreplaceable_names
 
 _WAITING = """
 SELECT c.id, (SELECT COUNT(*) FROM (SELECT 1 FROM orders_order o
@@ -33,7 +37,10 @@ FROM connectors_connector c WHERE c.id"""
 BEAT_FRESH = timedelta(seconds=5)
 NAMES = 200
 """Connectors that a list to pick from holds; those of a page of connectors lead to their orders by themselves."""
+NAMED = 20
+"""Certificates that a preview names; a link leads to all of them."""
 SORTS = ("name", "-name", "created_at", "-created_at")
+_ORDERS = {"name": "name_key", "-name": "-name_key"}
 
 
 def visible_to(actor: Actor) -> QuerySet[Connector]:
@@ -48,7 +55,7 @@ def _known() -> QuerySet[Connector]:
 def names(actor: Actor, selected: str = "") -> list[tuple[UUID, str]]:
     """Return id and name of the first `NAMES` visible connectors, by CA type and name, and of the `selected` one."""
     rows = visible(Connector.objects.filter(deleted_at=None), actor, Permission.CONNECTOR_VIEW)
-    found: list[tuple[UUID, str]] = list(rows.order_by("authority", "name").values_list("pk", "name")[:NAMES])
+    found: list[tuple[UUID, str]] = list(rows.order_by("authority", "name_key").values_list("pk", "name")[:NAMES])
     chosen = by_id(rows, selected) if selected and len(found) == NAMES else None
     if chosen is not None and (chosen.pk, chosen.name) not in found:
         found.append((chosen.pk, chosen.name))
@@ -56,7 +63,10 @@ def names(actor: Actor, selected: str = "") -> list[tuple[UUID, str]]:
 
 
 def usable_connectors(actor: Actor) -> QuerySet[Connector]:
-    """Return the connectors that new work may use: the one list behind ordering, profiles and bots."""
+    """Return the connectors that new work may use: what profiles are made for, in every door.
+
+    Whether an order placed through a profile waits is the same question of one row: `Connector.usable`.
+    """
     return visible_to(actor).filter(status=Status.ACTIVE)
 
 
@@ -98,23 +108,30 @@ def listing(
     authority: str,
     *,
     status: str = "",
+    health: str = "",
+    environment: str = "",
+    region: str = "",
     search: str = "",
     sort: str = "name",
     cursor: str = "",
     size: int = 50,
 ) -> Page[Connector]:
-    """Return one page of the connectors of a CA type."""
+    """Return one page of the connectors of a CA type. `environment` is a name or an id; capitals tell nothing apart."""
     one_of("status", status, Status.values)
+    one_of("health", health, Health.values)
     one_of("sort", sort, SORTS)
-    rows, filters = _known().filter(authority=authority), []
+    asked = {"status": status, "health": health, "environment": environment and people.environment(environment).pk}
+    asked["region_key"] = fold(clean("region", region, len(region)))
+    wanted = [Q(**{column: asked[column]}) for column in FILTERED if asked[column]]
+    rows = _known().filter(authority=authority)
     if search:
-        rows, sort = rows.filter(prefix("name", search)), "name"
-    if status and "created_at" in sort:
-        filters.append(Filter(Q(status=status), served=False))
-    elif status:
-        rows = rows.filter(status=status)
+        rows, sort = rows.filter(prefix("name_key", fold(search))), "name"
+    order = _ORDERS.get(sort or "name", sort)
+    # One of them together with the names is a range of an index; the others are looked at row by row.
+    served = wanted[:1] if "name_key" in order else []
+    filters = [Filter(q, served=False) for q in wanted[len(served) :]]
     within = scope(actor, Permission.CONNECTOR_VIEW)
-    return paginate(rows, order=sort or "name", cursor=cursor, size=size, filters=filters, scope=within)
+    return paginate(rows.filter(*served), order=order, cursor=cursor, size=size, filters=filters, scope=within)
 
 
 def listing_all(
@@ -123,7 +140,7 @@ def listing_all(
     """Return one page of the connectors of every CA type, oldest first; or, of all or one, those called `name`."""
     rows = _known()
     if name:
-        found = rows.filter(name=name, **({"authority": authority} if authority else {}))
+        found = rows.filter(name=name, name_key=fold(name), **({"authority": authority} if authority else {}))
         rows = rows.filter(pk__in=list(found.values_list("pk", flat=True)[:MAX_SIZE]))
     return paginate(rows, order="id", cursor=cursor, size=size, scope=scope(actor, Permission.CONNECTOR_VIEW))
 
@@ -149,12 +166,28 @@ class Preview:
     connector: Connector
     blockers: list[Blocker] = field(default_factory=list)
     unrevocable: int = 0
+    """How many valid certificates could no longer be revoked through it."""
+    first: list[Certificate] = field(default_factory=list)
+    """Those of them that expire last, at most `NAMED`."""
+    erased: list[str] = field(default_factory=list)
+    """Titles of the secrets that exist nowhere else; while there are any, deleting takes the connector's name."""
 
 
 def delete_preview(actor: Actor, ident: object) -> Preview:
     """Return what stands in the way of deleting a connector."""
     connector = get(actor, ident)
-    return Preview(connector, blockers(connector), _unrevocable(connector))
+    stranded = _unrevocable(connector)
+    named = visible(stranded, actor, Permission.CERTIFICATE_VIEW).order_by("-not_after", "-id").defer("der")
+    first = list(named[:NAMED])
+    return Preview(connector, blockers(connector), stranded.count(), first, erased(connector))
+
+
+def erased(connector: Connector) -> list[str]:
+    """Return the titles of the secrets that would be gone for good with this connector."""
+    config = catalog.get(connector.authority).config
+    stored = {name for secrets in connector.versions.values_list("secrets", flat=True) for name in secrets}
+    names = sorted(irreplaceable_names(config) & stored)
+    return [config.model_fields[name].title or name for name in names]
 
 
 def blockers(connector: Connector) -> list[Blocker]:
@@ -164,7 +197,7 @@ def blockers(connector: Connector) -> list[Blocker]:
 
 def _pool_blockers(connector: Connector) -> list[Blocker]:
     pools = PoolMember.objects.filter(connector=connector).values("pool")
-    profiles = Profile.objects.filter(pool__in=pools, deleted_at=None).order_by("name")
+    profiles = Profile.objects.filter(pool__in=pools, deleted_at=None).order_by("name_key")
     return [Blocker("profile", p.name, str(p.pk), "orders with this profile go to this connector") for p in profiles]
 
 
@@ -180,9 +213,12 @@ def _revocation_blockers(connector: Connector) -> list[Blocker]:
     return [Blocker("certificate", c.common_name, str(c.pk), "its revocation is not finished") for c in rows]
 
 
-def _unrevocable(connector: Connector) -> int:
+def _unrevocable(connector: Connector) -> QuerySet[Certificate]:
+    """Return the connector's certificates as the list of its valid ones shows them; none where the CA cannot revoke."""
+    if "revokes" not in descriptor_of(connector.authority, connector.current_id).powers:
+        return Certificate.objects.none()
     now = current_clock().now()
-    return Certificate.objects.filter(connector=connector, not_after__gt=now).exclude(revocation="confirmed").count()
+    return Certificate.objects.filter(connector=connector, not_after__gt=now, revoked_at__isnull=True)
 
 
 def call(actor: Actor, ident: object) -> Call:
@@ -204,7 +240,9 @@ def worker_alive(now: datetime) -> bool:
     return WorkerBeat.objects.filter(seen_at__gt=now - BEAT_FRESH).exists()
 
 
-CSV_COLUMNS = ("name", "authority", "base_url", "status", "health", "environment", "region", "team", "owner", "contact")
+CSV_COLUMNS = (
+    "name", "authority", "base_url", "status", "health", "environment", "region", "team", "owner", "contact", "last_issue_at",
+)  # fmt: skip
 
 
 def as_csv(connectors: Iterable[Connector]) -> str:
@@ -213,7 +251,7 @@ def as_csv(connectors: Iterable[Connector]) -> str:
     writer = csv.writer(out)
     writer.writerow(CSV_COLUMNS)
     for row in connectors:
-        writer.writerow([_cell(str(getattr(row, column))) for column in CSV_COLUMNS])
+        writer.writerow([_cell(str(getattr(row, column) or "")) for column in CSV_COLUMNS])
     return out.getvalue()
 
 

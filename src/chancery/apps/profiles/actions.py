@@ -18,7 +18,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
-from chancery.apps.shared.texts import clean
+from chancery.apps.shared.texts import clean, clean_folded, fold
 from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Blocker, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
@@ -27,7 +27,10 @@ from chancery.core.order import OPEN
 
 
 class ProfileValues(BaseModel):
-    """What a door sends. `product` is for the connector's authority; `connector` names the pool's first member."""
+    """What a door sends. `product` is for the connector's authority; `connector` names the pool's first member.
+
+    `confirm_environment` names the environment that an edit moves the profile to, where the connector is in another.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,13 +47,14 @@ class ProfileValues(BaseModel):
     deadline_hours: int = Field(24, ge=1, le=8760)
     needs_approval: bool = False
     product: dict[str, Any] = {}
+    confirm_environment: str = ""
 
 
 @action("profiles.create", Permission.PROFILE_CREATE)
 def create(act: Act, values: dict[str, Any]) -> Profile:
     """Add a profile that orders through one connector, in that connector's team and environment."""
     profile = Profile(id=new_id(act.at), created_at=act.at)
-    _fill(act, profile, values)
+    _fill(act, profile, values, None)
     with _name_taken(profile):
         profile.save(force_insert=True)
     act.note("profile", profile.pk, profile.name, team=profile.team_id)
@@ -59,7 +63,11 @@ def create(act: Act, values: dict[str, Any]) -> Profile:
 
 @action("profiles.edit", Permission.PROFILE_EDIT)
 def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Profile:
-    """Change a profile; orders already placed keep what they were placed with."""
+    """Change a profile; orders already placed keep what they were placed with.
+
+    The connector is never chosen for anybody: it is the one that is named. It may stay although it is inactive; another
+    one must be usable, and one of another environment must be confirmed by that environment's name.
+    """
     profile = _locked(act, ident)
     if profile.revision != revision:
         raise Conflict(
@@ -68,7 +76,7 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Prof
             code="stale",
         )
     before = {f.name: getattr(profile, f.attname) for f in Profile._meta.concrete_fields}
-    _fill(act, profile, values)
+    _fill(act, profile, values, queries.members(profile))
     after = {f.name: getattr(profile, f.attname) for f in Profile._meta.concrete_fields}
     changed = tuple(name for name in before if name != "updated_at" and before[name] != after[name])
     profile.revision += 1
@@ -103,24 +111,40 @@ def _locked(act: Act, ident: object) -> Profile:
 
 
 def _name_taken(profile: Profile) -> AbstractContextManager[None]:
-    return name_taken(f"There is already a profile {profile.name!r}.")
+    return name_taken(f"There is already a profile {profile.name!r}, or one that differs in capitals only.")
 
 
-def _fill(act: Act, profile: Profile, values: dict[str, Any]) -> None:
+def _fill(act: Act, profile: Profile, values: dict[str, Any], present: list[Connector] | None) -> None:
+    """Take over what was sent; `present` are the connectors that an existing profile orders through."""
     given = _parse(values)
-    given.name = clean("name", given.name, 120, wanted="Name what is ordered, for example by use and team.")
+    given.name = clean_folded("name", given.name, 120, wanted="Name what is ordered, for example by use and team.")
     given.description = clean("description", given.description, 4000, lines=True)
-    connector = _connector(act, given.connector)
+    connector = _connector(act, given.connector, present or [])
     problems = _check(given, connector)
+    if present is not None:
+        problems += _moved(given, profile, connector)
     if problems:
         raise Invalid(problems)
-    for name in ProfileValues.model_fields.keys() - {"connector", "product"}:
+    for name in ProfileValues.model_fields.keys() - {"connector", "product", "confirm_environment"}:
         setattr(profile, name, getattr(given, name))
     profile.team_id, profile.environment_id = connector.team_id, connector.environment_id
-    profile.pool = PoolMember.objects.filter(connector=connector).order_by("pool__created_at")[0].pool
+    if connector not in (present or []):
+        profile.pool = PoolMember.objects.filter(connector=connector).order_by("pool__created_at")[0].pool
     profile.products = {connector.authority: given.product}
     profile.updated_at = act.at
     act.require(profile)
+
+
+def _moved(given: ProfileValues, profile: Profile, connector: Connector) -> Iterator[Problem]:
+    """Hold an edit that would order in another environment than before, until somebody says that it is meant."""
+    before, after = profile.environment.name, connector.environment.name
+    if after not in {before, given.confirm_environment}:
+        yield Problem(
+            "confirm_environment",
+            f"{connector.name} is in {after}, and this profile has ordered in {before}.",
+            f"Choose a connector in {before}, or confirm the move by the name of the environment: {after}.",
+            "environment_changes",
+        )
 
 
 def _parse(values: dict[str, Any]) -> ProfileValues:
@@ -135,14 +159,17 @@ def _parse(values: dict[str, Any]) -> ProfileValues:
         ) from None
 
 
-def _connector(act: Act, text: str) -> Connector:
+def _connector(act: Act, text: str, present: list[Connector]) -> Connector:
+    """Return the connector that is named: one that new work may use, or the one that is there already."""
     rows = connectors.visible_to(act.actor)
-    named = list(rows.filter(name=text)[:2])
+    named = list(rows.filter(name_key=fold(text), name=text)[:2])
     if len(named) > 1:
         raise Invalid.one("connector", f"Several CA types have a connector {text[:80]!r}.", "Name it by its id.")
     found = named[0] if named else by_id(rows, text)
     if found is None or not held(Connector, [found.pk]):
         raise Invalid.one("connector", f"There is no connector {text[:80]!r}.", "Choose one from the list.")
+    if found not in present and not connectors.usable_connectors(act.actor).filter(pk=found.pk).exists():
+        raise Invalid.one("connector", f"{found.name} is inactive.", "Activate it, or choose another.", "inactive")
     return found
 
 

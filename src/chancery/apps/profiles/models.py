@@ -7,7 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from chancery.apps.shared.fields import NameField
+from chancery.apps.shared.fields import FoldedField, NameField
 
 
 class Profile(models.Model):
@@ -18,6 +18,7 @@ class Profile(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = NameField(max_length=120)
+    name_key = FoldedField("name")
     description = models.TextField(blank=True)
     team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT)
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT)
@@ -39,7 +40,7 @@ class Profile(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["name"], condition=Q(deleted_at__isnull=True), name="profile_name"),
+            models.UniqueConstraint(fields=["name_key"], condition=Q(deleted_at__isnull=True), name="profile_name"),
         ]
 
     def __str__(self) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db.models import QuerySet
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.connectors.models import Connector, Status
+from chancery.apps.connectors.models import Connector, PoolMember
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.paging import Page, by_id, paginate, prefix
 from chancery.apps.shared.scope import scope, visible
-from chancery.apps.shared.texts import unfit
+from chancery.apps.shared.texts import fold, unfit
 from chancery.core.errors import Absent
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ def get(actor: Actor, ident: object) -> Profile:
 def pick(rows: QuerySet[Profile], ident: object) -> Profile:
     """Return the one of `rows` with this id or name, or raise `Absent`."""
     text = str(ident)
-    found = by_id(rows, ident) or (None if unfit({"profile": text}) else rows.filter(name=text).first())
+    found = by_id(rows, ident) or (
+        None if unfit({"profile": text}) else rows.filter(name_key=fold(text), name=text).first()
+    )
     if found is None:
         raise Absent("profile", ident)
     return found
@@ -45,23 +49,36 @@ def listing(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50)
     """Return one page of profiles by name."""
     rows = _known()
     if search:
-        rows = rows.filter(prefix("name", search))
-    return paginate(rows, order="name", cursor=cursor, size=size, scope=scope(actor, Permission.PROFILE_VIEW))
+        rows = rows.filter(prefix("name_key", fold(search)))
+    return paginate(rows, order="name_key", cursor=cursor, size=size, scope=scope(actor, Permission.PROFILE_VIEW))
 
 
 def usable(actor: Actor) -> list[Profile]:
     """Return the profiles that the actor may order with, by name."""
-    rows = visible_to(actor).order_by("name")
+    rows = visible_to(actor).order_by("name_key")
     return [p for p in rows if actor.may(Permission.ORDER_PLACE, p.team_id, p.environment_id)]
 
 
 def members(profile: Profile) -> list[Connector]:
     """Return the connectors of a profile's pool, preferred ones first."""
     rows = Connector.objects.filter(memberships__pool=profile.pool_id, deleted_at=None)
-    return list(rows.select_related("current").order_by("memberships__preference"))
+    return list(rows.select_related("current", "environment").order_by("memberships__preference"))
 
 
 def route(profile: Profile) -> Connector | None:
     """Return where a new order goes: the preferred active connector, else the preferred one (it waits there)."""
-    found = members(profile)
-    return next((c for c in found if c.status == Status.ACTIVE), found[0] if found else None)
+    return _preferred(members(profile))
+
+
+def routes(profiles: Iterable[Profile]) -> dict[UUID, Connector]:
+    """Return profile id → where its new orders go, for the rows of one page."""
+    pools: dict[UUID, list[Connector]] = {}
+    rows = PoolMember.objects.filter(pool__in={p.pool_id for p in profiles}, connector__deleted_at=None)
+    for member in rows.select_related("connector").order_by("preference"):
+        pools.setdefault(member.pool_id, []).append(member.connector)
+    found = {p.pk: _preferred(pools.get(p.pool_id, [])) for p in profiles}
+    return {ident: connector for ident, connector in found.items() if connector is not None}
+
+
+def _preferred(found: list[Connector]) -> Connector | None:
+    return next((c for c in found if c.usable), found[0] if found else None)

@@ -6,6 +6,7 @@ PostgreSQL takes no NUL and neither database a lone surrogate; other control cha
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 MOST = 250_000
 """Characters of any text at all; the longest that there is, a bundle of trusted certificates, has 200 000."""
 _PROBLEM_NAME = Problem("fields", "A field's name holds a control character.", "Leave it out.", "characters")
+MOST_FOLDED = 360
+"""Characters of a folded name: few letters become several, and an index of PostgreSQL takes 2 700 bytes."""
 _BREAK = re.compile("[\t\n\r]")
 
 
@@ -39,6 +42,23 @@ def glimpse(text: str, most: int) -> str:
     """Return the beginning of a text that was not taken, without what a table or a page could not bear."""
     seen = _BREAK.sub(" ", _UNFIT.sub("", text)).strip()
     return seen if len(seen) <= most else f"{seen[:most]}…"
+
+
+def fold(text: str) -> str:
+    """Return what two names have in common that a reader takes for the same: without capitals, widths and ligatures.
+
+    NFKC with case folding, as Unicode has it for identifiers (UAX 31), so that *Local CA* is *local ca*.
+    """
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def clean_folded(field: str, value: object, most: int, *, wanted: str = "") -> str:
+    """Return a text as `clean` does; its folded form, by which rows are found and sorted, has a limit of its own."""
+    text = clean(field, value, most, wanted=wanted)
+    if len(fold(text)) > MOST_FOLDED:
+        message = "Some of its letters stand for so many others that it cannot be sorted."
+        raise Invalid.one(field, message, "Write it with plain letters.", "too_long")
+    return text
 
 
 def unfit(values: Mapping[str, Any]) -> list[Problem]:

@@ -89,6 +89,7 @@ class LocalConfig(Config):
         group="CA",
         advanced=True,
         multiline=True,
+        irreplaceable=True,
     )
 
 
@@ -119,6 +120,7 @@ class Local:
         concurrency=800,
         dedup=Dedup.RETURN_ORIGINAL,
         cpu_bound=True,
+        publishes_revocations=False,
         lease=timedelta(seconds=60),
     )
 
@@ -177,7 +179,7 @@ class Local:
     def revoke(self, target: Target, reason: RevocationReason, comment: str) -> Revoked:
         """Confirm at once: the record in Chancery's database is this CA's register."""
         del target, comment
-        return Revoked(f"Recorded by the local CA ({reason}).")
+        return Revoked(f"Recorded here ({reason}), not published: the local CA has neither CRL nor OCSP.")
 
     def poll_revocation(self, state: PollState, target: Target) -> Revoked:
         """Confirm: nothing is ever pending here."""

@@ -44,6 +44,7 @@ class Authority(BaseModel):
     secrets: list[str] = Field(description="Which of its fields are secret.", examples=[["api_key"]])
     config: dict[str, Any] = Field(description="JSON Schema of its connectors' own fields.")
     profile: dict[str, Any] = Field(description="JSON Schema of a profile's `product`.")
+    publishes_revocations: bool = Field(description="Whether whoever checks a certificate can see that it is revoked.")
     revocation_reasons: list[str] = Field(examples=[["superseded"]])
 
 
@@ -72,6 +73,7 @@ class Connector(BaseModel):
     health_text: str = Field(examples=[""])
     health_at: Moment | None
     paused_until: Moment | None = Field(description="Orders wait until then, after faults of the CA.")
+    queue: str = Field(description="Orders that are not finished; `10 000+` above ten thousand.", examples=["3"])
     base_url: str = Field(examples=["https://ca.example.com/api"])
     environment: str = Field(examples=["Production"])
     team: str = Field(examples=["Operations"])
@@ -82,6 +84,8 @@ class Connector(BaseModel):
     tags: list[str] = Field(examples=[["web"]])
     revision: int = Field(description="Grows with every edit; the ETag.", examples=[1])
     version: int | None = Field(description="Of its settings.", examples=[1])
+    tested_at: Moment | None = Field(description="When these settings passed a test before they were saved.")
+    untested_reason: str = Field(description="Why they were saved without.", examples=[""])
     proxy: str = Field(examples=[""])
     trust_pem: str = Field(examples=[""])
     allowed_networks: list[str] = Field(examples=[["10.1.0.0/16"]])
@@ -127,11 +131,22 @@ class Blocker(BaseModel):
     reason: str = Field(examples=["orders through it"])
 
 
+class Stranded(BaseModel):
+    """A certificate that could no longer be revoked."""
+
+    id: Id
+    common_name: str = Field(examples=["www.example.com"])
+    serial: str = Field(examples=["1a2b3c"])
+    not_after: Moment
+
+
 class DeletePreview(BaseModel):
     """What stands in the way of deleting, and what would be lost."""
 
     blockers: list[Blocker]
-    certificates_no_longer_revocable: int = Field(examples=[0])
+    certificates_no_longer_revocable: int = Field(examples=[1])
+    certificates: list[Stranded] = Field(description="The first of them: those that expire last.")
+    erased: list[str] = Field(description="Secrets that exist nowhere else.", examples=[["Issuing CA key"]])
 
 
 class Call(BaseModel):
@@ -155,6 +170,8 @@ class Profile(BaseModel):
     team: str = Field(examples=["Operations"])
     environment: str = Field(examples=["Production"])
     pool: str = Field(examples=["Berlin"])
+    connector: Id | None = Field(description="Where new orders go.")
+    connector_name: str = Field(examples=["Berlin"])
     key_types: list[str] = Field(examples=[["EC-P256"]])
     name_kinds: list[str] = Field(examples=[["dns"]])
     name_suffixes: list[str] = Field(examples=[["example.com"]])
@@ -285,6 +302,9 @@ class Certificate(BaseModel):
     revocation: str = Field(description="Empty, or how far its revocation is.", examples=[""])
     revocation_reason: str = Field(examples=[""])
     revocation_text: str = Field(examples=[""])
+    revocation_published: bool | None = Field(
+        description="Whether whoever checks it can see that it is revoked; null where it is not."
+    )
     revoked_at: Moment | None
 
 

@@ -124,7 +124,10 @@ class ConnectorIn(_ConnectorFields):
 
 
 class ConnectorEdit(_ConnectorFields):
-    """What to change; secrets and fields that are not sent keep their values."""
+    """What to change; secrets and fields that are not sent keep their values.
+
+    The fields of its CA type stand beside these, as in `ConnectorIn_<CA type>`.
+    """
 
     revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
     name: str = Field("", examples=["Berlin"])
@@ -191,6 +194,9 @@ class ProfileEdit(ProfileIn):
     """A profile's values, all of them."""
 
     revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
+    confirm_environment: str = Field(
+        "", description="Name of the environment, where the connector's is another than the profile's.", examples=["QA"]
+    )
 
 
 class GrantIn(Body):

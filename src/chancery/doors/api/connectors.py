@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
 from chancery import catalog
-from chancery.apps.connectors import actions, queries
+from chancery.apps.connectors import actions, queries, trial
+from chancery.apps.connectors.models import Connector
+from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.paging import Page
 from chancery.core.errors import Absent, Conflict, Invalid
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
@@ -18,6 +22,7 @@ from chancery.doors.api.routes import Routes, created, linked
 router = Routes(tags=["connectors"])
 Answer = dict[str, Any]
 _EDITABLE = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
+_OF_ONE_TYPE = ("status", "health", "environment", "region", "search", "sort")
 _SOON = "1"
 """Seconds: a worker takes up a call at once, and most answers of CAs are there by then."""
 
@@ -29,10 +34,16 @@ def authorities(request: HttpRequest) -> Answer:
     return {"items": [show.authority(d) for d in catalog.descriptors()], "broken": broken}
 
 
+@router.get("/authorities/{slug}", response=answers.Authority)
+def one_authority(request: HttpRequest, slug: parameters.SlugIdent) -> Answer:
+    """Show a CA type, with the JSON Schema of its connectors' and profiles' own fields."""
+    return show.authority(catalog.get(slug))
+
+
 @router.get("/connectors.csv", files={"text/csv": "One line for each connector."})
 def export(request: HttpRequest, authority: parameters.Slug) -> HttpResponse:
     """Export the connectors of a CA type, without secrets."""
-    rows = queries.visible_to(actor(request)).filter(authority=_authority(authority)).order_by("name")
+    rows = queries.visible_to(actor(request)).filter(authority=_authority(authority)).order_by("name_key")
     response = HttpResponse(queries.as_csv(rows.iterator(chunk_size=500)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="connectors.csv"'
     return response
@@ -45,6 +56,9 @@ def listing(
     authority: parameters.Slug = "",
     name: parameters.Name = "",
     status: parameters.ConnectorStatus = "",
+    health: parameters.ConnectorHealth = "",
+    environment: parameters.InEnvironment = "",
+    region: parameters.InRegion = "",
     search: parameters.Search = "",
     sort: parameters.ConnectorSort = "",
     cursor: parameters.Cursor = "",
@@ -52,29 +66,39 @@ def listing(
 ) -> Any:
     """List the connectors of a CA type, or of all of them in the order in which they were made.
 
-    `status`, `search` and `sort` are for the connectors of one CA type; `name` finds by the whole name.
+    What filters and sorts is for the connectors of one CA type; `name` finds by the whole name.
     """
     who = actor(request)
     if authority:
         _authority(authority)
     if authority and not name:
-        found = queries.listing(who, authority, status=status, search=search, sort=sort, cursor=cursor, size=size)
-        return linked(request, response, show.page(found, show.connector))
-    alone = next((n for n in ("status", "search", "sort") if request.GET.get(n)), None)
+        asked = {"status": status, "health": health, "environment": environment, "region": region, "search": search}
+        found = queries.listing(who, authority, **asked, sort=sort, cursor=cursor, size=size)
+        return linked(request, response, _page(found))
+    alone = next((n for n in _OF_ONE_TYPE if request.GET.get(n)), None)
     if alone is not None:
         raise Invalid.one(alone, "This is for the connectors of one CA type.", "Send authority, and no name, as well.")
     every = queries.listing_all(who, authority=authority, name=name, cursor=cursor, size=size)
-    return linked(request, response, show.page(every, show.connector))
+    return linked(request, response, _page(every))
 
 
-@router.post("/connectors", response={201: answers.Connector}, headers=("Location", "ETag"), problems=(409,))
-def create(request: HttpRequest, response: HttpResponse, body: bodies.ConnectorIn) -> Status[Answer]:
-    """Create a connector: `authority` plus its fields."""
-    values = body.given()
-    row = actions.create(actor(request), _authority(values.pop("authority")), values)
+@router.post("/connectors", response={201: answers.Connector}, headers=("Location", "ETag"), problems=(409, 503))
+def create(
+    request: HttpRequest,
+    response: HttpResponse,
+    body: bodies.ConnectorIn,
+    *,
+    test: parameters.Test = False,
+    untested: parameters.Untested = "",
+) -> Status[Answer]:
+    """Create a connector: `authority` plus its fields. With `test` a worker tests them first; faults refuse it."""
+    values, who = body.given(), actor(request)
+    slug = _authority(values.pop("authority"))
+    tested = _tested(who, slug, {n: v for n, v in values.items() if n != "status"}, None) if test else None
+    row = actions.create(who, slug, values, tested=tested, untested=untested)
     created(response, "connectors", row.pk)
     tag(response, row.revision)
-    return Status(201, show.connector(row))
+    return Status(201, _shown(row))
 
 
 @router.post("/connectors/test", response={202: answers.Call}, headers=("Location", "Retry-After"), problems=(404,))
@@ -100,7 +124,7 @@ def one(request: HttpRequest, response: HttpResponse, ident: parameters.Ident) -
     """Show a connector."""
     row = queries.get(actor(request), ident)
     tag(response, row.revision)
-    return show.connector(row)
+    return _shown(row)
 
 
 @router.patch(
@@ -108,29 +132,43 @@ def one(request: HttpRequest, response: HttpResponse, ident: parameters.Ident) -
     response=answers.Connector,
     headers=("ETag",),
     takes=("If-Match",),
-    problems=(409, 412, 428),
+    problems=(409, 412, 428, 503),
 )
-def edit(request: HttpRequest, response: HttpResponse, ident: parameters.Ident, body: bodies.ConnectorEdit) -> Answer:
-    """Change a connector; fields that are not sent keep their values. `If-Match` or `revision` is required."""
+def edit(
+    request: HttpRequest,
+    response: HttpResponse,
+    ident: parameters.Ident,
+    body: bodies.ConnectorEdit,
+    *,
+    test: parameters.Test = False,
+    untested: parameters.Untested = "",
+) -> Answer:
+    """Change a connector; fields that are not sent keep their values. `If-Match` or `revision` is required.
+
+    With `test` a worker tests the settings first; faults refuse the edit.
+    """
     values, who = body.given(), actor(request)
     row = queries.get(who, ident)
     revision = expected(request, values.pop("revision", None), row.revision)
-    present = show.connector(row)
+    present = _shown(row)
     before = {n: present[n] for n in (*_EDITABLE, "proxy", "trust_pem", "allowed_networks")}
+    whole = {**before, **present["settings"], **values}
+    wanted = test and actions.to_be_tested(who, row.authority, whole, ident)
+    tested = _tested(who, row.authority, whole, ident) if wanted else None
     try:
-        edited = actions.edit(who, ident, revision, {**before, **present["settings"], **values})
+        edited = actions.edit(who, ident, revision, whole, tested=tested, untested=untested)
     except Conflict as lost:
         raise in_time(request, lost) from None
     tag(response, edited.revision)
-    return show.connector(edited)
+    return _shown(edited)
 
 
-@router.delete("/connectors/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412))
-def delete(request: HttpRequest, ident: parameters.Ident) -> Status[None]:
-    """Delete a connector that nothing uses."""
+@router.delete("/connectors/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412, 422))
+def delete(request: HttpRequest, ident: parameters.Ident, confirm: parameters.Confirm = "") -> Status[None]:
+    """Delete a connector that nothing uses. Where the preview names keys that are erased, `confirm` is its name."""
     who = actor(request)
     matching(request, queries.get(who, ident).revision)
-    actions.delete(who, ident)
+    actions.delete(who, ident, confirm)
     return Status(204, None)
 
 
@@ -139,20 +177,25 @@ def delete_preview(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Say what stands in the way of deleting, and which certificates could no longer be revoked."""
     found = queries.delete_preview(actor(request), ident)
     blockers = [{"kind": b.kind, "name": b.name, "id": b.id, "reason": b.reason} for b in found.blockers]
-    return {"blockers": blockers, "certificates_no_longer_revocable": found.unrevocable}
+    return {
+        "blockers": blockers,
+        "certificates_no_longer_revocable": found.unrevocable,
+        "certificates": [show.stranded(c) for c in found.first],
+        "erased": found.erased,
+    }
 
 
 @router.post("/connectors/{ident}/activate", response=answers.Connector, problems=(409, 422))
 def activate(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Switch a connector on."""
-    return show.connector(actions.activate(actor(request), ident))
+    return _shown(actions.activate(actor(request), ident))
 
 
 @router.post("/connectors/{ident}/deactivate", response=answers.Deactivated, problems=(409,))
 def deactivate(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Switch a connector off; says how many submissions are in flight."""
     done = actions.deactivate(actor(request), ident)
-    return {**show.connector(done.connector), "submissions_in_flight": done.submissions}
+    return {**_shown(done.connector), "submissions_in_flight": done.submissions}
 
 
 @router.post("/connectors/{ident}/copy", response={201: answers.Connector}, headers=("Location", "ETag"))
@@ -161,7 +204,7 @@ def copy(request: HttpRequest, response: HttpResponse, ident: parameters.Ident, 
     row = actions.copy(actor(request), ident, body.name)
     created(response, "connectors", row.pk)
     tag(response, row.revision)
-    return Status(201, show.connector(row))
+    return Status(201, _shown(row))
 
 
 @router.post("/connectors/{ident}/test", response={202: answers.Call}, headers=("Location", "Retry-After"))
@@ -196,6 +239,19 @@ def _authority(slug: str) -> str:
     except Absent:
         known = ", ".join(d.slug for d in catalog.descriptors())
         raise Invalid.one("authority", f"There is no CA type {slug[:60]!r}.", f"Send one of: {known}.") from None
+
+
+def _tested(who: Actor, slug: str, values: Answer, ident: str | None) -> str:
+    """Have settings tested by a worker, and return the id of the call."""
+    return str(trial.wait(who, actions.test_unsaved(who, slug, values, ident).pk).pk)
+
+
+def _shown(row: Connector) -> Answer:
+    return show.connector(row, queries.queues([row]))
+
+
+def _page(found: Page[Connector]) -> Answer:
+    return show.page(found, partial(show.connector, queues=queries.queues(found.items)))
 
 
 def _called(response: HttpResponse, row: Any) -> Status[Answer]:

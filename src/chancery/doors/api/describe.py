@@ -15,6 +15,7 @@ from ninja import NinjaAPI
 from pydantic import TypeAdapter
 
 from chancery.doors.api.answers import Problem
+from chancery.doors.api.types import describe_types
 from chancery.doors.problems import PROBLEM_JSON
 
 Json = dict[str, Any]
@@ -89,6 +90,7 @@ class Described(NinjaAPI):
         schema = TypeAdapter(Problem).json_schema(ref_template=_REFS, mode="serialization")
         schemas.update(schema.pop("$defs", {}))
         schemas["Problem"] = schema
+        describe_types(schemas)
         made["components"]["responses"] = {f"Problem{code}": _problem(code, schemas) for code in PROBLEMS}
         for operations in made["paths"].values():
             for operation in operations.values():
@@ -149,14 +151,16 @@ def example(schema: Json, schemas: Json) -> Any:
     """Return an example of a schema: its own, its default, or one put together from its parts."""
     if "$ref" in schema:
         return example(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "const" in schema:
+        return schema["const"]
     if "examples" in schema:
         return schema["examples"][0]
     if "default" in schema and schema["default"] is not None:
         return schema["default"]
     if "enum" in schema:
         return next(v for v in schema["enum"] if v != "")
-    if "anyOf" in schema:
-        return example(schema["anyOf"][0], schemas)
+    if "anyOf" in schema or "oneOf" in schema:
+        return example((schema.get("anyOf") or schema["oneOf"])[0], schemas)
     if "properties" in schema:
         return {name: example(part, schemas) for name, part in schema["properties"].items()}
     if schema.get("type") == "array":

@@ -9,7 +9,7 @@ from pydantic import Field
 from chancery.apps.audit.queries import OUTCOMES
 from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
 from chancery.apps.certificates.queries import STATUSES
-from chancery.apps.connectors.models import Status
+from chancery.apps.connectors.models import Health, Status
 from chancery.apps.connectors.queries import SORTS as CONNECTOR_SORTS
 from chancery.apps.orders.queries import SORTS as ORDER_SORTS
 from chancery.apps.shared.paging import MAX_SIZE
@@ -33,6 +33,7 @@ def _said(about: str, *, example: object = None, among: tuple[str, ...] = (), **
 Ident = Annotated[str, _said("Id (a UUID).", example=UUID_EXAMPLE)]
 Number = Annotated[int, _said("Id (a number).", example=7, ge=1, lt=2**63)]
 ProfileIdent = Annotated[str, _said("Id or name of a profile.", example="Internal")]
+SlugIdent = Annotated[str, _said("CA type: a `slug` of GET /authorities.", example="digicert")]
 FieldName = Annotated[str, _said("Name of a field that has a pick list.", example="organization_id")]
 Size = Annotated[int, _said("Rows of a page.", ge=1, le=MAX_SIZE)]
 Cursor = Annotated[str, _said("`next` or `previous` of another page; the Link header has whole addresses.")]
@@ -40,6 +41,12 @@ Search = Annotated[str, _said("Beginning of a name.", example="www.")]
 Slug = Annotated[str, _said("CA type: a `slug` of GET /authorities.", example="digicert")]
 Name = Annotated[str, _said("The whole name, exactly.", example="DigiCert Berlin")]
 ConnectorStatus = Annotated[str, _said("Only these.", among=("", *Status.values))]
+ConnectorHealth = Annotated[str, _said("Only those that the engine measured so.", among=("", *Health.values))]
+InEnvironment = Annotated[str, _said("Only in this environment (its name or id).", example="Production")]
+InRegion = Annotated[str, _said("Only of this region, whatever its capitals.", example="eu-central")]
+Confirm = Annotated[str, _said("The connector's name, where deleting it erases a key for good.", example="Local CA")]
+Test = Annotated[bool, _said("Have a worker test the settings first (at most 30 seconds); what fails is not saved.")]
+Untested = Annotated[str, _said("Why it is saved though no test passed; needed after one that found faults.")]
 ConnectorSort = Annotated[str, _said("Order of rows.", among=("", *CONNECTOR_SORTS))]
 OrderState = Annotated[str, _said("Only orders in this state.", among=("", *State))]
 OrderSort = Annotated[str, _said("Order of rows.", among=("", *ORDER_SORTS))]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
 from chancery.apps.profiles import actions, queries
+from chancery.apps.profiles.models import Profile
 from chancery.core.errors import Conflict
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
@@ -28,7 +30,7 @@ def listing(
 ) -> Any:
     """List profiles by name."""
     found = queries.listing(actor(request), search=search, cursor=cursor, size=size)
-    return linked(request, response, show.page(found, show.profile))
+    return linked(request, response, show.page(found, partial(show.profile, routes=queries.routes(found.items))))
 
 
 @router.post("/profiles", response={201: answers.Profile}, headers=("Location", "ETag"))
@@ -37,7 +39,7 @@ def create(request: HttpRequest, response: HttpResponse, body: bodies.ProfileIn)
     row = actions.create(actor(request), body.given())
     created(response, "profiles", row.pk)
     tag(response, row.revision)
-    return Status(201, show.profile(row))
+    return Status(201, _shown(row))
 
 
 @router.get("/profiles/{ident}", response=answers.Profile, headers=("ETag",))
@@ -45,7 +47,7 @@ def one(request: HttpRequest, response: HttpResponse, ident: parameters.ProfileI
     """Show a profile."""
     row = queries.get(actor(request), ident)
     tag(response, row.revision)
-    return show.profile(row)
+    return _shown(row)
 
 
 @router.put(
@@ -58,7 +60,10 @@ def one(request: HttpRequest, response: HttpResponse, ident: parameters.ProfileI
 def edit(
     request: HttpRequest, response: HttpResponse, ident: parameters.ProfileIdent, body: bodies.ProfileEdit
 ) -> Answer:
-    """Replace a profile's values; `If-Match` or `revision` is required."""
+    """Replace a profile's values; `If-Match` or `revision` is required.
+
+    A connector of another environment than the profile's must be confirmed by the environment's name.
+    """
     values, who = body.given(), actor(request)
     revision = expected(request, values.pop("revision", None), queries.get(who, ident).revision)
     try:
@@ -66,7 +71,7 @@ def edit(
     except Conflict as lost:
         raise in_time(request, lost) from None
     tag(response, edited.revision)
-    return show.profile(edited)
+    return _shown(edited)
 
 
 @router.delete("/profiles/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412))
@@ -76,3 +81,7 @@ def delete(request: HttpRequest, ident: parameters.ProfileIdent) -> Status[None]
     matching(request, queries.get(who, ident).revision)
     actions.delete(who, ident)
     return Status(204, None)
+
+
+def _shown(row: Profile) -> Answer:
+    return show.profile(row, queries.routes([row]))

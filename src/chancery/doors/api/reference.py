@@ -78,6 +78,9 @@ def _documents(description: Json) -> Iterator[str]:
         if "enum" in schema:
             yield f"One of {', '.join(f'`{v}`' for v in schema['enum'])}.\n"
             continue
+        if "oneOf" in schema:
+            yield f"One of, by `{schema['discriminator']['propertyName']}`: {_kind(schema)}.\n"
+            continue
         if "properties" not in schema:
             yield "Any JSON.\n"
             continue
@@ -93,10 +96,12 @@ def _kind(schema: Json) -> str:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_kind(part) for part in schema["anyOf"]))
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "anyOf" in schema or "oneOf" in schema:
+        return " or ".join(dict.fromkeys(_kind(part) for part in schema.get("anyOf") or schema["oneOf"]))
     if "enum" in schema:
-        return " or ".join(f"`{v}`" for v in schema["enum"])
+        return " or ".join(f"`{v}`" for v in schema["enum"] if v != "")
     if schema.get("type") == "array":
         return f"list of {_kind(schema.get('items', {}))}"
     return schema.get("format") or schema.get("type") or "anything"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
+from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, User
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
@@ -11,6 +14,7 @@ from chancery.apps.connectors.models import Call, Connector
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.paging import Page
+from chancery.core.order import RevocationState
 from chancery.sdk.authority import Descriptor
 from chancery.sdk.config import secret_names
 
@@ -34,12 +38,13 @@ def authority(descriptor: Descriptor) -> dict[str, Any]:
         "secrets": sorted(secret_names(descriptor.config)),
         "config": descriptor.config.model_json_schema(),
         "profile": descriptor.profile.model_json_schema(),
+        "publishes_revocations": descriptor.facts.publishes_revocations,
         "revocation_reasons": [str(r) for r in descriptor.facts.revocation_reasons],
     }
 
 
-def connector(row: Connector) -> dict[str, Any]:
-    """Return a connector; of its secrets only which ones are set."""
+def connector(row: Connector, queues: Mapping[str, str]) -> dict[str, Any]:
+    """Return a connector; of its secrets only which ones are set. `queues` say how many orders wait."""
     version = row.current
     return {
         "id": str(row.pk),
@@ -50,6 +55,7 @@ def connector(row: Connector) -> dict[str, Any]:
         "health_text": row.health_text,
         "health_at": row.health_at,
         "paused_until": row.breaker_until,
+        "queue": queues.get(str(row.pk), "0"),
         "base_url": row.base_url,
         "environment": row.environment.name,
         "team": row.team.name,
@@ -60,6 +66,8 @@ def connector(row: Connector) -> dict[str, Any]:
         "tags": row.tags,
         "revision": row.revision,
         "version": version.number if version else None,
+        "tested_at": version.tested_at if version else None,
+        "untested_reason": version.untested_reason if version else "",
         "proxy": version.proxy if version else "",
         "trust_pem": version.trust_pem if version else "",
         "allowed_networks": version.allowed_networks if version else [],
@@ -84,8 +92,9 @@ def call(row: Call) -> dict[str, Any]:
     }
 
 
-def profile(row: Profile) -> dict[str, Any]:
-    """Return a profile."""
+def profile(row: Profile, routes: Mapping[UUID, Connector]) -> dict[str, Any]:
+    """Return a profile; `routes` say where its orders go."""
+    connector = routes.get(row.pk)
     names = (
         "key_types",
         "name_kinds",
@@ -103,6 +112,8 @@ def profile(row: Profile) -> dict[str, Any]:
         "team": row.team.name,
         "environment": row.environment.name,
         "pool": row.pool.name,
+        "connector": str(connector.pk) if connector else None,
+        "connector_name": connector.name if connector else "",
         **{n: getattr(row, n) for n in (*names, "needs_approval", "products", "revision")},
     }
 
@@ -151,8 +162,23 @@ def certificate(row: Certificate) -> dict[str, Any]:
         "connector": str(row.connector_id),
         "profile": str(row.profile_id),
         "warnings": row.warnings,
+        "revocation_published": _published(row),
         **{n: getattr(row, n) for n in (*names, *more)},
     }
+
+
+def _published(row: Certificate) -> bool | None:
+    """Say whether a confirmed revocation can be seen by whoever checks; None where nothing was revoked."""
+    if row.revocation != RevocationState.CONFIRMED:
+        return None
+    descriptor = catalog.find(row.connector.authority)
+    return descriptor is None or descriptor.facts.publishes_revocations
+
+
+def stranded(row: Certificate) -> dict[str, Any]:
+    """Return a certificate as the preview of a deletion names it."""
+    names = ("common_name", "serial", "not_after")
+    return {"id": str(row.pk), **{n: getattr(row, n) for n in names}}
 
 
 def user(row: User) -> dict[str, Any]:

@@ -8,15 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from chancery.doors.cli import files
+from chancery.doors.cli import files, typed
 from chancery.doors.cli.given import Secrets, Sets, pairs, secrets
-from chancery.doors.cli.output import Exit, Json, hint, say, show, stop
+from chancery.doors.cli.output import Exit, Json, hint, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 authorities = typer.Typer(no_args_is_help=True, help="The CA types.")
 connectors = typer.Typer(no_args_is_help=True, help="The accounts at CAs.")
 _FOLLOW = 30.0
-_COLUMNS = ("name", "authority", "status", "health", "environment", "team")
+_COLUMNS = ("name", "authority", "base_url", "environment", "region", "status", "health", "queue", "last_issue")
+Test = Annotated[bool, typer.Option("--test", help="Have a worker test the settings first; what fails is not saved.")]
+Untested = Annotated[str, typer.Option(help="Why it is saved though its test found faults.")]
 Limit = Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")]
 
 
@@ -33,9 +35,7 @@ def authorities_list(as_json: Json = False) -> None:
 @authorities.command("fields")
 def authorities_fields(slug: str, as_json: Json = False) -> None:
     """List the fields that a CA type's connectors and profiles have of their own."""
-    found = next((a for a in Rest().call("GET", "/authorities")["items"] if a["slug"] == slug), None)
-    if found is None:
-        stop(f"There is no CA type {slug!r}.", "`chancery authorities list` shows them.")
+    found = typed.authority(Rest(), slug)
     rows = [_field(found, part, name) for part in ("config", "profile") for name in found[part].get("properties", {})]
     show(rows, ("name", "of", "given", "about"), rows, as_json)
 
@@ -51,10 +51,22 @@ def _field(authority: dict[str, Any], part: str, name: str) -> dict[str, Any]:
 
 
 @connectors.command("list")
-def connectors_list(authority: str = "", status: str = "", limit: Limit = 200, as_json: Json = False) -> None:
-    """List connectors."""
-    whole = Rest().listing("/connectors", limit, authority=authority, status=status)
-    show(whole["items"], _COLUMNS, whole, as_json)
+def connectors_list(
+    authority: Annotated[str, typer.Option(help="Only of this CA type; the other filters need it.")] = "",
+    status: Annotated[str, typer.Option(help="active or inactive.")] = "",
+    health: Annotated[str, typer.Option(help="As measured, for example healthy or unreachable.")] = "",
+    environment: Annotated[str, typer.Option(help="Name or id.")] = "",
+    region: str = "",
+    search: Annotated[str, typer.Option(help="Beginning of the name.")] = "",
+    sort: Annotated[str, typer.Option(help="name, -name, created_at or -created_at.")] = "",
+    limit: Limit = 200,
+    as_json: Json = False,
+) -> None:
+    """List connectors with their queue and the last certificate issued through each."""
+    asked = {"status": status, "health": health, "environment": environment, "region": region}
+    whole = Rest().listing("/connectors", limit, authority=authority, **asked, search=search, sort=sort)
+    rows = [{**row, "last_issue": minute(row["last_issue_at"])} for row in whole["items"]]
+    show(rows, _COLUMNS, whole, as_json)
 
 
 @connectors.command("show")
@@ -72,29 +84,56 @@ def connectors_export(
     files.deliver(Rest().raw("/connectors.csv", authority=authority), out)
 
 
-@connectors.command("create")
+@connectors.command("create", context_settings=typed.EXTRA)
 def connectors_create(
+    context: typer.Context,
     authority: str,
-    name: str,
+    name: Annotated[str, typer.Argument(help="Name of the connector; flags come after it.")] = "",
     values: Sets = None,
     secret: Secrets = None,
     team: str = "Operations",
     environment: str = "Production",
+    test: Test = False,
+    untested: Untested = "",
+    help_fields: Annotated[bool, typer.Option("--help-fields", help="Show the flags of this CA type.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Create a connector; `authorities fields` shows the fields of each type."""
+    """Create a connector. Each field of its CA type is a flag: --help-fields shows them, as does `authorities fields`."""
+    rest = Rest()
+    if help_fields:
+        typed.show_fields(typed.authority(rest, authority), as_json)
+        return
+    if not name or name.startswith("--"):
+        stop("The connector's name is missing.", f"Write connectors create {authority} NAME --FLAG …", Exit.USAGE)
+    own = typed.given(typed.authority(rest, authority), context.args) if context.args else {}
     common = {"authority": authority, "name": name, "team": team, "environment": environment}
-    made = Rest().call("POST", "/connectors", {**common, **pairs(values), **secrets(secret)})
-    say(f"Created {made['name']}.", made, as_json)
+    body = {**common, **own, **pairs(values), **secrets(secret)}
+    made = rest.call("POST", "/connectors", body, test=test, untested=untested)
+    say(f"Created {made['name']}, {_how_tested(made)}.", made, as_json)
 
 
-@connectors.command("edit")
-def connectors_edit(name: str, values: Sets = None, secret: Secrets = None, as_json: Json = False) -> None:
-    """Change fields of a connector; the others keep their values."""
-    body, rest = {**pairs(values), **secrets(secret)}, Rest()
+@connectors.command("edit", context_settings=typed.EXTRA)
+def connectors_edit(
+    context: typer.Context,
+    name: str,
+    values: Sets = None,
+    secret: Secrets = None,
+    test: Test = False,
+    untested: Untested = "",
+    as_json: Json = False,
+) -> None:
+    """Change fields of a connector, also by the flags of its CA type; the others keep their values."""
+    rest = Rest()
     row = rest.find("connectors", name)
-    done = rest.call("PATCH", f"/connectors/{row['id']}", {"revision": row["revision"], **body})
-    say(f"{done['name']} is changed.", done, as_json)
+    own = typed.given(typed.authority(rest, row["authority"]), context.args) if context.args else {}
+    body = {**own, **pairs(values), **secrets(secret)}
+    body = {"revision": row["revision"], **body}
+    done = rest.call("PATCH", f"/connectors/{row['id']}", body, test=test, untested=untested)
+    say(f"{done['name']} is changed, {_how_tested(done)}.", done, as_json)
+
+
+def _how_tested(row: dict[str, Any]) -> str:
+    return f"tested at {minute(row['tested_at'])} UTC" if row["tested_at"] else "not tested (--test does that first)"
 
 
 @connectors.command("test")
@@ -158,15 +197,34 @@ def connectors_copy(name: str, new_name: str, as_json: Json = False) -> None:
 
 
 @connectors.command("delete")
-def connectors_delete(name: str, *, preview: bool = False, as_json: Json = False) -> None:
-    """Delete a connector that nothing uses; --preview only says what stands in the way."""
+def connectors_delete(
+    name: str,
+    *,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what stands in the way and what is lost.")
+    ] = False,
+    confirm: Annotated[str, typer.Option(help="Its name, where a key is erased that exists nowhere else.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Delete a connector that nothing uses."""
     rest = Rest()
     row = rest.find("connectors", name)
     if preview:
         found = rest.call("GET", f"/connectors/{row['id']}/delete-preview")
         show(found["blockers"], ("kind", "name", "reason"), found, as_json)
         if not as_json:
-            hint(f"{found['certificates_no_longer_revocable']} certificates could no longer be revoked.")
+            _say_lost(found)
         return
-    rest.call("DELETE", f"/connectors/{row['id']}")
+    rest.call("DELETE", f"/connectors/{row['id']}", confirm=confirm)
     say(f"{row['name']} is deleted.", {"id": row["id"], "deleted": True}, as_json)
+
+
+def _say_lost(found: dict[str, Any]) -> None:
+    """Say what a deletion would strand, beside what stands in its way."""
+    number, named = found["certificates_no_longer_revocable"], found["certificates"]
+    noun = "certificate" if number == 1 else "certificates"
+    hint(f"{number} valid {noun} could no longer be revoked{': those that expire last are' if named else '.'}")
+    for one in named:
+        hint(f"  {one['common_name']}, serial {one['serial']}, until {minute(one['not_after'])}")
+    if found["erased"]:
+        hint(f"Erased for good, since it exists nowhere else: {', '.join(found['erased'])}. --confirm takes the name.")

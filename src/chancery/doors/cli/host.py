@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,42 +65,46 @@ def listened(text: str) -> tuple[str, int]:
     return address or "127.0.0.1", int(port)
 
 
+Parent = Annotated[
+    int, typer.Option(min=0, metavar="PID", help="End when this process, which started the command, is gone.")
+]
+
+
 def serve(
     listen: Annotated[str, typer.Option(help="Address and port; the default is CHANCERY_LISTEN.")] = "",
     threads: Annotated[int, typer.Option(min=1, max=64, help="Requests answered at once.")] = 32,
+    with_parent: Parent = 0,
+    ready_file: Annotated[Path | None, typer.Option(help="Write the process id there once the port is ours.")] = None,
 ) -> None:
     """Serve the console and the API."""
     setup()
     from django.conf import settings
     from django.core.management import call_command
-    from granian.constants import Interfaces
-    from granian.server import Server
+
+    from chancery.doors.cli import serving
 
     address, port = listened(listen or settings.ENVIRONMENT.listen)
     call_command("migrate", verbosity=0, interactive=False)
     ready.key_file()
-    server = Server(
-        "chancery.doors.wsgi:application",
-        address=address,
-        port=port,
-        interface=Interfaces.WSGI,
-        blocking_threads=threads,
-        log_access=False,
-    )
-    server.serve()
+    level = settings.ENVIRONMENT.log_level
+    serving.run(address, port, threads, log_level=level, parent=with_parent, ready=ready_file)
 
 
 def worker(
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that sign for local CAs.")] = 2,
+    with_parent: Parent = 0,
 ) -> None:
     """Run a worker: it is what talks to the CAs."""
     ready.begin()
     ready.key_file()
+    from chancery.doors.cli.parent import follow
     from chancery.engine.worker import run
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if with_parent:
+        follow(with_parent, stop.set)
     run(stop, processes=processes)
 
 
@@ -109,9 +114,9 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="With --check: one JSON document.")] = False,
     listen: Annotated[str, typer.Option(help="Address and port of the console.")] = "127.0.0.1:8140",
 ) -> None:
-    """Start sandbox, server and worker, make two connectors, order certificates, show the address."""
+    """Start sandbox, server and worker, make connectors, order certificates, show the address."""
     from importlib import import_module
 
     # By name: what serves for real must not depend on the sandbox.
     run = import_module("chancery.demo.run")
-    sys.exit(run.check(as_json=as_json) if check else run.show(listen))
+    sys.exit(run.check(as_json=as_json) if check else run.show(*listened(listen)))

@@ -13,6 +13,7 @@ from chancery.doors.cli.rest import Rest
 profiles = typer.Typer(no_args_is_help=True, help="What may be asked.")
 _LISTS = frozenset({"key_types", "name_kinds", "name_suffixes"})
 _NUMBERS = frozenset({"max_names", "validity_days", "validity_days_max", "deadline_hours"})
+_KEPT = ("name", "description", "wildcard", "needs_approval", *sorted(_LISTS | _NUMBERS))
 Products = Annotated[
     list[str] | None, typer.Option("--product", help="name=value for the CA type's own fields (`authorities fields`).")
 ]
@@ -24,7 +25,7 @@ def profiles_list(
 ) -> None:
     """List profiles."""
     whole = Rest().listing("/profiles", limit)
-    show(whole["items"], ("name", "pool", "environment", "validity_days", "needs_approval"), whole, as_json)
+    show(whole["items"], ("name", "connector_name", "environment", "validity_days", "needs_approval"), whole, as_json)
 
 
 @profiles.command("show")
@@ -47,6 +48,31 @@ def profiles_create(
     body = {"name": name, "connector": rest.find("connectors", connector)["id"], "product": pairs(product, "--product")}
     made = rest.call("POST", "/profiles", {**body, **_typed(values)})
     say(f"Created {made['name']}.", made, as_json)
+
+
+@profiles.command("edit")
+def profiles_edit(
+    name: str,
+    values: Sets = None,
+    product: Products = None,
+    connector: Annotated[str, typer.Option(help="Another connector, by id or name.")] = "",
+    confirm_environment: Annotated[
+        str, typer.Option(help="Name of the environment that the profile moves to with another connector.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Change a profile; what is not given keeps its value."""
+    rest = Rest()
+    row = rest.find("profiles", name)
+    present = {n: row[n] for n in _KEPT}
+    body = {**present, **_typed(values), "confirm_environment": confirm_environment, "revision": row["revision"]}
+    before = rest.call("GET", f"/connectors/{row['connector']}") if row["connector"] else {"id": "", "authority": ""}
+    after = rest.find("connectors", connector) if connector else before
+    # The settings of one CA type mean nothing to another.
+    kept = row["products"].get(after["authority"], {})
+    body |= {"connector": after["id"], "product": {**kept, **pairs(product, "--product")}}
+    done = rest.call("PUT", f"/profiles/{row['id']}", body)
+    say(f"{done['name']} is changed.", done, as_json)
 
 
 @profiles.command("delete")

@@ -159,3 +159,11 @@ def posted(model: Any, data: Any) -> dict[str, Any]:
         elif data.get(name) not in {None, ""}:
             found[name] = data[name]
     return found
+
+
+def as_typed(value: Any) -> str:
+    """Return a value as a form has it, to tell what differs."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return text.replace("\r\n", "\n").strip()

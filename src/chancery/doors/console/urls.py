@@ -2,12 +2,22 @@
 
 from django.urls import path
 
-from chancery.doors.console.views import account, audit, connectors, orders, people, places
+from chancery.doors.console.views import (
+    account,
+    audit,
+    certificates,
+    connectors,
+    home,
+    orders,
+    people,
+    places,
+    profiles,
+)
 
 CONNECTORS = "integrations/ca-connectors"
 
 urlpatterns = [
-    path("", orders.home, name="home"),
+    path("", home.home, name="home"),
     path("login", people.log_in, name="login"),
     path("logout", people.log_out, name="logout"),
     path("password", people.password, name="password"),
@@ -30,19 +40,20 @@ urlpatterns = [
     path(f"{CONNECTORS}/<uuid:ident>/test", connectors.test, name="connector_test"),
     path(f"{CONNECTORS}/<uuid:ident>/switch/<slug:to>", connectors.switch, name="connector_switch"),
     path("calls/<uuid:ident>", connectors.call, name="call"),
-    path("profiles", orders.profile_list, name="profiles"),
-    path("profiles/create", orders.profile_edit, name="profile_create"),
-    path("profiles/<uuid:ident>", orders.profile_edit, name="profile_edit"),
-    path("profiles/<uuid:ident>/delete", orders.profile_delete, name="profile_delete"),
+    path("profiles", profiles.listing, name="profiles"),
+    path("profiles/create", profiles.create, name="profile_create"),
+    path("profiles/<uuid:ident>", profiles.detail, name="profile"),
+    path("profiles/<uuid:ident>/edit", profiles.edit, name="profile_edit"),
+    path("profiles/<uuid:ident>/delete", profiles.delete, name="profile_delete"),
     path("orders", orders.listing, name="orders"),
     path("orders/new", orders.new, name="order_new"),
     path("orders/<uuid:ident>", orders.detail, name="order"),
     path("orders/<uuid:ident>/do/<slug:what>", orders.act, name="order_act"),
-    path("certificates", orders.certificate_list, name="certificates"),
-    path("certificates/<uuid:ident>", orders.certificate, name="certificate"),
-    path("certificates/<uuid:ident>/download/<slug:kind>", orders.download, name="certificate_download"),
-    path("certificates/<uuid:ident>/revoke", orders.revoke, name="certificate_revoke"),
-    path("certificates/<uuid:ident>/renew", orders.renew, name="certificate_renew"),
+    path("certificates", certificates.listing, name="certificates"),
+    path("certificates/<uuid:ident>", certificates.detail, name="certificate"),
+    path("certificates/<uuid:ident>/download/<slug:kind>", certificates.download, name="certificate_download"),
+    path("certificates/<uuid:ident>/revoke", certificates.revoke, name="certificate_revoke"),
+    path("certificates/<uuid:ident>/renew", certificates.renew, name="certificate_renew"),
     path("audit", audit.listing, name="audit"),
     path("audit/export", audit.export, name="audit_export"),
 ]

@@ -10,6 +10,7 @@ from chancery.sdk.config import (
     ProfileSettings,
     destination_names,
     extra,
+    irreplaceable_names,
     is_secret,
     pins_of,
     secret_names,
@@ -55,6 +56,7 @@ def test_a_setting_keeps_what_the_form_needs():
         "destination": False,
         "pins": False,
         "stays": False,
+        "irreplaceable": False,
     }
     assert (extra(kind)["choices"], extra(kind)["dynamic"], extra(kind)["multiline"]) == ({"a": "First"}, True, True)
     assert extra(kind)["group"] == "Connection"
@@ -102,3 +104,12 @@ def test_upgrade_leaves_data_alone_unless_overridden(base):
     data = {"v": 1}
     assert base.schema_version == 1
     assert base.upgrade(1, data) == {"v": 1}
+
+
+def test_a_secret_that_exists_nowhere_else_is_named():
+    class Own(Config):
+        key: Secret = setting(title="Key", irreplaceable=True)
+        login: Secret = setting(title="Login")
+        place: str = setting(title="Place", irreplaceable=True)
+
+    assert irreplaceable_names(Own) == {"key"}

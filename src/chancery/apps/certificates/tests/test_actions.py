@@ -1,5 +1,8 @@
 """Revoke with a reason of RFC 5280, and renew, which never revokes."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from chancery import catalog
@@ -83,8 +86,6 @@ def test_an_inactive_connector_revokes_a_deleted_one_does_not(cast, local, issue
 
 
 def test_a_ca_that_cannot_revoke_says_so(cast, local, issued, monkeypatch):
-    from dataclasses import replace
-
     made = issued()
     plain = catalog.get
     monkeypatch.setattr(catalog, "get", lambda slug: replace(plain(slug), powers=frozenset()))
@@ -101,13 +102,22 @@ def test_an_open_revocation_keeps_the_connector(cast, local, issued):
     assert [(b.kind, b.name) for b in caught.value.blockers] == [("certificate", "a.example.com")]
 
 
-def test_the_preview_counts_what_could_no_longer_be_revoked(cast, local, issued):
+def test_the_preview_counts_and_names_what_could_no_longer_be_revoked(cast, local, issued, monkeypatch):
     from chancery.apps.connectors import queries
 
-    issued()
-    issued("gone.example.com", revocation="confirmed")
+    first = issued()
+    issued("gone.example.com", revocation="confirmed", revoked_at=NOW)
     issued("old.example.com", not_after=NOW)
-    assert queries.delete_preview(cast.ada, local.pk).unrevocable == 1
+    later = issued("later.example.com", not_after=first.not_after + timedelta(days=1))
+    found = queries.delete_preview(cast.ada, local.pk)
+    assert (found.unrevocable, found.first) == (2, [later, first])
+    monkeypatch.setattr(queries, "NAMED", 1)
+    found = queries.delete_preview(cast.ada, local.pk)
+    assert (found.unrevocable, found.first) == (2, [later])
+    plain = queries.descriptor_of
+    monkeypatch.setattr(queries, "descriptor_of", lambda *asked: replace(plain(*asked), powers=frozenset()))
+    found = queries.delete_preview(cast.ada, local.pk)
+    assert (found.unrevocable, found.first) == (0, [])
 
 
 def test_only_with_the_right_and_in_its_team(cast, local, issued, otto):

@@ -333,7 +333,30 @@ def test_what_uses_it_refuses_the_deletion_and_the_preview_says_the_same(cast, l
     for name in ("Careful", "Internal"):
         profiles.delete(cast.ada, Profile.objects.get(name=name).pk)
     assert queries.delete_preview(cast.ada, local.pk).blockers == []
-    actions.delete(cast.ada, local.pk)
+    actions.delete(cast.ada, local.pk, "Local")
+
+
+def unused(cast):
+    return actions.create(cast.ada, "local", {"name": "Unused", "team": "Operations", "environment": "Production"})
+
+
+def test_a_key_that_exists_nowhere_else_is_erased_only_by_the_name_of_its_connector(cast, account):
+    row = unused(cast)
+    assert queries.delete_preview(cast.ada, row.pk).erased == ["Issuing CA key"]
+    for word in ("", "unused", "Public CA"):
+        with refused("confirm", code="confirm_needed"):
+            actions.delete(cast.ada, row.pk, word)
+    assert actions.current(queries.get(cast.ada, row.pk)).secrets
+    actions.delete(cast.ada, row.pk, "Unused")
+    assert not any(ConnectorVersion.objects.filter(connector=row).values_list("secrets", flat=True))
+    # What somebody else gave out can be had again.
+    assert queries.delete_preview(cast.ada, account.pk).erased == []
+
+
+def test_a_copy_without_the_key_is_deleted_without_much_ado(cast):
+    twin = actions.copy(cast.ada, unused(cast).pk, "Twin")
+    assert queries.delete_preview(cast.ada, twin.pk).erased == []
+    actions.delete(cast.ada, twin.pk)
 
 
 def test_of_many_open_orders_twenty_are_named(cast, local):

@@ -123,6 +123,54 @@ def test_an_edit_to_another_connector_takes_its_team_and_settings(cast, local, a
     assert said("profiles.edit")[-1]["changed"] == ["pool", "products", "team"]
 
 
+@pytest.fixture
+def qa(cast):
+    people.create_environment(cast.host, "QA")
+    return connectors.create(cast.ada, "local", {"name": "QA CA", "team": "Operations", "environment": "QA"})
+
+
+def test_an_edit_keeps_a_connector_that_is_inactive(cast, local):
+    made = actions.create(cast.ada, values())
+    connectors.deactivate(cast.ada, local.pk)
+    after = actions.edit(cast.ada, made.pk, 1, values(description="words"))
+    assert (queries.route(after), after.description) == (local, "words")
+
+
+def test_no_profile_is_made_for_or_moved_to_a_connector_that_takes_no_new_work(cast, local):
+    spare = connectors.copy(cast.ada, local.pk, "Spare")
+    with refused("connector", code="inactive"):
+        actions.create(cast.ada, values(connector="Spare"))
+    with refused("connector", code="inactive"):
+        actions.edit(cast.ada, Profile.objects.get(name="Internal").pk, 1, values(connector=str(spare.pk)))
+
+
+def test_another_environment_needs_its_name_said(cast, local, qa):
+    made = actions.create(cast.ada, values())
+    for word in ({}, {"confirm_environment": "Production"}, {"confirm_environment": "qa"}):
+        with refused("confirm_environment", code="environment_changes"):
+            actions.edit(cast.ada, made.pk, 1, values(connector="QA CA", **word))
+    assert queries.route(queries.get(cast.ada, made.pk)) == local
+    after = actions.edit(cast.ada, made.pk, 1, values(connector="QA CA", confirm_environment="QA"))
+    assert (queries.route(after), after.environment.name, after.revision) == (qa, "QA", 2)
+    assert said("profiles.edit")[-1]["changed"] == ["environment", "pool"]
+
+
+def test_an_edit_leaves_a_profile_in_the_pool_that_it_has(cast, local, qa):
+    from chancery.apps.connectors.models import Pool, PoolMember
+
+    made = actions.create(cast.ada, values())
+    spare = connectors.create(cast.ada, "local", {"name": "Spare", "team": "Operations", "environment": "Production"})
+    made.pool = Pool.objects.create(name="Both", created_at=made.created_at)
+    made.save()
+    for preference, one in enumerate((spare, local), 1):
+        PoolMember.objects.create(pool=made.pool, connector=one, preference=preference)
+    for name in ("Spare", "Local"):
+        assert (
+            actions.edit(cast.ada, made.pk, queries.get(cast.ada, "Web").revision, values(connector=name)).pool
+            == made.pool
+        )
+
+
 def test_the_second_of_two_editors_is_told_and_changes_nothing(cast, local):
     made = actions.create(cast.ada, values())
     actions.edit(cast.ada, made.pk, 1, values(description="first"))
@@ -211,3 +259,14 @@ def test_orders_go_to_the_preferred_active_connector_and_wait_at_the_preferred_o
     assert queries.route(made) == local
     PoolMember.objects.all().delete()
     assert queries.route(made) is None
+
+
+def test_where_each_profile_of_a_page_orders_is_one_question(cast, local, django_assert_num_queries):
+    from chancery.apps.connectors.models import PoolMember
+
+    both = list(Profile.objects.order_by("name"))
+    with django_assert_num_queries(1):
+        assert queries.routes(both) == {p.pk: local for p in both}
+    assert {p.pk: queries.route(p) for p in both} == queries.routes(both)
+    PoolMember.objects.all().delete()
+    assert queries.routes(both) == queries.routes([]) == {}

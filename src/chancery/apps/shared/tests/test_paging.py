@@ -82,7 +82,10 @@ def judge(listing, expected, *, exact, **asked):
 
 
 def sorted_ids(rows, sort):
-    field, down = sort.lstrip("-"), sort.startswith("-")
+    field, down = (
+        sort.lstrip("-").replace("name", "name_key").replace("common_name_key", "common_name"),
+        sort.startswith("-"),
+    )
     keyed = sorted(rows, key=lambda r: (getattr(r, field), r.pk), reverse=down)
     return [r.pk for r in keyed]
 
@@ -185,10 +188,28 @@ def test_a_name_that_could_be_a_serial_is_still_found(filled):
 
 def test_connectors(filled, window):
     every = list(Connector.objects.all())
-    asks = ({}, {"status": "active"}, {"status": "inactive"}, {"search": "L"})
+    place = every[0].environment
+    asks = [
+        dict(pairs)
+        for n in range(3)
+        for pairs in itertools.combinations(
+            [
+                ("status", "inactive"),
+                ("health", "healthy"),
+                ("environment", place.name),
+                ("region", "eu"),
+                ("search", "L"),
+            ],
+            n,
+        )
+    ]
     for sort, asked in itertools.product(connectors.SORTS, asks):
-        rows = [c for c in every if c.name.startswith(asked.get("search", ""))]
-        rows = [c for c in rows if c.status == asked.get("status", c.status)]
+        rows = [c for c in every if c.name_key.startswith(asked.get("search", "").lower())]
+        rows = [
+            c for c in rows if (c.status, c.health) == (asked.get("status", c.status), asked.get("health", c.health))
+        ]
+        rows = [c for c in rows if c.region.lower() == asked.get("region", c.region.lower())]
+        rows = [c for c in rows if "environment" not in asked or c.environment_id == place.pk]
         expected = sorted_ids(rows, "name" if "search" in asked else sort)
         listing = lambda **page: connectors.listing(filled.ada, "local", size=3, **page)  # noqa: E731  one per ask
         judge(listing, expected, exact=window > ROWS, sort=sort, **asked)
@@ -198,7 +219,7 @@ def test_profiles(filled):
     rows = sorted_ids(Profile.objects.all(), "name")
     judge(lambda **page: profiles.listing(filled.ada, size=3, **page), rows, exact=True)
     some = sorted_ids(Profile.objects.filter(name__startswith="Profile L"), "name")
-    judge(lambda **page: profiles.listing(filled.ada, size=3, **page), some, exact=True, search="Profile L")
+    judge(lambda **page: profiles.listing(filled.ada, size=3, **page), some, exact=True, search="pROfile l")
 
 
 @pytest.mark.parametrize(
@@ -248,6 +269,9 @@ def test_an_auditor_of_one_team_sees_its_entries_and_no_others(filled, window):
         (orders.listing, {"sort": "placed_at"}, "sort"),
         (orders.listing, {"connector": "x"}, "connector"),
         (orders.listing, {"cursor": "x"}, "cursor"),
+        (lambda *a, **k: connectors.listing(*a, "local", **k), {"health": "odd"}, "health"),
+        (lambda *a, **k: connectors.listing(*a, "local", **k), {"environment": "odd"}, "environment"),
+        (lambda *a, **k: connectors.listing(*a, "local", **k), {"region": "a\x00"}, "region"),
         (certificates.listing, {"status": "gone"}, "status"),
         (certificates.listing, {"sort": "serial"}, "sort"),
     ],
@@ -278,7 +302,13 @@ PLANS = [
     (certificates.listing, {"search": "host0"}),
     *[(connectors.listing, {"sort": sort}) for sort in connectors.SORTS],
     (connectors.listing, {"status": "active"}),
+    (connectors.listing, {"health": "healthy"}),
+    (connectors.listing, {"environment": "Production"}),
+    (connectors.listing, {"region": "EU"}),
+    (connectors.listing, {"region": "EU", "environment": "Production", "health": "healthy", "status": "active"}),
+    (connectors.listing, {"region": "EU", "sort": "created_at"}),
     (connectors.listing, {"search": "L"}),
+    (connectors.listing, {"search": "L", "health": "healthy"}),
     (profiles.listing, {}),
     (profiles.listing, {"search": "Profile L"}),
     (audit.listing, {}),
@@ -329,11 +359,15 @@ def test_names_are_sorted_by_code_point_whatever_language_the_cluster_has(db):
         cursor.execute(
             "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
             " JOIN pg_collation l ON l.oid = a.attcollation WHERE l.collname = 'C' AND c.relkind = 'r'"
-            " AND c.relname LIKE '%%\\_%%' AND a.attname IN ('name', 'common_name') AND c.relname NOT LIKE 'pg%%'"
+            " AND c.relname LIKE '%%\\_%%' AND a.attname IN ('name', 'name_key', 'region_key', 'common_name') AND c.relname NOT LIKE 'pg%%'"
         )
         found = set(cursor.fetchall())
     wanted = {("orders_order", "common_name"), ("certificates_certificate", "common_name")}
-    assert found >= wanted | {("connectors_connector", "name"), ("profiles_profile", "name")}
+    assert found >= wanted | {("connectors_connector", "name"), ("profiles_profile", "name")} | {
+        ("connectors_connector", "name_key"),
+        ("connectors_connector", "region_key"),
+        ("profiles_profile", "name_key"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django import template
+
+from chancery.apps.accounts.permissions import Permission
 
 register = template.Library()
 
@@ -42,3 +45,24 @@ def split_words(value: str) -> list[str]:
 def moment(value: str) -> datetime:
     """Return the moment that an ISO 8601 text of ours names, so that it is shown in the reader's zone."""
     return datetime.fromisoformat(value)
+
+
+class Allowed:
+    """What somebody may do with one thing, by the names of permissions: `can.CONNECTOR_EDIT`."""
+
+    def __init__(self, actor: Any, thing: Any) -> None:
+        self._actor, self._thing = actor, thing
+
+    def __getitem__(self, name: str) -> bool:
+        may: bool = self._actor.may(Permission[name], self._thing.team_id, self._thing.environment_id)
+        return may
+
+    def any(self) -> bool:
+        """Say whether there is anything to offer in the menu of a connector."""
+        return any(self[f"CONNECTOR_{n}"] for n in ("EDIT", "TEST", "COPY", "ACTIVATE", "DEACTIVATE", "DELETE"))
+
+
+@register.simple_tag(takes_context=True)
+def allowed(context: Any, thing: Any) -> Allowed:
+    """Return what the reader may do with a thing of a team in an environment."""
+    return Allowed(context["actor"], thing)

@@ -161,7 +161,7 @@ def test_a_profile_that_somebody_else_changed_is_not_overwritten(cast, local, ad
     row = Profile.objects.get(name="Web")
     profiles.edit(cast.ada, row.pk, row.revision, {"name": "Web", "connector": "Local", "description": "of the bank"})
     answer = profile(ada, local, str(row.pk), revision=str(row.revision), description="of the shop")
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert Profile.objects.get(pk=row.pk).description == "of the bank"
     assert 'value="of the shop"' in answer.content.decode()
     assert profile(ada, local, str(row.pk), revision="x").status_code == 422

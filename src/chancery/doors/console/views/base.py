@@ -16,8 +16,9 @@ from chancery.apps.accounts import zones
 from chancery.apps.accounts.models import User
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import actor_of
+from chancery.apps.shared.action import Scoped
 from chancery.apps.shared.actor import Actor
-from chancery.core.errors import ChanceryError, Invalid
+from chancery.core.errors import ChanceryError, Invalid, NotPermitted
 from chancery.doors.problems import status
 
 View = Callable[..., HttpResponse]
@@ -54,6 +55,12 @@ def _readable(request: HttpRequest) -> None:
             )
 
 
+def require(actor: Actor, permission: Permission, thing: Scoped | None = None) -> None:
+    """Refuse a form to who may not send it. What is sent is judged by the action all the same."""
+    if not actor.may(permission, *((thing.team_id, thing.environment_id) if thing else ())):
+        raise NotPermitted(permission)
+
+
 def whole(text: str, field: str) -> int:
     """Return a whole number from a form; raises `Invalid` by field."""
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
@@ -64,7 +71,7 @@ def whole(text: str, field: str) -> int:
 def show(
     request: HttpRequest, actor: Actor | None, template: str, context: dict[str, Any] | None = None, code: int = 200
 ) -> HttpResponse:
-    """Render a page; `may` tells templates what to offer."""
+    """Render a page; `may` tells templates what somebody may do at all, the tag `allowed` what with one thing."""
     may = {p.name: actor.may(p) for p in Permission} if actor else {}
     return render(
         request,

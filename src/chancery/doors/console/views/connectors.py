@@ -14,16 +14,20 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from chancery import catalog
-from chancery.apps.connectors import actions, queries
-from chancery.apps.connectors.models import CallKind, Connector
+from chancery.apps.accounts.models import Environment
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.connectors import actions, queries, trial
+from chancery.apps.connectors.models import CallKind, Connector, Health, Status
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import MAX_SIZE, by_id, one_of
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
-from chancery.doors.console.forms import connector_form, posted, readable
-from chancery.doors.console.views.base import page, show, whole
+from chancery.doors.console.forms import as_typed, connector_form, posted, readable
+from chancery.doors.console.views.base import page, require, show, whole
+from chancery.doors.problems import status
 from chancery.sdk.config import secret_names
 
+FILTERS = ("status", "health", "environment", "region")
 COMMON = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
 WHERE = ("proxy", "trust_pem", "allowed_networks")
 
@@ -37,22 +41,33 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
 @page
 def listing(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """List the connectors of a CA type."""
-    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("status", "search", "sort", "cursor")}
-    found = queries.listing(actor, slug, **{**asked, "sort": asked["sort"] or "name"})
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in (*FILTERS, "search", "sort", "cursor")}
+    found = queries.listing(actor, slug, **asked)
     waiting = queries.queues(found.items)
-    rows = [(c, waiting.get(str(c.pk), 0)) for c in found.items]
-    return show(request, actor, "connectors", {"type": catalog.get(slug), "page": found, "rows": rows, "asked": asked})
+    context = {
+        "type": catalog.get(slug),
+        "page": found,
+        "rows": [(c, waiting.get(str(c.pk), 0)) for c in found.items],
+        "asked": asked,
+        "filtered": any(asked[k] for k in (*FILTERS, "search")),
+        "statuses": Status.choices,
+        "healths": Health.choices,
+        "environments": list(Environment.objects.order_by("name").values_list("name", flat=True)),
+        "sorts": {"": _("name"), "-name": _("name, backwards"), "-created_at": _("newest"), "created_at": _("oldest")},
+    }
+    return show(request, actor, "connectors", context)
 
 
 @page
 def create(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """Create a connector."""
+    require(actor, Permission.CONNECTOR_CREATE)
     descriptor = catalog.get(slug)
     if request.method != "POST":
         return _form(request, actor, slug, {}, [], None)
     values = _values(request, descriptor)
     try:
-        made = actions.create(actor, slug, values)
+        made = actions.create(actor, slug, values, **_trial(request))
     except Invalid as error:
         return _form(request, actor, slug, values, error.problems, None)
     messages.success(request, _("%(name)s was created.") % {"name": made.name})
@@ -63,35 +78,40 @@ def create(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
 def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Edit a connector; who comes second sees what the first changed, and decides."""
     row = queries.get(actor, ident)
+    require(actor, Permission.CONNECTOR_EDIT, row)
     descriptor = catalog.get(row.authority)
     if request.method != "POST":
         return _form(request, actor, row.authority, stored(row), [], row)
     values = _values(request, descriptor)
     try:
-        actions.edit(
-            actor, ident, whole(request.POST.get("seen") or request.POST.get("revision", ""), "revision"), values
-        )
+        revision = whole(request.POST.get("seen") or request.POST.get("revision", ""), "revision")
+        actions.edit(actor, ident, revision, values, **_trial(request))
     except Invalid as error:
         return _form(request, actor, row.authority, values, error.problems, row)
     except Conflict as error:
-        return _form(request, actor, row.authority, values, [Problem("", error.detail, error.remedy)], row, stale=True)
+        return _form(request, actor, row.authority, values, [], row, error)
     messages.success(request, _("%(name)s was changed.") % {"name": values.get("name", row.name)})
     return redirect("connector", ident)
 
 
+def _trial(request: HttpRequest) -> dict[str, Any]:
+    """Return what a form says of its test. That it was to be tested first is told by its button, and heard by scripts."""
+    sent = request.POST
+    if sent.get("how") == "test":
+        text, remedy = "The test is followed in the page, which needs scripts.", "Save it without a test."
+        raise Invalid.one("test", text, remedy)
+    tested = "" if sent.get("how") == "untested" else sent.get("tested", "")
+    return {"tested": tested, "untested": sent.get("untested", "")}
+
+
 def _differences(row: Connector, values: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return field, present value, and typed value where they differ."""
-    present = {name: _as_typed(value) for name, value in stored(row).items()}
+    present = {name: as_typed(value) for name, value in stored(row).items()}
     return [
-        (name, present.get(name, ""), _as_typed(value))
+        (name, present.get(name, ""), as_typed(value))
         for name, value in values.items()
-        if name not in secret_names(catalog.get(row.authority).config) and present.get(name, "") != _as_typed(value)
+        if name not in secret_names(catalog.get(row.authority).config) and present.get(name, "") != as_typed(value)
     ]
-
-
-def _as_typed(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-    return text.replace("\r\n", "\n").strip()
 
 
 def stored(row: Connector) -> dict[str, Any]:
@@ -114,8 +134,7 @@ def _form(
     values: dict[str, Any],
     problems: list[Problem],
     row: Connector | None,
-    *,
-    stale: bool = False,
+    stale: Conflict | None = None,
 ) -> HttpResponse:
     descriptor = catalog.get(slug)
     secrets = frozenset(actions.current(row).secrets) if row else frozenset()
@@ -126,6 +145,7 @@ def _form(
         "groups": groups,
         "connector": row,
         "problems": problems,
+        "stale": stale,
         "elsewhere": [p for p in problems if p.field not in shown],
         # The revision that the person saw, never a newer one: saving over somebody is said in so many words.
         "revision": request.POST.get("revision") or (row.revision if row else ""),
@@ -207,6 +227,7 @@ def bulk(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
 def copy(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Copy without secrets."""
     row = queries.get(actor, ident)
+    require(actor, Permission.CONNECTOR_COPY, row)
     problems: list[Problem] = []
     if request.method == "POST":
         try:
@@ -224,16 +245,18 @@ def copy(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 def delete(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Preview, then delete."""
     preview = queries.delete_preview(actor, ident)
+    require(actor, Permission.CONNECTOR_DELETE, preview.connector)
     error: ChanceryError | None = None
     if request.method == "POST":
         try:
-            actions.delete(actor, ident)
+            actions.delete(actor, ident, request.POST.get("confirm", ""))
         except ChanceryError as refused:
             error = refused
         else:
             messages.success(request, _("%(name)s was deleted.") % {"name": preview.connector.name})
             return redirect("connectors", preview.connector.authority)
-    return show(request, actor, "connector_delete", {"preview": preview, "error": error}, 409 if error else 200)
+    context = {"preview": preview, "error": error, "problems": getattr(error, "problems", [])}
+    return show(request, actor, "connector_delete", context, status(error)[0] if error else 200)
 
 
 @require_POST
@@ -247,13 +270,15 @@ def test(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 @page
 def test_unsaved(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """Test what stands in the form, without saving it."""
-    descriptor = catalog.get(slug)
-    ident = request.POST.get("connector") or None
+    values, ident = _values(request, catalog.get(slug)), request.POST.get("connector") or None
+    saving = request.POST.get("then") == "save"
     try:
-        call = actions.test_unsaved(actor, slug, _values(request, descriptor), ident)
+        if saving and not actions.to_be_tested(actor, slug, values, ident):
+            return show(request, actor, "_save_now", {"nothing": True})
+        call = actions.test_unsaved(actor, slug, values, ident)
     except Invalid as error:
         return show(request, actor, "_problems", {"problems": error.problems}, 422)
-    return show(request, actor, "findings", _call_context(actor, str(call.pk)))
+    return show(request, actor, "findings", _call_context(actor, str(call.pk), saving=saving))
 
 
 @require_POST
@@ -273,22 +298,29 @@ def choices(request: HttpRequest, actor: Actor, slug: str, field: str) -> HttpRe
 @page
 def call(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Follow a test."""
-    context = _call_context(actor, ident)
+    context = _call_context(actor, ident, saving="save" in request.GET)
     part = "choices" if context["call"].kind == CallKind.CHOICES else "findings"
     return show(request, actor, part if request.headers.get("HX-Request") else "call", context)
 
 
-def _call_context(actor: Actor, ident: str) -> dict[str, Any]:
+def _call_context(actor: Actor, ident: str, *, saving: bool = False) -> dict[str, Any]:
     found = queries.call(actor, ident)
     running = found.state in {"due", "running"}
     alive = not running or queries.worker_alive(current_clock().now())
-    return {"call": found, "running": running, "no_worker": not alive, "findings": found.result.get("findings", [])}
+    return {
+        "call": found,
+        "running": running,
+        "no_worker": not alive,
+        "findings": found.result.get("findings", []),
+        "saving": saving,
+        "passed": trial.passed(found),
+    }
 
 
 @page
 def export(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """Export a listing as CSV."""
-    rows = queries.visible_to(actor).filter(authority=slug).order_by("name")
+    rows = queries.visible_to(actor).filter(authority=slug).order_by("name_key")
     response = HttpResponse(queries.as_csv(rows.iterator(chunk_size=500)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{catalog.get(slug).slug}.csv"'
     return response

@@ -21,6 +21,13 @@
       field.value = button.dataset.value;
       field.focus();
     });
+    // What a test that passed was made for is done as soon as the page hears of it.
+    document.body.addEventListener("htmx:afterSettle", function () {
+      const ready = document.querySelector("[data-save]:not([data-done])");
+      if (!ready) return;
+      ready.dataset.done = "1";
+      document.getElementById(ready.dataset.save).submit();
+    });
     document.querySelectorAll("form[data-confirm]").forEach(function (form) {
       form.addEventListener("submit", function (event) {
         if (!window.confirm(form.dataset.confirm)) event.preventDefault();

@@ -1,0 +1,58 @@
+"""A connector's settings in force: its version, its secrets, where they are sent, and what an edit changes of that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chancery import catalog
+from chancery.apps.connectors import configure as fields
+from chancery.apps.connectors import sealing
+from chancery.apps.connectors.configure import Configured
+from chancery.apps.connectors.models import Connector, ConnectorVersion
+from chancery.core.errors import Absent, Invalid, Problem
+from chancery.core.secret import Secret
+from chancery.sdk.config import destination_names, staying_names
+
+VERSION_TABLE = "connector_version"
+
+
+def current(connector: Connector) -> ConnectorVersion:
+    """Return the version in force."""
+    if connector.current is None:
+        raise Absent("connector version", connector.pk)
+    return connector.current
+
+
+def unsealed_version(version: ConnectorVersion) -> dict[str, Secret]:
+    """Return a version's secrets, opened; for the engine and for carrying them to the next version."""
+    return {
+        name: sealing.unseal(sealed, table=VERSION_TABLE, record=str(version.pk), field=name)
+        for name, sealed in version.secrets.items()
+    }
+
+
+def destination(connector: Connector, version: ConnectorVersion) -> dict[str, Any]:
+    """Return every value of a version that decides where secrets are sent."""
+    config = catalog.get(connector.authority).config
+    own = {name: version.settings.get(name) for name in sorted(destination_names(config))}
+    return {**{name: getattr(version, name) for name in fields.WHERE}, **own}
+
+
+def kept(connector: Connector, version: ConnectorVersion, *, moved: bool) -> dict[str, Secret]:
+    """Return the stored secrets that go on; to another address only those that are never sent."""
+    staying = staying_names(catalog.get(connector.authority).config)
+    return {name: secret for name, secret in unsealed_version(version).items() if not moved or name in staying}
+
+
+def demand_secrets(connector: Connector, stored: frozenset[str], configured: Configured) -> None:
+    """Refuse new settings for another address or trust without every secret that would be sent there."""
+    missing = sorted(stored - set(configured.secrets) - staying_names(catalog.get(connector.authority).config))
+    if missing:
+        text = "The address or trust that this secret is sent to changed, so the stored one was not carried over."
+        raise Invalid([Problem(n, text, "Enter it again.", "secret_needed") for n in missing])
+
+
+def differs(before: ConnectorVersion, after: Configured) -> bool:
+    """Say whether an edit changes anything that a test looks at."""
+    where = {name: getattr(before, name) for name in fields.WHERE}
+    return bool(after.secrets) or where != after.where or before.settings != after.settings

@@ -1,0 +1,91 @@
+"""Runs the web server: looks first whether its port is free, and leaves nothing behind when it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from chancery.doors.cli.parent import follow
+from chancery.net import listening
+
+
+def run(
+    address: str, port: int, threads: int, *, log_level: str = "info", parent: int = 0, ready: Path | None = None
+) -> None:
+    """Serve until told to stop, or until the process `parent` is gone. Ends with a sentence where it cannot serve.
+
+    `ready` is a file that is written once the port is this server's own: it holds the process id.
+    """
+    server = Server(
+        "chancery.doors.wsgi:application",
+        address=_usable(address, port),
+        port=port,
+        interface=Interfaces.WSGI,
+        blocking_threads=threads,
+        websockets=False,
+        log_level=LogLevels(log_level.lower()),
+        log_access=False,
+        respawn_failed_workers=True,
+    )
+    logging.getLogger("_granian").addFilter(_meant)
+    if parent:
+        follow(parent, _stop)
+    if ready is not None:
+        server.on_startup(lambda: _say_ready(ready))
+    _serve(server)
+
+
+def _usable(address: str, port: int) -> str:
+    """Return the IP address to listen at; ends with a sentence where nothing can listen there."""
+    try:
+        found = listening.resolved(address)
+    except OSError:
+        raise SystemExit(f"chancery: {address!r} is no address of this machine. Write 127.0.0.1:8000.") from None
+    obstacle = listening.obstacle(found, port)
+    if obstacle is not None:
+        problem, remedy = obstacle
+        print(f"chancery: {address}:{port} cannot be served: {problem}.\n          {remedy}", file=sys.stderr)
+        sys.exit(1)
+    return found
+
+
+def _meant(record: logging.LogRecord) -> bool:
+    """Leave out the server's doubt about so many threads: ours wait for the database, they do not compute."""
+    return "Python threads" not in record.getMessage()
+
+
+def _serve(server: Any) -> None:
+    try:
+        server.serve(target_loader=load, wrap_loader=False)
+    except SystemExit as end:
+        if end.code:
+            text = "chancery: the server's own process ended again and again; the lines above say why."
+            print(text, file=sys.stderr)
+        raise
+
+
+def load() -> Callable[..., Any]:
+    """Return the application, in the process that answers; it ends with the one that started it, however that ends."""
+    follow(os.getppid(), _stop)
+    from chancery.doors.wsgi import application
+
+    return application
+
+
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _say_ready(path: Path) -> None:
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text(str(os.getpid()), encoding="ascii")
+    fresh.rename(path)

@@ -1,0 +1,93 @@
+"""Flags of a CA type's own fields: made from what the server says of the type, so that an installed one needs no edit here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chancery.doors.cli import files
+from chancery.doors.cli.output import Exit, show, stop
+from chancery.doors.cli.rest import Rest
+
+EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""How a command lets flags through that are not its own."""
+
+
+def authority(rest: Rest, slug: str) -> dict[str, Any]:
+    """Return a CA type as the server describes it, or end the command."""
+    found = next((a for a in rest.call("GET", "/authorities")["items"] if a["slug"] == slug), None)
+    if found is None:
+        stop(f"There is no CA type {slug!r}.", "`chancery authorities list` shows them.")
+    return dict(found)
+
+
+def given(kind: dict[str, Any], extra: list[str], part: str = "config") -> dict[str, Any]:
+    """Return the fields that flags give: `--organization-id 7`, `--skip-approval`, `--api-key @file` for a secret."""
+    fields = kind[part].get("properties", {})
+    found: dict[str, Any] = {}
+    words = iter(extra)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        name, on = _name(flag, fields)
+        if name not in fields:
+            stop(f"{kind['title']} has no flag {flag}.", f"Flags: {', '.join(sorted(_flags(fields)))}.", Exit.USAGE)
+        if fields[name].get("type") == "boolean" and not equals:
+            found[name] = on
+            continue
+        text = value if equals else next(words, None)
+        if text is None or not on:
+            stop(f"{flag}: a value belongs to it.", f"Write --{_dashed(name)} VALUE.", Exit.USAGE)
+        found[name] = _value(text, flag, secret=part == "config" and name in kind["secrets"])
+    return found
+
+
+def show_fields(kind: dict[str, Any], as_json: bool) -> None:
+    """Print the flags of a CA type."""
+    rows = list(_rows(kind))
+    show(rows, ("flag", "value", "default", "about"), rows, as_json)
+
+
+def _rows(kind: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    schema = kind["config"]
+    for name, info in schema.get("properties", {}).items():
+        switch, choices = info.get("type") == "boolean", [c for c in info.get("choices") or {} if c]
+        value = (
+            "" if switch else "@FILE" if name in kind["secrets"] else " | ".join(choices) or info.get("type", "text")
+        )
+        default = info.get("default")
+        about = ": ".join(t for t in (info.get("title"), info.get("description")) if t)
+        yield {
+            "flag": f"--[no-]{_dashed(name)}" if switch else f"--{_dashed(name)}",
+            "value": value,
+            "default": "required" if name in schema.get("required", []) else default,
+            "about": about,
+        }
+
+
+def _flags(fields: dict[str, Any]) -> Iterator[str]:
+    return (f"--{_dashed(name)}" for name in fields)
+
+
+def _name(flag: str, fields: dict[str, Any]) -> tuple[str, bool]:
+    """Return the field of a flag, and whether it is said with yes (`--no-x` says no)."""
+    name = flag.removeprefix("--").replace("-", "_") if flag.startswith("--") else ""
+    if name not in fields and name.startswith("no_"):
+        return name.removeprefix("no_"), False
+    return name, True
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _value(text: str, flag: str, *, secret: bool) -> str:
+    if not secret:
+        return text
+    if not text.startswith("@"):
+        stop(
+            f"{flag}: secrets are read from files.",
+            f"Write {flag} @path (a command line is seen by others).",
+            Exit.USAGE,
+        )
+    return files.secret(Path(text[1:]), flag)

@@ -1,0 +1,252 @@
+"""Connectors in the console: filters, what a deletion would lose, certificates with their ways back."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from chancery import catalog
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors.models import Call, Connector
+from chancery.apps.orders.models import Order
+from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.profiles import actions as profiles
+from chancery.apps.profiles.models import Profile
+from chancery.doors.console.tests.test_console import logged_in, text
+from tests.cast import request_pem
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(cast):
+    return logged_in("ada")
+
+
+@pytest.fixture
+def issued(cast, local):
+    def make(host="www.example.com", **more):
+        order = place(cast.rob, PlaceOrder("Internal", request_pem(host)))
+        Order.objects.filter(pk=order.pk).update(state="issued", due_at=None)
+        copied = {
+            n: getattr(order, n) for n in ("connector_id", "profile_id", "team_id", "environment_id", "common_name")
+        }
+        about = {
+            "der": b"\0", "serial": f"{order.pk.hex}", "issuer": "CN=x", "sha256": order.pk.hex, "spki_sha256": "0" * 64,
+            "not_before": order.placed_at, "not_after": order.placed_at + timedelta(days=90), "stored_at": order.placed_at,
+        }  # fmt: skip
+        return Certificate.objects.create(order=order, names=order.names, **copied, **about, **more)
+
+    return make
+
+
+def free(cast):
+    for name in ("Internal", "Careful"):
+        profiles.delete(cast.ada, Profile.objects.get(name=name).pk)
+
+
+def delete(client, row, **sent):
+    return client.post(reverse("connector_delete", args=[row.pk]), sent)
+
+
+def test_a_deletion_names_the_certificates_and_leads_to_all_of_them(cast, local, ada, issued):
+    made = issued()
+    issued("later.example.com")
+    page = ada.get(reverse("connector_delete", args=[local.pk])).content.decode()
+    assert "2 valid certificates could no longer be revoked" in page
+    assert reverse("certificate", args=[made.pk]) in page
+    assert made.serial in page
+    listed = f"{reverse('certificates')}?status=valid&amp;connector={local.pk}"
+    assert listed in page
+    shown = text(ada.get(listed.replace("&amp;", "&")))
+    assert "www.example.com" in shown
+    assert "No certificate fits" in text(ada.get(reverse("certificates"), {"connector": str(made.pk)}))
+
+
+def test_the_only_key_of_a_ca_is_erased_by_name_alone(cast, local, ada):
+    free(cast)
+    page = ada.get(reverse("connector_delete", args=[local.pk]))
+    assert "Erased for good, since it exists nowhere else: Issuing CA key" in text(page)
+    refused = delete(ada, local, confirm="local")
+    assert refused.status_code == 422
+    assert "Confirm it by the connector&#x27;s name" in refused.content.decode()
+    assert delete(ada, local, confirm="Local").status_code == 302
+    assert Connector.objects.get(pk=local.pk).deleted_at
+
+
+def test_a_revocation_that_nobody_publishes_is_not_shown_as_one_that_is(cast, local, ada, issued):
+    made = issued()
+    page = text(ada.get(reverse("certificate", args=[made.pk])))
+    assert "It is recorded here alone" in page
+    Certificate.objects.update(revocation="confirmed", revocation_reason="superseded", revoked_at=made.stored_at)
+    page = text(ada.get(reverse("certificate", args=[made.pk])))
+    assert "Revoked: recorded here, not published" in page
+    assert "still takes it for valid" in page
+
+
+def test_a_certificate_leads_to_its_order_profile_and_connector(cast, local, ada, issued):
+    made = issued()
+    page = ada.get(reverse("certificate", args=[made.pk]))
+    for name, row in (("order", made.order), ("profile", made.profile), ("connector", local)):
+        assert f'href="{reverse(name, args=[row.pk])}"' in page.content.decode()
+    assert str(made.order_id) not in text(page)
+    order = ada.get(reverse("order", args=[made.order_id])).content.decode()
+    assert reverse("profile", args=[made.profile_id]) in order
+    free(cast)
+    connectors.delete(cast.ada, local.pk, "Local")
+    page = ada.get(reverse("certificate", args=[made.pk]))
+    assert text(page).count("(deleted)") == 2
+    assert reverse("connector", args=[local.pk]) not in page.content.decode()
+    assert reverse("connector", args=[local.pk]) not in ada.get(reverse("order", args=[made.order_id])).content.decode()
+
+
+def test_a_certificate_whose_ca_type_is_not_installed_is_shown_all_the_same(local, ada, issued, monkeypatch):
+    made = issued()
+    monkeypatch.setattr(catalog, "find", lambda slug: None)
+    page = ada.get(reverse("certificate", args=[made.pk]))
+    assert page.status_code == 200
+    assert reverse("certificate_revoke", args=[made.pk]) not in page.content.decode()
+
+
+def names(answer):
+    return [row.name for row, _ in answer.context["rows"]]
+
+
+def test_the_listing_filters_by_what_it_offers(cast, local, ada):
+    values = {"team": "Operations", "environment": "Production", "region": "EU"}
+    connectors.create(cast.ada, "local", {"name": "europe", **values})
+    Connector.objects.filter(name="europe").update(health="unreachable")
+    where = reverse("connectors", args=["local"])
+    assert names(ada.get(where)) == ["europe", "Local"]
+    for asked in (
+        {"region": "eu"},
+        {"health": "unreachable"},
+        {"search": "EUR"},
+        {"environment": "Production", "region": "EU"},
+    ):
+        page = ada.get(where, asked)
+        assert names(page) == ["europe"], asked
+    assert names(ada.get(where, {"sort": "-name"})) == ["Local", "europe"]
+    assert "No connector fits" in text(ada.get(where, {"region": "Mars"}))
+    assert ada.get(where, {"environment": "Mars"}).status_code == 422
+
+
+def test_one_connector_is_one(cast, local, ada):
+    shown = text(ada.get(reverse("ca_types")))
+    assert "1 connector :" in shown.replace("1 connector:", "1 connector :")
+    assert "1 connectors" not in shown
+    assert "No connector yet" in shown
+
+
+def test_orders_of_one_profile(cast, local, ada, issued):
+    made = issued()
+    page = ada.get(reverse("orders"), {"profile": str(made.profile_id)})
+    assert "Of one profile" in text(page)
+    assert "www.example.com" in text(page)
+
+
+# Tested before it is saved
+
+BAD = {
+    "stage": "login",
+    "level": "failed",
+    "code": "x",
+    "message": "The key was refused.",
+    "evidence": "401",
+    "remedy": "Enter another.",
+}
+FORM = {
+    "kind": "connector", "name": "Public CA", "base_url": "https://ca.example.com/v2", "api_key": "canary-1f9d-key",
+    "team": "Operations", "environment": "Production",
+}  # fmt: skip
+
+
+def try_out(client, **sent):
+    return client.post(reverse("connector_test_unsaved", args=["digicert"]), {**FORM, "then": "save", **sent})
+
+
+def done(*findings):
+    call = Call.objects.order_by("created_at").last()
+    about = {"state": "done", "result": {"findings": list(findings)}, "finished_at": call.created_at}
+    Call.objects.filter(pk=call.pk).update(**about)
+    return call
+
+
+def followed(client, call):
+    return client.get(reverse("call", args=[call.pk]), {"save": "1"}, headers={"HX-Request": "true"})
+
+
+def create(client, **sent):
+    return client.post(reverse("connector_create", args=["digicert"]), {**FORM, **sent})
+
+
+def test_the_form_offers_to_test_first(cast, local, ada):
+    page = text(ada.get(reverse("connector_create", args=["digicert"])))
+    assert page.index("Test and save") < page.index("Save without a test")
+    # A CA inside has nothing outside to be tested.
+    assert "Test and save" not in text(ada.get(reverse("connector_create", args=["local"])))
+
+
+def test_what_passes_is_saved_by_the_page_that_follows(cast, ada):
+    page = try_out(ada).content.decode()
+    call = Call.objects.get()
+    assert f"{reverse('call', args=[call.pk])}?save=1" in page
+    assert "No worker is running" in page
+    assert "does not wait for that" in page
+    assert "data-save" not in page
+    done()
+    page = followed(ada, call).content.decode()
+    assert 'data-save="connector"' in page
+    assert f'name="tested" value="{call.pk}" form="connector"' in page
+    assert create(ada, tested=str(call.pk)).status_code == 302
+    row = Connector.objects.get(authority="digicert")
+    assert "tested 2" in text(ada.get(reverse("connector", args=[row.pk])))
+
+
+def test_faults_are_shown_and_saved_over_with_a_reason_alone(cast, ada):
+    try_out(ada)
+    page = followed(ada, done(BAD)).content.decode()
+    assert "data-save" not in page
+    assert "The key was refused." in page
+    assert "Save anyway" in page
+    refused = create(ada, how="untested")
+    assert refused.status_code == 422
+    assert "say why it is saved all the same" in text(refused)
+    assert create(ada, how="untested", untested="The key comes tomorrow.").status_code == 302
+    row = Connector.objects.get(authority="digicert")
+    assert "not tested: The key comes tomorrow." in text(ada.get(reverse("connector", args=[row.pk])))
+
+
+def test_a_form_that_was_changed_during_its_test_is_not_saved_as_tested(cast, ada):
+    try_out(ada)
+    call = done()
+    refused = create(ada, tested=str(call.pk), api_key="another")
+    assert refused.status_code == 422
+    assert "not the ones that were tested" in text(refused)
+    assert create(ada, tested=str(call.pk), api_key="another", how="untested").status_code == 302
+    row = Connector.objects.get(authority="digicert")
+    assert "not tested before it was saved" in text(ada.get(reverse("connector", args=[row.pk])))
+
+
+def test_an_edit_of_nothing_that_is_tested_is_saved_at_once(cast, ada):
+    create(ada)
+    row = Connector.objects.get(authority="digicert")
+    same = {"connector": str(row.pk), "api_key": "", "description": "words"}
+    stored = {"reference_field_id": "", "allowed_networks": "", "proxy": "", "trust_pem": ""}
+    assert 'data-save="connector"' in try_out(ada, **same, **stored).content.decode()
+    assert not Call.objects.exists()
+    try_out(ada, **{**same, "api_key": "fresh"})
+    assert Call.objects.count() == 1
+
+
+def test_without_scripts_nothing_is_saved_as_if_it_had_been_tested(cast, ada):
+    refused = create(ada, how="test")
+    assert refused.status_code == 422
+    assert "needs scripts" in text(refused)
+    assert not Connector.objects.exists()
+
+
+def test_what_cannot_be_used_is_said_before_it_is_tested(cast, ada):
+    assert try_out(ada, base_url="nonsense").status_code == 422
+    assert not Call.objects.exists()

@@ -1,0 +1,79 @@
+"""Certificates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from chancery import catalog
+from chancery.apps.certificates import actions, queries
+from chancery.apps.connectors import queries as connectors
+from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.shared.actor import Actor
+from chancery.core.errors import ChanceryError
+from chancery.doors.api.certificates import file
+from chancery.doors.console.views.base import attempt, page, show
+
+
+@page
+def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List queries."""
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("status", "connector", "search", "cursor")}
+    found = queries.listing(actor, **asked)
+    rows = [(c, queries.status(c)) for c in found.items]
+    names = connectors.names(actor, asked["connector"])
+    context = {"page": found, "rows": rows, "asked": asked, "connectors": names}
+    return show(request, actor, "certificates", context)
+
+
+@page
+def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
+    """Show a certificate."""
+    row = queries.get(actor, ident)
+    installed = catalog.find(row.connector.authority) is not None
+    descriptor = descriptor_of(row.connector.authority, row.connector.current_id) if installed else None
+    facts = descriptor.facts if descriptor else None
+    status = queries.status(row)
+    context = {
+        "certificate": row,
+        "status": status,
+        "unpublished": facts is not None and not facts.publishes_revocations,
+        "pem": queries.chain_pem(row),
+        "can_revoke": descriptor is not None and "revokes" in descriptor.powers and row.revocation in {"", "refused"},
+        "reasons": [str(r) for r in facts.revocation_reasons] if facts else [],
+    }
+    return show(request, actor, "certificate", context)
+
+
+@page
+def download(request: HttpRequest, actor: Actor, ident: str, kind: str) -> HttpResponse:
+    """Download a certificate."""
+    del request
+    return file(queries.get(actor, ident), kind)
+
+
+@require_POST
+@page
+def revoke(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
+    """Ask for a revocation."""
+    reason, comment = request.POST.get("reason", ""), request.POST.get("comment", "")
+    attempt(request, lambda: actions.revoke(actor, ident, reason, comment), _("The CA is asked to revoke it."))
+    return redirect("certificate", ident)
+
+
+@require_POST
+@page
+def renew(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
+    """Order a replacement."""
+    try:
+        order = actions.renew(actor, ident, request.POST.get("csr") or None)
+    except ChanceryError as error:
+        messages.error(request, f"{error} {error.remedy}".strip())
+        return redirect("certificate", ident)
+    messages.success(request, _("A replacement is ordered; the old certificate stays valid."))
+    return redirect("order", str(order.pk))

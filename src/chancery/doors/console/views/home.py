@@ -1,0 +1,27 @@
+"""Home: what needs a person now."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from chancery.apps.certificates import queries as certificates
+from chancery.apps.connectors import queries as connectors
+from chancery.apps.connectors.models import Health
+from chancery.apps.orders import queries
+from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.actor import Actor
+from chancery.doors.console.views.base import page, show
+
+
+@page
+def home(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Show what needs a person now."""
+    sick = connectors.visible_to(actor).filter(status="active").exclude(health__in=[Health.HEALTHY, Health.UNKNOWN])
+    context = {
+        "waiting": queries.waiting_for_people(actor),
+        "sick": sick[:20],
+        "worker": connectors.worker_alive(current_clock().now()),
+        "expiring": certificates.listing(actor, status="expiring", size=10),
+        "recent": queries.listing(actor, size=10),
+    }
+    return show(request, actor, "home", context)
