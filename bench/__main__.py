@@ -7,7 +7,7 @@ import importlib
 import json
 import sys
 
-from bench import figures, stand
+from bench import figures, page, stand
 
 PARTS = ("engine", "rest", "peers", "listings", "writers")
 
@@ -23,6 +23,7 @@ def main() -> int:
         path = figures.save(part, stand.database(), found)
         print(f"{part} on {stand.database()} → {path.name}")
         print(json.dumps(found, indent=2))
+        page.write()
     return 0
 
 
