@@ -6,6 +6,7 @@ from django.utils.timezone import now
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors.models import Connector
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
@@ -90,7 +91,9 @@ def test_a_protocol_changed_later_changes_what_can_be_done(cast, emca, ca, engin
 
 
 def test_a_lost_answer_over_cmp_is_a_persons_to_decide(cast, emca, ca, engine):
-    emca("cmp", cmp_secret=ca.credentials["cmp_secret"])
+    connector, _ = emca("cmp", cmp_secret=ca.credentials["cmp_secret"])
+    # Its first probe speaks CMP too: only after that is the next message the order's.
+    engine.until(lambda: Connector.objects.get(pk=connector.pk).health == "healthy")
     ca.dials.set(fail_next=1, fail_next_with="lose", fail_next_path="/cmp")
     made = place(cast.ada, PlaceOrder("cmp", request_pem("www.example.com")))
     engine.until(lambda: state(made) == "outcome_unknown")

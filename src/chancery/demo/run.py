@@ -97,9 +97,7 @@ def _order(where: Where, number: int) -> None:
 @contextmanager
 def _everything(home: Path, address: str, port: int) -> Iterator[tuple[Children, Where, str]]:
     """Run sandbox, worker and server as children; they end with this block, also on SIGTERM."""
-    obstacle = listening.obstacle(address, port)
-    if obstacle is not None:
-        raise Ended(f"{address}:{port} cannot be served: {obstacle[0]}.", f"{obstacle[1]} --listen takes another.")
+    _may_listen(address, port)
     os.environ.setdefault("CHANCERY_LOG_LEVEL", "WARNING")
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     children = Children()
@@ -115,6 +113,15 @@ def _everything(home: Path, address: str, port: int) -> Iterator[tuple[Children,
         children.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _may_listen(address: str, port: int) -> None:
+    try:
+        obstacle = listening.obstacle(listening.resolved(address), port)
+    except OSError:
+        obstacle = ("this machine has no such address", "127.0.0.1 is one that it has.")
+    if obstacle is not None:
+        raise Ended(f"{address}:{port} cannot be served: {obstacle[0]}.", f"{obstacle[1]} --listen takes another.")
 
 
 @contextmanager
