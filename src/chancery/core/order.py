@@ -124,6 +124,20 @@ class RevocationReason(StrEnum):
     CESSATION_OF_OPERATION = "cessationOfOperation"
     PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
 
+    @property
+    def code(self) -> int:
+        """Return the CRLReason number (RFC 5280 section 5.3.1)."""
+        return _CRL_REASONS[self]
+
+
+_CRL_REASONS = {
+    RevocationReason.UNSPECIFIED: 0,
+    RevocationReason.KEY_COMPROMISE: 1,
+    RevocationReason.AFFILIATION_CHANGED: 3,
+    RevocationReason.SUPERSEDED: 4,
+    RevocationReason.CESSATION_OF_OPERATION: 5,
+    RevocationReason.PRIVILEGE_WITHDRAWN: 9,
+}
 
 SUBSCRIBER_REASONS: tuple[RevocationReason, ...] = tuple(
     reason for reason in RevocationReason if reason is not RevocationReason.PRIVILEGE_WITHDRAWN

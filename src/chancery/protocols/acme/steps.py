@@ -44,15 +44,6 @@ from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Found, Issued, Outcome, Pending, PendingKind, PollState, Revoked
 
 _PEM = "application/pem-certificate-chain"
-_REASONS = {
-    RevocationReason.UNSPECIFIED: 0,
-    RevocationReason.KEY_COMPROMISE: 1,
-    RevocationReason.AFFILIATION_CHANGED: 3,
-    RevocationReason.SUPERSEDED: 4,
-    RevocationReason.CESSATION_OF_OPERATION: 5,
-    RevocationReason.PRIVILEGE_WITHDRAWN: 9,
-}
-"""By RFC 5280 section 5.3.1."""
 REASONS = SUBSCRIBER_REASONS
 _MOST_CHAINS = 10
 
@@ -190,7 +181,7 @@ class AcmeSteps:
         """Revoke one certificate by the account's key (RFC 8555 section 7.6)."""
         _check_target(target)
         url, account = self._client.directory().need("revokeCert"), self._account.url()
-        payload = {"certificate": _text(target.certificate), "reason": _REASONS.get(reason, 0)}
+        payload = {"certificate": _text(target.certificate), "reason": reason.code}
         try:
             answer = self._client.post(url, payload, kid=account, effect=True, ends=True)
         except Forbidden as error:

@@ -25,14 +25,6 @@ _FORMS = {True: "%y%m%d%H%M%SZ", False: "%Y%m%d%H%M%SZ"}
 WHOLE = -1
 """certReqId that stands for the whole answer, and for a PKCS#10 request (RFC 9810 sections 5.3.22 and 5.3.4)."""
 _SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-_REASONS = {
-    RevocationReason.UNSPECIFIED: 0,
-    RevocationReason.KEY_COMPROMISE: 1,
-    RevocationReason.AFFILIATION_CHANGED: 3,
-    RevocationReason.SUPERSEDED: 4,
-    RevocationReason.CESSATION_OF_OPERATION: 5,
-}
-"""CRLReason (RFC 5280 section 5.3.1)."""
 
 
 def verified(csr: bytes, until: datetime) -> bytes:
@@ -101,7 +93,7 @@ def revocation(issuer: bytes, serial: int, reason: RevocationReason) -> bytes:
     template["issuer"][0] = decode(issuer, rfc2459.Name())[0]
     entry = made[0]["crlEntryDetails"][0]
     entry["extnID"] = oids.CRL_REASON
-    entry["extnValue"] = encode(univ.Enumerated(_REASONS[reason]))
+    entry["extnValue"] = encode(univ.Enumerated(reason.code))
     return encode(made)
 
 
