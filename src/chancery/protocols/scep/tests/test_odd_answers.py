@@ -147,6 +147,7 @@ def test_a_question_that_is_answered_senselessly_sends_no_order(operation, answe
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # the flipped bit may be its sign
+@pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning")  # or name another attribute
 @settings(max_examples=60, deadline=None)
 @given(
     place=st.integers(0, 10_000),
