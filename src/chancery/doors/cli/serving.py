@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from granian.server import Server
 from chancery.doors.cli.parent import follow
 from chancery.net import listening
 
+_PATIENCE, _STEP = 15.0, 0.1
+"""Seconds for which a server that is started again waits for what the killed one has left to go from its port."""
+
 
 def run(
     address: str, port: int, threads: int, *, log_level: str = "info", parent: int = 0, ready: Path | None = None
@@ -27,7 +31,7 @@ def run(
     """
     server = Server(
         "chancery.doors.wsgi:application",
-        address=_usable(address, port),
+        address=_usable(address, port, _PATIENCE if parent else 0),
         port=port,
         interface=Interfaces.WSGI,
         blocking_threads=threads,
@@ -44,13 +48,15 @@ def run(
     _serve(server)
 
 
-def _usable(address: str, port: int) -> str:
-    """Return the IP address to listen at; ends with a sentence where nothing can listen there."""
+def _usable(address: str, port: int, patience: float) -> str:
+    """Return the IP address to listen at; ends with a sentence where nothing can within `patience` seconds."""
     try:
         found = listening.resolved(address)
     except OSError:
         raise SystemExit(f"chancery: {address!r} is no address of this machine. Write 127.0.0.1:8000.") from None
-    obstacle = listening.obstacle(found, port)
+    until = time.monotonic() + patience
+    while (obstacle := listening.obstacle(found, port)) is not None and time.monotonic() < until:
+        time.sleep(_STEP)
     if obstacle is not None:
         problem, remedy = obstacle
         print(f"chancery: {address}:{port} cannot be served: {problem}.\n          {remedy}", file=sys.stderr)
