@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 PROFILE = "Bench"
 LISTEN = "127.0.0.1:18719"
@@ -126,6 +127,21 @@ class Stored:
             fresh = list((rows.filter(pk__gt=self._last) if self._last else rows).values_list("pk", flat=True))
             self._seen, self._last = self._seen + len(fresh), fresh[-1] if fresh else self._last
             return self._seen
+
+
+@contextmanager
+def fresh_database(name: str) -> Iterator[str]:
+    """Make an empty database beside the one that is measured, and give its URL; '' for SQLite, which has none to share."""
+    url = urlsplit(os.environ.get("CHANCERY_DATABASE_URL", ""))
+    if not url.scheme:
+        yield ""
+        return
+    where = ["-h", parse_qs(url.query)["host"][0], "-U", url.username or ""]
+    subprocess.run(["createdb", *where, name], check=True)
+    try:
+        yield urlunsplit(url._replace(path=f"/{name}"))
+    finally:
+        subprocess.run(["dropdb", "--force", *where, name], check=True)
 
 
 def database() -> str:
