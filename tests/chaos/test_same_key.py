@@ -1,7 +1,6 @@
 """One Idempotency-Key is one order: from a hundred clients at once, through two servers, and across killed servers."""
 
 import random
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from chancery.net.listening import free_port
 from chancery.apps.accounts import actions as people
 from chancery.apps.orders.models import Order
 from tests.cast import request_pem
@@ -17,12 +17,6 @@ from tests.chaos.test_random_kills import SEED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CLIENTS = 100
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from chancery.net.listening import free_port
+
 START = 15.0
 """Seconds within which a server must listen."""
 
@@ -18,13 +20,6 @@ def needs(*programs, hint="make setup-test"):
     missing = [p for p in programs if shutil.which(p) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} ({hint} installs it)")
-
-
-def free_port():
-    """Return a port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

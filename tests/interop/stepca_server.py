@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from chancery.net.listening import free_port
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.sandbox.enrolment import EnrolmentCa
 
@@ -70,12 +70,6 @@ def serving(program, folder):
         process.terminate()
         process.wait(10)
         process.stderr.close()
-
-
-def free_port():
-    """Return a port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def _settings(folder, port):

@@ -304,11 +304,11 @@ def _key(actor: Actor, ask: PlaceOrder) -> Key | None:
 
 def _known(items: Sequence[tuple[Actor, PlaceOrder]]) -> dict[Key | None, Order]:
     # What no table takes is no key of an order; the rules refuse it by name.
-    asked = [key for actor, ask in items if (key := _key(actor, ask)) is not None and not unfit({"key": key[2]})]
-    users = {user for user, *_ in asked if user is not None}
+    keys = [key for actor, ask in items if (key := _key(actor, ask)) is not None and not unfit({"key": key[2]})]
+    users = {user for user, *_ in keys if user is not None}
     if not users:
         return {}
-    rows = Order.objects.filter(idem_key__in={key for *_, key in asked}, requested_by__in=users)
+    rows = Order.objects.filter(idem_key__in={key for *_, key in keys}, requested_by__in=users)
     return {(o.requested_by_id, o.idem_route, str(o.idem_key)): o for o in rows}
 
 
@@ -316,8 +316,8 @@ def _repeated(before: Order, ask: PlaceOrder, request: Request | ChanceryError) 
     return request if isinstance(request, ChanceryError) else _same(before, digest(ask, request))
 
 
-def _same(before: Order, asked: str) -> Order | ChanceryError:
-    if before.idem_digest == asked:
+def _same(before: Order, wanted: str) -> Order | ChanceryError:
+    if before.idem_digest == wanted:
         # A copy: the first of two in one batch is still the one that made it.
         again = copy(before)
         again.repeated = True  # type: ignore[attr-defined]  # tells the door to answer 200 instead of 201
