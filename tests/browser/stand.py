@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from chancery.net.listening import free_port
 from tests.browser.samples import PASSWORD
@@ -63,7 +64,7 @@ def database():
         return
     import psycopg
 
-    name = f"browser_{os.getpid()}"
+    name = f"stand_{uuid4().hex}"  # several stands may live in one process
     with psycopg.connect(given, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     yield urlsplit(given)._replace(path=f"/{name}").geturl()
