@@ -113,7 +113,8 @@ def _offers() -> list[tuple[str, dict[str, str]]]:
     from chancery.apps.orders.models import Order
     from chancery.apps.profiles.models import Profile
 
-    connector, profile = str(_some(Connector, "name").pk), str(_some(Profile, "name").pk)
+    order = _some(Order, "id")
+    connector, profile = str(order.connector_id), str(order.profile_id)
     found: list[tuple[str, dict[str, str]]] = []
     found += [("orders", {"sort": sort}) for sort in orders.SORTS]
     found += [("orders", ask) for ask in ({"state": "issued"}, {"state": "failed"}, {"connector": connector})]
@@ -143,8 +144,8 @@ def _some(model: Any, order: str) -> Any:
 
 def _deep(listing: str, model: Any, order: str) -> tuple[str, dict[str, str]]:
     # The pages' own way to write where they go on; nobody but this asks for it without having been there.
-    from chancery.apps.shared.paging import _Look, _write
+    from chancery.apps.shared.look import Look, write
 
     rows = model.objects.order_by(order)
-    edge = _Look(model, order, "", 1).key(rows[int(rows.count() * _DEEP)])
-    return listing, {"cursor": _write(edge, backwards=False)}
+    edge = Look(model, order, "", 1).key(rows[int(rows.count() * _DEEP)])
+    return listing, {"cursor": write(edge, backwards=False)}

@@ -41,6 +41,9 @@ _CALLS_AT_ONCE = 8
 _DRAIN = 30.0
 _BEAT_EVERY = 1.0
 _PAUSE = 1.0
+_BREATH = 0.003
+_FEW, _SMALL_TURN = 50, 0.025
+"""Acts in a turn that are few, and the seconds that such a turn takes at least: more acts then share the next commit."""
 _NO_CONNECTOR = UUID(int=0)
 _CALL_FACTS = Facts(certificates=None, concurrency=_CALLS_AT_ONCE, calls_per_second=50, burst=50)  # type: ignore[arg-type]  # only its pace is read
 
@@ -65,6 +68,7 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then let what is under way finish."""
         while not stop.is_set():
+            begun = self._clock.monotonic()
             try:
                 worked = self.turn()
             except OperationalError:
@@ -79,7 +83,13 @@ class Worker:
                 continue
             if not worked:
                 self._wait(IDLE)
+            else:
+                stop.wait(self._breath(worked, begun))
         self.drain()
+
+    def _breath(self, worked: int, begun: float) -> float:
+        """Return the seconds until the next turn: short, so that others get to write, and longer after a small turn."""
+        return max(_BREATH, begun + _SMALL_TURN - self._clock.monotonic()) if worked < _FEW else _BREATH
 
     def turn(self) -> int:
         """Record what has come in and claim what is due; returns how many acts were recorded or begun."""

@@ -126,7 +126,7 @@ def database(url: str, home: Path) -> dict[str, Any]:
 
 def _sqlite(path: Path) -> dict[str, Any]:
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "chancery.apps.shared.sqlite",
         "NAME": path,
         # A file, as in earnest: SQLite's shared memory databases lock by other rules.
         "TEST": {"NAME": path.with_name("test.sqlite3")},

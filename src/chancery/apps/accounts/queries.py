@@ -12,7 +12,8 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.shared import actor as actors
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
-from chancery.apps.shared.paging import Page, paginate, prefix
+from chancery.apps.shared.look import EVERYTHING, starting
+from chancery.apps.shared.paging import Page, paginate
 from chancery.apps.shared.returning import read
 from chancery.core.errors import Absent, Invalid, NotPermitted
 
@@ -63,9 +64,8 @@ def people(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50) 
     """Return one page of people by login name, for those who may see people."""
     granted = Grant.objects.select_related("team", "environment").order_by("pk")
     rows = users(actor).prefetch_related(Prefetch("grants", granted))
-    if search:
-        rows = rows.filter(prefix("username", search.lower()))
-    return paginate(rows, order="username", cursor=cursor, size=size)
+    span = starting(search.lower()) if search else EVERYTHING
+    return paginate(rows, order="username", cursor=cursor, size=size, span=span)
 
 
 def person(actor: Actor, ident: int) -> User:

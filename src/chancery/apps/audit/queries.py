@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.models import Entry
-from chancery.apps.shared.paging import Filter, Page, any_of, one_of, paginate, prefix
+from chancery.apps.shared.look import Span
+from chancery.apps.shared.paging import Filter, Page, any_of, one_of, paginate
 from chancery.apps.shared.texts import clean
 from chancery.core.errors import Invalid, NotPermitted
 
@@ -59,14 +60,14 @@ def listing(actor: Actor, *, cursor: str = "", size: int = 50, **given: str) -> 
         # The record has no index by team: whoever sees a part of it looks through all of it.
         filters.append(Filter(seen, served=False))
     parts = [Q(action=name) for name in actions] if len(actions) > 1 else None
-    rows = Entry.objects.filter(_span(asked))
-    return paginate(rows, order="-id", cursor=cursor, size=size, filters=filters, scope=parts)
+    span = _span(asked)
+    return paginate(Entry.objects.all(), order="-id", cursor=cursor, size=size, span=span, filters=filters, scope=parts)
 
 
 def export(actor: Actor, **given: str) -> Iterator[bytes]:
     """Yield each entry's stored bytes and a line end, oldest first. `given` are fields of `Asked`."""
     asked = Asked(**given)
-    wanted = (_scope(actor, Permission.AUDIT_EXPORT) or Q()) & _span(asked) & _outcome(asked)
+    wanted = (_scope(actor, Permission.AUDIT_EXPORT) or Q()) & _span(asked).on("id") & _outcome(asked)
     wanted &= any_of(Q(action=name) for name in _actions(asked.action))
     rows: QuerySet[Entry] = Entry.objects.filter(wanted, **dict(_columns(asked)))
     bodies = rows.order_by("id").values_list("body", flat=True)
@@ -105,10 +106,11 @@ def _actions(asked: str) -> list[str]:
     area = text.removesuffix(".")
     if not area or "." in area:
         return [text] if text else []
-    names = Entry.objects.filter(prefix("action", f"{area}.")).order_by("action").values_list("action", flat=True)
+    names = Entry.objects.filter(action__lt=f"{area}/").order_by("action").values_list("action", flat=True)
     found: list[str] = []
-    # From each to the next one in the index: as many steps as there are actions, not as there are entries.
-    while (after := names.filter(action__gt=found[-1] if found else "").first()) is not None:
+    # From each to the next one in the index: as many steps as there are actions, not as there are entries. One lower
+    # bound each time, since SQLite begins at whichever it is told first.
+    while (after := names.filter(action__gt=found[-1] if found else f"{area}.").first()) is not None:
         found.append(after)
     return found or [text]
 
@@ -118,11 +120,10 @@ def _outcome(asked: Asked) -> Q:
     return Q(refusal__isnull=asked.outcome == "done") if asked.outcome else Q()
 
 
-def _span(asked: Asked) -> Q:
+def _span(asked: Asked) -> Span:
     """Return the range of ids that were made in a span of time: they begin with their moment."""
     since, until = _moment("since", asked.since), _moment("until", asked.until, days=1)
-    found = Q() if since is None else Q(id__gte=_first_id(since))
-    return found if until is None else found & Q(id__lt=_first_id(until))
+    return Span(None if since is None else _first_id(since), None if until is None else _first_id(until))
 
 
 def _moment(field: str, text: str, *, days: int = 0) -> datetime | None:

@@ -12,7 +12,8 @@ from django.db.models import Q, QuerySet
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.shared.action import current_clock
-from chancery.apps.shared.paging import Filter, Page, by_id, one_of, paginate, prefix, uuid_or_none
+from chancery.apps.shared.look import EVERYTHING, Span, starting
+from chancery.apps.shared.paging import Filter, Page, by_id, one_of, paginate, uuid_or_none
 from chancery.apps.shared.scope import scope, visible
 from chancery.core import pem as text
 from chancery.core.errors import Absent
@@ -57,39 +58,43 @@ def listing(
     """
     one_of("status", status, STATUSES)
     one_of("sort", sort, SORTS)
-    rows, filters, sort = _of_status(Certificate.objects.select_related("connector").defer("der"), status, sort)
-    if connector:
-        filters.append(Filter(Q(connector=uuid_or_none(connector, "connector"))))
+    rows = Certificate.objects.select_related("connector").defer("der")
+    filters = [Filter(Q(connector=uuid_or_none(connector, "connector")))] if connector else []
     serial = _serial(search)
     if serial and Certificate.objects.filter(serial=serial).exists():
         filters.append(Filter(Q(serial=serial)))
-    elif search:
-        rows, sort = rows.filter(prefix("common_name", search.strip().lower())), "common_name"
+        search = ""
+    wanted, span, by = _of_status(status, sort)
+    if search:
+        filters += [Filter(q, served=False) for q in (wanted, span.on(by.lstrip("-"))) if q]
+        span, by = starting(search.strip().lower()), "common_name"
+    elif status == "revoking":
+        filters.append(Filter(wanted, ordered=False))
+    else:
+        rows = rows.filter(wanted)
     return paginate(
         rows,
-        order=sort or "-id",
+        order=by or "-id",
         cursor=cursor,
         size=size,
+        span=span,
         filters=filters,
         scope=scope(actor, Permission.CERTIFICATE_VIEW),
     )
 
 
-def _of_status(rows: QuerySet[Certificate], wanted: str, sort: str) -> tuple[QuerySet[Certificate], list[Filter], str]:
-    """Return the rows of a status, what is still to be looked at one by one, and the order that its index has."""
-    now = current_clock().now()
-    if wanted == "revoked":
-        return rows.filter(revoked_at__isnull=False), [], "-revoked_at"
-    if wanted == "revoking":
-        return rows, [Filter(Q(due_at__isnull=False), ordered=False)], "-id"
-    if not wanted:
-        return rows, [], sort
-    rows = rows.filter(revoked_at__isnull=True)
-    if wanted == "expired":
-        return rows.filter(not_after__lte=now), [], "-not_after"
-    if wanted == "expiring":
-        rows = rows.filter(not_after__lte=now + SOON)
-    return rows.filter(not_after__gt=now), [], "not_after"
+def _of_status(status: str, sort: str) -> tuple[Q, Span, str]:
+    """Return what the rows of a status meet, and the order in which an index holds them, with what it begins and ends at."""
+    if not status:
+        return Q(), EVERYTHING, sort
+    if status == "revoking":
+        return Q(due_at__isnull=False), EVERYTHING, "-id"
+    if status == "revoked":
+        return Q(revoked_at__isnull=False), EVERYTHING, "-revoked_at"
+    kept, after = Q(revoked_at__isnull=True), current_clock().now() + timedelta.resolution
+    if status == "expired":
+        return kept, Span(high=after), "-not_after"
+    return kept, Span(after, after + SOON if status == "expiring" else None), "not_after"
 
 
 def _serial(search: str) -> str:

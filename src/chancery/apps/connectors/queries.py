@@ -21,7 +21,8 @@ from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
-from chancery.apps.shared.paging import COUNT_CAP, MAX_SIZE, Filter, Page, by_id, count_text, one_of, paginate, prefix
+from chancery.apps.shared.look import EVERYTHING, MAX_SIZE, starting
+from chancery.apps.shared.paging import COUNT_CAP, Filter, Page, by_id, count_text, one_of, paginate
 from chancery.apps.shared.returning import counted
 from chancery.apps.shared.scope import scope, visible
 from chancery.apps.shared.texts import clean, fold
@@ -124,14 +125,14 @@ def listing(
     asked["region_key"] = fold(clean("region", region, len(region)))
     wanted = [Q(**{column: asked[column]}) for column in FILTERED if asked[column]]
     rows = _known().filter(authority=authority)
-    if search:
-        rows, sort = rows.filter(prefix("name_key", fold(search))), "name"
-    order = _ORDERS.get(sort or "name", sort)
+    order = "name_key" if search else _ORDERS.get(sort or "name", sort)
+    span = starting(fold(search)) if search else EVERYTHING
     # One of them together with the names is a range of an index; the others are looked at row by row.
     served = wanted[:1] if "name_key" in order else []
     filters = [Filter(q, served=False) for q in wanted[len(served) :]]
     within = scope(actor, Permission.CONNECTOR_VIEW)
-    return paginate(rows.filter(*served), order=order, cursor=cursor, size=size, filters=filters, scope=within)
+    rows = rows.filter(*served)
+    return paginate(rows, order=order, cursor=cursor, size=size, span=span, filters=filters, scope=within)
 
 
 def listing_all(

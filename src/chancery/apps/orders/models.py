@@ -79,7 +79,8 @@ class Order(models.Model):
             models.Index(fields=["connector", "id"], name="order_by_connector"),
             models.Index(fields=["profile", "id"], name="order_by_profile"),
             models.Index(fields=["team", "id"], name="order_by_team"),
-            models.Index(fields=["common_name", "id"], name="order_by_name"),
+            # Beyond the order stands what else may be asked for: looked at in the index, it costs no row.
+            models.Index(fields=["common_name", "id", "state", "connector", "profile"], name="order_by_name"),
         ]
 
     def __str__(self) -> str:

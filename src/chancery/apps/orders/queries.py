@@ -10,7 +10,8 @@ from django.db.models import Q, QuerySet
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors.models import Status
 from chancery.apps.orders.models import Order, OrderEvent
-from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, prefix, uuid_or_none
+from chancery.apps.shared.look import EVERYTHING, starting
+from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, uuid_or_none
 from chancery.apps.shared.scope import scope, visible
 from chancery.core.errors import Absent
 from chancery.core.order import ENDS, FOR_PEOPLE, State
@@ -62,12 +63,13 @@ def listing(
         "state": state,
     }
     if search:
-        rows, sort = rows.filter(prefix("common_name", search.lower())), "common_name"
+        sort = "common_name"
     return paginate(
         rows,
         order=sort or "-id",
         cursor=cursor,
         size=size,
+        span=starting(search.lower()) if search else EVERYTHING,
         filters=[Filter(Q(**{field: value})) for field, value in asked.items() if value],
         scope=scope(actor, Permission.ORDER_VIEW),
     )

@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors.models import Connector, PoolMember
 from chancery.apps.profiles.models import Profile
-from chancery.apps.shared.paging import Page, by_id, paginate, prefix
+from chancery.apps.shared.look import EVERYTHING, starting
+from chancery.apps.shared.paging import Page, by_id, paginate
 from chancery.apps.shared.scope import scope, visible
 from chancery.apps.shared.texts import fold, unfit
 from chancery.core.errors import Absent
@@ -47,10 +48,9 @@ def pick(rows: QuerySet[Profile], ident: object) -> Profile:
 
 def listing(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50) -> Page[Profile]:
     """Return one page of profiles by name."""
-    rows = _known()
-    if search:
-        rows = rows.filter(prefix("name_key", fold(search)))
-    return paginate(rows, order="name_key", cursor=cursor, size=size, scope=scope(actor, Permission.PROFILE_VIEW))
+    span = starting(fold(search)) if search else EVERYTHING
+    within = scope(actor, Permission.PROFILE_VIEW)
+    return paginate(_known(), order="name_key", cursor=cursor, size=size, span=span, scope=within)
 
 
 def usable(actor: Actor) -> list[Profile]:

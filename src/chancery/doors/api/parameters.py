@@ -12,7 +12,7 @@ from chancery.apps.certificates.queries import STATUSES
 from chancery.apps.connectors.models import Health, Status
 from chancery.apps.connectors.queries import SORTS as CONNECTOR_SORTS
 from chancery.apps.orders.queries import SORTS as ORDER_SORTS
-from chancery.apps.shared.paging import MAX_SIZE
+from chancery.apps.shared.look import MAX_SIZE
 from chancery.core.order import State
 
 UUID_EXAMPLE = "01890a5d-f250-7000-b0cf-47af1842228b"

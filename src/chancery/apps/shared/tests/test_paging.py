@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import warnings
 from uuid import UUID
 
 import pytest
@@ -23,6 +24,7 @@ from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import paging
 from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.look import Look, write
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.errors import Invalid, NotPermitted
 
@@ -296,10 +298,13 @@ PLANS = [
     (orders.listing, {"connector": "…"}),
     (orders.listing, {"profile": "…"}),
     (orders.listing, {"search": "host0"}),
+    (orders.listing, {"search": "host0", "state": "failed", "connector": "…"}),
     *[(certificates.listing, {"sort": sort}) for sort in certificates.SORTS],
     *[(certificates.listing, {"status": status}) for status in certificates.STATUSES],
     (certificates.listing, {"connector": "…"}),
     (certificates.listing, {"search": "host0"}),
+    (certificates.listing, {"search": "host0", "status": "revoked"}),
+    (certificates.listing, {"search": "host0", "status": "expiring", "connector": "…"}),
     *[(connectors.listing, {"sort": sort}) for sort in connectors.SORTS],
     (connectors.listing, {"status": "active"}),
     (connectors.listing, {"health": "healthy"}),
@@ -337,6 +342,34 @@ def test_every_offer_is_answered_from_an_index(filled):
             assert not slow, (listing.__module__, offer)
 
 
+@pytest.mark.skipif("sqlite" not in str(connection.vendor), reason="only SQLite counts its steps")
+def test_a_page_deep_inside_a_range_is_reached_without_walking_there(filled):
+    Filler(SYSTEM_CLOCK.now(), [1], [1], seed=2).orders(3_000)
+    connector = str(Order.objects.latest("id").connector_id)
+    middle = Certificate.objects.order_by("common_name")[1_200]
+    cases = [
+        (audit.listing, "-id", Entry.objects.order_by("-id")[5_000], {"until": "2099-01-01", "since": "2001-01-01"}),
+        (orders.listing, "common_name", Order.objects.order_by("common_name")[2_500], {"search": "host0"}),
+        (orders.listing, "-id", Order.objects.order_by("-id")[2_500], {"state": "failed", "connector": connector}),
+        (certificates.listing, "common_name", middle, {"search": "host0", "status": "revoked"}),
+        (certificates.listing, "common_name", middle, {"search": "host0", "connector": connector}),
+        (certificates.listing, "not_after", Certificate.objects.order_by("-not_after")[50], {"status": "valid"}),
+    ]
+    for listing, order, row, asked in cases:
+        cursor = write(Look(type(row), order, "", 1).key(row), backwards=False)
+        with_steps = steps_of(lambda c=cursor, a=asked, x=listing: x(filled.ada, cursor=c, size=1, **a))
+        assert with_steps < 15_000, (asked, with_steps)
+
+
+def steps_of(act):
+    """Return how many thousands of its virtual machine's steps SQLite took, in steps."""
+    taken = []
+    connection.connection.set_progress_handler(lambda: taken.append(1), 1_000)
+    act()
+    connection.connection.set_progress_handler(None, 0)
+    return len(taken) * 1_000
+
+
 def scans(sql):
     """Return the steps that look at rows which no index chose, or sort more of them than a window."""
     bounded = "IN (SELECT" in sql
@@ -370,6 +403,17 @@ def test_names_are_sorted_by_code_point_whatever_language_the_cluster_has(db):
     }
 
 
+def test_a_page_marker_from_outside_a_search_widens_nothing(filled):
+    """Whoever writes a marker by hand sees no more than the search gives."""
+    low, high = Order.objects.earliest("common_name"), Order.objects.latest("common_name")
+    for row, wanted in ((low, 240), (high, 0)):
+        for backwards in (False, True):
+            cursor = write(("a" if row is low else "z", row.pk), backwards=backwards)
+            found = orders.listing(filled.ada, search="host0", cursor=cursor, size=200)
+            assert {o.common_name.startswith("host0") for o in found.items} <= {True}
+            assert bool(found.items) == (bool(wanted) != backwards)
+
+
 @pytest.mark.parametrize(
     "marks", [["=", "x"], [">", None], [">"], [">", "x", "y", "z"], [">", "a\x00", str(UUID(int=1))], "text", 7]
 )
@@ -378,6 +422,12 @@ def test_a_page_marker_that_we_did_not_write_is_refused(cast, marks):
     with pytest.raises(Invalid) as refused:
         orders.listing(cast.ada, sort="common_name", cursor=cursor)
     assert [(p.field, p.remedy) for p in refused.value.problems] == [("cursor", "Start again from the first page.")]
+
+
+def test_a_page_marker_with_a_moment_of_no_zone_is_refused(cast):
+    raw = json.dumps([">", "2026-01-01T00:00:00", str(UUID(int=1))]).encode()
+    with pytest.raises(Invalid), warnings.catch_warnings(action="ignore"):
+        certificates.listing(cast.ada, status="valid", cursor=base64.urlsafe_b64encode(raw).decode().rstrip("="))
 
 
 def test_a_person_without_a_role_is_refused_a_listing_not_shown_an_empty_one(db):

@@ -20,7 +20,8 @@ from chancery.apps.connectors import actions, queries, trial
 from chancery.apps.connectors.models import CallKind, Connector, Health, Status
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
-from chancery.apps.shared.paging import MAX_SIZE, by_id, one_of
+from chancery.apps.shared.look import MAX_SIZE
+from chancery.apps.shared.paging import by_id, one_of
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.doors.console.forms import as_typed, connector_form, posted, readable
 from chancery.doors.console.views.base import page, require, show, whole

@@ -17,7 +17,7 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.profiles import actions, queries
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.actor import Actor
-from chancery.apps.shared.paging import prefix
+from chancery.apps.shared.look import starting
 from chancery.apps.shared.texts import fold
 from chancery.core.errors import Conflict, Invalid, Problem
 from chancery.doors.console.forms import as_typed, model_inputs, posted, readable
@@ -128,7 +128,7 @@ def _offered(request: HttpRequest, actor: Actor, present: list[Connector]) -> tu
     """Return the connectors to choose from, those that the profile has among them whatever their state, and the chosen one."""
     usable = connectors.usable_connectors(actor).order_by("authority", "name_key")
     find = request.GET.get("find", "")
-    found = list((usable.filter(prefix("name_key", fold(find))) if find else usable)[: connectors.NAMES])
+    found = list((usable.filter(starting(fold(find)).on("name_key")) if find else usable)[: connectors.NAMES])
     offered = present + [c for c in found if c not in present]
     wanted = request.POST.get("connector") or request.GET.get("connector", "")
     if not wanted:

@@ -1,0 +1,82 @@
+"""Django's SQLite backend, except that a transaction takes its turn at a lock file before it begins.
+
+SQLite itself lets a waiting writer sleep for up to 100 ms between two looks. Beside an engine that writes most of the time,
+and pauses for a few milliseconds only, such a sleeper hardly ever looks at the right moment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.sqlite3 import base
+
+_Base: Any = base.DatabaseWrapper  # the types for Django leave out what a backend may override
+_STEP = 0.002
+"""Seconds between two looks; the engine's pause between its transactions is longer."""
+
+
+class DatabaseWrapper(_Base):  # type: ignore[misc]  # Any, as said above
+    """One connection; its transactions follow those of all other connections, in whichever process."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._turn: int | None = None
+
+    def _start_transaction_under_autocommit(self) -> None:
+        self._take_turn()
+        try:
+            super()._start_transaction_under_autocommit()
+        except BaseException:
+            self._end_turn()
+            raise
+
+    def _commit(self) -> None:
+        super()._commit()
+        # Not where the commit fails: the transaction is still there then, and its rollback follows.
+        self._end_turn()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()
+        finally:
+            self._end_turn()
+
+    def _close(self) -> None:
+        try:
+            super()._close()
+        finally:
+            self._end_turn()
+
+    def _take_turn(self) -> None:
+        """Wait for the lock file beside the database; raises what SQLite would, after as long as it would wait."""
+        path = f"{os.path.realpath(self.settings_dict['NAME'])}-turn"
+        try:
+            turn = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OperationalError(f"{path}: {error.strerror}") from None
+        until = time.monotonic() + float(self.settings_dict["OPTIONS"]["timeout"])
+        while not _locked(turn):
+            if time.monotonic() > until:
+                os.close(turn)
+                raise OperationalError("database is locked")
+            time.sleep(_STEP)
+        self._turn = turn
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            # Unlocked by name: a child process may hold a copy of what is closed here.
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            os.close(self._turn)
+            self._turn = None
+
+
+def _locked(turn: int) -> bool:
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
