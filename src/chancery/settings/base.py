@@ -39,13 +39,8 @@ MIDDLEWARE = [
     "chancery.doors.console.middleware.SecurityHeaders",
     "chancery.doors.api.middleware.OnlyJson",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "chancery.doors.pages.ForPages",
 ]
 CSRF_FAILURE_VIEW = "chancery.doors.failures.stale_form"
 ROOT_URLCONF = "chancery.doors.urls"

@@ -174,7 +174,7 @@ def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
 def _look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
     if not actor.may(wanted):
         raise NotPermitted(wanted)
-    profile = profiles.get(actor, name)
+    profile = profiles.orderable(actor, name)
     if not actor.may(wanted, profile.team_id, profile.environment_id):
         raise NotPermitted(wanted)
     connector = profiles.route(profile)

@@ -97,9 +97,11 @@ def worker(
     """Run a worker: it is what talks to the CAs."""
     ready.begin()
     ready.key_file()
+    from chancery.doors.cli.memory import settle
     from chancery.doors.cli.parent import follow
     from chancery.engine.worker import run
 
+    settle()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

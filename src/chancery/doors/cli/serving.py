@@ -15,6 +15,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
+from chancery.doors.cli.memory import settle
 from chancery.doors.cli.parent import follow
 from chancery.net import listening
 
@@ -82,9 +83,11 @@ def _serve(server: Any) -> None:
 def load() -> Callable[..., Any]:
     """Return the application, in the process that answers; it ends with the one that started it, however that ends."""
     follow(os.getppid(), _stop)
-    from chancery.doors.wsgi import application
+    from chancery.doors import urls, wsgi
 
-    return application
+    del urls  # read now, not while the first visitor waits
+    settle()
+    return wsgi.application
 
 
 def _stop() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from types import SimpleNamespace
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -292,3 +293,11 @@ def test_a_connector_that_just_vanished_is_passed_over(desk, worker):
     Connector.objects.update(current=None)
     worker._last_beat = worker._clock.monotonic()
     assert worker.turn() == 0
+
+
+def test_between_turns_others_get_to_write_and_a_small_turn_waits_for_company(worker, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(worker, "_clock", SimpleNamespace(monotonic=lambda: now))
+    assert worker._breath(400, 99.0) == pytest.approx(0.003)
+    assert worker._breath(3, 99.995) == pytest.approx(0.02)
+    assert worker._breath(3, 99.0) == pytest.approx(0.003)
