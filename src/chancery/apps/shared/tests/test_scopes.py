@@ -121,6 +121,8 @@ BY_ID = {
     "connectors.call": lambda a, t: connectors.call(a, t.call.pk),
     "profiles.get": lambda a, t: profiles.get(a, t.profile.pk),
     "profiles.get by name": lambda a, t: profiles.get(a, "Internal"),
+    "profiles.orderable": lambda a, t: profiles.orderable(a, "Internal"),
+    "profiles.orderable by id": lambda a, t: profiles.orderable(a, str(t.profile.pk)),
     "orders.get": lambda a, t: orders.get(a, t.order.pk),
     "orders.wait": lambda a, t: orders.wait(a, t.order.pk, 0),
     "certificates.get": lambda a, t: certificates.get(a, t.certificate.pk),
