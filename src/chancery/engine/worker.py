@@ -23,6 +23,7 @@ from django.db import OperationalError, close_old_connections, connection, conne
 
 from chancery.apps.connectors.models import Call
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.sqlite import give_way
 from chancery.core.errors import Unavailable
 from chancery.engine import claim, cpu, timers
 from chancery.engine.build import Builder, Built
@@ -67,6 +68,7 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then let what is under way finish."""
+        give_way(connection)
         while not stop.is_set():
             begun = self._clock.monotonic()
             try:

@@ -1,7 +1,8 @@
 """Django's SQLite backend, except that a transaction takes its turn at a lock file before it begins.
 
 SQLite itself lets a waiting writer sleep for up to 100 ms between two looks. Beside an engine that writes most of the time,
-and pauses for a few milliseconds only, such a sleeper hardly ever looks at the right moment.
+and pauses for a few milliseconds only, such a sleeper hardly ever looks at the right moment. Whoever waits holds a share of
+a second lock file, and the engine, before it takes its turn, lets those go first for whom nobody else would make room.
 """
 
 from __future__ import annotations
@@ -9,10 +10,17 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
+
+_STEP = 0.002
+"""Seconds between two looks."""
+_PATIENCE = 0.05
+"""Seconds for which the engine lets others go first; then it waits as they do."""
 
 _Base: Any = base.DatabaseWrapper  # the types for Django leave out what a backend may override
 _STEP = 0.002
@@ -25,6 +33,7 @@ class DatabaseWrapper(_Base):  # type: ignore[misc]  # Any, as said above
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._turn: int | None = None
+        self.gives_way = False
 
     def _start_transaction_under_autocommit(self) -> None:
         self._take_turn()
@@ -53,18 +62,26 @@ class DatabaseWrapper(_Base):  # type: ignore[misc]  # Any, as said above
 
     def _take_turn(self) -> None:
         """Wait for the lock file beside the database; raises what SQLite would, after as long as it would wait."""
-        path = f"{os.path.realpath(self.settings_dict['NAME'])}-turn"
-        try:
-            turn = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise OperationalError(f"{path}: {error.strerror}") from None
-        until = time.monotonic() + float(self.settings_dict["OPTIONS"]["timeout"])
-        while not _locked(turn):
-            if time.monotonic() > until:
-                os.close(turn)
-                raise OperationalError("database is locked")
-            time.sleep(_STEP)
+        path = os.path.realpath(self.settings_dict["NAME"])
+        with _file(f"{path}-queue") as queue:
+            self._queue_up(queue)
+            turn = _open(f"{path}-turn")
+            until = time.monotonic() + float(self.settings_dict["OPTIONS"]["timeout"])
+            while not _locked(turn):
+                if time.monotonic() > until:
+                    os.close(turn)
+                    raise OperationalError("database is locked")
+                time.sleep(_STEP)
         self._turn = turn
+
+    def _queue_up(self, queue: int) -> None:
+        if not self.gives_way:
+            fcntl.flock(queue, fcntl.LOCK_SH)
+            return
+        until = time.monotonic() + _PATIENCE
+        while not _locked(queue) and time.monotonic() < until:
+            time.sleep(_STEP)
+        fcntl.flock(queue, fcntl.LOCK_UN)
 
     def _end_turn(self) -> None:
         if self._turn is not None:
@@ -74,9 +91,27 @@ class DatabaseWrapper(_Base):  # type: ignore[misc]  # Any, as said above
             self._turn = None
 
 
-def _locked(turn: int) -> bool:
+@contextmanager
+def _file(path: str) -> Iterator[int]:
+    opened = _open(path)
     try:
-        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield opened
+    finally:
+        # Unlocked by name: a child process may hold a copy of what is closed here.
+        fcntl.flock(opened, fcntl.LOCK_UN)
+        os.close(opened)
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OperationalError(f"{path}: {error.strerror}") from None
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

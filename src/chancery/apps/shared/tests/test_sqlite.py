@@ -3,12 +3,15 @@
 import fcntl
 import os
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from chancery.apps.accounts.models import Team
+from chancery.apps.shared.sqlite import give_way
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -82,9 +85,37 @@ def test_a_place_that_takes_no_file_is_named(tmp_path):
     other = connection.copy()
     other.connect()
     other.settings_dict["NAME"] = tmp_path / "gone" / "chancery.sqlite3"
-    with pytest.raises(OperationalError, match=r"chancery\.sqlite3-turn: No such file"):
+    with pytest.raises(OperationalError, match=r"chancery\.sqlite3-queue: No such file"):
         begin(other)
     other.close()
+
+
+def test_the_engine_lets_whoever_waits_go_first_but_not_for_ever(turn):
+    begun, ended = threading.Event(), threading.Event()
+    with Path(f"{os.path.realpath(connection.settings_dict['NAME'])}-queue").open("w") as queue:
+        fcntl.flock(queue, fcntl.LOCK_SH)  # somebody waits
+
+        def work():
+            other = connection.copy()
+            give_way(other)
+            begun.set()
+            begin(other)
+            ended.set()
+            other.close()
+
+        thread = threading.Thread(target=work)
+        start = time.monotonic()
+        thread.start()
+        assert begun.wait(10)
+        assert ended.wait(10)
+        assert time.monotonic() - start >= 0.05
+        thread.join(10)
+
+
+def test_postgresql_needs_no_such_word():
+    other = SimpleNamespace(vendor="postgresql")
+    give_way(other)
+    assert vars(other) == {"vendor": "postgresql"}
 
 
 def test_threads_follow_one_another(turn):
