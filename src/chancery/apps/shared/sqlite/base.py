@@ -17,14 +17,11 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
-_STEP = 0.002
-"""Seconds between two looks."""
-_PATIENCE = 0.05
-"""Seconds for which the engine lets others go first; then it waits as they do."""
-
 _Base: Any = base.DatabaseWrapper  # the types for Django leave out what a backend may override
 _STEP = 0.002
 """Seconds between two looks; the engine's pause between its transactions is longer."""
+_PATIENCE = 0.05
+"""Seconds for which the engine lets others go first; then it waits as they do."""
 
 
 class DatabaseWrapper(_Base):  # type: ignore[misc]  # Any, as said above
