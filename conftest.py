@@ -1,6 +1,11 @@
 """A cast of people for every test, and what runs only when asked for."""
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.cast"]
+# A slow machine is no failure: time is measured by `make bench`, and nowhere else.
+settings.register_profile("chancery", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("chancery")
 
 
 def pytest_addoption(parser):

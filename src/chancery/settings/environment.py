@@ -112,7 +112,7 @@ def database(url: str, home: Path) -> dict[str, Any]:
         raise SystemExit(f"CHANCERY_DATABASE_URL: the scheme {parts.scheme!r} is not postgresql.")
     query = parse_qs(parts.query)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "chancery.apps.shared.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -120,7 +120,8 @@ def database(url: str, home: Path) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": "chancery"},
+        # Prepared are only the few statements that every order needs (`apps/shared/returning.py`).
+        "OPTIONS": {"application_name": "chancery", "prepare_threshold": 5},
     }
 
 

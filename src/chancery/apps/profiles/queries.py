@@ -21,11 +21,10 @@ from chancery.core.errors import Absent
 if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
 
-_CALLED = "SELECT * FROM profiles_profile WHERE deleted_at IS NULL AND name_key = %s AND name = %s"
+_CALLED = "FROM profiles_profile WHERE deleted_at IS NULL AND name_key = %s AND name = %s"
 _MEMBERS = """
-SELECT connector.* FROM connectors_connector connector
-JOIN connectors_poolmember member ON member.connector_id = connector.id
-WHERE member.pool_id = %s AND connector.deleted_at IS NULL ORDER BY member.preference"""
+FROM connectors_connector JOIN connectors_poolmember member ON member.connector_id = connectors_connector.id
+WHERE member.pool_id = %s AND deleted_at IS NULL ORDER BY member.preference"""
 
 
 def visible_to(actor: Actor) -> QuerySet[Profile]:

@@ -1,0 +1,1 @@
+"""PostgreSQL, asked whether a connection still lives no more often than that is worth."""
