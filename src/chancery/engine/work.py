@@ -105,6 +105,7 @@ def request_of(asked: Asked, authority: Any) -> Request:
         intended_at=asked.intended_at,
         settings=authority.profile.model_validate(asked.product),
         previous=asked.previous,
+        confirmed=asked.poll_state.get("confirmed") is True,
     )
 
 

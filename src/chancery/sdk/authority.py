@@ -87,6 +87,8 @@ class Request:
     `reference` is ours, stable over every attempt, unique for good. `intended_at` is when the first
     intent was written and stays the same over attempts: use it, not the clock, for what goes into the
     certificate. `previous` is the CA's reference of the certificate that this one renews, if any.
+    `confirmed` says that a person has accepted what an earlier `submit` asked about with
+    `PendingKind.CONFIRMATION`; it holds for this order alone.
     """
 
     reference: str
@@ -98,6 +100,7 @@ class Request:
     intended_at: datetime
     settings: ProfileSettings
     previous: str = ""
+    confirmed: bool = False
 
     @property
     def csr_pem(self) -> str:

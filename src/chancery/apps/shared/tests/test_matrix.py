@@ -30,6 +30,7 @@ environments.edit         A . . . .
 orders.adopt              A O . . .
 orders.approve            A . . P .
 orders.cancel             A O R . .
+orders.confirm            A O . . .
 orders.deny               A . . P .
 orders.give_up            A O . . .
 orders.place              A . R . .

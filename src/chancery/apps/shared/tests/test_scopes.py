@@ -140,6 +140,7 @@ ACTIONS = {
     "orders.approve": lambda a, t: order_actions.approve(a, t.order.pk),
     "orders.deny": lambda a, t: order_actions.deny(a, t.order.pk, "No."),
     "orders.cancel": lambda a, t: order_actions.cancel(a, t.order.pk),
+    "orders.confirm": lambda a, t: order_actions.confirm(a, t.order.pk),
     "orders.adopt": lambda a, t: order_actions.adopt(a, t.order.pk, "1"),
     "orders.give_up": lambda a, t: order_actions.give_up(a, t.order.pk, "No."),
     "certificates.revoke": lambda a, t: certificate_actions.revoke(a, t.certificate.pk, "superseded"),
