@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.authorities.digicert.client import Client
+from chancery.authorities.digicert.progress import Progress
 from chancery.authorities.digicert.read import number, rows, segment, table, word
 from chancery.authorities.digicert.renewal import split_reference
 from chancery.sdk.authority import Target
@@ -19,6 +20,8 @@ from chancery.sdk.errors import (
 from chancery.sdk.outcome import PollState, RevocationPending, Revoked
 
 _SUBMITTED = {"submitted", "pending", ""}
+_MAKES = {"new_request", "reissue", "duplicate", ""}
+"""Types of requests that a certificate comes of."""
 
 
 def revoke(client: Client, target: Target, body: dict[str, Any]) -> Revoked | RevocationPending:
@@ -62,8 +65,12 @@ def poll_revocation(client: Client, state: PollState, target: Target) -> Revoked
     return _waits(state, "" if status in _SUBMITTED else f" DigiCert calls it {status[:40]!r}.")
 
 
-def cancel(client: Client, order: str, *, reissue: bool, note: str) -> None:
-    """Withdraw an order, or its reissue, that is not issued yet; raises `AlreadyDone` where that is too late."""
+def cancel(client: Client, progress: Progress, note: str) -> None:
+    """Withdraw an order, or its reissue or duplicate, that is not issued yet; raises `AlreadyDone` where that is too late."""
+    if progress.again == "duplicate":
+        _withdraw_duplicate(client, progress, note)
+        return
+    order = progress.order
     try:
         info = client.get(f"order/certificate/{order}")
     except RejectedByPolicy as error:
@@ -71,7 +78,7 @@ def cancel(client: Client, order: str, *, reissue: bool, note: str) -> None:
     status = word(info.get("status")).lower()
     if status in {"canceled", "cancelled"}:
         return
-    if status in {"issued", "revoked", "expired", "rejected"} or (status == "reissue_pending" and not reissue):
+    if status in {"issued", "revoked", "expired", "rejected"} or (status == "reissue_pending" and not progress.again):
         raise AlreadyDone(f"The order is {status} at DigiCert; there is nothing to cancel.", code=status)
     try:
         client.act("PUT", f"order/certificate/{order}/status", {"status": "CANCELED", "note": note}, urgent=True)
@@ -80,11 +87,19 @@ def cancel(client: Client, order: str, *, reissue: bool, note: str) -> None:
             raise AlreadyDone(error.message, code=error.code, text=error.text) from None
 
 
+def _withdraw_duplicate(client: Client, progress: Progress, note: str) -> None:
+    """Reject the request of a duplicate: while one waits, its order stays issued, so there is nothing else to cancel."""
+    info = {"requests": [{"id": progress.request, "type": "duplicate", "status": "pending"}]}
+    if not _reject_requests(client, info, note):
+        text = f"DigiCert takes back no duplicate of order {progress.order} any more, or this key may not."
+        raise AlreadyDone(text, code="duplicate")
+
+
 def _reject_requests(client: Client, info: dict[str, Any], note: str) -> bool:
     """Reject what waits for an approver, which ends an order that cannot be cancelled; False where nothing could be."""
     waiting = [r for r in rows(info.get("requests")) if word(r.get("status")) in {"pending", "submitted"}]
     ours = [
-        number(r.get("id")) for r in waiting if word(r.get("type")).replace(" ", "_") in {"new_request", "reissue", ""}
+        number(r.get("id")) for r in waiting if word(r.get("type")).replace(" ", "_") in _MAKES
     ]
     done = False
     for request in filter(None, ours):

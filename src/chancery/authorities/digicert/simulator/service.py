@@ -22,6 +22,7 @@ from chancery.authorities.digicert.simulator.reference import Reference
 from chancery.authorities.digicert.simulator.refusal import Refusal, bad_format, denied, missing, throttled
 from chancery.authorities.digicert.simulator.showing import Showing, stamp
 from chancery.authorities.digicert.simulator.state import Book
+from chancery.authorities.digicert.simulator.telling import Telling
 from chancery.authorities.digicert.simulator.validation import Validation
 from chancery.core.clock import SYSTEM_CLOCK, Clock
 from chancery.sandbox.ca import SandboxCa
@@ -109,6 +110,7 @@ class Service:
             Reading(self._book, showing, validation, self._access, dials, clock),
             Ordering(self._book, self._lifecycle, validation, showing, self._access, dials, clock),
             Downloads(self._book, showing, self._access, dials),
+            Telling(self._book, self._access, clock),
         ):
             for method, path, handler in part.routes():
                 self._router.add(method, PREFIX + path, handler)
@@ -175,6 +177,10 @@ class Service:
                 "requests": [
                     {"id": r.id, "type": r.type, "status": r.status, "order": r.order, "comments": r.comments}
                     for r in self._book.requests.values()
+                ],
+                "events": [
+                    {"at": stamp(c.at), "order": c.order, "certificate": c.certificate, "status": c.status}
+                    for c in self._book.changes
                 ],
                 "domains": [
                     {"id": d.id, "name": d.name, "token": d.token, "valid_until": stamp(d.valid_until)}
