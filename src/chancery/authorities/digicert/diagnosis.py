@@ -127,7 +127,9 @@ def _domains(client: Client, now: datetime) -> Iterator[Finding]:
     if late:
         text = f"The validation of {len(late)} of {len(found)} domains has ended or ends within 30 days."
         listed = ", ".join(word(d.get("name")) for d in late[:8])
-        yield Finding("product", Level.WARNING, "domains", text, listed, "Validate them at DigiCert before they are needed.")
+        yield Finding(
+            "product", Level.WARNING, "domains", text, listed, "Validate them at DigiCert before they are needed."
+        )
     elif found:
         yield _good("product", f"{len(found)} domains are active, and none of their validations is near its end.")
 

@@ -98,9 +98,7 @@ def _withdraw_duplicate(client: Client, progress: Progress, note: str) -> None:
 def _reject_requests(client: Client, info: dict[str, Any], note: str) -> bool:
     """Reject what waits for an approver, which ends an order that cannot be cancelled; False where nothing could be."""
     waiting = [r for r in rows(info.get("requests")) if word(r.get("status")) in {"pending", "submitted"}]
-    ours = [
-        number(r.get("id")) for r in waiting if word(r.get("type")).replace(" ", "_") in _MAKES
-    ]
+    ours = [number(r.get("id")) for r in waiting if word(r.get("type")).replace(" ", "_") in _MAKES]
     done = False
     for request in filter(None, ours):
         try:

@@ -102,11 +102,20 @@ def _fresh(case: Case) -> list[Record]:
 def _domain(case: Case, check: dict[str, Any]) -> str:
     name = (names(check.get("dns_names")) or [word(check.get("name_scope")) or _common_name(case)])[0]
     method = word(check.get("method")) or word(case.info.get("dcv_method"))
-    record = next((r for r in _fresh(case) if r["name"] in {name, ""}), None)
-    record = record or _domain_record(case, check, method) or _order_record(case, method)
+    record = _record(case, check, name, method)
     if record is None:
         return f"{name} is not validated yet{f' ({method})' if method else ''}."
     return instruction({**record, "method": method or record["method"]}, record["name"] or name)
+
+
+def _record(case: Case, check: dict[str, Any], name: str, method: str) -> Record | None:
+    known = next((r for r in _fresh(case) if r["name"] in {name, ""}), None)
+    if known is not None and known["until"]:
+        return known
+    # The order's own value came without its end: DigiCert gives it again as long as it is valid, and then another.
+    if known is not None:
+        return _order_record(case, method) or known
+    return _domain_record(case, check, method) or _order_record(case, method)
 
 
 def _domain_record(case: Case, check: dict[str, Any], method: str) -> Record | None:

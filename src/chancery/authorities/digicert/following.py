@@ -133,7 +133,8 @@ class Following:
         if status == "rejected":
             said = word(found.get("processor_comment"), 300)
             raise RejectedByPolicy(
-                f"The {progress.again} of order {progress.order} was rejected at DigiCert." + (f" {said}" if said else ""),
+                f"The {progress.again} of order {progress.order} was rejected at DigiCert."
+                + (f" {said}" if said else ""),
                 code="rejected",
                 remedy="Ask the administrators of your account at DigiCert why.",
             )

@@ -13,7 +13,13 @@ from chancery.authorities.digicert.simulator.account import METADATA, ORGANIZATI
 from chancery.authorities.digicert.simulator.lifecycle import Lifecycle
 from chancery.authorities.digicert.simulator.products import Product, product_of
 from chancery.authorities.digicert.simulator.refusal import Refusal, invalid, missing
-from chancery.authorities.digicert.simulator.requesting import certificate_of, check_duplicate, csr_of, names_of, object_of
+from chancery.authorities.digicert.simulator.requesting import (
+    certificate_of,
+    check_duplicate,
+    csr_of,
+    names_of,
+    object_of,
+)
 from chancery.authorities.digicert.simulator.showing import Showing
 from chancery.authorities.digicert.simulator.state import Asked, Book, Order, Request, is_number
 from chancery.authorities.digicert.simulator.validation import METHODS, Validation

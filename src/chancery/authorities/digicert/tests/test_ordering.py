@@ -1,17 +1,12 @@
 """The connector at the simulator: order, validate, renew, cancel, revoke, adopt."""
 
-import http.client
-import json
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import pytest
 
-from chancery.authorities.digicert.simulator import build
-from chancery.authorities.digicert.tests.stand import START, close, connector, request
+from chancery.authorities.digicert.tests.stand import START, approve, connector, control, count_calls, request, target
 from chancery.core import keys
 from chancery.core.certificate import facts, spki_of
-from chancery.core.clock import ManualClock
 from chancery.core.order import RevocationReason
 from chancery.sdk.authority import Target
 from chancery.sdk.errors import (
@@ -25,46 +20,6 @@ from chancery.sdk.errors import (
 )
 from chancery.sdk.finding import Level
 from chancery.sdk.outcome import Absence, Found, Issued, Pending, PendingKind, RevocationPending, Revoked
-
-
-@pytest.fixture
-def clock():
-    return ManualClock(START)
-
-
-@pytest.fixture
-def sim(clock):
-    with build(clock=clock, limits=((5.0, 100_000),)) as made:
-        yield made
-        close()
-
-
-@pytest.fixture
-def ca(sim, clock):
-    return connector(sim, clock, rate_percent=95)
-
-
-def control(sim, method, path, body=None):
-    parts = urlsplit(sim.control)
-    link = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
-    try:
-        link.request(method, path, json.dumps(body) if body is not None else None)
-        return json.loads(link.getresponse().read())
-    finally:
-        link.close()
-
-
-def approve(sim, clock, kind, word="approved"):
-    """Let the account's other administrator decide what waits."""
-    waiting = [r for r in control(sim, "GET", "/state")["requests"] if (r["type"], r["status"]) == (kind, "pending")]
-    other = connector(sim, clock)
-    for one in waiting:
-        body = {"status": word, "processor_comment": "as agreed"}
-        other._client.act("PUT", f"request/{one['id']}/status", body)
-
-
-def target(issued):
-    return Target(issued.leaf, facts(issued.leaf).serial, issued.reference)
 
 
 # Order ---------------------------------------------------------------------------------------------
@@ -601,15 +556,3 @@ def test_one_list_of_changes_stands_for_many_looks(sim, clock, ca):
     sim.dials.set(dcv="all")
     clock.advance(timedelta(minutes=2))
     assert all(isinstance(ca.poll(p.state, asked), Issued) for asked, p in again.items())
-
-
-def count_calls(ca):
-    door, calls = ca._context.http, []
-    send = type(door).request.__get__(door)
-
-    def counted(method, path, **more):
-        calls.append(path)
-        return send(method, path, **more)
-
-    door.request = counted
-    return calls
