@@ -46,9 +46,7 @@ def read(data: bytes, most: int) -> Brought:
     if len(found) > most:
         raise _bad(f"It holds {len(found)} certificates; {most} are the limit.", "Split it.", "too_many")
     unreadable = sum(not part for part in parts) + len(set(ders)) - len(found)
-    return Brought(
-        tuple(one for one in found if not one.is_ca), tuple(one for one in found if one.is_ca), unreadable
-    )
+    return Brought(tuple(one for one in found if not one.is_ca), tuple(one for one in found if one.is_ca), unreadable)
 
 
 def _parts(data: bytes) -> list[list[bytes]]:

@@ -173,9 +173,7 @@ class Inventories:
         if isinstance(result, Fetched):
             made = take(finding, result.facts, result.chain, result.reference, self._now)
             detail = {"origin": made.origin, "finding": str(finding.pk)}
-            self._notes.append(
-                Note("certificate", str(made.pk), made.common_name, team=made.team_id, detail=detail)
-            )
+            self._notes.append(Note("certificate", str(made.pk), made.common_name, team=made.team_id, detail=detail))
             return
         error = _error(result)
         attempt = finding.attempt + 1

@@ -179,4 +179,17 @@ class Fetched(Lean):
     reference: str
 
 
-Result = Good | Waiting | Bad | Missing | Failed | Stopped | Cancelled | Answered | Taken | Fetched | Revoked | RevocationPending
+Result = (
+    Good
+    | Waiting
+    | Bad
+    | Missing
+    | Failed
+    | Stopped
+    | Cancelled
+    | Answered
+    | Taken
+    | Fetched
+    | Revoked
+    | RevocationPending
+)

@@ -55,9 +55,7 @@ def checked(connector: Connector, reason: str, comment: str) -> dict[str, str]:
     return {"reason": reason, "comment": words}
 
 
-def ask(
-    certificate: Certificate, reason: str, comment: str, by: str, at: datetime, *, again: bool = False
-) -> None:
+def ask(certificate: Certificate, reason: str, comment: str, by: str, at: datetime, *, again: bool = False) -> None:
     """Ask the CA to revoke a certificate, whose row the caller holds; raises where that is not possible.
 
     `again` is for one that counts as revoked here, and that the CA lists as valid.

@@ -83,8 +83,6 @@ def _row(one: Foreign, now: datetime) -> list[Any]:
     return list((_BLANK | row | one.more).values())
 
 
-
-
 def display_name(facts: CertificateFacts) -> str:
     """Return what people call a certificate: its common name, else its first name, else its whole subject."""
     first = next((n.value for n in facts.names), "")

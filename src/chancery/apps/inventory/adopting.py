@@ -16,7 +16,9 @@ from chancery.core.certificate import CertificateFacts
 from chancery.core.importing import Chains
 
 
-def take(finding: Finding, facts: CertificateFacts, beside: Sequence[bytes], reference: str, at: datetime) -> Certificate:
+def take(
+    finding: Finding, facts: CertificateFacts, beside: Sequence[bytes], reference: str, at: datetime
+) -> Certificate:
     """Store the certificate of a finding as its `then` says, close the finding, and return the certificate.
 
     `beside` are the other certificates that came with it, in any order. One that is stored already, since somebody

@@ -153,7 +153,16 @@ def whole_order(row: Order, events: list[OrderEvent]) -> dict[str, Any]:
 def certificate(row: Certificate) -> dict[str, Any]:
     """Return a certificate without its bytes."""
     names = ("serial", "issuer", "common_name", "key_type", "sha256", "not_before", "not_after", "ca_reference")
-    more = ("origin", "origin_text", "owner", "contact", "revocation", "revocation_reason", "revocation_text", "revoked_at")
+    more = (
+        "origin",
+        "origin_text",
+        "owner",
+        "contact",
+        "revocation",
+        "revocation_reason",
+        "revocation_text",
+        "revoked_at",
+    )
     return {
         "id": str(row.pk),
         "status": certificates.status(row),
