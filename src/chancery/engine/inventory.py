@@ -101,7 +101,7 @@ def compare(pull: Pull, now: datetime) -> None:
     seen = Sighting.objects.filter(pull=pull, certificate=OuterRef("pk"))
     # What ended is no loss, and what came while the list was read may not be in it yet.
     missing = Certificate.objects.filter(
-        ~Exists(seen), pk__in=window, revoked_at=None, not_after__gt=now, stored_at__lt=pull.created_at
+        ~Exists(seen), pk__in=window, revoked_at=None, not_after__gt=now, stored_at__lte=pull.created_at
     )
     Comparing(pull, now).put([ours_only(c) for c in missing.defer("der")])
     if len(window) == _WINDOW:

@@ -19,6 +19,8 @@ Windows = tuple[tuple[float, int], ...]
 
 _URGENT = 95 / 80
 """Of DigiCert's limits 80 % are used (B12), and 95 % for what cannot wait."""
+_PATIENT = 0.6
+"""Of our own share, for what can wait: an inventory never keeps an order waiting."""
 _MEMORY = 180.0
 _FIRST_PAUSE = 5.0
 _LEAST = 0.05
@@ -33,9 +35,9 @@ class Budget:
         self._refused: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def take(self, *, urgent: bool = False) -> float:
+    def take(self, *, urgent: bool = False, patient: bool = False) -> float:
         """Count one request and return 0, or return the seconds until one is free and count nothing."""
-        share = _URGENT if urgent else 1.0
+        share = _URGENT if urgent else _PATIENT if patient else 1.0
         with self._lock:
             now = self._clock.monotonic()
             _forget(self._sent, now - max(seconds for seconds, _ in self._windows))

@@ -26,9 +26,9 @@ class Client:
         self._http, self._key, self._clock = http, key, clock
         self._budget = budget_of(clock, http.base_url, key, windows)
 
-    def get(self, path: str, params: Any = None) -> dict[str, Any]:
+    def get(self, path: str, params: Any = None, *, patient: bool = False) -> dict[str, Any]:
         """Read an object; 5xx and pages that are no JSON mean that the service is away."""
-        return self._object(self._send("GET", path, params=params, max_bytes=_LIST_BODY))
+        return self._object(self._send("GET", path, params=params, max_bytes=_LIST_BODY, patient=patient))
 
     def renew_value(self, path: str) -> dict[str, Any]:
         """Ask for a value that the CA gives again as long as it is valid (B7): a PUT that may be repeated."""
@@ -68,11 +68,12 @@ class Client:
         *,
         effect: bool = False,
         urgent: bool = False,
+        patient: bool = False,
         headers: dict[str, str] | None = None,
         max_bytes: int = MAX_BODY,
         **more: Any,
     ) -> Answer:
-        self._wait_for_room(urgent=urgent)
+        self._wait_for_room(urgent=urgent, patient=patient)
         sent = {**_JSON, **(headers or {}), "X-DC-DEVKEY": self._key.reveal()}
         answer = self._without_key(
             self._http.request(method, path, headers=sent, effect=effect, max_bytes=max_bytes, **more)
@@ -90,8 +91,8 @@ class Client:
             body = body.replace(form.encode(), MASK.encode()) if form else body
         return replace(answer, body=body)
 
-    def _wait_for_room(self, *, urgent: bool) -> None:
-        wait = self._budget.take(urgent=urgent)
+    def _wait_for_room(self, *, urgent: bool, patient: bool) -> None:
+        wait = self._budget.take(urgent=urgent, patient=patient)
         if wait > 0:
             until = self._clock.now() + timedelta(seconds=wait)
             message = "The share of DigiCert's rate limit that Chancery uses is spent for the moment."
