@@ -1,4 +1,4 @@
-"""DigiCert CertCentral as an authority: order, renew, poll, revoke, cancel, find, adopt, choose."""
+"""DigiCert CertCentral as an authority: order, renew, poll, revoke, cancel, find, adopt, choose, list."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chancery.authorities.digicert.diagnosis import findings
 from chancery.authorities.digicert.ending import cancel, poll_revocation, revoke
 from chancery.authorities.digicert.explain import TEXT
 from chancery.authorities.digicert.following import LATER, SOON, Following, warned
+from chancery.authorities.digicert.listing import Listing
 from chancery.authorities.digicert.offers import choices
 from chancery.authorities.digicert.ordering import certificate_of, order_body, reference_of
 from chancery.authorities.digicert.progress import Progress
@@ -35,10 +36,12 @@ from chancery.sdk.errors import (
     RejectedByPolicy,
 )
 from chancery.sdk.finding import Finding
+from chancery.sdk.inventory import InventoryPage
 from chancery.sdk.outcome import (
     Absence,
     Choice,
     Found,
+    Issued,
     Outcome,
     Pending,
     PendingKind,
@@ -212,6 +215,16 @@ class DigiCert:
     def choices(self, field: str) -> list[Choice]:
         """Return products, organisations, divisions or custom fields of the account (B2)."""
         return choices(self._client, field)
+
+    # Inventory ---------------------------------------------------------------------------------------
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return the certificates of the next few orders: originals, reissues and duplicates (B3.3)."""
+        return Listing(self._client, self._context.clock).page(cursor)
+
+    def fetch(self, reference: str) -> Issued:
+        """Download a certificate by its number (B3.2)."""
+        return Listing(self._client, self._context.clock).fetch(reference)
 
 
 def _windows(facts: Facts, percent: int) -> Windows:

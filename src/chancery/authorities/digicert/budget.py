@@ -18,8 +18,9 @@ from chancery.core.secret import Secret
 Windows = tuple[tuple[float, int], ...]
 """(seconds, requests that we may send in them)."""
 
-SHARES = {"urgent": 95 / 80, "usual": 1.0, "idle": 60 / 80}
-"""Of DigiCert's limits 80 % are used (B12), 95 % for what cannot wait, and 60 % for what can."""
+SHARES = {"urgent": 95 / 80, "usual": 1.0, "idle": 0.6}
+"""Of our own share, which is 80 % of DigiCert's limits (B12): 95 % of these for what cannot wait, and less for what can:
+an inventory never keeps an order waiting."""
 _MEMORY = 180.0
 _FIRST_PAUSE = 5.0
 _LEAST = 0.05

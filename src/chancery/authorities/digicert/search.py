@@ -186,12 +186,17 @@ def _fits(certificate: dict[str, Any], request: Request, since: datetime | None)
 
 def same_key(text: Any, request: Request) -> bool:
     """Say whether a request in PEM is for the same public key."""
+    return spki_of(text) == request.spki_sha256
+
+
+def spki_of(text: Any) -> str:
+    """Return the SHA-256 of the public key of a request in PEM; '' where it cannot be read."""
     if not isinstance(text, str):
-        return False
+        return ""
     # Orders show the request as their client sent it: some send PEM without line ends, or bare base64.
     bare = "".join(_PEM_LINES.sub("", text).split())
     whole = f"-----BEGIN CERTIFICATE REQUEST-----\n{bare}\n-----END CERTIFICATE REQUEST-----\n"
     try:
-        return parse(whole).key.spki_sha256 == request.spki_sha256
+        return parse(whole).key.spki_sha256
     except Invalid:
-        return False
+        return ""
