@@ -6,7 +6,7 @@ from typing import Any
 
 from chancery.authorities.digicert.simulator.access import Access
 from chancery.authorities.digicert.simulator.account import ORGANIZATIONS, visible
-from chancery.authorities.digicert.simulator.filters import page
+from chancery.authorities.digicert.simulator.filters import container_of, page
 from chancery.authorities.digicert.simulator.lifecycle import Lifecycle
 from chancery.authorities.digicert.simulator.refusal import Refusal, invalid, missing
 from chancery.authorities.digicert.simulator.requesting import object_of
@@ -51,10 +51,8 @@ class Domains:
         ]
 
     def _list(self, http: Http) -> Reply:
-        within = http.first("container_id")
-        if within and not is_number(within):
-            raise invalid("container_id", "The container is not a number.")
-        below = visible(int(within)) if within else None
+        within = container_of(http)
+        below = None if within is None else visible(within)
         seen = [d for d in self._book.domains.values() if self._sees(d) and (below is None or d.container in below)]
         rows, where = page(http, sorted(seen, key=lambda d: d.name))
         with_validation = http.first("include_validation") == "true"

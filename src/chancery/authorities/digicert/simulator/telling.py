@@ -8,10 +8,11 @@ from typing import Any
 
 from chancery.authorities.digicert.simulator.access import Access
 from chancery.authorities.digicert.simulator.account import visible
+from chancery.authorities.digicert.simulator.filters import container_of
 from chancery.authorities.digicert.simulator.refusal import invalid
 from chancery.authorities.digicert.simulator.requesting import object_of
 from chancery.authorities.digicert.simulator.showing import stamp
-from chancery.authorities.digicert.simulator.state import Book, Order, is_number
+from chancery.authorities.digicert.simulator.state import Book, Order
 from chancery.core.clock import Clock
 from chancery.sandbox.frame import Asked as Http
 from chancery.sandbox.frame import Handler, Reply, json_reply
@@ -44,12 +45,10 @@ class Telling:
         return json_reply(note, 201, acted=True)
 
     def _expiring(self, http: Http) -> Reply:
-        within = http.first("container_id")
-        if within and not is_number(within):
-            raise invalid("container_id", "The container is not a number.")
+        within = container_of(http)
         orders = [o for o in self._book.orders.values() if self._access.sees(o) and o.certificates]
-        if within:
-            orders = [o for o in orders if o.container in visible(int(within))]
+        if within is not None:
+            orders = [o for o in orders if o.container in visible(within)]
         certificates = http.first("include_expiring_certs") == "true"
         ends = _of_certificates(orders) if certificates else [o.valid_till for o in orders]
         name = "count" if certificates else "order_count"

@@ -75,7 +75,9 @@ def test_every_order_whose_answer_is_lost_is_there_once_and_what_stays_open_is_l
     for n in range(size):
         # Some accounts have no field for our reference, some need an approver, some show new orders late; and one
         # name has more orders of other people than can be looked at.
-        ca, name = dice.choice([(marked, f"h{n}.example.com"), (bare, f"h{n}.example.com"), (marked, "same.example.com")])
+        ca, name = dice.choice(
+            [(marked, f"h{n}.example.com"), (bare, f"h{n}.example.com"), (marked, "same.example.com")]
+        )
         if n % 12 == 11:
             ca, name = bare, "crowded.example.com"
         asked = request(name, key=dice.choice(KEYS), at=clock.now(), reference=f"lost-{n}")
@@ -100,7 +102,9 @@ def test_every_order_whose_answer_is_lost_is_there_once_and_what_stays_open_is_l
     assert len(made) == size
     assert set(unsettled) == {f"lost-{n}" for n in range(size) if n % 12 == 11}
     assert all("carry no reference" in why and "enter its number" in why for why in unsettled.values())
-    print(f"\n{len(made)} orders at the CA for {size} asked for; {size - len(unsettled)} settled, {len(unsettled)} open:")
+    print(
+        f"\n{len(made)} orders at the CA for {size} asked for; {size - len(unsettled)} settled, {len(unsettled)} open:"
+    )
     print("\n".join(f"  {reference}  {why}" for reference, why in unsettled.items()))
     # What stays open is settled by a person who names it.
     last = next(a for a in reversed(everything) if a.reference in unsettled)

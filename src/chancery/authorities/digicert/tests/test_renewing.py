@@ -198,6 +198,63 @@ def test_a_year_is_paid_by_default_and_two_certificates_come_of_it(ca, sim, cloc
     assert issued.warnings[0].startswith("It is valid for 99 of the 199 days")
 
 
+def test_a_subscription_whose_orders_last_as_long_as_the_certificate_is_renewed_by_orders(ca, sim, clock):
+    first = ca.submit(request(days=90, order_days=0))
+    clock.advance(60 * DAY)
+    asked = renewal(first, "www.example.com", days=90, order_days=0, at=clock.now())
+    assert isinstance(ca.submit(asked), Issued)
+    assert kinds(sim) == ["order", "order"]
+
+
+def test_an_order_that_was_renewed_or_cancelled_is_not_renewed_again(ca, sim, clock, first):
+    ca.submit(renewal(first, renewal="renewal"))
+    assert isinstance(ca.submit(renewal(first, reference="c")), Issued)
+    careful = connector(sim, clock, skip_approval=False)
+    gone = request(reference="d")
+    held = careful.submit(gone)
+    careful.cancel(held.state, gone)
+    assert isinstance(ca.submit(request(previous=held.reference, reference="e")), Issued)
+    assert kinds(sim) == ["order", "order", "order", "order", "cancel", "order"]
+
+
+def test_the_organisation_of_the_profile_must_be_that_of_the_order():
+    sent = []
+
+    def answer(method, path, body):
+        if method == "POST":
+            sent.append((path, body))
+            return 201, {"id": 9}
+        return {"id": 5, "status": "issued", "order_valid_till": "2027-11-23", "organization": {"id": 1},
+                "certificate": {"common_name": "www.example.com"}, "product": {"name_id": "ssl_basic"}}  # fmt: skip
+
+    ca, _ = scripted(answer)
+    pending = ca.submit(request(previous="5/6"))
+    assert sent[0][0] == "order/certificate/ssl_basic"
+    assert sent[0][1]["renewal_of_order_id"] == 5
+    assert pending.text.startswith("Renewal of order 5: the organisation is another one.")
+
+
+def test_an_order_that_a_reissue_holds_for_longer_than_a_day_is_renewed(ca, sim, clock, first):
+    careful = connector(sim, clock, skip_approval=False)
+    careful.submit(renewal(first))
+    clock.advance(2 * DAY)
+    assert isinstance(ca.submit(renewal(first, reference="c", renewal="duplicate")), Issued)
+    assert kinds(sim) == ["order", "reissue", "order"]
+
+
+def test_an_absence_is_believed_after_ten_minutes_of_looking(ca, sim, clock):
+    assert ca.facts.search_lag * ca.facts.search_tries >= timedelta(minutes=10)
+    sim.dials.set(slow_index=590, fail_next=1, fail_next_with="lose", fail_next_path="POST")
+    asked = request()
+    with pytest.raises(OutcomeUnknown):
+        ca.submit(asked)
+    seen = []
+    for _ in range(ca.facts.search_tries):
+        clock.advance(ca.facts.search_lag)
+        seen.append(ca.find(asked, START - DAY))
+    assert [isinstance(found, Found) for found in seen] == [False] * 9 + [True]
+
+
 # Ceilings ------------------------------------------------------------------------------------------
 
 

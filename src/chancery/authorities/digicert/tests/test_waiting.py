@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chancery.authorities.digicert.tests.stand import START, control, count_calls, request, scripted
-from chancery.sdk.errors import Throttled
+from chancery.sdk.errors import Throttled, Unreachable
 from chancery.sdk.outcome import Issued, Pending, PendingKind
 
 DAY = timedelta(days=1)
@@ -155,3 +155,29 @@ def test_a_record_of_the_domain_that_has_run_out_gives_way_to_the_orders():
 
     ca, _ = scripted(answer)
     assert "TXT record at a.org with the value NEW" in ca.poll({"v": 1, "order": "5"}, request(at=START)).text
+
+
+def test_an_organisation_that_takes_months_is_waited_for(ca, sim, clock):
+    sim.dials.set(organization_expired=True)
+    asked = request()
+    pending = ca.submit(asked)
+    for _ in range(30):
+        clock.advance(3 * DAY)
+        pending = ca.poll(pending.state, asked)
+        assert "The organisation's ov is expired." in pending.text
+    sim.dials.set(organization_expired=False)
+    assert isinstance(ca.poll(pending.state, asked), Issued)
+
+
+def test_what_is_issued_as_a_page_is_not_taken_for_a_certificate():
+    info = {"id": 5, "status": "issued", "certificate": {"id": 6}}
+    page = 200, b"<html>maintenance</html>"
+    ca, _ = scripted(lambda verb, path, body: page if path.endswith("pem_all") else info)
+    with pytest.raises(Unreachable):
+        ca.poll({"v": 1, "order": "5"}, request())
+
+
+def test_a_reissue_of_which_no_request_is_known_is_waited_for():
+    info = {"id": 5, "status": "issued", "certificate": {}}
+    ca, _ = scripted(lambda verb, path, body: info if path == "order/certificate/5" else {})
+    assert "not yet downloadable" in ca.poll({"v": 1, "order": "5", "again": "duplicate"}, request()).text
