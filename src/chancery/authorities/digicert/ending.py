@@ -25,9 +25,17 @@ _MAKES = {"new_request", "reissue", "duplicate", ""}
 
 
 def revoke(client: Client, target: Target, body: dict[str, Any]) -> Revoked | RevocationPending:
-    """Revoke one certificate: 204 is done, a request object waits for an approver."""
+    """Revoke one certificate: 204 is done, a request object waits for an approver.
+
+    Where an earlier answer was lost, the request that it made is found by its mark, and none is made beside it.
+    """
     order, certificate = split_reference(target.reference)
     ident = certificate or segment(target.serial.upper())
+    mark = f"(certificate {ident})"
+    before = _asked_before(client, order, mark)
+    if before:
+        return _waits({"v": 1, "request": before})
+    body = {**body, "comments": f"{body['comments']} {mark}".strip()}
     try:
         status, answer = client.act("PUT", f"certificate/{ident}/revoke", body, urgent=True)
     except RejectedByPolicy as error:
@@ -42,6 +50,13 @@ def revoke(client: Client, target: Target, body: dict[str, Any]) -> Revoked | Re
     if _is_revoked(client, order, target, told=False):
         return Revoked("Revoked by DigiCert.")
     raise OutcomeUnknown(f"DigiCert's answer to the revocation ({status}) says neither done nor whom it waits for.")
+
+
+def _asked_before(client: Client, order: str, mark: str) -> str:
+    """Return the number of an open request of ours to revoke this certificate; '' for none."""
+    found = rows(_or_nothing(client, f"order/certificate/{order}").get("requests")) if order else []
+    ours = [r for r in found if word(r.get("type")) == "revoke" and mark in word(r.get("comments"), 2000)]
+    return next((number(r.get("id")) for r in ours if word(r.get("status")).lower() in _SUBMITTED), "")
 
 
 def poll_revocation(client: Client, state: PollState, target: Target) -> Revoked | RevocationPending:
@@ -140,6 +155,6 @@ def _status_of(client: Client, order: str, target: Target, kind: str) -> str:
 
 def _or_nothing(client: Client, path: str) -> dict[str, Any]:
     try:
-        return client.get(path, {"show_archived": "true"})
+        return client.get(path, {"show_archived": "true"}, need="urgent")
     except (NotFound, RejectedByPolicy, Forbidden, ProtocolViolation):
         return {}

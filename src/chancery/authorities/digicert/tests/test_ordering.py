@@ -1,5 +1,6 @@
 """The connector at the simulator: order, validate, renew, cancel, revoke, adopt."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -446,12 +447,30 @@ def test_revocation_with_its_comment_then_again(sim, clock, ca):
     careful = connector(sim, clock, skip_approval=False)
     waiting = careful.revoke(target(issued), RevocationReason.SUPERSEDED, "replaced by b")
     assert isinstance(waiting, RevocationPending)
-    assert control(sim, "GET", "/state")["requests"][-1]["comments"] == "replaced by b"
+    assert control(sim, "GET", "/state")["requests"][-1]["comments"] == (
+        f"replaced by b (certificate {issued.reference.split('/')[1]})"
+    )
     assert isinstance(careful.poll_revocation(waiting.state, target(issued)), RevocationPending)
     approve(sim, clock, "revoke")
     assert isinstance(careful.poll_revocation(waiting.state, target(issued)), Revoked)
     with pytest.raises(AlreadyDone):
         ca.revoke(target(issued), RevocationReason.SUPERSEDED, "")
+
+
+def test_a_lost_revocation_is_not_asked_for_twice(sim, clock, ca):
+    issued, other = ca.submit(request(order_days=365)), request(order_days=365, reference="b")
+    duplicate = replace(other, previous=issued.reference, settings=request(renewal="duplicate").settings)
+    second = ca.poll(ca.submit(duplicate).state, duplicate)
+    careful = connector(sim, clock, skip_approval=False)
+    sim.dials.set(fail_next=1, fail_next_with="lose", fail_next_path="/revoke")
+    with pytest.raises(OutcomeUnknown):
+        careful.revoke(target(issued), RevocationReason.SUPERSEDED, "")
+    # The other certificate of the same order has a request of its own; the first one keeps the one it has.
+    assert isinstance(careful.revoke(target(second), RevocationReason.SUPERSEDED, ""), RevocationPending)
+    waiting = careful.revoke(target(issued), RevocationReason.SUPERSEDED, "")
+    requests = [r for r in control(sim, "GET", "/state")["requests"] if r["type"] == "revoke"]
+    assert [r["id"] for r in requests][0] == int(waiting.state["request"])
+    assert len(requests) == 2
 
 
 def test_a_rejected_revocation_says_why(sim, clock, ca):

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext_lazy as _
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.core.order import State
 
 register = template.Library()
 
@@ -18,6 +20,14 @@ _COLOURS = {
     "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",
 }  # fmt: skip
 
+_WAITS = {
+    "approval": _("waits for an approver at the CA"),
+    "validation": _("waits for validation"),
+    "action": _("waits for an act at the CA"),
+    "confirmation": _("waits for a person here: nothing was sent"),
+    "processing": _("the CA works on it"),
+}
+"""Why a pending order waits → for whom."""
 _NAMES = {"ca": "CA"}
 """Words of states and roles that are written otherwise on a page."""
 
@@ -33,6 +43,12 @@ def words(value: object) -> str:
     """Return a state as words: outcome_unknown → Outcome unknown, ca_operator → CA operator."""
     text = " ".join(_NAMES.get(word, word) for word in str(value).lower().split("_"))
     return text[:1].upper() + text[1:]
+
+
+@register.filter
+def waits(order: Any) -> object:
+    """Return for whom a pending order waits; '' for any other."""
+    return _WAITS.get(order.pending_kind, "") if order.state == State.PENDING else ""
 
 
 @register.filter
