@@ -28,6 +28,7 @@ _SLACK = timedelta(days=2)
 """Between our clock and DigiCert's days, in whatever zone."""
 _WRONG_DOWNLOADS = 5
 """Downloads without the request's key before it is believed that the certificate is for another one."""
+_TEXT = 1000
 _CHECK_EVERY = timedelta(minutes=10)
 """How often DigiCert is told to look for the records of an order; it looks by itself as well."""
 
@@ -73,7 +74,7 @@ class Following:
             return self.stand(progress, self.info(progress.order), request)
         now = self._clock.now()
         kind, text = explain(Case(self._client, progress.order, info, progress.records, now.date()), status)
-        return progress.looked_at(status, kind, f"{text} {said}".strip(), now).pending(SOON, LATER)
+        return progress.looked_at(status, kind, f"{text} {said}".strip()[:_TEXT], now).pending(SOON, LATER)
 
     def _check(self, progress: Progress, status: str, info: dict[str, Any]) -> tuple[Progress, str, str]:
         """Let DigiCert look for the records now and then; returns (progress, the order's status, what DigiCert says)."""

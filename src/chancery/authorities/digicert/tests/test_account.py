@@ -129,3 +129,17 @@ def test_a_page_that_comes_again_ends_the_list():
     ca, door = scripted(lambda method, path, body: {"organizations": [{"id": n} for n in range(PAGE)]})
     assert len(list(pages(ca._client, "organization", "organizations"))) == PAGE
     assert len(door.asked) == 2
+
+
+def test_a_field_of_another_kind_is_told():
+    def answer(method, path, body):
+        return {"metadata": [{"id": 12, "data_type": "date", "is_active": True}]} if path.endswith("metadata") else {}
+
+    ca, _ = scripted(answer)
+    found = next(f for f in ca.check() if f.code == "reference_field")
+    assert (found.level, found.evidence) == (Level.FAILED, "date")
+
+
+def test_a_dv_profile_names_no_organisation(ca, sim):
+    ca.submit(request(product="ssl_dv_geotrust_flex", organization_id=""))
+    assert "organization" not in next(iter(sim.tick.__self__._book.orders.values())).body

@@ -255,6 +255,41 @@ def test_an_absence_is_believed_after_ten_minutes_of_looking(ca, sim, clock):
     assert [isinstance(found, Found) for found in seen] == [False] * 9 + [True]
 
 
+def test_a_cancelled_order_is_cancelled_once(sim, clock):
+    careful = connector(sim, clock, skip_approval=False)
+    asked = request()
+    held = careful.submit(asked)
+    careful.cancel(held.state, asked)
+    careful.cancel(held.state, asked)
+    assert kinds(sim) == ["order", "cancel"]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_lost_reissue_whose_order_shows_its_request_is_found_before_it_is_issued(shown):
+    asked = request(previous="5/6")
+
+    def answer(method, path, body):
+        if path == "order/certificate/5":
+            csr = asked.csr_pem if shown else request().csr_pem
+            return {"id": 5, "status": "reissue_pending", "certificate": {"csr": csr}}
+        return (404, {"errors": [{"code": "not_found"}]}) if path.endswith(("/reissue", "/duplicate")) else {}
+
+    ca, _ = scripted(answer)
+    if shown:
+        found = ca.find(asked, START - DAY)
+        assert (found.outcome.state["again"], found.outcome.state["order"]) == ("reissue", "5")
+    else:
+        with pytest.raises(OutcomeUnknown, match="does not show for which key"):
+            ca.find(asked, START - DAY)
+
+
+def test_a_previous_order_that_is_gone_does_not_keep_the_search_from_the_list():
+    asked = request(previous="5/6")
+    gone = 404, {"errors": [{"code": "not_found|order"}]}
+    ca, _ = scripted(lambda method, path, body: gone if path.endswith("/5") else {"orders": [], "page": {"total": 0}})
+    assert isinstance(ca.find(asked, START - DAY), Absence)
+
+
 # Ceilings ------------------------------------------------------------------------------------------
 
 

@@ -145,6 +145,63 @@ def test_an_address_that_is_none_is_answered(sim):
     assert exchange(sim, "GET http://[bad/services/v2/order HTTP/1.1", b"") == b"400"
 
 
+def test_what_is_wrong_in_a_call_is_named(sim, talk):
+    path = "/order/certificate/ssl_basic"
+    held = talk.place(order("fresh.org"))["id"]
+    domain = talk.json("POST", "/domain", {"name": "fresh.net"})[1]["id"]
+    many = order("www.example.com")
+    many["certificate"]["dns_names"] = [f"h{n}.example.com" for n in range(251)]
+    forged = order()
+    forged["certificate"]["csr"] = forged["certificate"]["csr"][:-60] + "A" + forged["certificate"]["csr"][-59:]
+    cases = [
+        ("POST", path, many, "invalid_value:dns_names"),
+        ("PUT", f"/domain/{domain}/dcv/method", {"dcv_method": "smoke"}, "invalid_value:dcv_method"),
+        ("PUT", f"/order/certificate/{held}/dcv-method", {"dcv_method": "smoke"}, "invalid_value:dcv_method"),
+        ("PUT", f"/order/certificate/{held}/revoke", {}, "invalid_value:status"),
+        ("POST", "/domain", {"name": "nothing"}, "invalid_value:name"),
+        ("POST", f"/order/certificate/{talk.place()['id']}/reissue", {}, "bad_request_format"),
+    ]
+    for method, where, body, code in cases:
+        assert talk.refused(method, where, body) == (400, code)
+    assert talk.refused("GET", "/nowhere") == (404, "not_found|route")
+    assert talk.refused("POST", "/domain", {"name": "b.org", "dcv_method": "smoke"}) == (
+        400,
+        "invalid_value:dcv_method",
+    )
+    assert talk.refused("PUT", f"/order/certificate/{talk.place()['id']}/check-dcv", {}) == (
+        400,
+        "invalid_value:order_id",
+    )
+    sim.dials.set(throttle=True)
+    assert talk.refused("GET", "/user/me")[0] == 429
+    sim.dials.reset()
+    assert talk.refused("POST", path, forged)[1].startswith("csr_invalid")
+    assert talk.get("/organization", container_id=15)["organizations"] == []
+    assert talk.get("/organization", container_id=14)["organizations"] != []
+
+
+def test_a_years_order_of_a_leap_day_ends_on_the_28th(sim, talk, clock):
+    clock.jump(datetime(2028, 2, 29, 12, tzinfo=UTC))
+    made = talk.place(order(days=99, order_validity={"years": 1}))
+    assert talk.get(f"/order/certificate/{made['id']}")["order_valid_till"] == "2029-02-28"
+    body = order(days=99)
+    del body["order_validity"]
+    made = talk.place(body)
+    assert talk.get(f"/order/certificate/{made['id']}")["order_valid_till"] == "2029-02-28"
+
+
+def test_the_account_is_filled_with_other_peoples_orders(sim, talk):
+    def stock(**body):
+        return talk.control("POST", "/stock", body)["stocked"]
+
+    there, gone = stock(number=2, name="shop"), stock(number=1, name="gone", kept=False)
+    assert talk.listed() == [row["order"] for row in there]
+    assert talk.get(f"/order/certificate/{there[0]['order']}")["certificate"]["serial_number"] == there[0]["serial"]
+    assert talk.refused("GET", f"/order/certificate/{gone[0]['order']}")[0] == 404
+    assert talk.send("POST", "/stock", {"number": 0}, base=sim.control)[0] == 400
+    assert sim.ledger.lines() == []
+
+
 def exchange(sim, head, body):
     parts, key = urlsplit(sim.url), sim.credentials["api_key"]
     with socket.create_connection((parts.hostname, parts.port), timeout=5) as line:
