@@ -128,7 +128,7 @@ class DigiCert:
 
     def _once_more(self, chosen: Plan, request: Request, now: datetime) -> Outcome:
         """Ask for a reissue or a duplicate within a paid order."""
-        asked_for = certificate_of(request, now.date(), chosen.free)
+        asked_for = certificate_of(request, now.date(), chosen.days, chosen.free)
         body = {"certificate": asked_for, "skip_approval": self._config.skip_approval}
         _, answer = self._client.act("POST", f"order/certificate/{chosen.order}/{chosen.verb}", body)
         asked = next(iter(rows(table(answer).get("requests"))), {})

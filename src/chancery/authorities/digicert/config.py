@@ -34,7 +34,7 @@ class DigiCertConfig(Config):
         help="The next key while keys are changed: used from the moment on that DigiCert refuses the first.",
     )  # fmt: skip
     api_key_until: str = setting(
-        title="Key is to be replaced by", group="Credential", default="", pattern=r"^(\d{4}-\d\d-\d\d)?$", advanced=True,
+        title="Key is to be replaced by", group="Credential", default="", pattern=r"^(20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$", advanced=True,
         help="Day (yyyy-mm-dd). The test of the connection warns 30 days before; DigiCert does not tell a key's age.",
     )  # fmt: skip
     container_id: str = setting(

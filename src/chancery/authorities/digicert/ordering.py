@@ -39,8 +39,11 @@ def order_body(config: DigiCertConfig, request: Request, today: date) -> dict[st
     return body
 
 
-def certificate_of(request: Request, today: date, free: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the part that asks for the certificate; every name stands in it, since those in the request do not count."""
+def certificate_of(request: Request, today: date, days: int = 0, free: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the part that asks for the certificate; every name stands in it, since those in the request do not count.
+
+    `days` is what a paid order has left, 0 where that is no limit; `free` are names on top of those that were asked for.
+    """
     settings: Any = request.settings
     certificate: dict[str, Any] = {
         "common_name": request.common_name,
@@ -48,7 +51,7 @@ def certificate_of(request: Request, today: date, free: tuple[str, ...] = ()) ->
         "csr": request.csr_pem,
         "signature_hash": settings.signature_hash,
         "server_platform": {"id": _OTHER_PLATFORM},
-        "cert_validity": {"days": days_of(request, today)},
+        "cert_validity": {"days": days or days_of(request, today)},
     }
     if settings.ca_cert_id:
         certificate["ca_cert_id"] = settings.ca_cert_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,8 @@ from chancery.sdk.errors import NotFound, OutcomeUnknown, RejectedByPolicy
 
 _REFERENCE = re.compile(r"([0-9]{1,20})(?:/([A-Za-z0-9]{1,64}))?\Z")
 _PATIENCE = timedelta(days=1)
+_RENEWABLE = 90
+"""Days before the end of the paid term from which on a renewal order keeps what is left of it (B5)."""
 _MOST_SERIALS = 5
 _GONE = {"revoked", "expired", "rejected"}
 
@@ -24,13 +26,14 @@ _GONE = {"revoked", "expired", "rejected"}
 class Plan:
     """`verb` is new, renewal, reissue, duplicate, or held, which sends nothing and asks a person first.
 
-    `order` is the old order's number, '' for a new one; `why` is for the page. `free` are names that a single-name product
-    gave on top and a reissue has to name again.
+    `order` is the old order's number, '' for a new one; `why` is for the page. `days` is how long the certificate may live
+    within the old order. `free` are names that a single-name product gave on top and a reissue has to name again.
     """
 
     verb: str
     order: str = ""
     why: str = ""
+    days: int = 0
     free: tuple[str, ...] = ()
 
 
@@ -69,13 +72,14 @@ def plan(client: Client, request: Request, now: datetime) -> Plan:
     hurdle = "the profile says so" if settings.renewal == "renewal" else _hurdle(info, request, now)
     if hurdle:
         return Plan("renewal", order, f"Renewal of order {order}: {hurdle}.")
-    return _within(client, order, info, request)
+    return replace(_within(client, order, info, request), days=min(days_of(request, now.date()), _left(info, now)))
 
 
 def _within(client: Client, order: str, info: dict[str, Any], request: Request) -> Plan:
     """Return how the paid order gives another certificate."""
     settings: Any = request.settings
-    detail = table(attempt(lambda: client.get(f"product/{settings.product}")))
+    asked = bool(old_names(info) - _names(request)) or settings.renewal == "duplicate"
+    detail = table(attempt(lambda: client.get(f"product/{settings.product}"))) if asked else {}
     free = _free(detail, info, request)
     dropped = sorted(old_names(info) - _names(request) - set(free))
     if dropped and settings.dropped_names != "reissue":
@@ -83,12 +87,12 @@ def _within(client: Client, order: str, info: dict[str, Any], request: Request) 
         return Plan("renewal", order, f"Renewal of order {order}: {why}.")
     if dropped:
         verb = "reissue" if request.confirmed else "held"
-        return Plan(verb, order, _warning(client, order, info, dropped), free)
+        return Plan(verb, order, _warning(client, order, info, dropped), free=free)
     # A duplicate has the same names; with more of them a reissue keeps the older certificates just as well.
     same = old_names(info) == _names(request) | set(free)
     if settings.renewal == "duplicate" and same and flag(detail.get("duplicates_allowed")) is not False:
-        return Plan("duplicate", order, f"Duplicate within order {order}, which is paid.", free)
-    return Plan("reissue", order, f"Reissued within order {order}, which is paid.", free)
+        return Plan("duplicate", order, f"Duplicate within order {order}, which is paid.", free=free)
+    return Plan("reissue", order, f"Reissued within order {order}, which is paid.", free=free)
 
 
 def _free(detail: dict[str, Any], info: dict[str, Any], request: Request) -> tuple[str, ...]:
@@ -127,11 +131,17 @@ def _hurdle(info: dict[str, Any], request: Request, now: datetime) -> str:
     organization = number(table(info.get("organization")).get("id"))
     if settings.organization_id and organization and organization != settings.organization_id:
         return "the organisation is another one"
-    until = day(info.get("order_valid_till"))
-    # A day less: whether the last day counts, and in which zone, is not said.
-    if until is None or (until - now.date()).days - 1 < days_of(request, now.date()):
+    left = _left(info, now)
+    # Earlier a renewal would lose what is paid for; so near the end the remaining days are carried over (B5).
+    if left < days_of(request, now.date()) and left < _RENEWABLE:
         return "its paid term is nearly over"
     return ""
+
+
+def _left(info: dict[str, Any], now: datetime) -> int:
+    """Return the days that are left of the paid term, less one: whether the last day counts, and in which zone, is open."""
+    until = day(info.get("order_valid_till"))
+    return (until - now.date()).days - 1 if until is not None else 0
 
 
 def old_names(info: dict[str, Any]) -> set[str]:

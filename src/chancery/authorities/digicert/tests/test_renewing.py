@@ -37,6 +37,21 @@ def kinds(sim):
     return [line.kind for line in sim.ledger.lines()]
 
 
+def test_what_is_left_of_the_paid_year_is_used_before_another_one_is_paid(ca, sim, clock):
+    private = {"product": "private_ssl_multi_domain", "days": 199}
+    first = ca.submit(request(**private))
+    # A month before its end, 194 days can still be had: less than 199, and free.
+    clock.advance(170 * DAY)
+    asked = renewal(first, "www.example.com", at=clock.now(), **private)
+    second = ca.poll(ca.submit(asked).state, asked)
+    assert second.warnings[0].startswith("It is valid for 194 of the 199 days")
+    # From 90 days before the end of the term on, a renewal order keeps what is left of it.
+    clock.advance(105 * DAY)
+    asked = renewal(second, "www.example.com", at=clock.now(), reference="c", **private)
+    assert isinstance(ca.submit(asked), Issued)
+    assert kinds(sim) == ["order", "reissue", "order"]
+
+
 # Duplicates ----------------------------------------------------------------------------------------
 
 
