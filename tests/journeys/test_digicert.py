@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders import actions as orders
+from chancery.apps.orders import queries
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
@@ -85,6 +86,8 @@ def test_a_reissue_that_would_revoke_others_waits_for_a_persons_word(cast, digic
     assert "waits for a person here: nothing was sent" in shown
     assert "Accept and send" in shown
     assert "waits for a person here" in client.get(reverse("orders")).content.decode()
+    assert "before they are sent" in client.get(reverse("home")).content.decode()
+    assert queries.wait(cast.ada, again.pk, 60).state == "pending"
     client.post(reverse("order_act", args=[again.pk, "confirm"]))
     engine.until(lambda: state(again) == "issued")
     assert [line.kind for line in simulator.ledger.lines()] == ["order", "reissue"]

@@ -19,6 +19,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
     sick = connectors.visible_to(actor).filter(status="active").exclude(health__in=[Health.HEALTHY, Health.UNKNOWN])
     context = {
         "waiting": queries.waiting_for_people(actor),
+        "held": queries.held(actor),
         "sick": sick[:20],
         "worker": connectors.worker_alive(current_clock().now()),
         "expiring": certificates.listing(actor, status="expiring", size=10),
