@@ -47,9 +47,10 @@ class Stocking:
     def _keep(self, number: int, made: Certificate, host: str) -> None:
         body = {"certificate": {"common_name": host, "csr": made.csr}, "organization": {"id": ORGANIZATIONS[0]["id"]}}
         now, user = self._clock.now(), Key("", 1, "somebody.else")
-        order = Order(number, product_of("ssl_basic"), body, [host], now, "issued", "", ROOT_CONTAINER, user, now + _PAID)
+        order = Order(
+            number, product_of("ssl_basic"), body, [host], now, "issued", "", ROOT_CONTAINER, user, now + _PAID
+        )
         order.certificates.append(made)
         order.dcv_method = "dns-txt-token"
         self._book.orders[number] = order
         self._book.certificates[made.id] = made
-
