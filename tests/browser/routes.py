@@ -86,4 +86,6 @@ def unlisted():
 
 
 def _filled(path):
-    return path.format(**dict.fromkeys(("connector", "call", "profile", "order", "certificate", "finding", "pull"), NOWHERE))
+    return path.format(
+        **dict.fromkeys(("connector", "call", "profile", "order", "certificate", "finding", "pull"), NOWHERE)
+    )

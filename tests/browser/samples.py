@@ -71,7 +71,9 @@ def inventory(ada, connector, simulated):
 
     stocked = send(simulated["control"], "/stock", {"number": 9, "name": "intranet"})["stocked"]
     imported(ada, connector, [stocked.pop(), stocked.pop()])
-    imported(ada, connector, send(simulated["control"], "/stock", {"number": 2, "name": "lost", "kept": False})["stocked"])
+    imported(
+        ada, connector, send(simulated["control"], "/stock", {"number": 2, "name": "lost", "kept": False})["stocked"]
+    )
     pull = actions.pull(ada, connector.pk)
     until(lambda: Pull.objects.get(pk=pull.pk).state == "done", "the pull")
     unknown = Finding.objects.filter(kind="at_ca_only").order_by("id")
