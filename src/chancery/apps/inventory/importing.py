@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates.models import Certificate, Origin
 from chancery.apps.certificates.storing import Foreign, store
-from chancery.apps.inventory.planning import Fate, Import, Item, Plan, plan
+from chancery.apps.inventory.planning import STORES, Fate, Import, Item, Plan, plan
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.texts import clean
@@ -32,9 +32,11 @@ class Imported:
 def import_certificates(act: Act, asked: Import, previewed: str) -> Imported:
     """Store what was previewed, all of it or nothing. `previewed` is the digest of that preview's plan."""
     made = plan(act.actor, asked, act.at)
-    _check(made, previewed)
-    for place in sorted({item.place for item in made.stores if item.place is not None}, key=_in_order):
+    _check_preview(made, previewed)
+    touched = [item for item in made.items if item.fate in {*STORES, Fate.FORBIDDEN}]
+    for place in sorted({item.place for item in touched if item.place is not None}, key=_in_order):
         act.require(place)
+    _check_items(made)
     source = clean("source", asked.source, 120)
     try:
         with transaction.atomic():
@@ -52,13 +54,16 @@ def import_certificates(act: Act, asked: Import, previewed: str) -> Imported:
     return Imported(len(rows), len(changed))
 
 
-def _check(made: Plan, previewed: str) -> None:
+def _check_preview(made: Plan, previewed: str) -> None:
     if previewed != made.digest:
         raise Conflict(
             "This is not what was previewed." if previewed else "Nothing is stored before it was previewed.",
             remedy="Preview exactly this file with these settings, then import it.",
             code="not_previewed",
         )
+
+
+def _check_items(made: Plan) -> None:
     if made.hindered:
         problems = [
             Problem("file", f"{i.name} ({i.facts.serial}): {i.text}", _MEND, str(i.fate)) for i in made.hindered

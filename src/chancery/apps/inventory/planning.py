@@ -23,11 +23,11 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.inventory.owners import KEYS, Line, Owners
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
-from chancery.apps.shared.action import Place
+from chancery.apps.shared.action import Place, current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import by_id
 from chancery.core.certificate import CertificateFacts, facts
-from chancery.core.errors import Absent, Invalid
+from chancery.core.errors import Absent, Invalid, NotPermitted
 from chancery.core.importing import Brought, read
 
 MOST = 10_000
@@ -101,7 +101,7 @@ class Item:
 
 @dataclass
 class Plan:
-    """What an import would do. `digest` stands for it; `places` names teams and environments by id."""
+    """What an import would do. `digest` stands for what was brought."""
 
     digest: str
     items: list[Item]
@@ -121,9 +121,21 @@ class Plan:
         return [item for item in self.items if item.fate in STORES]
 
     @property
+    def possible(self) -> bool:
+        """Say whether it can be carried out: something is stored, and nothing is in the way."""
+        return bool(self.stores) and not self.hindered
+
+    @property
     def hindered(self) -> list[Item]:
         """Return what has to be mended first."""
         return [item for item in self.items if item.fate in HINDERS]
+
+
+def preview(actor: Actor, asked: Import) -> Plan:
+    """Return what an import would do, to somebody who may import; stores nothing."""
+    if not actor.may(Permission.INVENTORY_IMPORT):
+        raise NotPermitted(Permission.INVENTORY_IMPORT)
+    return plan(actor, asked, current_clock().now())
 
 
 def plan(actor: Actor, asked: Import, now: datetime) -> Plan:

@@ -10,7 +10,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
-from chancery.apps.inventory.models import PULL_OPEN, Decision, Finding, Pull
+from chancery.apps.inventory.models import Decision, Finding, Pull
 from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, prefix, uuid_or_none
 from chancery.apps.shared.scope import scope, visible
 from chancery.core.errors import Absent
@@ -90,11 +90,6 @@ def pulls(actor: Actor, *, connector: str = "", cursor: str = "", size: int = 50
         filters=[Filter(Q(connector=wanted))] if wanted else [],
         scope=scope(actor, Permission.INVENTORY_VIEW),
     )
-
-
-def open_pull(connector: Connector) -> Pull | None:
-    """Return the pull of a connector that is under way, if there is one."""
-    return Pull.objects.filter(connector=connector, state__in=PULL_OPEN).first()
 
 
 def waiting(actor: Actor) -> dict[str, str]:
