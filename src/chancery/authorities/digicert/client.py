@@ -20,7 +20,7 @@ _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 class Client:
-    """One account. With two keys the second is used once the first is refused: a refused key has done nothing."""
+    """One account. With two keys the other one is used once one is refused: a refused key has done nothing."""
 
     def __init__(self, http: HttpDoor, keys: tuple[Secret, ...], clock: Clock, windows: Windows) -> None:
         self._http, self._keys, self._clock = http, keys, clock
@@ -72,11 +72,12 @@ class Client:
         try:
             return self._send_with(used, method, path, **more)
         except AuthFailed:
-            if used + 1 >= len(self._keys):
+            if len(self._keys) == 1:
                 raise
         # DigiCert looked at nothing but the key, so nothing was done, and once more is the first time.
-        answer = self._send_with(used + 1, method, path, **more)
-        self._used = used + 1
+        other = 1 - used
+        answer = self._send_with(other, method, path, **more)
+        self._used = other
         return answer
 
     def _send_with(

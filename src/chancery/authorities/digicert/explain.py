@@ -60,8 +60,8 @@ def explain(case: Case, status: str) -> tuple[PendingKind, str]:
         return kind, text
     opened = _open_checks(case)
     details = [*(opened or []), *_caa(case.info)]
-    if opened == [] and not details and status == "pending":
-        return PendingKind.PROCESSING, "Names and organisation are validated; DigiCert's own checks are not done yet."
+    if opened == [] and status == "pending":
+        kind, text = PendingKind.PROCESSING, "Names and organisation are validated; DigiCert's own checks are not done."
     return (PendingKind.VALIDATION if details else kind), " ".join([text, *details])[:TEXT]
 
 

@@ -106,19 +106,19 @@ def _free(detail: dict[str, Any], info: dict[str, Any], request: Request) -> tup
 
 def _warning(client: Client, order: str, info: dict[str, Any], dropped: list[str]) -> str:
     """Return what a reissue without these names does, naming the certificates that it does it to."""
-    lists = [attempt(lambda kind=kind: client.get(f"order/certificate/{segment(order)}/{kind}")) for kind in _KINDS]  # type: ignore[misc]  # each kind bound
-    found = [table(info.get("certificate")), *(c for one in lists for c in rows(table(one).get("certificates")))]
-    alive = [c for c in found if word(c.get("status")).lower() not in _GONE]
-    serials = list(dict.fromkeys(filter(None, (word(c.get("serial_number")).upper() for c in alive))))
+    status = {word(table(info.get("certificate")).get("serial_number")).upper(): ""}
+    for kind in ("reissue", "duplicate"):
+        path = f"order/certificate/{segment(order)}/{kind}"
+        found = table(attempt(lambda path=path: client.get(path, {"show_archived": "true"})))  # type: ignore[misc]  # bound
+        told = {word(c.get("serial_number")).upper(): word(c.get("status")) for c in rows(found.get("certificates"))}
+        status |= told
+    serials = [serial for serial, said in status.items() if serial and said.lower() not in _GONE]
     shown = ", ".join(serials[:_MOST_SERIALS]) + (f" and {n} more" if (n := len(serials) - _MOST_SERIALS) > 0 else "")
     gone = ", ".join(dropped[:_MOST_SERIALS])
     return (
         f"Reissue of order {order} without {gone}: within 72 hours of it DigiCert revokes every older certificate of this "
         f"order, duplicates included{f' ({shown})' if shown else ''}. Servers that use one of them need the new one before."
     )
-
-
-_KINDS = ("reissue", "duplicate")
 
 
 def _hurdle(info: dict[str, Any], request: Request, now: datetime) -> str:

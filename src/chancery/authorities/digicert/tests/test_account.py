@@ -25,6 +25,17 @@ def test_the_second_key_is_used_once_the_first_is_refused(sim, clock):
     assert isinstance(ca.submit(request(reference="b")), Issued)
 
 
+def test_the_first_key_is_used_again_once_the_second_is_refused(sim, clock):
+    ca = rotated(sim, clock, sim.credentials["api_key"], sim.credentials["other_keys"]["second"])
+    service, main = sim.tick.__self__, sim.credentials["api_key"]
+    ca.submit(request())
+    for n, gone in enumerate([main, sim.credentials["other_keys"]["second"]]):
+        kept = service._keys.pop(gone)
+        assert isinstance(ca.submit(request(reference=f"r{n}")), Issued)
+        service._keys[gone] = kept
+    assert len(sim.ledger.lines("order")) == 3
+
+
 def test_while_the_first_key_works_the_second_is_not_sent(sim, clock):
     ca = rotated(sim, clock, sim.credentials["api_key"], "not yet made")
     assert isinstance(ca.submit(request()), Issued)

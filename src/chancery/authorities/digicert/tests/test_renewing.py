@@ -171,7 +171,7 @@ def test_a_reissue_that_would_revoke_others_is_said_before_anything_is_sent(ca, 
 
 def test_of_many_doomed_certificates_some_are_named_and_all_counted(first):
     alive = [{"id": n, "serial_number": f"AB{n}"} for n in range(8)]
-    gone = [{"id": 99, "serial_number": "FF", "status": "revoked"}]
+    gone = [{"id": n, "serial_number": serial, "status": "revoked"} for n, serial in ((98, "FF"), (97, "AA"))]
 
     def answer(method, path, body):
         assert method == "GET"
@@ -179,7 +179,7 @@ def test_of_many_doomed_certificates_some_are_named_and_all_counted(first):
             return {"certificates": alive + gone if path.endswith("/reissue") else []}
         if path.startswith("product/"):
             return 403, {"errors": [{"code": "access_denied|missing_permission"}]}
-        shown = {"common_name": "www.example.com", "dns_names": list(NAMES), "serial_number": "AB0"}
+        shown = {"common_name": "www.example.com", "dns_names": list(NAMES), "serial_number": "AA"}
         return {"id": 5, "status": "issued", "order_valid_till": "2027-11-23", "certificate": shown,
                 "product": {"name_id": "ssl_basic"}}  # fmt: skip
 

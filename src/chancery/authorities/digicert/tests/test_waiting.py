@@ -140,7 +140,12 @@ def test_where_all_is_validated_digicert_itself_is_waited_for():
     ca, _ = scripted(lambda verb, path, body: valid if path.endswith("/validation") else info)
     pending = ca.poll({"v": 1, "order": "5"}, request())
     assert pending.kind is PendingKind.PROCESSING
-    assert pending.text == "Names and organisation are validated; DigiCert's own checks are not done yet."
+    assert pending.text == "Names and organisation are validated; DigiCert's own checks are not done."
+    # What it says of CAA is then what is left.
+    info["caa_status_message"] = {"a.org": "CAA check is failing"}
+    pending = ca.poll({"v": 1, "order": "5"}, request())
+    assert pending.kind is PendingKind.VALIDATION
+    assert pending.text.endswith("DigiCert's own checks are not done. CAA at a.org: CAA check is failing.")
 
 
 def test_a_record_of_the_domain_that_has_run_out_gives_way_to_the_orders():
