@@ -30,6 +30,7 @@ test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage
 interop: setup-test ## Our clients against other people's servers; installs Go too, for step-ca (a minute, 0.9 GB)
 	@bash scripts/packages.sh golang-go gcc libc6-dev golang-github-smallstep-certificates-dev \
 	  strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep
+	@bash scripts/judges.sh
 	.venv/bin/pytest -q -rs tests/interop
 
 chaos: setup-test ## Kill -9 at every step and at random, barriers, keys; minutes (CHANCERY_CHAOS_SEED=n repeats)

@@ -27,6 +27,11 @@ PAGES = {
     "order": "/orders/{order}",
     "certificates": "/certificates",
     "certificate": "/certificates/{certificate}",
+    "inventory": "/inventory",
+    "inventory_import": "/inventory/import",
+    "finding": "/inventory/findings/{finding}",
+    "pulls": "/inventory/pulls",
+    "pull": "/inventory/pulls/{pull}",
     "audit": "/audit",
 }
 """Route name → its address; braces stand for the sample object of that kind."""
@@ -43,6 +48,10 @@ FORMS = {
     "order_act": "/orders/{order}/do/cancel",
     "certificate_revoke": "/certificates/{certificate}/revoke",
     "certificate_renew": "/certificates/{certificate}/renew",
+    "inventory_decide": "/inventory/decide",
+    "finding_act": "/inventory/findings/{finding}/do/ignore",
+    "pull_begin": "/inventory/pulls/begin",
+    "pull_stop": "/inventory/pulls/{pull}/stop",
 }
 """Routes that only take what a form sends."""
 
@@ -77,4 +86,6 @@ def unlisted():
 
 
 def _filled(path):
-    return path.format(**dict.fromkeys(("connector", "call", "profile", "order", "certificate"), NOWHERE))
+    return path.format(
+        **dict.fromkeys(("connector", "call", "profile", "order", "certificate", "finding", "pull"), NOWHERE)
+    )

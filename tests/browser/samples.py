@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 PASSWORD = "correct horse battery"
@@ -63,6 +64,38 @@ def order(actor, profile, host):
     return place(actor, PlaceOrder(profile, csr.build(keys.generate("EC-P256"), [parse_name(host)], host)))
 
 
+def inventory(ada, connector, simulated):
+    """Pull the list of an account that others use too; what one of them ordered is ignored, one is revoked by them."""
+    from chancery.apps.inventory import actions
+    from chancery.apps.inventory.models import Finding, Pull
+
+    stocked = send(simulated["control"], "/stock", {"number": 9, "name": "intranet"})["stocked"]
+    imported(ada, connector, [stocked.pop(), stocked.pop()])
+    imported(
+        ada, connector, send(simulated["control"], "/stock", {"number": 2, "name": "lost", "kept": False})["stocked"]
+    )
+    pull = actions.pull(ada, connector.pk)
+    until(lambda: Pull.objects.get(pk=pull.pk).state == "done", "the pull")
+    unknown = Finding.objects.filter(kind="at_ca_only").order_by("id")
+    actions.ignore(ada, unknown[0].pk, "Ordered by the intranet team, who keep their own list.")
+    return {"pull": pull, "finding": unknown[1]}
+
+
+def imported(ada, connector, certificates):
+    from chancery.apps.inventory.actions import import_certificates
+    from chancery.apps.inventory.planning import Import, preview
+
+    text = "".join(c["pem"] for c in certificates).encode()
+    asked = Import(text, connector=str(connector.pk), source="old-inventory.pem")
+    import_certificates(ada, asked, preview(ada, asked).digest)
+
+
+def send(url, path, body):
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
 def until(done, what):
     deadline = time.monotonic() + 40
     while not done():
@@ -94,7 +127,8 @@ def make(simulated):
     certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")
     until(lambda: Certificate.objects.get(pk=spoilt.pk).revocation == "confirmed", "the revocation")
     certificate = Certificate.objects.get(order=first)
-    found = {"connector": eu, "call": call, "profile": public, "order": first, "certificate": certificate}
+    seen = inventory(by["ada"], eu, simulated)
+    found = {**seen, "connector": eu, "call": call, "profile": public, "order": first, "certificate": certificate}
     return {kind: str(row.pk) for kind, row in found.items()}
 
 

@@ -468,6 +468,7 @@ def test_decisions_about_orders(cli, cast, tmp_path):
     assert "is cancelled" in cli("orders", "cancel", held[2]).stdout
     cli("orders", "give-up", held[2], "why", code=Exit.REFUSED)
     cli("orders", "adopt", held[2], "4711", code=Exit.REFUSED)
+    cli("orders", "confirm", held[2], code=Exit.REFUSED)
     assert "order.denied" in cli("orders", "show", held[1]).stdout
 
 

@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders import actions as orders
+from chancery.apps.orders import queries
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
@@ -64,6 +65,48 @@ def test_a_lost_reissue_is_not_made_twice(cast, paid, simulator, engine):
     Order.objects.filter(pk=again.pk).update(due_at=now())
     engine.until(lambda: state(again) == "issued")
     assert [line.kind for line in simulator.ledger.lines()] == ["order", "reissue"]
+
+
+def test_a_reissue_that_would_revoke_others_waits_for_a_persons_word(cast, digicert, simulator, engine, client):
+    from django.urls import reverse
+
+    product = {"product": "ssl_basic", "organization_id": "112233", "dropped_names": "reissue"}
+    profiles.create(cast.ada, {"name": "Paid", "connector": "DigiCert", "validity_days": 90, "product": product})
+    made = place(cast.ada, PlaceOrder("Paid", request_pem("both.example.com", "gone.example.com")))
+    engine.until(lambda: state(made) == "issued")
+    old = Certificate.objects.get(order=made)
+    again = certificates.renew(cast.ada, old.pk, request_pem("both.example.com"))
+    engine.until(lambda: state(again) == "pending")
+    held = Order.objects.get(pk=again.pk)
+    assert held.pending_kind == "confirmation"
+    assert old.serial.upper().lstrip("0") in held.reason
+    assert [line.kind for line in simulator.ledger.lines()] == ["order"]
+    client.force_login(cast.users["ada"])
+    shown = client.get(reverse("order", args=[again.pk])).content.decode()
+    assert "waits for a person here: nothing was sent" in shown
+    assert "Accept and send" in shown
+    assert "waits for a person here" in client.get(reverse("orders")).content.decode()
+    assert "before they are sent" in client.get(reverse("home")).content.decode()
+    assert queries.wait(cast.ada, again.pk, 60).state == "pending"
+    client.post(reverse("order_act", args=[again.pk, "confirm"]))
+    engine.until(lambda: state(again) == "issued")
+    assert [line.kind for line in simulator.ledger.lines()] == ["order", "reissue"]
+    assert "Accepted: Reissue of order" in "".join(again.events.values_list("text", flat=True))
+    simulator.clock.push(73 * 3600)
+    simulator.tick()
+    assert [line.detail for line in simulator.ledger.lines("revoke")] != []
+
+
+def test_a_held_reissue_that_is_cancelled_leaves_nothing_at_the_ca(cast, digicert, simulator, engine):
+    product = {"product": "ssl_basic", "organization_id": "112233", "dropped_names": "reissue"}
+    profiles.create(cast.ada, {"name": "Paid", "connector": "DigiCert", "validity_days": 90, "product": product})
+    made = place(cast.ada, PlaceOrder("Paid", request_pem("both.example.com", "gone.example.com")))
+    engine.until(lambda: state(made) == "issued")
+    again = certificates.renew(cast.ada, Certificate.objects.get(order=made).pk, request_pem("both.example.com"))
+    engine.until(lambda: state(again) == "pending")
+    orders.cancel(cast.ada, again.pk)
+    engine.until(lambda: state(again) == "cancelled")
+    assert [line.kind for line in simulator.ledger.lines()] == ["order"]
 
 
 def test_the_order_says_which_record_to_make(cast, digicert, simulator, engine):

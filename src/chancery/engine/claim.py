@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Call, CallState, Connector, Status
+from chancery.apps.inventory.models import Finding, Pull
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.returning import held, returned, skip_locked
 from chancery.core.names import Name
@@ -70,10 +71,13 @@ class Ready:
 
 
 def due_connectors(now: datetime) -> list[UUID]:
-    """Return the connectors that have an order or a revocation to look at."""
+    """Return the connectors that have an order, a revocation or a part of an inventory to look at."""
     orders = Order.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
     revocations = Certificate.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
-    rows = Connector.objects.filter(deleted_at=None).filter(Exists(orders) | Exists(revocations))
+    pulls = Pull.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
+    fetches = Finding.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
+    due = Exists(orders) | Exists(revocations) | Exists(pulls) | Exists(fetches)
+    rows = Connector.objects.filter(deleted_at=None).filter(due)
     return list(rows.values_list("pk", flat=True))
 
 

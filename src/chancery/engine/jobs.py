@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from chancery.core.certificate import CertificateFacts
+from chancery.core.inventory import Marks
 from chancery.core.lean import Lean
 from chancery.core.names import Name
 from chancery.core.order import State
@@ -26,6 +27,8 @@ class Kind(StrEnum):
     REVOKE = "revoke"
     POLL_REVOCATION = "poll_revocation"
     CALL = "call"
+    LIST = "list"
+    FETCH = "fetch"
 
 
 ORIGIN: dict[Kind, State] = {
@@ -141,4 +144,52 @@ class Answered:
     fault: Failed | None = None
 
 
-Result = Good | Waiting | Bad | Missing | Failed | Stopped | Cancelled | Answered | Revoked | RevocationPending
+@dataclass(frozen=True, slots=True)
+class Entry(Lean):
+    """One certificate of a CA's list: `state` is valid, revoked or unknown; `der` is b'' where the list has none."""
+
+    marks: Marks
+    state: str
+    reference: str
+    common_name: str
+    names: tuple[str, ...]
+    not_after: datetime | None
+    revoked_at: datetime | None
+    text: str
+    der: bytes
+    chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken(Lean):
+    """A part of a CA's list; `cursor` is None at its end, `wait` how long to leave the CA in peace."""
+
+    entries: tuple[Entry, ...]
+    cursor: dict[str, Any] | None
+    total: int | None
+    wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Lean):
+    """The certificate of a finding, with what came beside it in any order."""
+
+    facts: CertificateFacts
+    chain: tuple[bytes, ...]
+    reference: str
+
+
+Result = (
+    Good
+    | Waiting
+    | Bad
+    | Missing
+    | Failed
+    | Stopped
+    | Cancelled
+    | Answered
+    | Taken
+    | Fetched
+    | Revoked
+    | RevocationPending
+)

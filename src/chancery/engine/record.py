@@ -28,6 +28,7 @@ from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
 from chancery.core.retry import next_gap
+from chancery.engine.inventory import Inventories
 from chancery.engine.jobs import (
     ORIGIN,
     Answered,
@@ -95,6 +96,8 @@ class Recorder:
                 self._revocation(job, result)
             elif job.kind is Kind.CALL:
                 self._call(job, result)
+            elif job.kind in {Kind.LIST, Kind.FETCH}:
+                Inventories(self._now, self._rng, self._notes, self._connector).record(job, result)
         self.flush()
 
     def lost(self, ids: Sequence[UUID], authority: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from chancery.core.secret import Secret
-from chancery.engine.jobs import Answered, Bad, Failed, Good, Missing, Result, Waiting
+from chancery.engine.jobs import Answered, Bad, Entry, Failed, Fetched, Good, Missing, Result, Taken, Waiting
 from chancery.net.redact import scrub
 from chancery.sdk.outcome import Pending, RevocationPending, Revoked
 
@@ -72,7 +72,19 @@ class _Mender:
             return Revoked(self._text(result.text))
         if isinstance(result, RevocationPending):
             return replace(result, state=storable(result.state), text=self._text(result.text))
-        return result
+        if isinstance(result, Taken):
+            return replace(result, entries=tuple(map(self._entry, result.entries)), cursor=storable(result.cursor))
+        return replace(result, reference=storable(result.reference)) if isinstance(result, Fetched) else result
+
+    def _entry(self, entry: Entry) -> Entry:
+        return replace(
+            entry,
+            marks=replace(entry.marks, issuer=self._text(entry.marks.issuer)),
+            reference=storable(entry.reference),
+            common_name=self._text(entry.common_name),
+            names=tuple(map(self._text, entry.names)),
+            text=self._text(entry.text),
+        )
 
     def _pending(self, pending: Pending) -> Pending:
         return replace(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from chancery.core.certificate import Decoded, Expected, Mismatch, check_decoded, decode
 from chancery.core.effects import KINDS
 from chancery.core.order import RevocationReason
+from chancery.engine import listing
 from chancery.engine.jobs import (
     Answered,
     Asked,
@@ -105,6 +106,7 @@ def request_of(asked: Asked, authority: Any) -> Request:
         intended_at=asked.intended_at,
         settings=authority.profile.model_validate(asked.product),
         previous=asked.previous,
+        confirmed=asked.poll_state.get("confirmed") is True,
     )
 
 
@@ -258,4 +260,6 @@ _VERBS: dict[Kind, Callable[[Job, Any, Callable[[], datetime]], Result]] = {
     Kind.REVOKE: _revoke,
     Kind.POLL_REVOCATION: _poll_revocation,
     Kind.CALL: _call,
+    Kind.LIST: listing.page,
+    Kind.FETCH: listing.fetch,
 }

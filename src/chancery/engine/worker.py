@@ -25,7 +25,7 @@ from chancery.apps.connectors.models import Call
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.sqlite import give_way
 from chancery.core.errors import Unavailable
-from chancery.engine import claim, cpu, timers
+from chancery.engine import claim, cpu, inventory, timers
 from chancery.engine.build import Builder, Built
 from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
@@ -196,6 +196,8 @@ class Worker:
             if lost:
                 Recorder(now, self._rng).lost(lost, ready.authority)
             jobs += orders
+            # An inventory takes what orders leave of the pace.
+            jobs += inventory.claim(ready, now, room - len(jobs)) if len(jobs) < room else []
             if jobs:
                 self._pacer.started(ident, ready.facts, len(jobs))
                 claimed.append((self._built(ready.authority, ready.version, jobs), jobs))

@@ -23,6 +23,7 @@ from chancery.sandbox.ledger import Ledger
 MAX_BODY = 1_000_000
 _HUGE = 8 * 1024 * 1024
 _TEN_YEARS = 10 * 366 * 86_400
+_MOST_DIGITS = 9
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Asked:
         """Return the body as JSON; None where it is none."""
         try:
             return json.loads(self.body or b"null")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def first(self, name: str, default: str = "") -> str:
@@ -283,8 +284,10 @@ class _Talk(BaseHTTPRequestHandler):
 
     def _do(self) -> None:
         asked = self._read()
-        if asked is None or self.server.ended:
+        if isinstance(asked, int) or self.server.ended:
             self.close_connection = True
+            if isinstance(asked, int) and not self.server.ended:
+                self._send(Reply(asked, b"", "text/plain"), None)
             return
         dials = self.server.dials
         if dials is None:
@@ -294,12 +297,18 @@ class _Talk(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815  the base class's names
 
-    def _read(self) -> Asked | None:
+    def _read(self) -> Asked | int:
+        """Return the request, or the status for one that HTTP itself does not allow here, as any web server says it."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            return None
+        if not (length.isascii() and length.isdigit()):
+            return 400
+        if len(length) > _MOST_DIGITS or int(length) > MAX_BODY:
+            return 413
         body = self.rfile.read(int(length))
-        parts = urlsplit(self.path)
+        try:
+            parts = urlsplit(self.path)
+        except ValueError:
+            return 400
         headers = {k.lower(): v for k, v in self.headers.items()}
         return Asked(self.command, parts.path, headers, parse_qsl(parts.query, keep_blank_values=True), body)
 

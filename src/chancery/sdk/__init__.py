@@ -21,6 +21,7 @@ from chancery.sdk.authority import (
     Equips,
     Facts,
     Finds,
+    Lists,
     Narrows,
     Prepares,
     Request,
@@ -46,6 +47,7 @@ from chancery.sdk.errors import (
 )
 from chancery.sdk.finding import STAGES, Finding, Level
 from chancery.sdk.http import Answer, HttpDoor
+from chancery.sdk.inventory import InventoryPage, Listed, ListedState
 from chancery.sdk.outcome import (
     Absence,
     Choice,
@@ -90,8 +92,12 @@ __all__ = [
     "Found",
     "HttpAnswer",
     "HttpDoor",
+    "InventoryPage",
     "Issued",
     "Level",
+    "Listed",
+    "ListedState",
+    "Lists",
     "Name",
     "Narrows",
     "NonEmpty",

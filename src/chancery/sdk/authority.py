@@ -23,10 +23,12 @@ from chancery.net.identity import ClientIdentity
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import Finding
 from chancery.sdk.http import HttpDoor
+from chancery.sdk.inventory import InventoryPage
 from chancery.sdk.outcome import (
     Absence,
     Choice,
     Found,
+    Issued,
     Outcome,
     PollState,
     RevocationPending,
@@ -87,6 +89,8 @@ class Request:
     `reference` is ours, stable over every attempt, unique for good. `intended_at` is when the first
     intent was written and stays the same over attempts: use it, not the clock, for what goes into the
     certificate. `previous` is the CA's reference of the certificate that this one renews, if any.
+    `confirmed` says that a person has accepted what an earlier `submit` asked about with
+    `PendingKind.CONFIRMATION`; it holds for this order alone.
     """
 
     reference: str
@@ -98,6 +102,7 @@ class Request:
     intended_at: datetime
     settings: ProfileSettings
     previous: str = ""
+    confirmed: bool = False
 
     @property
     def csr_pem(self) -> str:
@@ -185,6 +190,22 @@ class Adopts(Protocol):
 
 
 @runtime_checkable
+class Lists(Protocol):
+    """The CA can say which certificates it has."""
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return a part of the list, read-only: from its beginning, or from where an earlier part ended.
+
+        One call asks the CA a bounded number of times, and well within a lease (`Facts.lease`). What is issued while the
+        list is read may be missing; what was there before it began may not, though it may come twice. An answer that
+        cannot be read is an error, never an end.
+        """
+
+    def fetch(self, reference: str) -> Issued:
+        """Return the certificate of an entry that came without; raise `NotFound` where the CA has none by it."""
+
+
+@runtime_checkable
 class Prepares(Protocol):
     """The authority fills in values of a new connector by itself, such as a fresh CA key."""
 
@@ -223,6 +244,7 @@ POWERS: dict[str, type[Any]] = {
     "finds": Finds,
     "adopts": Adopts,
     "chooses": Chooses,
+    "lists": Lists,
 }
 """Name in API and console → protocol."""
 

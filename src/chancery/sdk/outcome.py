@@ -16,12 +16,17 @@ PollState = dict[str, Any]
 
 
 class PendingKind(StrEnum):
-    """Why the CA has not issued yet; shown to people as *whom does it wait for*."""
+    """Why the CA has not issued yet; shown to people as *whom does it wait for*.
+
+    CONFIRMATION says that nothing was sent: what would be sent has a consequence that a person here must accept first,
+    and the text says which. Once somebody has, the order is submitted anew, with `Request.confirmed`.
+    """
 
     APPROVAL = "approval"
     VALIDATION = "validation"
     PROCESSING = "processing"
     ACTION = "action"
+    CONFIRMATION = "confirmation"
 
 
 @dataclass(frozen=True, slots=True)

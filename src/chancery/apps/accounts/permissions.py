@@ -16,6 +16,7 @@ class Permission(StrEnum):
     CONNECTOR_DEACTIVATE = "connectors.deactivate"
     CONNECTOR_DELETE = "connectors.delete"
     CONNECTOR_TEST = "connectors.test"
+    CONNECTOR_PULL = "connectors.pull"
     PROFILE_VIEW = "profiles.view"
     PROFILE_CREATE = "profiles.create"
     PROFILE_EDIT = "profiles.edit"
@@ -28,6 +29,9 @@ class Permission(StrEnum):
     CERTIFICATE_VIEW = "certificates.view"
     CERTIFICATE_REVOKE = "certificates.revoke"
     CERTIFICATE_RENEW = "certificates.renew"
+    INVENTORY_VIEW = "inventory.view"
+    INVENTORY_IMPORT = "inventory.import"
+    INVENTORY_DECIDE = "inventory.decide"
     AUDIT_VIEW = "audit.view"
     AUDIT_EXPORT = "audit.export"
     PEOPLE_VIEW = "people.view"
@@ -39,14 +43,14 @@ class Permission(StrEnum):
 
 
 _P = Permission
-_READ = frozenset({_P.CONNECTOR_VIEW, _P.PROFILE_VIEW, _P.ORDER_VIEW, _P.CERTIFICATE_VIEW})
+_READ = frozenset({_P.CONNECTOR_VIEW, _P.PROFILE_VIEW, _P.ORDER_VIEW, _P.CERTIFICATE_VIEW, _P.INVENTORY_VIEW})
 _OWN_TOKENS = frozenset({_P.TOKEN_CREATE, _P.TOKEN_REVOKE})
 
 ROLES: dict[str, frozenset[Permission]] = {
     "administrator": frozenset(Permission),
     "ca_operator": _READ
     | _OWN_TOKENS
-    | {p for p in Permission if p.startswith(("connectors.", "profiles."))}
+    | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory."))}
     | {_P.ORDER_CANCEL, _P.ORDER_SETTLE, _P.CERTIFICATE_REVOKE, _P.CERTIFICATE_RENEW, _P.AUDIT_VIEW},
     "requester": _READ | _OWN_TOKENS | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
     "approver": _READ | _OWN_TOKENS | {_P.ORDER_APPROVE},

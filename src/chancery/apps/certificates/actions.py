@@ -7,19 +7,18 @@ from functools import partial
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries
 from chancery.apps.certificates.models import Certificate
-from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import Connector
+from chancery.apps.certificates.revoking import ask
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place
+from chancery.apps.profiles import queries as profiles
+from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
-from chancery.apps.shared.returning import held
-from chancery.apps.shared.texts import clean
 from chancery.core.csr import parse
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
-from chancery.core.order import RevocationReason, RevocationState
+from chancery.core.order import RevocationReason
 
 
 @action("certificates.revoke", Permission.CERTIFICATE_REVOKE)
@@ -29,32 +28,7 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
     if certificate is None:
         raise Absent("certificate", ident)
     act.require(certificate)
-    descriptor = descriptor_of(certificate.connector.authority, certificate.connector.current_id)
-    words = clean("comment", comment, 500, lines=True)
-    known = [str(r) for r in descriptor.facts.revocation_reasons]
-    if "revokes" not in descriptor.powers:
-        raise Conflict(
-            f"{descriptor.title} cannot revoke through its interface.", remedy="Revoke it at the CA.", code="no_power"
-        )
-    if not held(Connector, [certificate.connector_id]):
-        raise Conflict(
-            "The connector that this certificate came through was deleted.",
-            remedy="Revoke it in the CA's own console.",
-            code="connector_deleted",
-        )
-    if reason not in known:
-        raise Invalid.one(
-            "reason", f"This CA does not know the reason {reason[:40]!r}.", f"Choose one of: {', '.join(known)}."
-        )
-    if certificate.revocation in {RevocationState.REQUESTED, RevocationState.WAITING_AT_CA, RevocationState.CONFIRMED}:
-        raise Conflict(
-            "Its revocation has been asked for already.", remedy="Look at its page.", code="already_revoking"
-        )
-    certificate.revocation, certificate.revocation_reason = RevocationState.REQUESTED, reason
-    certificate.revocation_comment, certificate.revocation_by = words, act.actor.name
-    certificate.revocation_asked_at = certificate.due_at = act.at
-    certificate.revocation_text, certificate.revocation_state, certificate.attempt = "", {}, 0
-    certificate.save()
+    ask(certificate, reason, comment, act.actor.name, act.at)
     act.note(
         "certificate",
         certificate.pk,
@@ -67,28 +41,29 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
 
 
 def renew(
-    actor: Actor, ident: object, csr: str | bytes | None = None, comment: str = "", idem_key: str | None = None
+    actor: Actor,
+    ident: object,
+    csr: str | bytes | None = None,
+    comment: str = "",
+    idem_key: str | None = None,
+    profile: str = "",
 ) -> Order:
     """Place an order that replaces a certificate: with a new request, or the old one's key again.
 
-    It is wanted before the certificate ends. `idem_key` is as for orders, among renewals.
+    It is wanted before the certificate ends. `idem_key` is as for orders, among renewals. `profile` (id or name) is for
+    a certificate that was not ordered here and has none; it must be of the same team and environment.
     """
     certificate = queries.get(actor, ident)
     if not actor.may(Permission.CERTIFICATE_RENEW, certificate.team_id, certificate.environment_id):
         refusal = NotPermitted(Permission.CERTIFICATE_RENEW)
         record_refusal(actor, RENEW, current_clock().now(), refusal, partial(about, certificate))
         raise refusal
-    if certificate.profile.deleted_at is not None:
-        raise Conflict(
-            f"The profile {certificate.profile.name} was deleted.",
-            remedy="Order a new certificate with another profile.",
-            code="profile_deleted",
-        )
+    chosen = _profile(actor, certificate, profile)
     request = _earlier_request(certificate) if csr is None else csr
     if not actor.may(Permission.ORDER_PLACE, certificate.team_id, certificate.environment_id):
         _same_names(certificate, request)
     ask = PlaceOrder(
-        str(certificate.profile_id),
+        str(chosen.pk),
         request,
         comment=comment,
         idem_key=idem_key,
@@ -97,6 +72,38 @@ def renew(
         deadline=certificate.not_after,
     )
     return place(actor, ask)
+
+
+def _profile(actor: Actor, certificate: Certificate, named: str) -> Profile:
+    """Return the profile by which a certificate is renewed: its own, or the one that is named where it has none."""
+    if certificate.profile is None:
+        return _named(actor, certificate, named)
+    if named and named not in {str(certificate.profile_id), certificate.profile.name}:
+        raise Invalid.one(
+            "profile", f"It is renewed by the profile {certificate.profile.name}.", "Leave it out, or place an order."
+        )
+    if certificate.profile.deleted_at is not None:
+        raise Conflict(
+            f"The profile {certificate.profile.name} was deleted.",
+            remedy="Order a new certificate with another profile.",
+            code="profile_deleted",
+        )
+    return certificate.profile
+
+
+def _named(actor: Actor, certificate: Certificate, named: str) -> Profile:
+    if not named:
+        raise Invalid.one(
+            "profile", "It was not ordered here, so no profile says how it is renewed.", "Name one.", "missing"
+        )
+    try:
+        found = profiles.get(actor, named)
+    except Absent:
+        raise Invalid.one("profile", f"There is no profile {named[:60]!r} that you may see.", "Name another.") from None
+    if (found.team_id, found.environment_id) != (certificate.team_id, certificate.environment_id):
+        text = f"The profile {found.name} is of another team or environment than the certificate."
+        raise Invalid.one("profile", text, "Name one of the same, or place an order.")
+    return found
 
 
 def _earlier_request(certificate: Certificate) -> bytes:

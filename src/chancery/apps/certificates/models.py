@@ -18,13 +18,25 @@ class Chain(models.Model):
     """Base64 DER, issuer of the leaf first."""
 
 
+class Origin(models.TextChoices):
+    """How a certificate came here."""
+
+    ORDERED = "ordered", "Ordered here"
+    IMPORTED = "imported", "Imported"
+    ADOPTED = "adopted", "Adopted from the CA's list"
+
+
 class Certificate(models.Model):
-    """An issued certificate. Its status is derived from dates and revocation, not stored."""
+    """An issued certificate. Its status is derived from dates and revocation, not stored.
+
+    One that was not ordered here has no order; it has a connector where one is known to lead to its CA, and a profile
+    where somebody chose one for its renewal. `origin_text` says from which file or list it came, and by whom.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     order = models.OneToOneField("orders.Order", null=True, on_delete=models.PROTECT, related_name="certificate")
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, db_index=False)
-    profile = models.ForeignKey("profiles.Profile", on_delete=models.PROTECT, db_index=False)
+    connector = models.ForeignKey("connectors.Connector", null=True, on_delete=models.PROTECT, db_index=False)
+    profile = models.ForeignKey("profiles.Profile", null=True, on_delete=models.PROTECT, db_index=False)
     team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT, db_index=False)
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT, db_index=False)
     der = models.BinaryField()
@@ -42,6 +54,10 @@ class Certificate(models.Model):
     warnings = models.JSONField(default=list)
     """Sentences of the authority about a certificate that is as it was ordered, and yet not well."""
     stored_at = models.DateTimeField()
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.ORDERED)
+    origin_text = models.CharField(max_length=300, blank=True)
+    owner = models.CharField(max_length=200, blank=True)
+    contact = models.CharField(max_length=200, blank=True)
     revocation = models.CharField(max_length=20, blank=True)
     revocation_reason = models.CharField(max_length=40, blank=True)
     revocation_comment = models.CharField(max_length=500, blank=True)

@@ -17,6 +17,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import FILTERED, Call, Connector, Health, PoolMember, Status, WorkerBeat
+from chancery.apps.inventory.models import PULL_OPEN, Decision, Finding, Pull
 from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
@@ -192,8 +193,9 @@ def erased(connector: Connector) -> list[str]:
 
 
 def blockers(connector: Connector) -> list[Blocker]:
-    """Return everything that uses the connector: profiles, shared pools, open orders, open revocations."""
-    return [*_pool_blockers(connector), *_order_blockers(connector), *_revocation_blockers(connector)]
+    """Return everything that uses the connector: profiles, shared pools, open orders and revocations, the inventory."""
+    own = [*_pool_blockers(connector), *_order_blockers(connector), *_revocation_blockers(connector)]
+    return [*own, *_inventory_blockers(connector)]
 
 
 def _pool_blockers(connector: Connector) -> list[Blocker]:
@@ -212,6 +214,13 @@ def _order_blockers(connector: Connector) -> list[Blocker]:
 def _revocation_blockers(connector: Connector) -> list[Blocker]:
     rows = Certificate.objects.filter(connector=connector, due_at__isnull=False)[:20]
     return [Blocker("certificate", c.common_name, str(c.pk), "its revocation is not finished") for c in rows]
+
+
+def _inventory_blockers(connector: Connector) -> list[Blocker]:
+    open_pulls = Pull.objects.filter(connector=connector, state__in=PULL_OPEN)
+    pulls = [Blocker("inventory", connector.name, str(p.pk), "its CA's list is being pulled") for p in open_pulls]
+    fetched = Finding.objects.filter(connector=connector, state=Decision.FETCHING)[:20]
+    return pulls + [Blocker("finding", f.common_name, str(f.pk), "its certificate is being fetched") for f in fetched]
 
 
 def _unrevocable(connector: Connector) -> QuerySet[Certificate]:

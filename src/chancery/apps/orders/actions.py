@@ -14,9 +14,10 @@ from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
-from chancery.core.order import Cause, IllegalMove, State, move
+from chancery.core.order import Cause, IllegalMove, Move, State, move
+from chancery.sdk.outcome import PendingKind
 
-__all__ = ["PlaceOrder", "adopt", "approve", "cancel", "deny", "give_up", "place", "place_many"]
+__all__ = ["PlaceOrder", "adopt", "approve", "cancel", "confirm", "deny", "give_up", "place", "place_many"]
 
 
 @action("orders.approve", Permission.ORDER_APPROVE)
@@ -24,7 +25,7 @@ def approve(act: Act, ident: object) -> Order:
     """Let a held order go ahead; never by the person who asked for it."""
     order = _locked(act, ident)
     _not_own(act, order)
-    _move(act, order, State.QUEUED, due_at=act.at)
+    _move(act, order, State.QUEUED, event="order.approved", due_at=act.at)
     return order
 
 
@@ -49,6 +50,23 @@ def cancel(act: Act, ident: object) -> Order:
         act.note("order", order.pk, order.common_name, team=order.team_id, changed=("cancel_requested",))
         return order
     _move(act, order, State.CANCELLED, due_at=None)
+    return order
+
+
+@action("orders.confirm", Permission.ORDER_SETTLE)
+def confirm(act: Act, ident: object) -> Order:
+    """Accept what a held order's reason warns of: nothing was sent yet, and now it is."""
+    order = _locked(act, ident)
+    if order.state == State.PENDING and order.pending_kind != PendingKind.CONFIRMATION:
+        raise Conflict(
+            "The order does not wait for a confirmation.",
+            remedy="Its reason says what it waits for, and who can do something about it.",
+            code="wrong_state",
+        )
+    text = f"Accepted: {order.reason}"[:1000]
+    state = {"v": 1, "confirmed": True}
+    columns = {"due_at": act.at, "poll_state": state, "pending_kind": ""}
+    _move(act, order, State.QUEUED, event="order.confirmed", text=text, **columns)
     return order
 
 
@@ -103,15 +121,22 @@ def _reason(text: str) -> str:
     return clean("reason", text, 1000, lines=True, wanted="Say in a sentence why.")
 
 
-def _move(act: Act, order: Order, target: State, *, text: str = "", **columns: Any) -> None:
+def _step(order: Order, target: State, event: str) -> Move:
     try:
         step = move(State(order.state), target, Cause.PERSON)
     except IllegalMove:
+        step = None
+    if step is None or step.event != (event or step.event):
         raise Conflict(
             f"The order is {order.state.replace('_', ' ')}; this cannot be done to it now.",
             remedy="Look at the order again: somebody, or the engine, was faster.",
             code="wrong_state",
-        ) from None
+        )
+    return step
+
+
+def _move(act: Act, order: Order, target: State, *, event: str = "", text: str = "", **columns: Any) -> None:
+    step = _step(order, target, event)
     order.state = target
     order.fence = order.lease_until = None
     for column, value in columns.items():

@@ -15,6 +15,7 @@ from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_o
 from chancery.apps.shared.scope import scope, visible
 from chancery.core.errors import Absent
 from chancery.core.order import ENDS, FOR_PEOPLE, State
+from chancery.sdk.outcome import PendingKind
 
 if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
@@ -81,6 +82,12 @@ def waiting_for_people(actor: Actor) -> dict[str, str]:
     return {state: text for state, text in counted.items() if text != "0"}
 
 
+def held(actor: Actor) -> str:
+    """Return how many orders wait for a person to accept what they warn of, as people read it; '' for none."""
+    text = capped_count(visible_to(actor).filter(state=State.PENDING, pending_kind=PendingKind.CONFIRMATION))
+    return "" if text == "0" else text
+
+
 def why(order: Order) -> str:
     """Say in a sentence what an open order waits for; '' for one that has ended."""
     if order.state in ENDS:
@@ -107,6 +114,7 @@ def wait(actor: Actor, ident: object, seconds: float) -> Order:
     while True:
         order = get(actor, ident)
         left = deadline - time.monotonic()
-        if order.state in ENDS or order.state in FOR_PEOPLE or left <= 0:
+        asks = order.state in FOR_PEOPLE or order.pending_kind == PendingKind.CONFIRMATION
+        if order.state in ENDS or asks or left <= 0:
             return order
         time.sleep(min(_STEP, left))

@@ -23,6 +23,8 @@ _KINDS = {
     "people": ("user", "accounts.User"),
     "teams": ("team", "accounts.Team"),
     "environments": ("environment", "accounts.Environment"),
+    "pulls": ("pull", "inventory.Pull"),
+    "findings": ("finding", "inventory.Finding"),
     "tokens": ("token", "accounts.ApiToken"),
 }
 """First word of an action → kind of its target, and the table of such things."""

@@ -1,7 +1,8 @@
 """What may be sent with one API key: DigiCert counts requests per key in two rolling windows (B1).
 
 One budget is shared by everything in this process that uses the same key at the same address, whichever connector it
-is for; workers in other processes have their own. What is urgent (revoke, cancel) may use a little more of each window.
+is for; workers in other processes have their own. What is urgent (revoke, cancel) may use a little more of each window,
+what can wait (reading the account's lists) a little less.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from chancery.core.secret import Secret
 Windows = tuple[tuple[float, int], ...]
 """(seconds, requests that we may send in them)."""
 
-_URGENT = 95 / 80
-"""Of DigiCert's limits 80 % are used (B12), and 95 % for what cannot wait."""
+SHARES = {"urgent": 95 / 80, "usual": 1.0, "idle": 0.6}
+"""Of our own share, which is 80 % of DigiCert's limits (B12): 95 % of these for what cannot wait, and less for what can:
+an inventory never keeps an order waiting."""
 _MEMORY = 180.0
 _FIRST_PAUSE = 5.0
 _LEAST = 0.05
@@ -33,9 +35,9 @@ class Budget:
         self._refused: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def take(self, *, urgent: bool = False) -> float:
+    def take(self, need: str = "usual") -> float:
         """Count one request and return 0, or return the seconds until one is free and count nothing."""
-        share = _URGENT if urgent else 1.0
+        share = SHARES[need]
         with self._lock:
             now = self._clock.monotonic()
             _forget(self._sent, now - max(seconds for seconds, _ in self._windows))

@@ -14,8 +14,13 @@ _DCV = {
 }
 _RENEWALS = {
     "auto": "Reissue inside the paid term (free), else a renewal order",
+    "duplicate": "Duplicate inside the paid term (free, all certificates stay), else a renewal order",
     "renewal": "Always a renewal order",
     "new": "Always a new order",
+}
+_DROPPED = {
+    "renewal": "A renewal order: the older certificates stay as they are",
+    "reissue": "A reissue, once a person has accepted that the older certificates are revoked",
 }
 _HASHES = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 
@@ -24,6 +29,14 @@ class DigiCertConfig(Config):
     """Account settings. The base URL (US or EU) is a common field of every connector."""
 
     api_key: Secret = setting(title="API key", help="Key of a service user; sent as X-DC-DEVKEY.", group="Credential")
+    second_api_key: Secret | None = setting(
+        title="Second API key", group="Credential", default=None, advanced=True,
+        help="The next key while keys are changed: used from the moment on that DigiCert refuses the first.",
+    )  # fmt: skip
+    api_key_until: str = setting(
+        title="Key is to be replaced by", group="Credential", default="", pattern=r"^(20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$", advanced=True,
+        help="Day (yyyy-mm-dd). The test of the connection warns 30 days before; DigiCert does not tell a key's age.",
+    )  # fmt: skip
     container_id: str = setting(
         title="Division", help="Id of the division (container) to order in; needed where there are several.",
         group="Account", default="", pattern=r"^[0-9]{0,12}$", dynamic=True,
@@ -54,11 +67,19 @@ class DigiCertProfile(ProfileSettings):
         title="Organisation", help="Needed for OV and EV products.", group="Product", default="",
         pattern=r"^[0-9]{0,12}$", dynamic=True,
     )  # fmt: skip
+    container_id: str = setting(
+        title="Division", help="Id of the division to order in; empty for the connector's.", group="Product",
+        default="", pattern=r"^[0-9]{0,12}$", dynamic=True,
+    )  # fmt: skip
     signature_hash: str = setting(title="Signature hash", group="Product", default="sha256", choices=_HASHES)
     dcv_method: str = setting(title="Domain validation", group="Product", default="", choices=_DCV)
     order_days: int = setting(
-        title="Days of the order", help="What is paid for; 0 means as long as the certificate.", group="Product",
-        default=0, ge=0, le=1095,
+        title="Days of the order", group="Product", default=365, ge=0, le=1095,
+        help="What is paid for; renewals inside it are free. 0 means as long as the certificate, as subscriptions want it.",
+    )  # fmt: skip
+    longest_days: int = setting(
+        title="Longest certificate", group="Product", default=0, ge=0, le=1096, advanced=True,
+        help="Days; what is asked for beyond them is shortened. 0 means DigiCert's limits for public TLS by date.",
     )  # fmt: skip
     ca_cert_id: str = setting(
         title="Intermediate CA", help="Id of the intermediate; empty for the product's usual one.", group="Product",
@@ -66,5 +87,13 @@ class DigiCertProfile(ProfileSettings):
     )  # fmt: skip
     renewal: str = setting(
         title="Renewal", group="Product", default="auto", choices=_RENEWALS, advanced=True,
-        help="A reissue is never used where it would drop a name, since that revokes the older certificates.",
+        help="A reissue keeps the older certificates, unless it drops a name: see the next field.",
+    )  # fmt: skip
+    dropped_names: str = setting(
+        title="Renewal without one of the names", group="Product", default="renewal", choices=_DROPPED, advanced=True,
+        help="DigiCert revokes all older certificates of an order within 72 hours of a reissue that drops a name.",
+    )  # fmt: skip
+    profile_option: str = setting(
+        title="Profile option", group="Product", default="", advanced=True, pattern=r"^[a-z0-9_]{0,60}$",
+        help="For example server_client_auth_eku, which DigiCert is phasing out; empty for none.",
     )  # fmt: skip

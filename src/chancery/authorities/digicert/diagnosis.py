@@ -8,6 +8,7 @@ from typing import Any
 
 from chancery.authorities.digicert.client import Client
 from chancery.authorities.digicert.config import DigiCertConfig
+from chancery.authorities.digicert.offers import ends_before, pages
 from chancery.authorities.digicert.read import day, flag, number, rows, table, word
 from chancery.sdk.errors import Forbidden, NotFound, ProtocolViolation, RejectedByPolicy
 from chancery.sdk.finding import Finding, Level
@@ -22,10 +23,13 @@ def findings(client: Client, config: DigiCertConfig, now: datetime) -> Iterator[
     me = client.get("user/me")
     account = number(table(me.get("account")).get("id")) or "?"
     yield _good("login", "The API key is accepted.", f"{word(me.get('username')) or '?'} in account {account}")
+    yield from _keys(client, config, now)
     yield _rights(me, config)
+    yield from _tried(lambda: _account(client), "rights", "account")
     yield from _tried(lambda: _divisions(client, config), "rights", "divisions")
     yield from _tried(lambda: _products(client), "product", "products")
     yield from _tried(lambda: _organisations(client, now), "product", "organisations")
+    yield from _tried(lambda: _domains(client, now), "product", "domains")
     yield from _tried(lambda: _reference_field(client, config), "product", "custom fields")
     yield Finding("quota", Level.SKIPPED, "not_offered", "CertCentral does not say how much of the rate is left.")
 
@@ -46,6 +50,25 @@ def _tried(ask: Callable[[], Iterator[Finding]], stage: str, what: str) -> Itera
             error.code,
             error.remedy,
         )
+
+
+def _keys(client: Client, config: DigiCertConfig, now: datetime) -> Iterator[Finding]:
+    if client.first_key_refused:
+        text = "DigiCert refuses the first key; the second one is used."
+        remedy = "Enter the second key as the first one, and leave the second empty."
+        yield Finding("login", Level.WARNING, "second_key", text, "", remedy)
+    until = day(config.api_key_until)
+    if until is not None and until <= (now + _SOON).date():
+        text = "The key is to be replaced: its day has come or comes within 30 days."
+        remedy = "Make a new key for the service user, enter it as the second one, then as the first."
+        yield Finding("login", Level.WARNING, "key_age", text, config.api_key_until, remedy)
+
+
+def _account(client: Client) -> Iterator[Finding]:
+    account = client.get("account")
+    kind = word(account.get("cert_central_type"))
+    evidence = f"primary organisation {number(account.get('primary_organization_id')) or '?'}"
+    yield _good("rights", "The account was read.", evidence + (f", {kind}" if kind else ""))
 
 
 def _rights(me: dict[str, Any], config: DigiCertConfig) -> Finding:
@@ -83,12 +106,12 @@ def _products(client: Client) -> Iterator[Finding]:
 
 def _organisations(client: Client, now: datetime) -> Iterator[Finding]:
     query = {"filters[status]": "active", "include_validation": "true"}
-    found = rows(client.get("organization", query).get("organizations"))
+    found = list(pages(client, "organization", "organizations", query))
     if not found:
         text = "No organisation is active: only products that validate the domain alone can be ordered."
         yield Finding("product", Level.WARNING, "no_organisation", text, "", "Add an organisation at DigiCert.")
         return
-    late = [o for o in found if not _is_validated(o, now)]
+    late = [o for o in found if ends_before(o, now + _SOON)]
     listed = ", ".join(word(o.get("name")) for o in (late or found)[:8])
     if late:
         text = "An organisation's validation has ended or ends within 30 days; its orders will wait for it."
@@ -97,11 +120,18 @@ def _organisations(client: Client, now: datetime) -> Iterator[Finding]:
         yield _good("product", f"{len(found)} organisations are active.", listed)
 
 
-def _is_validated(organisation: dict[str, Any], now: datetime) -> bool:
-    """Say whether no known end of a validation is near; an organisation that shows none is not blamed."""
-    ends = [day(v.get("validated_until")) for v in rows(organisation.get("validations"))]
-    known = [end for end in ends if end is not None]
-    return not known or max(known) > (now + _SOON).date()
+def _domains(client: Client, now: datetime) -> Iterator[Finding]:
+    """Warn of validations that end: pre-validated domains are what makes orders be issued at once (B7)."""
+    found = [d for d in pages(client, "domain", "domains", {"include_validation": "true"}) if flag(d.get("is_active"))]
+    late = [d for d in found if ends_before(d, now + _SOON)]
+    if late:
+        text = f"The validation of {len(late)} of {len(found)} domains has ended or ends within 30 days."
+        listed = ", ".join(word(d.get("name")) for d in late[:8])
+        yield Finding(
+            "product", Level.WARNING, "domains", text, listed, "Validate them at DigiCert before they are needed."
+        )
+    elif found:
+        yield _good("product", f"{len(found)} domains are active, and none of their validations is near its end.")
 
 
 def _reference_field(client: Client, config: DigiCertConfig) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.authorities.digicert.client import Client
+from chancery.authorities.digicert.progress import Progress
 from chancery.authorities.digicert.read import number, rows, segment, table, word
 from chancery.authorities.digicert.renewal import split_reference
 from chancery.sdk.authority import Target
@@ -19,12 +20,22 @@ from chancery.sdk.errors import (
 from chancery.sdk.outcome import PollState, RevocationPending, Revoked
 
 _SUBMITTED = {"submitted", "pending", ""}
+_MAKES = {"new_request", "reissue", "duplicate", ""}
+"""Types of requests that a certificate comes of."""
 
 
 def revoke(client: Client, target: Target, body: dict[str, Any]) -> Revoked | RevocationPending:
-    """Revoke one certificate: 204 is done, a request object waits for an approver."""
+    """Revoke one certificate: 204 is done, a request object waits for an approver.
+
+    Where an earlier answer was lost, the request that it made is found by its mark, and none is made beside it.
+    """
     order, certificate = split_reference(target.reference)
     ident = certificate or segment(target.serial.upper())
+    mark = f"(certificate {ident})"
+    before = _asked_before(client, order, mark)
+    if before:
+        return _waits({"v": 1, "request": before})
+    body = {**body, "comments": f"{body['comments']} {mark}".strip()}
     try:
         status, answer = client.act("PUT", f"certificate/{ident}/revoke", body, urgent=True)
     except RejectedByPolicy as error:
@@ -39,6 +50,13 @@ def revoke(client: Client, target: Target, body: dict[str, Any]) -> Revoked | Re
     if _is_revoked(client, order, target, told=False):
         return Revoked("Revoked by DigiCert.")
     raise OutcomeUnknown(f"DigiCert's answer to the revocation ({status}) says neither done nor whom it waits for.")
+
+
+def _asked_before(client: Client, order: str, mark: str) -> str:
+    """Return the number of an open request of ours to revoke this certificate; '' for none."""
+    found = rows(_or_nothing(client, f"order/certificate/{order}").get("requests")) if order else []
+    ours = [r for r in found if word(r.get("type")) == "revoke" and mark in word(r.get("comments"), 2000)]
+    return next((number(r.get("id")) for r in ours if word(r.get("status")).lower() in _SUBMITTED), "")
 
 
 def poll_revocation(client: Client, state: PollState, target: Target) -> Revoked | RevocationPending:
@@ -62,8 +80,12 @@ def poll_revocation(client: Client, state: PollState, target: Target) -> Revoked
     return _waits(state, "" if status in _SUBMITTED else f" DigiCert calls it {status[:40]!r}.")
 
 
-def cancel(client: Client, order: str, *, reissue: bool, note: str) -> None:
-    """Withdraw an order, or its reissue, that is not issued yet; raises `AlreadyDone` where that is too late."""
+def cancel(client: Client, progress: Progress, note: str) -> None:
+    """Withdraw an order, or its reissue or duplicate, that is not issued yet; raises `AlreadyDone` where that is too late."""
+    if progress.again == "duplicate":
+        _withdraw_duplicate(client, progress, note)
+        return
+    order = progress.order
     try:
         info = client.get(f"order/certificate/{order}")
     except RejectedByPolicy as error:
@@ -71,7 +93,7 @@ def cancel(client: Client, order: str, *, reissue: bool, note: str) -> None:
     status = word(info.get("status")).lower()
     if status in {"canceled", "cancelled"}:
         return
-    if status in {"issued", "revoked", "expired", "rejected"} or (status == "reissue_pending" and not reissue):
+    if status in {"issued", "revoked", "expired", "rejected"} or (status == "reissue_pending" and not progress.again):
         raise AlreadyDone(f"The order is {status} at DigiCert; there is nothing to cancel.", code=status)
     try:
         client.act("PUT", f"order/certificate/{order}/status", {"status": "CANCELED", "note": note}, urgent=True)
@@ -80,12 +102,18 @@ def cancel(client: Client, order: str, *, reissue: bool, note: str) -> None:
             raise AlreadyDone(error.message, code=error.code, text=error.text) from None
 
 
+def _withdraw_duplicate(client: Client, progress: Progress, note: str) -> None:
+    """Reject the request of a duplicate: while one waits, its order stays issued, so there is nothing else to cancel."""
+    info = {"requests": [{"id": progress.request, "type": "duplicate", "status": "pending"}]}
+    if not _reject_requests(client, info, note):
+        text = f"DigiCert takes back no duplicate of order {progress.order} any more, or this key may not."
+        raise AlreadyDone(text, code="duplicate")
+
+
 def _reject_requests(client: Client, info: dict[str, Any], note: str) -> bool:
     """Reject what waits for an approver, which ends an order that cannot be cancelled; False where nothing could be."""
     waiting = [r for r in rows(info.get("requests")) if word(r.get("status")) in {"pending", "submitted"}]
-    ours = [
-        number(r.get("id")) for r in waiting if word(r.get("type")).replace(" ", "_") in {"new_request", "reissue", ""}
-    ]
+    ours = [number(r.get("id")) for r in waiting if word(r.get("type")).replace(" ", "_") in _MAKES]
     done = False
     for request in filter(None, ours):
         try:
@@ -127,6 +155,6 @@ def _status_of(client: Client, order: str, target: Target, kind: str) -> str:
 
 def _or_nothing(client: Client, path: str) -> dict[str, Any]:
     try:
-        return client.get(path, {"show_archived": "true"})
+        return client.get(path, {"show_archived": "true"}, need="urgent")
     except (NotFound, RejectedByPolicy, Forbidden, ProtocolViolation):
         return {}

@@ -24,7 +24,7 @@ from chancery.sdk.http import Answer
 _WAITS_FOR_DNS = {"caa_check_failed", "caa_not_found", "invalid_dns_txt", "file_random_value_not_found"}
 _TOO_LONG = (
     "Order fewer days. Public TLS certificates: 199 days at most since 24 February 2026, 99 expected from 15 March 2027, "
-    "46 from 15 March 2029."
+    "46 from 15 March 2029. In a subscription the order may last no longer: set 'Days of the order' to 0."
 )
 _REMEDIES = {
     "csr_invalid": "Make a new request: DigiCert takes RSA keys of 2048 bits or more, P-256 and P-384.",

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from chancery.authorities.digicert.client import Client
+from chancery.authorities.digicert.ceilings import days_of
 from chancery.authorities.digicert.config import DigiCertConfig
-from chancery.authorities.digicert.read import number, rows, word
+from chancery.authorities.digicert.read import number
 from chancery.authorities.digicert.search import TAG
 from chancery.sdk.authority import Request
-from chancery.sdk.outcome import Choice
 
 _OTHER_PLATFORM = -1
-_LISTS: dict[str, tuple[str, dict[str, str], str, str, str]] = {
-    "product": ("product", {}, "products", "name_id", "name"),
-    "organization_id": (
-        "organization",
-        {"filters[status]": "active", "limit": "1000"},
-        "organizations",
-        "id",
-        "name",
-    ),
-    "container_id": ("container", {}, "containers", "id", "name"),
-    "reference_field_id": ("account/metadata", {}, "metadata", "id", "label"),
-}
-"""Field → (path, query, list, value, label)."""
 
 
-def order_body(config: DigiCertConfig, request: Request) -> dict[str, Any]:
+def order_body(config: DigiCertConfig, request: Request, today: date) -> dict[str, Any]:
     """Return the JSON of an order. Days, never years or dates: a date would be meant in DigiCert's time zone."""
     settings: Any = request.settings
-    days, tag = request.validity.days, f"{TAG}{request.reference}"
+    certificate, tag = certificate_of(request, today), f"{TAG}{request.reference}"
+    days = certificate["cert_validity"]["days"]
+    container = settings.container_id or config.container_id
     body: dict[str, Any] = {
-        "certificate": _certificate(request, days),
+        "certificate": certificate,
         "order_validity": {"days": max(settings.order_days, days)},
         "comments": tag,
         "skip_approval": config.skip_approval,
@@ -43,37 +32,35 @@ def order_body(config: DigiCertConfig, request: Request) -> dict[str, Any]:
         body["organization"] = {"id": int(settings.organization_id)}
     if settings.dcv_method:
         body["dcv_method"] = settings.dcv_method
-    if config.container_id:
-        body["container"] = {"id": int(config.container_id)}
+    if container:
+        body["container"] = {"id": int(container)}
     if config.reference_field_id:
         body["custom_fields"] = [{"metadata_id": int(config.reference_field_id), "value": tag}]
     return body
 
 
-def _certificate(request: Request, days: int) -> dict[str, Any]:
+def certificate_of(request: Request, today: date, days: int = 0, free: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the part that asks for the certificate; every name stands in it, since those in the request do not count.
+
+    `days` is what a paid order has left, 0 where that is no limit; `free` are names on top of those that were asked for.
+    """
     settings: Any = request.settings
     certificate: dict[str, Any] = {
         "common_name": request.common_name,
-        "dns_names": [n.value for n in request.names if n.kind == "dns"],
+        "dns_names": [*(n.value for n in request.names if n.kind == "dns"), *free],
         "csr": request.csr_pem,
         "signature_hash": settings.signature_hash,
         "server_platform": {"id": _OTHER_PLATFORM},
-        "cert_validity": {"days": days},
+        "cert_validity": {"days": days or days_of(request, today)},
     }
     if settings.ca_cert_id:
         certificate["ca_cert_id"] = settings.ca_cert_id
+    if settings.profile_option:
+        certificate["profile_option"] = settings.profile_option
     return certificate
 
 
 def reference_of(order: str, certificate: object) -> str:
     """Return what we remember a certificate by: order and, where it is known, certificate number."""
-    return f"{order}/{number(certificate)}" if number(certificate) else order
-
-
-def choices(client: Client, field: str) -> list[Choice]:
-    """Return the pick list of a field; [] for one that has none."""
-    if field not in _LISTS:
-        return []
-    path, query, listed, value, label = _LISTS[field]
-    found = [r for r in rows(client.get(path, query or None).get(listed)) if word(r.get(value))]
-    return [Choice(word(r.get(value)), word(r.get(label)) or word(r.get(value))) for r in found]
+    found = number(certificate)
+    return f"{order}/{found}" if found else order

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from chancery.authorities.digicert.explain import QUICK, Record
+from chancery.authorities.digicert.explain import QUICK
 from chancery.authorities.digicert.read import moment, number, rows, segment, table, word
+from chancery.authorities.digicert.records import Record
 from chancery.sdk.outcome import Pending, PendingKind, PollState
 
 _LONGEST = timedelta(minutes=5)
@@ -15,7 +16,11 @@ _DOUBLINGS, _PATIENT_FROM = 5, 10
 
 @dataclass(frozen=True)
 class Progress:
-    """An order, or a reissue of it; `looks` counts how often it was looked at in the same status."""
+    """An order, or a reissue or duplicate of it; `looks` counts how often it was looked at in the same status.
+
+    `again` is '' for an order of its own, else reissue or duplicate, asked for by the approval request `request`.
+    `checked` is when DigiCert was last told to look for the records.
+    """
 
     order: str
     status: str = ""
@@ -23,9 +28,10 @@ class Progress:
     looked: datetime | None = None
     kind: PendingKind = PendingKind.PROCESSING
     text: str = ""
-    reissue: bool = False
+    again: str = ""
     request: str = ""
     records: list[Record] = field(default_factory=list)
+    checked: datetime | None = None
 
     @classmethod
     def read(cls, state: PollState) -> Progress:
@@ -39,9 +45,10 @@ class Progress:
             looked=moment(state.get("looked")),
             kind=PendingKind(kind) if known else PendingKind.PROCESSING,
             text=word(state.get("text"), 1000),
-            reissue=state.get("reissue") is True,
+            again=_again(state),
             request=number(state.get("request")),
             records=[_record(r) for r in rows(state.get("records"))],
+            checked=moment(state.get("checked")),
         )
 
     def looked_at(self, status: str, kind: PendingKind, text: str, now: datetime) -> Progress:
@@ -55,8 +62,10 @@ class Progress:
         state |= {"kind": str(self.kind), "text": self.text}
         if self.looked is not None:
             state["looked"] = self.looked.isoformat()
-        if self.reissue:
-            state |= {"reissue": True, "request": self.request}
+        if self.again:
+            state |= {"again": self.again, "request": self.request}
+        if self.checked is not None:
+            state["checked"] = self.checked.isoformat()
         if self.records:
             state["records"] = self.records
         return state
@@ -68,6 +77,12 @@ class Progress:
         else:
             gap = later if self.looks < _PATIENT_FROM else max(later, _LONGEST)
         return Pending(self.state(), self.kind, gap, self.text, self.order)
+
+
+def _again(state: PollState) -> str:
+    # States of earlier versions say only whether it is a reissue.
+    found = word(state.get("again")) or ("reissue" if state.get("reissue") is True else "")
+    return found if found in {"reissue", "duplicate"} else ""
 
 
 def _record(row: object) -> Record:

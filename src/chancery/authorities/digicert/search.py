@@ -23,6 +23,7 @@ _PEM_LINES = re.compile(r"-----(BEGIN|END) (NEW )?CERTIFICATE REQUEST-----")
 PAGE = 1000
 MOST_PAGES, MOST_LOOKS = 20, 40
 """Together less than the rate lets through in one go: a search that is throttled half-way starts over."""
+_ALL = {"show_archived": "true"}
 _ZONES = timedelta(days=1)
 """Days in filters may be Mountain time, and `>` may leave the day out: one day more is looked at."""
 
@@ -114,14 +115,25 @@ class Search:
         if certificate_of(self._client, order, info, self._request, self._since):
             return order, info
         if word(info.get("status")).lower() != "reissue_pending":
+            if self._has_open_duplicate(order, info):
+                raise _hidden("duplicate", order)
             return None
         if same_key(table(info.get("certificate")).get("csr"), self._request):
             return order, info
-        raise OutcomeUnknown(
-            f"A reissue of order {order} is under way at DigiCert, and DigiCert does not show for which key.",
-            code="reissue_pending",
-            remedy="Approve or cancel it at DigiCert; it is looked at again.",
-        )
+        raise _hidden("reissue", order)
+
+    def _has_open_duplicate(self, order: str, info: dict[str, Any]) -> bool:
+        """Say whether more duplicates were asked for since then than there are: an open one shows in its request alone."""
+        asked = [r for r in rows(info.get("requests")) if word(r.get("type")) == "duplicate"]
+        asked = [r for r in asked if word(r.get("status")).lower() != "rejected" and self._is_new(r.get("date"))]
+        if not asked:
+            return False
+        found = rows(self._client.get(f"order/certificate/{order}/duplicate", _ALL).get("certificates"))
+        return len(asked) > sum(self._is_new(_made(c)) for c in found)
+
+    def _is_new(self, day_of: Any) -> bool:
+        made = day(day_of)
+        return made is None or made >= self._since.date()
 
     def _too_much(self, why: str) -> OutcomeUnknown:
         return OutcomeUnknown(
@@ -129,6 +141,14 @@ class Search:
             code="search",
             remedy="Look for the order at DigiCert and enter its number, or give up the order here.",
         )
+
+
+def _hidden(what: str, order: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"A {what} of order {order} is under way at DigiCert, and DigiCert does not show for which key.",
+        code=f"{what}_pending",
+        remedy="Approve or cancel it at DigiCert; it is looked at again.",
+    )
 
 
 def certificate_of(client: Client, order: str, info: dict[str, Any], request: Request, since: datetime | None) -> str:
@@ -141,7 +161,7 @@ def certificate_of(client: Client, order: str, info: dict[str, Any], request: Re
         return number(primary.get("id"))
     for kind in ("reissue", "duplicate"):
         try:
-            found = client.get(f"order/certificate/{segment(order)}/{kind}", {"show_archived": "true"})
+            found = client.get(f"order/certificate/{segment(order)}/{kind}", _ALL)
         except NotFound:
             continue
         ours = [c for c in rows(found.get("certificates")) if number(c.get("id")) and _fits(c, request, since)]
@@ -150,11 +170,15 @@ def certificate_of(client: Client, order: str, info: dict[str, Any], request: Re
     return ""
 
 
+def _made(certificate: dict[str, Any]) -> Any:
+    return certificate.get("date_created") or certificate.get("date_issued") or certificate.get("valid_from")
+
+
 def _fits(certificate: dict[str, Any], request: Request, since: datetime | None) -> bool:
     _, old = split_reference(request.previous)
     if old and number(certificate.get("id")) == old:
         return False
-    made = day(certificate.get("date_created") or certificate.get("date_issued") or certificate.get("valid_from"))
+    made = day(_made(certificate))
     if since is not None and (made is None or made < since.date()):
         return False
     return same_key(certificate.get("csr"), request)
@@ -162,12 +186,17 @@ def _fits(certificate: dict[str, Any], request: Request, since: datetime | None)
 
 def same_key(text: Any, request: Request) -> bool:
     """Say whether a request in PEM is for the same public key."""
+    return spki_of(text) == request.spki_sha256
+
+
+def spki_of(text: Any) -> str:
+    """Return the SHA-256 of the public key of a request in PEM; '' where it cannot be read."""
     if not isinstance(text, str):
-        return False
+        return ""
     # Orders show the request as their client sent it: some send PEM without line ends, or bare base64.
     bare = "".join(_PEM_LINES.sub("", text).split())
     whole = f"-----BEGIN CERTIFICATE REQUEST-----\n{bare}\n-----END CERTIFICATE REQUEST-----\n"
     try:
-        return parse(whole).key.spki_sha256 == request.spki_sha256
+        return parse(whole).key.spki_sha256
     except Invalid:
-        return False
+        return ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -15,10 +16,11 @@ from chancery.authorities.emsign.v2.transport import OverV2
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.protocols.acme.keys import new_account_key
-from chancery.sdk.authority import Context, Dedup, Facts, Request, Target
+from chancery.sdk.authority import Context, Dedup, Descriptor, Facts, Request, Target
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import Finding
-from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState, RevocationPending, Revoked
+from chancery.sdk.inventory import InventoryPage
+from chancery.sdk.outcome import Absence, Choice, Found, Issued, Outcome, PollState, RevocationPending, Revoked
 
 US, INDIA, SANDBOX = "https://us-api.certinext.io", "https://api.certinext.io", "https://sandbox-us-api.certinext.io"
 _TRANSPORTS: dict[str, Callable[[EmSignConfig, Context], Transport]] = {V2: OverV2, V1: OverV1, ACME: OverAcme}
@@ -63,6 +65,11 @@ class EmSign:
         self._way = _TRANSPORTS[config.transport](config, context)
 
     @classmethod
+    def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
+        """Take the list away from a connector that speaks ACME, which has none."""
+        return replace(about, powers=about.powers - {"lists"}) if settings.get("transport") == ACME else about
+
+    @classmethod
     def prepare(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Make the ACME account key of a new connector that needs one, unless it is given."""
         if values.get("transport") != ACME or values.get("account_key"):
@@ -104,3 +111,11 @@ class EmSign:
     def choices(self, field: str) -> list[Choice]:
         """Return what the account has, for a dynamic field."""
         return self._way.choices(field)
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return a part of the account's certificates; not over ACME."""
+        return self._way.inventory(cursor)
+
+    def fetch(self, reference: str) -> Issued:
+        """Return the certificate of an entry."""
+        return self._way.fetch(reference)

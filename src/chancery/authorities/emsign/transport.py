@@ -9,7 +9,8 @@ from typing import Protocol
 from chancery.core.order import RevocationReason
 from chancery.sdk.authority import Request, Target
 from chancery.sdk.finding import Finding
-from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState, RevocationPending, Revoked
+from chancery.sdk.inventory import InventoryPage
+from chancery.sdk.outcome import Absence, Choice, Found, Issued, Outcome, PollState, RevocationPending, Revoked
 
 
 class Transport(Protocol):
@@ -41,3 +42,9 @@ class Transport(Protocol):
 
     def choices(self, field: str) -> list[Choice]:
         """Return the pick list of a field."""
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return a part of the account's certificates."""
+
+    def fetch(self, reference: str) -> Issued:
+        """Return the certificate of an entry."""

@@ -284,9 +284,13 @@ class Certificate(BaseModel):
     id: Id
     status: str = Field(description="`valid`, `expiring`, `expired`, `revoking` or `revoked`.", examples=["valid"])
     names: list[str] = Field(examples=[["www.example.com"]])
-    order: Id | None
-    connector: Id
-    profile: Id
+    order: Id | None = Field(description="Null for one that was not ordered here.")
+    connector: Id | None = Field(description="Null where none is known to lead to its CA.")
+    profile: Id | None = Field(description="Null for one that was not ordered here, and has none.")
+    origin: str = Field(json_schema_extra={"enum": ["ordered", "imported", "adopted"]}, examples=["ordered"])
+    origin_text: str = Field(description="From which file or list it came, and by whom.", examples=[""])
+    owner: str = Field(examples=["Web team"])
+    contact: str = Field(examples=["web@example.com"])
     serial: str = Field(description="Hex.", examples=["7a1f0c"])
     issuer: str = Field(examples=["CN=Issuing CA"])
     common_name: Host

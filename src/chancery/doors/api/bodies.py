@@ -83,6 +83,9 @@ class RenewIn(Body):
 
     csr: Annotated[str, Field(description="A fresh request; empty repeats the old one's key.", examples=[_CSR])] = ""
     comment: Comment = ""
+    profile: Annotated[
+        str, Field(description="Id or name, for one that was not ordered here and has none.", examples=["Internal"])
+    ] = ""
 
 
 class _Fields(Body):

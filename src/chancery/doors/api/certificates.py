@@ -95,6 +95,7 @@ def renew(
     201 is a new order, 200 the one that was placed with this key before.
     """
     wanted = body or bodies.RenewIn()
-    order = actions.renew(actor(request), ident, wanted.csr or None, wanted.comment, idempotency_key(request))
+    key = idempotency_key(request)
+    order = actions.renew(actor(request), ident, wanted.csr or None, wanted.comment, key, wanted.profile)
     created(response, "orders", order.pk)
     return Status(200 if getattr(order, "repeated", False) else 201, show.order(order))

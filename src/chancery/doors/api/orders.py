@@ -137,6 +137,12 @@ def cancel(request: HttpRequest, ident: parameters.Ident) -> Whole:
     return show.order(actions.cancel(actor(request), ident))
 
 
+@router.post("/orders/{ident}/confirm", response=answers.Order, problems=(409,))
+def confirm(request: HttpRequest, ident: parameters.Ident) -> Whole:
+    """Accept what an order warns of that waits for a confirmation; only then is it sent to the CA."""
+    return show.order(actions.confirm(actor(request), ident))
+
+
 @router.post("/orders/{ident}/adopt", response=answers.Order, problems=(409,))
 def adopt(request: HttpRequest, ident: parameters.Ident, body: bodies.ReferenceIn) -> Whole:
     """Settle an unknown outcome by the CA's order number."""

@@ -11,6 +11,9 @@ from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
 from chancery.apps.certificates.queries import STATUSES
 from chancery.apps.connectors.models import Health, Status
 from chancery.apps.connectors.queries import SORTS as CONNECTOR_SORTS
+from chancery.apps.inventory.queries import KINDS as FINDING_KINDS
+from chancery.apps.inventory.queries import SORTS as FINDING_SORTS
+from chancery.apps.inventory.queries import STATES as FINDING_STATES
 from chancery.apps.orders.queries import SORTS as ORDER_SORTS
 from chancery.apps.shared.look import MAX_SIZE
 from chancery.core.order import State
@@ -55,6 +58,10 @@ OfProfile = Annotated[str, _said("Only of this profile (its id).", example=UUID_
 CertificateStatus = Annotated[str, _said("Only these.", among=("", *STATUSES))]
 CertificateSort = Annotated[str, _said("Order of rows.", among=("", *CERTIFICATE_SORTS))]
 CertificateSearch = Annotated[str, _said("Beginning of a common name, or a whole serial in hex.")]
+FindingKind = Annotated[str, _said("Only findings of this kind.", among=("", *FINDING_KINDS))]
+FindingState = Annotated[str, _said("Only findings that stand so.", among=("", *FINDING_STATES))]
+FindingSort = Annotated[str, _said("Order of rows.", among=("", *FINDING_SORTS))]
+FindingSearch = Annotated[str, _said("Beginning of a name, or a whole serial in hex.")]
 Format = Annotated[str, _said("What the file holds.", among=FORMATS)]
 _WHEN = "A day (2026-11-23) or a moment; in the server's time zone where it names none."
 ByAction = Annotated[str, _said("Only entries of this action, or of all beginning with a word.", example="orders")]

@@ -153,14 +153,23 @@ def whole_order(row: Order, events: list[OrderEvent]) -> dict[str, Any]:
 def certificate(row: Certificate) -> dict[str, Any]:
     """Return a certificate without its bytes."""
     names = ("serial", "issuer", "common_name", "key_type", "sha256", "not_before", "not_after", "ca_reference")
-    more = ("revocation", "revocation_reason", "revocation_text", "revoked_at")
+    more = (
+        "origin",
+        "origin_text",
+        "owner",
+        "contact",
+        "revocation",
+        "revocation_reason",
+        "revocation_text",
+        "revoked_at",
+    )
     return {
         "id": str(row.pk),
         "status": certificates.status(row),
         "names": [value for _, value in row.names],
         "order": str(row.order_id) if row.order_id else None,
-        "connector": str(row.connector_id),
-        "profile": str(row.profile_id),
+        "connector": str(row.connector_id) if row.connector_id else None,
+        "profile": str(row.profile_id) if row.profile_id else None,
         "warnings": row.warnings,
         "revocation_published": _published(row),
         **{n: getattr(row, n) for n in (*names, *more)},
@@ -168,8 +177,8 @@ def certificate(row: Certificate) -> dict[str, Any]:
 
 
 def _published(row: Certificate) -> bool | None:
-    """Say whether a confirmed revocation can be seen by whoever checks; None where nothing was revoked."""
-    if row.revocation != RevocationState.CONFIRMED:
+    """Say whether a confirmed revocation can be seen by whoever checks; None where nothing was revoked, or no CA is known."""
+    if row.revocation != RevocationState.CONFIRMED or row.connector is None:
         return None
     descriptor = catalog.find(row.connector.authority)
     return descriptor is None or descriptor.facts.publishes_revocations

@@ -71,11 +71,13 @@ def certificates_renew(
     ident: str,
     csr: Annotated[Path | None, typer.Option(help="A fresh request; without, the old one's key is used again.")] = None,
     comment: str = "",
+    profile: Annotated[str, typer.Option(help="For one that was not ordered here and has none.")] = "",
     idempotency_key: Annotated[str, typer.Option(help="Repeats a renewal with the key it was asked with.")] = "",
     as_json: Json = False,
 ) -> None:
     """Order a replacement; nothing is revoked. If the network breaks, what is printed asks for the same one."""
-    body = {"comment": comment, **({"csr": files.request(csr)} if csr is not None else {})}
+    more = {"profile": profile} if profile else {}
+    body = {"comment": comment, **more, **({"csr": files.request(csr)} if csr is not None else {})}
     key = idempotency_key or str(uuid.uuid4())
     try:
         order = Rest().call("POST", f"/certificates/{ident}/renew", body, headers={"Idempotency-Key": key})

@@ -1,4 +1,4 @@
-"""Approve, deny, cancel, adopt, give up: in which states, by whom, and what stays on record."""
+"""Approve, deny, cancel, confirm, adopt, give up: in which states, by whom, and what stays on record."""
 
 import pytest
 
@@ -17,6 +17,7 @@ ACTIONS = {
     "approve": lambda actor, pk: actions.approve(actor, pk),
     "deny": lambda actor, pk: actions.deny(actor, pk, "Not this one."),
     "cancel": lambda actor, pk: actions.cancel(actor, pk),
+    "confirm": lambda actor, pk: confirm_held(actor, pk),
     "adopt": lambda actor, pk: actions.adopt(actor, pk, "4711"),
     "give_up": lambda actor, pk: actions.give_up(actor, pk, "The CA knows nothing of it."),
 }
@@ -24,9 +25,16 @@ POSSIBLE = {
     "approve": {"awaiting_approval": "queued"},
     "deny": {"awaiting_approval": "denied"},
     "cancel": {"awaiting_approval": "cancelled", "queued": "cancelled", "pending": "pending"},
+    "confirm": {"pending": "queued"},
     "adopt": {"outcome_unknown": "pending"},
     "give_up": {"outcome_unknown": "failed", "quarantined": "failed"},
 }
+
+
+def confirm_held(actor, ident):
+    """Confirm an order whose authority asked for it: it was pending for that reason."""
+    Order.objects.filter(pk=ident).update(pending_kind="confirmation", reason="It revokes the older ones.")
+    return actions.confirm(actor, ident)
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -45,7 +53,7 @@ def test_each_action_in_each_state(cast, account, order, name, state):
     assert after.state == target
     entry = said(f"orders.{name}")[-1]
     assert entry["target"] == {"kind": "order", "id": str(made.pk), "name": "a.example.com"}
-    assert entry["changed"] == (["cancel_requested"] if state == "pending" else ["state"])
+    assert entry["changed"] == (["cancel_requested"] if (name, state) == ("cancel", "pending") else ["state"])
     assert (after.finished_at is not None) == (target in {"denied", "cancelled", "failed"})
     event = after.events.order_by("id").last()
     assert event.actor == "ada"
@@ -179,3 +187,17 @@ def test_a_ca_without_numbers_is_told_from_a_wrong_one(cast, local, order):
 def test_an_order_that_is_not_there_is_absent(cast, ident):
     with pytest.raises(Absent):
         actions.cancel(cast.ada, ident)
+
+
+def test_what_is_confirmed_is_due_with_the_word_for_its_authority(cast, account, order):
+    made = confirm_held(cast.ada, order("pending", "Public", due_at=None).pk)
+    assert (made.state, made.pending_kind, made.poll_state) == ("queued", "", {"v": 1, "confirmed": True})
+    assert made.due_at is not None
+    assert made.events.order_by("id").last().text == "Accepted: It revokes the older ones."
+
+
+def test_an_order_that_waits_for_the_ca_is_not_confirmed(cast, account, order):
+    made = order("pending", "Public", pending_kind="approval")
+    with conflict("wrong_state"):
+        actions.confirm(cast.ada, made.pk)
+    assert Order.objects.get(pk=made.pk).state == "pending"

@@ -8,7 +8,7 @@ from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import REGISTRY
 from chancery.apps.shared.actor import Actor, Grant
 
-for room in ("accounts", "certificates", "connectors", "orders", "profiles"):
+for room in ("accounts", "certificates", "connectors", "inventory", "orders", "profiles"):
     importlib.import_module(f"chancery.apps.{room}.actions")
 
 ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor")
@@ -22,14 +22,21 @@ connectors.create         A O . . .
 connectors.deactivate     A O . . .
 connectors.delete         A O . . .
 connectors.edit           A O . . .
+connectors.pull           A O . . .
 connectors.test           A O . . .
 connectors.test_unsaved   A O . . .
 environments.create       A . . . .
 environments.delete       A . . . .
 environments.edit         A . . . .
+findings.adopt            A O . . .
+findings.ignore           A O . . .
+findings.reopen           A O . . .
+findings.revoke           A O . . .
+inventory.import          A O . . .
 orders.adopt              A O . . .
 orders.approve            A . . P .
 orders.cancel             A O R . .
+orders.confirm            A O . . .
 orders.deny               A . . P .
 orders.give_up            A O . . .
 orders.place              A . R . .
@@ -43,6 +50,7 @@ people.password           A . . . .
 profiles.create           A O . . .
 profiles.delete           A O . . .
 profiles.edit             A O . . .
+pulls.stop                A O . . .
 teams.create              A . . . .
 teams.delete              A . . . .
 teams.rename              A . . . .
@@ -51,11 +59,11 @@ tokens.revoke             A O R P .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates audit people",
-    "ca_operator": "connectors profiles orders certificates audit",
-    "requester": "connectors profiles orders certificates",
-    "approver": "connectors profiles orders certificates",
-    "auditor": "connectors profiles orders certificates audit people",
+    "administrator": "connectors profiles orders certificates inventory audit people",
+    "ca_operator": "connectors profiles orders certificates inventory audit",
+    "requester": "connectors profiles orders certificates inventory",
+    "approver": "connectors profiles orders certificates inventory",
+    "auditor": "connectors profiles orders certificates inventory audit people",
 }
 
 

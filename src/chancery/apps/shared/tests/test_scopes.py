@@ -18,6 +18,9 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connector_actions
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.tests.account import values
+from chancery.apps.inventory import actions as inventory_actions
+from chancery.apps.inventory import queries as inventory
+from chancery.apps.inventory.models import Finding
 from chancery.apps.orders import actions as order_actions
 from chancery.apps.orders import queries as orders
 from chancery.apps.orders.models import Order
@@ -31,7 +34,7 @@ from chancery.core.errors import Absent, ChanceryError, NotPermitted
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
-ROOMS = ("accounts", "certificates", "connectors", "orders", "profiles")
+ROOMS = ("accounts", "certificates", "connectors", "inventory", "orders", "profiles")
 
 
 class Things:
@@ -61,6 +64,20 @@ class Things:
             not_before=now,
             not_after=now + timedelta(days=90),
             stored_at=now,
+        )
+        self.lister = connector_actions.create(cast.ada, "digicert", values())
+        self.pull = inventory_actions.pull(cast.ada, self.lister.pk)
+        self.finding = Finding.objects.create(
+            kind="at_ca_only",
+            subject="1|1",
+            connector=self.lister,
+            pull=self.pull,
+            team_id=local.team_id,
+            environment_id=local.environment_id,
+            common_name="b.example.com",
+            serial="2" * 16,
+            first_at=now,
+            last_at=now,
         )
 
 
@@ -115,7 +132,21 @@ LISTINGS = {
     "certificates.listing by serial": lambda a, t: certificates.listing(a, search="1" * 16).items,
     "certificates.listing by connector": lambda a, t: certificates.listing(a, connector=str(t.connector.pk)).items,
 }
+LISTINGS |= {
+    "inventory.visible_to": lambda a, t: list(inventory.visible_to(a)),
+    "inventory.pulls_visible_to": lambda a, t: list(inventory.pulls_visible_to(a)),
+    "inventory.listing": lambda a, t: inventory.listing(a).items,
+    "inventory.listing by kind": lambda a, t: inventory.listing(a, kind="at_ca_only", state="open").items,
+    "inventory.listing by serial": lambda a, t: inventory.listing(a, search="2" * 16).items,
+    "inventory.listing by search": lambda a, t: inventory.listing(a, search="b.").items,
+    "inventory.pulls": lambda a, t: inventory.pulls(a).items,
+    "inventory.pulls by connector": lambda a, t: inventory.pulls(a, connector=str(t.lister.pk)).items,
+    "inventory.waiting": lambda a, t: list(inventory.waiting(a)),
+    "inventory.can_list": lambda a, t: inventory.can_list(a),
+}
 BY_ID = {
+    "inventory.get": lambda a, t: inventory.get(a, t.finding.pk),
+    "inventory.get_pull": lambda a, t: inventory.get_pull(a, t.pull.pk),
     "connectors.get": lambda a, t: connectors.get(a, t.connector.pk),
     "connectors.delete_preview": lambda a, t: connectors.delete_preview(a, t.connector.pk),
     "connectors.call": lambda a, t: connectors.call(a, t.call.pk),
@@ -142,16 +173,35 @@ ACTIONS = {
     "orders.approve": lambda a, t: order_actions.approve(a, t.order.pk),
     "orders.deny": lambda a, t: order_actions.deny(a, t.order.pk, "No."),
     "orders.cancel": lambda a, t: order_actions.cancel(a, t.order.pk),
+    "orders.confirm": lambda a, t: order_actions.confirm(a, t.order.pk),
     "orders.adopt": lambda a, t: order_actions.adopt(a, t.order.pk, "1"),
     "orders.give_up": lambda a, t: order_actions.give_up(a, t.order.pk, "No."),
     "certificates.revoke": lambda a, t: certificate_actions.revoke(a, t.certificate.pk, "superseded"),
     "certificates.renew": lambda a, t: certificate_actions.renew(a, t.certificate.pk),
 }
+ACTIONS |= {
+    "connectors.pull": lambda a, t: inventory_actions.pull(a, t.lister.pk),
+    "pulls.stop": lambda a, t: inventory_actions.stop(a, t.pull.pk),
+    "findings.adopt": lambda a, t: inventory_actions.adopt(a, t.finding.pk),
+    "findings.revoke": lambda a, t: inventory_actions.revoke(a, t.finding.pk, "superseded", confirmed=True),
+    "findings.ignore": lambda a, t: inventory_actions.ignore(a, t.finding.pk, "No."),
+    "findings.reopen": lambda a, t: inventory_actions.reopen(a, t.finding.pk),
+}
 NEW_THINGS = {
+    "inventory.import": lambda a: imported(a, team="Operations", environment="Production"),
     "connectors.create": lambda a: connector_actions.create(a, "digicert", values()),
     "connectors.test_unsaved": lambda a: connector_actions.test_unsaved(a, "digicert", values()),
     "connectors.choices": lambda a: connector_actions.ask_choices(a, "digicert", "container_id", values()),
 }
+
+
+def imported(actor, **where):
+    """Import what nothing stands in the way of but a missing right."""
+    from chancery.apps.inventory.planning import Import
+    from tests.pki import self_signed_pem
+
+    asked = Import(self_signed_pem("c.example.com").encode(), **where)
+    return inventory_actions.import_certificates(actor, asked, asked.digest())
 
 
 @pytest.mark.parametrize("name", sorted(LISTINGS))
@@ -173,11 +223,11 @@ def test_by_id_it_is_absent_for_an_outsider_and_there_for_its_team(cast, things,
 
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_an_outsider_who_may_all_of_it_elsewhere_changes_nothing_here(things, outsider, name):
-    before = [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate)]
+    before = [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate, Finding)]
     entries = Entry.objects.count()
     with pytest.raises(Absent):
         ACTIONS[name](outsider, things)
-    assert [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate)] == before
+    assert [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate, Finding)] == before
     assert Entry.objects.count() == entries
 
 
@@ -209,7 +259,7 @@ def readers(room):
 
 def test_no_reader_that_takes_an_actor_is_left_out():
     tried = {name.partition(" ")[0] for name in (*LISTINGS, *BY_ID)}
-    left = {r for room in ("certificates", "connectors", "orders", "profiles") for r in readers(room)} - tried
+    left = {r for room in ROOMS[1:] for r in readers(room)} - tried
     assert left == set()
 
 

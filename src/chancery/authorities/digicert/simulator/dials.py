@@ -14,7 +14,8 @@ class CertCentralDials(Settings):
     Here `needs_approval` means that the account honours no `skip_approval`, and `issue_delay` (seconds) also delays
     reissues and duplicates. `dcv` says which names count as validated when they are first ordered: `reserved` those
     set aside for documentation and tests, `none`, or `all`. `dcv_delay` (seconds, 0 never) lets validation succeed by
-    itself. `wrong_downloads` counts downloads that hold another certificate.
+    itself. `wrong_downloads` counts downloads that hold another certificate. `renewal_window` refuses renewals outside of
+    90 days before and 7 after the end of the paid term; `certificates_approved` calls issued certificates so in lists.
     """
 
     auto_approve: bool = False
@@ -36,3 +37,5 @@ class CertCentralDials(Settings):
     duplicate_keys: bool = False
     blank_names: bool = False
     omit_empty_lists: bool = False
+    renewal_window: bool = False
+    certificates_approved: bool = False

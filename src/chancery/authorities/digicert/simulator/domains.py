@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.authorities.digicert.simulator.access import Access
-from chancery.authorities.digicert.simulator.account import ROOT_CONTAINER
-from chancery.authorities.digicert.simulator.filters import page
+from chancery.authorities.digicert.simulator.account import ORGANIZATIONS, visible
+from chancery.authorities.digicert.simulator.filters import container_of, page
 from chancery.authorities.digicert.simulator.lifecycle import Lifecycle
 from chancery.authorities.digicert.simulator.refusal import Refusal, invalid, missing
 from chancery.authorities.digicert.simulator.requesting import object_of
@@ -51,7 +51,10 @@ class Domains:
         ]
 
     def _list(self, http: Http) -> Reply:
-        rows, where = page(http, sorted(self._book.domains.values(), key=lambda d: d.name))
+        within = container_of(http)
+        below = None if within is None else visible(within)
+        seen = [d for d in self._book.domains.values() if self._sees(d) and (below is None or d.container in below)]
+        rows, where = page(http, sorted(seen, key=lambda d: d.name))
         with_validation = http.first("include_validation") == "true"
         return json_reply({"domains": [self._row(d, validation=with_validation) for d in rows], "page": where})
 
@@ -84,15 +87,24 @@ class Domains:
             raise invalid("dcv_method", "The validation method is not known.")
         if any(d.name == name.lower() for d in self._book.domains.values()):
             raise invalid("name", "The domain already exists.")
-        made = self._validation.add(name.lower(), ROOT_CONTAINER, method)
+        asked = (body.get("organization") or {}).get("id")
+        if asked is not None and str(asked) not in {str(o["id"]) for o in ORGANIZATIONS if o["is_active"]}:
+            raise invalid("organization", "A valid organization is required.")
+        made = self._validation.add(name.lower(), self._access.key.container, method)
         return json_reply({"id": made.id, "dcv_token": self._showing.token(made.token, made)}, 201, acted=True)
 
     def _domain(self, http: Http) -> Domain:
         ident = http.params["id"]
         found = self._book.domains.get(int(ident)) if is_number(ident) else None
-        if found is None:
+        if found is None or not self._sees(found):
             raise missing("", "The domain could not be found.")
         return found
+
+    def _sees(self, domain: Domain) -> bool:
+        """Say whether the key's user may use a domain: one of the division, or of a division above it."""
+        return domain.container in visible(self._access.key.container) or self._access.key.container in visible(
+            domain.container
+        )
 
     def _show(self, http: Http) -> Reply:
         dcv, validation = http.first("include_dcv") == "true", http.first("include_validation") == "true"

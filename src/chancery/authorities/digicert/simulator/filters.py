@@ -32,6 +32,11 @@ def _number(http: Http, name: str, default: int) -> int:
     return int(text)
 
 
+def container_of(http: Http) -> int | None:
+    """Return the division that a list is limited to, if any; raises the 400 of what is no number."""
+    return _number(http, "container_id", 0) if http.first("container_id") else None
+
+
 def filters_of(http: Http, known: Iterable[str]) -> dict[str, list[str]]:
     """Return filter → values; a filter that is not documented is refused."""
     found: dict[str, list[str]] = {}

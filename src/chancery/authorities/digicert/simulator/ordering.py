@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
@@ -13,7 +13,13 @@ from chancery.authorities.digicert.simulator.account import METADATA, ORGANIZATI
 from chancery.authorities.digicert.simulator.lifecycle import Lifecycle
 from chancery.authorities.digicert.simulator.products import Product, product_of
 from chancery.authorities.digicert.simulator.refusal import Refusal, invalid, missing
-from chancery.authorities.digicert.simulator.requesting import certificate_of, csr_of, names_of, object_of
+from chancery.authorities.digicert.simulator.requesting import (
+    certificate_of,
+    check_duplicate,
+    csr_of,
+    names_of,
+    object_of,
+)
 from chancery.authorities.digicert.simulator.showing import Showing
 from chancery.authorities.digicert.simulator.state import Asked, Book, Order, Request, is_number
 from chancery.authorities.digicert.simulator.validation import METHODS, Validation
@@ -23,6 +29,8 @@ from chancery.sandbox.dials import Dials
 from chancery.sandbox.frame import Asked as Http
 from chancery.sandbox.frame import Handler, Reply, json_reply
 
+_WINDOW = (timedelta(days=90), timedelta(days=7))
+"""When a renewal may be ordered: so long before the paid term ends, so long after (B5, uncertain: a dial)."""
 REQUIRED_FIELD = 13
 """The custom field that the dial `required_field` makes required."""
 
@@ -94,12 +102,16 @@ class Ordering:
             raise invalid("order_id", f"The order is {order.status}, or waits for a reissue or duplicate already.")
         if isinstance(body.get("certificate"), dict):
             body["certificate"].setdefault("common_name", order.names[0])
+            if kind == "duplicate":
+                body["certificate"].setdefault("dns_names", order.names)
         asked = certificate_of(body, order.product)
         span = certificate_span(asked, now)
         until = within(span, order.product, order.valid_till, now)
         if until <= now:
             raise invalid("order_id", "The order has ended.")
         names, csr = names_of(asked, order.product), self._csr(asked, order)
+        if kind == "duplicate":
+            check_duplicate(names, order)
         fixed = bool(span and span.unit == "custom_expiration_date")
         wanted = Asked(kind, asked, csr, names, until, 0, now, order.valid_till, fixed)
         request = self._start(order, wanted, body)
@@ -120,7 +132,9 @@ class Ordering:
         order = self._book.orders.get(int(number)) if is_number(str(number)) else None
         if order is None or not self._access.sees(order):
             raise missing("order", "The order to renew could not be found.")
-        if self._dials.now.refuse_renewals:
+        early, late = order.valid_till - _WINDOW[0], order.valid_till + _WINDOW[1]
+        outside = self._dials.now.renewal_window and not early <= self._clock.now() <= late
+        if self._dials.now.refuse_renewals or outside:
             raise Refusal(400, self._dials.now.renewal_refusal, "The order cannot be renewed.")
         return order
 

@@ -21,6 +21,8 @@ from chancery.sandbox.frame import Asked as Http
 from chancery.sandbox.frame import Handler, Reply, json_reply
 
 _LONGEST = timedelta(days=7)
+_PENDING = {"pending", "needs_approval", "processing"}
+"""Where the service tells what became of the look at CAA records (vendor's page *Order info*)."""
 
 
 class Reading:
@@ -44,7 +46,16 @@ class Reading:
         ]
 
     def _info(self, http: Http) -> Reply:
-        return json_reply(self._showing.order(self._access.order(http.params["id"])))
+        order = self._access.order(http.params["id"])
+        shown = self._showing.order(order)
+        if http.first("include_caa_status") == "true" and order.status in _PENDING:
+            shown["caa_status_message"] = {name: self._caa(order) for name in order.names}
+        return json_reply(shown)
+
+    def _caa(self, order: Order) -> str:
+        if self._book.requests[order.requests[0]].status != "approved":
+            return "CAA check is not called yet"
+        return "CAA check failed" if self._dials.now.caa_fails else "CAA check passed"
 
     def _list(self, http: Http) -> Reply:
         now, dials = self._clock.now(), self._dials.now

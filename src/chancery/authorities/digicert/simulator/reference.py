@@ -14,11 +14,10 @@ from chancery.authorities.digicert.simulator.account import (
     ROOT_CONTAINER,
     visible,
 )
-from chancery.authorities.digicert.simulator.filters import filters_of, page
+from chancery.authorities.digicert.simulator.filters import container_of, filters_of, page
 from chancery.authorities.digicert.simulator.ordering import REQUIRED_FIELD
 from chancery.authorities.digicert.simulator.products import PRODUCTS, product_of
 from chancery.authorities.digicert.simulator.refusal import missing
-from chancery.authorities.digicert.simulator.state import is_number
 from chancery.authorities.digicert.simulator.validation import Validation
 from chancery.sandbox.dials import Dials
 from chancery.sandbox.frame import Asked as Http
@@ -70,9 +69,9 @@ class Reference:
     def _organizations(self, http: Http) -> Reply:
         wanted = filters_of(http, {"status"}).get("status")
         rows = [o for o in ORGANIZATIONS if wanted is None or o["status"] in wanted]
-        within = http.first("container_id")
-        if is_number(within):
-            rows = [o for o in rows if o["container"]["id"] in visible(int(within))]
+        within = container_of(http)
+        if within is not None:
+            rows = [o for o in rows if o["container"]["id"] in visible(within)]
         shown, where = page(http, rows)
         full = http.first("include_validation") == "true"
         return json_reply({"organizations": [self._show(o, full=full) for o in shown], "page": where})

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from chancery.authorities.digicert.simulator.products import Product
 from chancery.authorities.digicert.simulator.refusal import Refusal, bad_format, invalid
+from chancery.authorities.digicert.simulator.state import Order
 from chancery.sandbox.frame import Asked as Http
 
 _NAME = re.compile(
@@ -58,6 +59,17 @@ def names_of(asked: dict[str, Any], product: Product) -> list[str]:
     if len(names) > _MOST_NAMES:
         raise invalid("dns_names", "There are too many names.")
     return _single(names) if product.single else names
+
+
+def check_duplicate(names: list[str], order: Order) -> None:
+    """Raise the refusal of a duplicate with other names than its order's (vendor's page *Duplicate certificate*).
+
+    Another of them may be the common name, and a wildcard may be joined by names below it.
+    """
+    old = set(order.primary.names) if order.primary else set(order.names)
+    below = {n for n in names if f"*.{n.partition('.')[2]}" in old}
+    if not old <= set(names) or set(names) - old - below:
+        raise invalid("dns_names", "A duplicate has the names of its order.")
 
 
 def _is_name(name: str, product: Product) -> bool:

@@ -22,6 +22,8 @@ from chancery.authorities.digicert.simulator.reference import Reference
 from chancery.authorities.digicert.simulator.refusal import Refusal, bad_format, denied, missing, throttled
 from chancery.authorities.digicert.simulator.showing import Showing, stamp
 from chancery.authorities.digicert.simulator.state import Book
+from chancery.authorities.digicert.simulator.stocking import Stocking
+from chancery.authorities.digicert.simulator.telling import Telling
 from chancery.authorities.digicert.simulator.validation import Validation
 from chancery.core.clock import SYSTEM_CLOCK, Clock
 from chancery.sandbox.ca import SandboxCa
@@ -50,7 +52,7 @@ def build(
     service = Service(ca or SandboxCa(clock.now()), ledger, dials, shifted, limits, key)
     made = Simulator(NAME, service.answer, prefix=PREFIX, ledger=ledger, dials=dials, clock=shifted)
     made.state, made.tick = service.state, service.tick
-    made.doors = {("POST", "/publish"): service.publish}
+    made.doors = {("POST", "/publish"): service.publish, ("POST", "/stock"): service.stock}
     made.credentials = _credentials(key)
     made.examples = [_example(made.credentials)]
     return made
@@ -99,6 +101,7 @@ class Service:
         self._lock = threading.RLock()
         validation = Validation(self._book, dials, clock)
         self._lifecycle = Lifecycle(self._book, ca, ledger, dials, clock, validation)
+        self._stocking = Stocking(self._book, ca, clock)
         showing = Showing(self._book, validation, ca, dials, clock)
         self._access = Access(self._book, dials)
         self._router = Router()
@@ -109,6 +112,7 @@ class Service:
             Reading(self._book, showing, validation, self._access, dials, clock),
             Ordering(self._book, self._lifecycle, validation, showing, self._access, dials, clock),
             Downloads(self._book, showing, self._access, dials),
+            Telling(self._book, self._access, clock),
         ):
             for method, path, handler in part.routes():
                 self._router.add(method, PREFIX + path, handler)
@@ -157,6 +161,16 @@ class Service:
             self._lifecycle.tick()
         return json_reply({"published": len(self._book.published)})
 
+    def stock(self, asked: Asked) -> Reply:
+        """Fill the account with `{"number"}` issued orders; `"name"` begins their hosts, `"kept": false` loses them."""
+        body = asked.json()
+        number = body.get("number") if isinstance(body, dict) else None
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            return json_reply({"invalid": "number is needed"}, 400)
+        with self._lock:
+            name = str(body.get("name") or "stock")[:30]
+            return json_reply({"stocked": self._stocking.stock(number, name, kept=body.get("kept") is not False)})
+
     def state(self) -> dict[str, Any]:
         """Return what the account holds, for the control door."""
         with self._lock:
@@ -175,6 +189,10 @@ class Service:
                 "requests": [
                     {"id": r.id, "type": r.type, "status": r.status, "order": r.order, "comments": r.comments}
                     for r in self._book.requests.values()
+                ],
+                "events": [
+                    {"at": stamp(c.at), "order": c.order, "certificate": c.certificate, "status": c.status}
+                    for c in self._book.changes
                 ],
                 "domains": [
                     {"id": d.id, "name": d.name, "token": d.token, "valid_until": stamp(d.valid_until)}

@@ -67,7 +67,7 @@ class Showing:
             "dcv_method": order.dcv_method,
             "is_out_of_contract": False,
             "cs_provisioning_method": "none",
-            "notes": [],
+            "notes": order.notes,
             "user": {"id": order.user.user, "username": order.user.username},
             "requests": [self.request(self._book.requests[r]) for r in order.requests],
         }
@@ -144,7 +144,9 @@ class Showing:
     def listed(self, certificate: Certificate) -> dict[str, Any]:
         """Return a certificate of an order with its own status."""
         status = certificate.status(self._clock.now())
-        return self.certificate(certificate) | {"status": status, "archived": False}
+        if status == "issued" and self._dials.now.certificates_approved:
+            status = "approved"
+        return self.certificate(certificate) | {"status": status, "archived": "0"}
 
     def request(self, request: Request) -> dict[str, Any]:
         """Return an approval request."""

@@ -109,6 +109,7 @@ class Order:
     random_expires: datetime | None = None
     validated: set[str] = field(default_factory=set)
     note: str = ""
+    notes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def primary(self) -> Certificate | None:

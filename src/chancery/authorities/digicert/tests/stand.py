@@ -1,18 +1,21 @@
 """A connector at the simulator, and one at a door that answers as the test wants."""
 
+import http.client
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from chancery.authorities.digicert.authority import DigiCert
 from chancery.authorities.digicert.config import DigiCertConfig, DigiCertProfile
 from chancery.core import csr, keys
+from chancery.core.certificate import facts
 from chancery.core.clock import ManualClock
 from chancery.core.names import parse_name
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
 from chancery.sdk.answer import Answer
-from chancery.sdk.authority import Context, Request
+from chancery.sdk.authority import Context, Request, Target
 from chancery.sdk.http import HttpDoor
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -21,7 +24,7 @@ OPENED = []
 LOG = logging.getLogger("chancery.authority.digicert")
 
 
-def request(*names, reference="0191-a", days=90, previous="", key=None, at=START, **settings):
+def request(*names, reference="0191-a", days=90, previous="", key=None, at=START, confirmed=False, **settings):
     names = [parse_name(n) for n in names or ("www.example.com",)]
     key = key or keys.generate("EC-P256")
     der = csr.build(key, names, names[0].value)
@@ -36,6 +39,7 @@ def request(*names, reference="0191-a", days=90, previous="", key=None, at=START
         intended_at=at,
         settings=DigiCertProfile(**product),
         previous=previous,
+        confirmed=confirmed,
     )
 
 
@@ -45,6 +49,44 @@ def connector(sim, clock, key=None, **config):
     door = HttpDoor(sim.url, clock=clock, policy=AddressPolicy(("127.0.0.0/8",)), secrets=(secret,))
     OPENED.append(door)
     return DigiCert(DigiCertConfig(api_key=secret, **values), Context(door, clock, LOG))
+
+
+def control(sim, method, path, body=None):
+    """Speak to the simulator's control door."""
+    parts = urlsplit(sim.control)
+    link = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    try:
+        link.request(method, path, json.dumps(body) if body is not None else None)
+        return json.loads(link.getresponse().read())
+    finally:
+        link.close()
+
+
+def approve(sim, clock, kind, word="approved"):
+    """Let the account's other administrator decide what waits."""
+    waiting = [r for r in control(sim, "GET", "/state")["requests"] if (r["type"], r["status"]) == (kind, "pending")]
+    other = connector(sim, clock)
+    for one in waiting:
+        body = {"status": word, "processor_comment": "as agreed"}
+        other._client.act("PUT", f"request/{one['id']}/status", body)
+
+
+def target(issued):
+    """A certificate to be revoked."""
+    return Target(issued.leaf, facts(issued.leaf).serial, issued.reference)
+
+
+def count_calls(ca):
+    """Return the list that every path is added to from now on."""
+    door, calls = ca._context.http, []
+    send = type(door).request.__get__(door)
+
+    def counted(method, path, **more):
+        calls.append(path)
+        return send(method, path, **more)
+
+    door.request = counted
+    return calls
 
 
 def close():

@@ -27,9 +27,11 @@ from chancery.sdk.errors import (
     ValidationFailed,
 )
 from chancery.sdk.finding import Finding
+from chancery.sdk.inventory import InventoryPage
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, RevocationPending, Revoked
 
 ASKED = request(previous="1000004/1000006", order_days=365)
+TWIN = request(previous="1000004/1000006", renewal="duplicate")
 TARGET = Target(b"", "0a1b", "1000004/1000006")
 SINCE = START - timedelta(days=1)
 
@@ -91,6 +93,19 @@ VERBS = {
         lambda ca: ca.poll({"v": 1, "order": "1000004", "reissue": True, "request": "5"}, ASKED),
         (Issued, Pending),
     ),
+    "submit_duplicate": (lambda ca: ca.submit(TWIN), (Issued, Pending)),
+    "poll_duplicate": (
+        lambda ca: ca.poll({"v": 1, "order": "1000004", "again": "duplicate", "request": "5", "checked": "x"}, TWIN),
+        (Issued, Pending),
+    ),
+    "find_duplicate": (lambda ca: ca.find(TWIN, SINCE), (Found, Absence)),
+    "cancel_duplicate": (
+        lambda ca: ca.cancel({"v": 1, "order": "1000004", "again": "duplicate", "request": "5"}, TWIN),
+        type(None),
+    ),
+    "organisations": (lambda ca: ca.choices("organization_id"), list),
+    "inventory": (lambda ca: ca.inventory(None), InventoryPage),
+    "fetch": (lambda ca: ca.fetch("5/6"), Issued),
     "find": (lambda ca: ca.find(ASKED, SINCE), (Found, Absence)),
     "adopt": (lambda ca: ca.adopt("1000004", ASKED), Found),
     "revoke": (lambda ca: ca.revoke(TARGET, RevocationReason.SUPERSEDED, "x"), (Revoked, RevocationPending)),
@@ -126,7 +141,7 @@ def shown(outcome):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(script=answers)
 def test_odd_answers_become_typed_errors_without_a_secret(verb, script):
     ca, _ = scripted(cycle(script))
@@ -195,6 +210,44 @@ def test_readers_take_anything(value):
 @given(raw=st.one_of(st.binary(max_size=300), st.binary(max_size=100).map(lambda b: b"PK\x03\x04" + b)))
 def test_files_of_any_kind_are_read_or_not(raw):
     assert isinstance(certificates(raw), list)
+
+
+def test_a_withdrawal_that_is_refused_and_that_nobody_else_can_stop_is_too_late():
+    refusal = 400, {"errors": [{"code": "invalid_value:status", "message": "Too late."}]}
+    ca, _ = scripted(lambda method, path, body: refusal if method == "PUT" else {"id": 5, "status": "pending"})
+    with pytest.raises(AlreadyDone, match="Too late"):
+        ca.cancel({"v": 1, "order": "5"}, ASKED)
+
+
+def test_revoked_before_is_believed_where_no_order_is_known():
+    refusal = 400, {"errors": [{"code": "already_revoked", "message": "It has been revoked."}]}
+    ca, _ = scripted(lambda method, path, body: refusal)
+    with pytest.raises(AlreadyDone):
+        ca.revoke(Target(b"", "0a1b", ""), RevocationReason.SUPERSEDED, "")
+
+
+def test_a_name_with_more_orders_than_can_be_read_is_no_absence():
+    start = iter(range(1, 10**9, 1000))
+    field = [{"metadata_id": 12, "value": "chancery:other"}]
+
+    def answer(method, path, body):
+        first = next(start)
+        return {"orders": [{"id": first + n, "custom_fields": field} for n in range(1000)], "page": {"total": 10**6}}
+
+    ca, door = scripted(answer)
+    with pytest.raises(OutcomeUnknown, match="too many orders with that name"):
+        ca.find(request(), SINCE)
+    assert len(door.asked) == 20
+
+
+def test_a_moment_before_all_time_is_none():
+    assert moment("0001-01-01T00:00:00+23:59") is None
+
+
+def test_a_download_of_what_is_no_certificate_after_all_is_kept_as_it_came():
+    from chancery.authorities.digicert import bundle
+
+    assert bundle._is_ca(b"no certificate") is False
 
 
 # What each answer means ----------------------------------------------------------------------------

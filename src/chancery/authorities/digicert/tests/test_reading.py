@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from chancery.authorities.digicert.board import Board
 from chancery.authorities.digicert.bundle import certificates, chain_in, pick
-from chancery.authorities.digicert.explain import instruction, record_of, records_in
+from chancery.authorities.digicert.records import instruction, record_of, records_in
 from chancery.authorities.digicert.search import same_key
 from chancery.authorities.digicert.tests.stand import START, request, scripted
 from chancery.core.csr import parse

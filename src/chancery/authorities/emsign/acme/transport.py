@@ -19,7 +19,9 @@ from chancery.protocols.acme.settings import AcmeSettings, Eab, OrderSettings
 from chancery.protocols.acme.solving.choose import DnsSettings, solver_for
 from chancery.protocols.acme.steps import AcmeSteps
 from chancery.sdk.authority import Context, Request, Target
+from chancery.sdk.errors import NotFound
 from chancery.sdk.finding import Finding
+from chancery.sdk.inventory import InventoryPage
 from chancery.sdk.outcome import (
     Absence,
     Choice,
@@ -96,6 +98,16 @@ class OverAcme:
         del field
         self._steps.profiles()
         return []
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Say that there is no list: a connector over ACME does not have the power (`EmSign.narrow`)."""
+        del cursor
+        raise NotFound("ACME has no list of certificates.", bytes_sent=False, remedy="Use V2 or V1 for the inventory.")
+
+    def fetch(self, reference: str) -> Issued:
+        """Say that there is no list."""
+        del reference
+        raise NotFound("ACME has no list of certificates.", bytes_sent=False, remedy="Use V2 or V1 for the inventory.")
 
 
 def _warned(outcome: Outcome) -> Outcome:

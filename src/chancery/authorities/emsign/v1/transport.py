@@ -8,26 +8,29 @@ from datetime import datetime
 from typing import Any
 
 from chancery.authorities.emsign.config import EmSignConfig
+from chancery.authorities.emsign.listing import Part, certificate_of, part, unknown
 from chancery.authorities.emsign.oauth import Tokens
 from chancery.authorities.emsign.progress import SOON, Progress, split_reference
-from chancery.authorities.emsign.read import ident, table, word
+from chancery.authorities.emsign.read import count, ident, table, word
 from chancery.authorities.emsign.rules import check_term, reason_of
 from chancery.authorities.emsign.v1.diagnosis import findings
 from chancery.authorities.emsign.v1.ending import cancel, poll_revocation, revoke
 from chancery.authorities.emsign.v1.lists import choices
 from chancery.authorities.emsign.v1.ordering import method_of, order_body
-from chancery.authorities.emsign.v1.search import Search, same_key
+from chancery.authorities.emsign.v1.search import SIZE, Search, same_key
 from chancery.authorities.emsign.v1.session import Session
-from chancery.authorities.emsign.v1.standing import Standing
+from chancery.authorities.emsign.v1.standing import APPROVED, EXPIRED, ISSUED, REVOKED, Standing
 from chancery.core.order import RevocationReason
 from chancery.net.redact import scrub
 from chancery.sdk.authority import Context, Request, Target
 from chancery.sdk.errors import AlreadyDone, NotFound, OutcomeUnknown, RejectedByPolicy
 from chancery.sdk.finding import Finding
+from chancery.sdk.inventory import InventoryPage, ListedState
 from chancery.sdk.outcome import (
     Absence,
     Choice,
     Found,
+    Issued,
     Outcome,
     PendingKind,
     PollState,
@@ -149,3 +152,29 @@ class OverV1:
     def choices(self, field: str) -> list[Choice]:
         """Return groups, organisations or products of the account."""
         return choices(self._session, field, self._config.group_number)
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return the certificates of the next page of the report (`GetOrderReport`)."""
+        return part(cursor, self._context.clock.now(), self._report, _state_of)
+
+    def _report(self, page: int, first: str, last: str) -> Part:
+        days = {"orderDateFrom": first, "orderDateTill": last}
+        body = {"searchCriteria": {**days, "pageNumber": str(page), "pageSize": str(SIZE)}}
+        found = table(self._session.read("GetOrderReport", body).get("orderDetails"))
+        return Part(found.get("ordersArray"), count(found.get("noOfPages")), count(found.get("totalNoOfResults")))
+
+    def fetch(self, reference: str) -> Issued:
+        """Download the certificate of an order; one that is revoked the CA does not serve."""
+        order = split_reference(reference)[0]
+        if not order:
+            raise unknown()
+        self._standing.detail(order)
+        return certificate_of(self._standing.download(order), reference)
+
+
+def _state_of(row: dict[str, Any]) -> ListedState:
+    """Return how a row's certificate stands, by the number of its state; another number is not known."""
+    number = word(row.get("certificateStatusId"))
+    if number == REVOKED:
+        return ListedState.REVOKED
+    return ListedState.VALID if number in ISSUED | APPROVED | {EXPIRED} else ListedState.UNKNOWN

@@ -27,7 +27,7 @@ _FAMILIES = ("ssl-certificates", "private-pki-certificates")
 
 def revoke(session: Session, target: Target, reason: str, comment: str) -> Revoked | RevocationPending:
     """Revoke the one certificate of an order, after looking that it is this one; 204 says that it is queued."""
-    path, detail = _find(session, split_reference(target.reference)[0])
+    path, detail = find_order(session, split_reference(target.reference)[0])
     if word(detail.get("status")).lower() == "revoked":
         raise AlreadyDone("emSign had revoked it already.", code="revoked", text=_told(detail))
     _check_certificate(session, path, target)
@@ -71,7 +71,7 @@ def _told(detail: dict[str, Any]) -> str:
     return ", ".join(t for t in (word(found.get("status")), word(found.get("reason"))) if t)
 
 
-def _find(session: Session, order: str) -> tuple[str, dict[str, Any]]:
+def find_order(session: Session, order: str) -> tuple[str, dict[str, Any]]:
     """Return path and detail of an order, of whichever family it is."""
     if not order:
         raise NotFound("The certificate's order number at emSign is not known.", remedy="Revoke it in the portal.")

@@ -7,17 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from chancery.authorities.emsign.bundle import leaf_of
+from chancery.authorities.emsign.bundle import certificates_in, leaf_of
 from chancery.authorities.emsign.config import EmSignConfig
+from chancery.authorities.emsign.listing import Part, certificate_of, part, unknown
 from chancery.authorities.emsign.progress import SOON, Progress, split_reference
-from chancery.authorities.emsign.read import ident, table, word
+from chancery.authorities.emsign.read import count, ident, table, word
 from chancery.authorities.emsign.rules import check_term, reason_of
 from chancery.authorities.emsign.v2.diagnosis import findings
-from chancery.authorities.emsign.v2.ending import cancel, poll_revocation, revoke
+from chancery.authorities.emsign.v2.ending import cancel, find_order, poll_revocation, revoke
 from chancery.authorities.emsign.v2.lists import choices
 from chancery.authorities.emsign.v2.ordering import family_of, order_body, order_headers, reissue_body
 from chancery.authorities.emsign.v2.renewal import reissues
-from chancery.authorities.emsign.v2.search import Search
+from chancery.authorities.emsign.v2.search import SIZE, Search
 from chancery.authorities.emsign.v2.session import Session
 from chancery.authorities.emsign.v2.standing import Standing
 from chancery.core.certificate import spki_of
@@ -26,16 +27,26 @@ from chancery.net.redact import scrub
 from chancery.sdk.authority import Context, Request, Target
 from chancery.sdk.errors import NotFound, OutcomeUnknown, RejectedByPolicy, ValidationFailed
 from chancery.sdk.finding import Finding
+from chancery.sdk.inventory import InventoryPage, ListedState
 from chancery.sdk.outcome import (
     Absence,
     Choice,
     Found,
+    Issued,
     Outcome,
     PendingKind,
     PollState,
     RevocationPending,
     Revoked,
 )
+
+_STATES = {
+    "generated": ListedState.VALID,
+    "downloaded": ListedState.VALID,
+    "expired": ListedState.VALID,
+    "revoked": ListedState.REVOKED,
+}
+"""Words after *Certificate* in a report's row."""
 
 
 class OverV2:
@@ -160,3 +171,26 @@ class OverV2:
     def choices(self, field: str) -> list[Choice]:
         """Return groups, organisations or products of the account."""
         return choices(self._session, field, self._config.group_number)
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return the certificates of the next page of the report (`GET /reports/orders`)."""
+        return part(cursor, self._context.clock.now(), self._report, _state_of)
+
+    def _report(self, page: int, first: str, last: str) -> Part:
+        params = {"page": str(page), "size": str(SIZE), "from": first, "to": last}
+        answer = self._session.get("reports/orders", params)
+        return Part(answer.get("content"), count(answer.get("totalPages")), count(answer.get("totalElements")))
+
+    def fetch(self, reference: str) -> Issued:
+        """Download the certificate of an order; one that is revoked the CA does not serve."""
+        order = split_reference(reference)[0]
+        if not order:
+            raise unknown()
+        path, _ = find_order(self._session, order)
+        return certificate_of(certificates_in(self._session.get(f"{path}/certificate")), reference)
+
+
+def _state_of(row: dict[str, Any]) -> ListedState:
+    """Return how a row's certificate stands, by the words of its state; another word is not known."""
+    said = word(row.get("certificateStatus")).lower()
+    return _STATES.get(said.removeprefix("certificate").strip(), ListedState.UNKNOWN)

@@ -6,18 +6,31 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext_lazy as _
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.core.order import State
 
 register = template.Library()
 
 _COLOURS = {
+    "done": "green", "adopted": "green", "new": "green", "owner": "blue", "listing": "blue", "comparing": "blue", "fetching": "blue",
+    "stopped": "secondary", "ignored": "secondary", "gone": "secondary", "known": "secondary", "authority": "secondary",
+    "open": "yellow", "at_ca_only": "yellow", "ours_only": "yellow",
     "active": "green", "healthy": "green", "issued": "green", "valid": "green", "ok": "green", "confirmed": "green",
     "inactive": "secondary", "cancelled": "secondary", "skipped": "secondary", "expired": "secondary", "unknown": "secondary",
     "queued": "blue", "submitting": "blue", "pending": "blue", "requested": "blue", "waiting_at_ca": "blue",
     "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",
 }  # fmt: skip
 
+_WAITS = {
+    "approval": _("waits for an approver at the CA"),
+    "validation": _("waits for validation"),
+    "action": _("waits for an act at the CA"),
+    "confirmation": _("waits for a person here: nothing was sent"),
+    "processing": _("the CA works on it"),
+}
+"""Why a pending order waits → for whom."""
 _NAMES = {"ca": "CA"}
 """Words of states and roles that are written otherwise on a page."""
 
@@ -28,11 +41,44 @@ def colour(value: object) -> str:
     return _COLOURS.get(str(value), "red")
 
 
+_PHRASES = {
+    "at_ca_only": "At the CA only",
+    "revoked_there": "Revoked at the CA, valid here",
+    "revoked_here": "Revoked here, valid at the CA",
+}
+"""States that a page says in another way."""
+_FATES = {
+    "new": "New",
+    "owner": "New owner",
+    "known": "Here already",
+    "expired": "Expired",
+    "authority": "CA certificate",
+    "homeless": "Belongs nowhere",
+    "forbidden": "Not permitted",
+    "wrong": "Cannot be used",
+    "unreadable": "Unreadable",
+}
+
+
+@register.filter
+def fate(value: object) -> str:
+    """Return what becomes of a certificate of an import, in words."""
+    return _FATES.get(str(value), str(value))
+
+
 @register.filter
 def words(value: object) -> str:
     """Return a state as words: outcome_unknown → Outcome unknown, ca_operator → CA operator."""
+    if str(value) in _PHRASES:
+        return _PHRASES[str(value)]
     text = " ".join(_NAMES.get(word, word) for word in str(value).lower().split("_"))
     return text[:1].upper() + text[1:]
+
+
+@register.filter
+def waits(order: Any) -> object:
+    """Return for whom a pending order waits; '' for any other."""
+    return _WAITS.get(order.pending_kind, "") if order.state == State.PENDING else ""
 
 
 @register.filter

@@ -12,8 +12,11 @@ from django.views.decorators.http import require_POST
 
 from chancery import catalog
 from chancery.apps.certificates import actions, queries
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.profiles import queries as profiles
+from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import ChanceryError
 from chancery.doors.api.certificates import file
@@ -35,8 +38,9 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
 def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a certificate."""
     row = queries.get(actor, ident)
-    installed = catalog.find(row.connector.authority) is not None
-    descriptor = descriptor_of(row.connector.authority, row.connector.current_id) if installed else None
+    connector = row.connector
+    installed = connector is not None and catalog.find(connector.authority) is not None
+    descriptor = descriptor_of(connector.authority, connector.current_id) if connector and installed else None
     facts = descriptor.facts if descriptor else None
     status = queries.status(row)
     context = {
@@ -46,8 +50,14 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "pem": queries.chain_pem(row),
         "can_revoke": descriptor is not None and "revokes" in descriptor.powers and row.revocation in {"", "refused"},
         "reasons": [str(r) for r in facts.revocation_reasons] if facts else [],
+        "profiles": [p for p in profiles.usable(actor) if _is_beside(p, row)] if row.profile is None else [],
     }
     return show(request, actor, "certificate", context)
+
+
+def _is_beside(profile: Profile, row: Certificate) -> bool:
+    """Say whether a certificate that has no profile may be renewed by this one."""
+    return (profile.team_id, profile.environment_id) == (row.team_id, row.environment_id)
 
 
 @page
@@ -71,7 +81,8 @@ def revoke(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 def renew(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Order a replacement."""
     try:
-        order = actions.renew(actor, ident, request.POST.get("csr") or None)
+        csr, profile = request.POST.get("csr") or None, request.POST.get("profile", "")
+        order = actions.renew(actor, ident, csr, profile=profile)
     except ChanceryError as error:
         messages.error(request, f"{error} {error.remedy}".strip())
         return redirect("certificate", ident)

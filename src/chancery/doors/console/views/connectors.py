@@ -17,6 +17,7 @@ from chancery import catalog
 from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import actions, queries, trial
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import CallKind, Connector, Health, Status
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
@@ -159,7 +160,7 @@ def _form(
 def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a connector."""
     row = queries.get(actor, ident)
-    version, descriptor = actions.current(row), catalog.get(row.authority)
+    version, descriptor = actions.current(row), descriptor_of(row.authority, row.current_id)
     context = {
         "connector": row,
         "type": descriptor,

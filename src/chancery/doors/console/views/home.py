@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.models import Health
+from chancery.apps.inventory import queries as inventory
 from chancery.apps.orders import queries
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
@@ -19,6 +20,8 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
     sick = connectors.visible_to(actor).filter(status="active").exclude(health__in=[Health.HEALTHY, Health.UNKNOWN])
     context = {
         "waiting": queries.waiting_for_people(actor),
+        "held": queries.held(actor),
+        "findings": inventory.waiting(actor),
         "sick": sick[:20],
         "worker": connectors.worker_alive(current_clock().now()),
         "expiring": certificates.listing(actor, status="expiring", size=10),

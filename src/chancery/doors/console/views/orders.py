@@ -92,12 +92,13 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 @require_POST
 @page
 def act(request: HttpRequest, actor: Actor, ident: str, what: str) -> HttpResponse:
-    """Approve, deny, cancel, adopt or give up."""
+    """Approve, deny, cancel, confirm, adopt or give up."""
     text = request.POST.get("text", "")
     verbs: dict[str, tuple[Any, str]] = {
         "approve": (lambda: actions.approve(actor, ident), _("It is approved and goes to the CA.")),
         "deny": (lambda: actions.deny(actor, ident, text), _("It is denied.")),
         "cancel": (lambda: actions.cancel(actor, ident), _("Its cancellation is asked for.")),
+        "confirm": (lambda: actions.confirm(actor, ident), _("It is accepted and goes to the CA.")),
         "adopt": (lambda: actions.adopt(actor, ident, text), _("The CA is asked for that order.")),
         "give-up": (lambda: actions.give_up(actor, ident, text), _("It is given up.")),
     }

@@ -2,11 +2,13 @@
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
 
+from chancery.core.certificate import facts
 from chancery.core.policy import AuthorityFacts
 from chancery.core.secret import Secret
 from chancery.core.tests.making import certify, dns, key_of
@@ -14,6 +16,7 @@ from chancery.sdk.authority import Dedup, Facts
 from chancery.sdk.config import Config, ProfileSettings, setting
 from chancery.sdk.errors import AlreadyDone, AuthFailed, NotFound, RejectedByPolicy, Throttled, Unreachable
 from chancery.sdk.finding import Finding, Level
+from chancery.sdk.inventory import InventoryPage, Listed, ListedState
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, Revoked
 from chancery.sdk.testing import Case, Conformance, Fault
 from chancery.sdk.testing.case import START
@@ -35,7 +38,7 @@ class ToyCa:
     """What the toy's CA has and does; shared by every instance of the toy."""
 
     def __init__(self):
-        self.fault, self.orders, self.cancelled = None, {}, set()
+        self.fault, self.orders, self.cancelled, self.revoked = None, {}, set(), set()
 
     @contextmanager
     def play(self, fault):
@@ -109,6 +112,7 @@ class Toy:
         return self.stand(request)
 
     def revoke(self, target, reason, comment):
+        self.ca.revoked.add(target.certificate)
         return Revoked("done")
 
     def poll_revocation(self, state, target):
@@ -133,6 +137,23 @@ class Toy:
 
     def choices(self, field):
         return [Choice("a", "A")] if field == "product" else []
+
+    def inventory(self, cursor):
+        at = cursor["at"] if cursor else 0
+        entries = [self.listed(reference, der) for reference, der in [*self.made.items()][at : at + 1]]
+        return InventoryPage(tuple(entries), {"v": 1, "at": at + 1} if at + 1 < len(self.made) else None)
+
+    def listed(self, reference, der):
+        known = facts(der)
+        state = ListedState.REVOKED if der in self.ca.revoked else ListedState.VALID
+        return Listed(
+            reference, state, known.serial.upper(), names=tuple(n.value for n in known.names), not_after=known.not_after
+        )
+
+    def fetch(self, reference):
+        if reference not in self.made:
+            raise NotFound("no such certificate")
+        return Issued(self.made[reference], self.chain(), reference)
 
 
 class serialized:  # noqa: N801  stands where a private key is expected, and has only the public half
@@ -240,7 +261,32 @@ def orders_then_refuses(self, request):
     return Toy.submit(self, request)
 
 
+def lists_less(self, cursor):
+    page = Toy.inventory(self, cursor)
+    return replace(page, entries=()) if page.cursor is None else page
+
+
+def lists_what_waits(self, cursor):
+    waiting = [Listed(r, ListedState.UNKNOWN, "1f") for r in self.ca.orders if r not in self.made]
+    return InventoryPage(tuple(waiting), None)
+
+
+def sees_no_revocation(self, reference, der):
+    return replace(Toy.listed(self, reference, der), state=ListedState.VALID)
+
+
 FAULTS = [
+    (wrong("ListsNothing", inventory=lambda self, _: InventoryPage((), None)), "test_the_inventory_names"),
+    (wrong("ListsLess", inventory=lists_less), "test_a_revoked_certificate_is_listed"),
+    (wrong("ListsAList", inventory=lambda self, _: []), "test_the_inventory_names"),
+    (wrong("NeverEnds", inventory=lambda self, _: InventoryPage((), {"v": 1})), "test_the_inventory_names"),
+    (wrong("CursorWithoutVersion", inventory=lambda self, _: InventoryPage((), {"at": 1})), "test_the_inventory_names"),
+    (wrong("ListsWhatWaits", inventory=lists_what_waits), "test_an_order_that_waits_is_no_certificate"),
+    (wrong("SeesNoRevocation", listed=sees_no_revocation), "test_a_revoked_certificate_is_listed"),
+    (
+        wrong("FetchesAny", fetch=lambda self, _: Issued(next(iter(self.made.values())))),
+        "test_what_the_ca_does_not_have",
+    ),
     (wrong("BadSlug", slug="Toy CA"), "test_it_says_what_it_is"),
     (wrong("BadProof", proof="platinum"), "test_it_says_what_it_is"),
     (wrong("TooNew", api=(9, 9)), "test_it_says_what_it_is"),
@@ -298,9 +344,9 @@ def run(one, name, caplog):
 
 def test_a_second_success_may_be_said_as_already_done():
     def again(self, *_):
-        if getattr(self.ca, "revoked", False):
+        if self.ca.revoked:
             raise AlreadyDone("it was revoked before")
-        self.ca.revoked = True
+        self.ca.revoked.add("it")
         return Revoked()
 
     assert UTC

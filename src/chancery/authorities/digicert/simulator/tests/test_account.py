@@ -303,3 +303,15 @@ def test_oddities_of_shape(sim, talk):
     assert talk.status(made) == "being_thought_about"
     sim.dials.set(blank_names=True)
     assert talk.get(f"/order/certificate/{made['id']}")["certificate"]["dns_names"] == [" "]
+
+
+def test_the_account_is_stocked_with_other_peoples_orders(sim, talk):
+    stocked = talk.control("POST", "/stock", {"number": 3, "name": "old"})["stocked"]
+    lost = talk.control("POST", "/stock", {"number": 2, "kept": False})["stocked"]
+    shown = sim.state()["orders"]
+    assert [o["names"] for o in shown] == [[f"old-{n}.example.com"] for n in range(3)]
+    assert [o["certificates"][0]["id"] for o in shown] == [row["certificate"] for row in stocked]
+    assert all("BEGIN CERTIFICATE" in row["pem"] for row in [*stocked, *lost])
+    assert talk.get(f"/order/certificate/{stocked[0]['order']}/reissue")["certificates"][0]["status"] == "issued"
+    for wrong in ({}, {"number": 0}, {"number": True}, []):
+        assert talk.send("POST", "/stock", wrong, base=sim.control)[0] == 400

@@ -78,7 +78,7 @@ queries = st.lists(
 idents = st.one_of(st.integers(1_000_001, 1_000_014), st.sampled_from(["none", "00", "²", 10**30]))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_every_request_is_answered(data):
     method, pattern = data.draw(st.sampled_from(ROUTES))

@@ -178,7 +178,7 @@ def test_a_reissue_replaces_the_primary_and_keeps_the_old_certificate(talk, cloc
 
 def test_a_reissue_that_drops_a_name_dooms_all_older_certificates(sim, talk, clock):
     made = talk.place(order("www.example.com", "old.example.com"))
-    talk.json("POST", path(made, "/duplicate"), again("www.example.com"))
+    talk.json("POST", path(made, "/duplicate"), again("www.example.com", "old.example.com"))
     talk.json("POST", path(made, "/reissue"), again("www.example.com"))
     clock.advance(timedelta(hours=71))
     assert talk.status(made) == "issued"

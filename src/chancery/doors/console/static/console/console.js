@@ -33,6 +33,12 @@
         if (!window.confirm(form.dataset.confirm)) event.preventDefault();
       });
     });
+    // One tick for all rows of a page.
+    document.querySelectorAll("input[data-all]").forEach(function (all) {
+      all.addEventListener("change", function () {
+        document.querySelectorAll("input[name='" + all.dataset.all + "']").forEach(function (one) { one.checked = all.checked; });
+      });
+    });
     document.querySelectorAll("select[data-submit]").forEach(function (select) {
       select.addEventListener("change", function () { select.form.submit(); });
     });

@@ -1,0 +1,76 @@
+"""How a revocation begins, whoever asks for it and from where."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.connectors.models import Connector
+from chancery.apps.shared.returning import held
+from chancery.apps.shared.texts import clean
+from chancery.core.errors import Conflict, Invalid
+from chancery.core.order import RevocationState
+
+IN_THE_END = frozenset({RevocationState.REQUESTED, RevocationState.WAITING_AT_CA, RevocationState.CONFIRMED})
+"""A revocation that is done, or on its way to be."""
+
+
+def columns(reason: str, comment: str, by: str, at: datetime) -> dict[str, Any]:
+    """Return what a certificate's row says once its revocation is asked for; the engine does the rest."""
+    return {
+        "revocation": RevocationState.REQUESTED,
+        "revocation_reason": reason,
+        "revocation_comment": comment,
+        "revocation_by": by,
+        "revocation_asked_at": at,
+        "due_at": at,
+        "revocation_text": "",
+        "revocation_state": {},
+        "revoked_at": None,
+        "attempt": 0,
+    }
+
+
+def checked(connector: Connector, reason: str, comment: str) -> dict[str, str]:
+    """Return reason and comment as they are stored; raises where this connector's CA cannot revoke, or not for that."""
+    descriptor = descriptor_of(connector.authority, connector.current_id)
+    words = clean("comment", comment, 500, lines=True)
+    known = [str(r) for r in descriptor.facts.revocation_reasons]
+    if "revokes" not in descriptor.powers:
+        raise Conflict(
+            f"{descriptor.title} cannot revoke through its interface.", remedy="Revoke it at the CA.", code="no_power"
+        )
+    if not held(Connector, [connector.pk]):
+        raise Conflict(
+            "The connector that this certificate came through was deleted.",
+            remedy="Revoke it in the CA's own console.",
+            code="connector_deleted",
+        )
+    if reason not in known:
+        raise Invalid.one(
+            "reason", f"This CA does not know the reason {reason[:40]!r}.", f"Choose one of: {', '.join(known)}."
+        )
+    return {"reason": reason, "comment": words}
+
+
+def ask(certificate: Certificate, reason: str, comment: str, by: str, at: datetime, *, again: bool = False) -> None:
+    """Ask the CA to revoke a certificate, whose row the caller holds; raises where that is not possible.
+
+    `again` is for one that counts as revoked here, and that the CA lists as valid.
+    """
+    if certificate.connector is None:
+        raise Conflict(
+            "It was imported, and no connector is known to lead to its CA.",
+            remedy="Pull the inventory of the connector that does; or revoke it in the CA's own console.",
+            code="no_connector",
+        )
+    words = checked(certificate.connector, reason, comment)
+    if certificate.revocation in IN_THE_END and not again:
+        raise Conflict(
+            "Its revocation has been asked for already.", remedy="Look at its page.", code="already_revoking"
+        )
+    for name, value in columns(**words, by=by, at=at).items():
+        setattr(certificate, name, value)
+    certificate.save()
