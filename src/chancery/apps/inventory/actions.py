@@ -22,7 +22,8 @@ from chancery.apps.inventory.models import PULL_OPEN, Decision, Finding, Pull, P
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.actor import Actor
-from chancery.apps.shared.paging import MAX_SIZE, by_id
+from chancery.apps.shared.look import MAX_SIZE
+from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean
 from chancery.core.certificate import facts
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid

@@ -11,7 +11,8 @@ from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.inventory.models import Decision, Finding, Pull
-from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, prefix, uuid_or_none
+from chancery.apps.shared.look import EVERYTHING, starting
+from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, uuid_or_none
 from chancery.apps.shared.scope import scope, visible
 from chancery.core.errors import Absent
 from chancery.core.inventory import FindingKind, canonical_serial
@@ -70,13 +71,13 @@ def listing(
     asked = {"connector": uuid_or_none(connector, "connector"), "kind": kind, "state": state}
     filters = [Filter(Q(**{field: value})) for field, value in asked.items() if value]
     rows = Finding.objects.select_related("connector", "certificate").defer("der", "chain", "certificate__der")
-    serial = canonical_serial(search)
+    serial, span = canonical_serial(search), EVERYTHING
     if serial and Finding.objects.filter(serial=serial).exists():
         filters.append(Filter(Q(serial=serial)))
     elif search:
-        rows, sort = rows.filter(prefix("common_name", search.strip().lower())), "common_name"
+        span, sort = starting(search.strip().lower()), "common_name"
     within = scope(actor, Permission.INVENTORY_VIEW)
-    return paginate(rows, order=sort or "-id", cursor=cursor, size=size, filters=filters, scope=within)
+    return paginate(rows, order=sort or "-id", cursor=cursor, size=size, span=span, filters=filters, scope=within)
 
 
 def pulls(actor: Actor, *, connector: str = "", cursor: str = "", size: int = 50) -> Page[Pull]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, JsonValue
 from chancery.apps.inventory.models import Decision, PullState
 from chancery.apps.inventory.planning import Fate
 from chancery.apps.inventory.queries import KINDS
-from chancery.apps.shared.paging import MAX_SIZE
+from chancery.apps.shared.look import MAX_SIZE
 from chancery.core.order import RevocationReason
 from chancery.doors.api.answers import Host, Id, Moment, Page
 from chancery.doors.api.bodies import Body, Comment, Reason
