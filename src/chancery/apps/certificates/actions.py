@@ -78,12 +78,6 @@ def renew(
         refusal = NotPermitted(Permission.CERTIFICATE_RENEW)
         record_refusal(actor, RENEW, current_clock().now(), refusal, partial(about, certificate))
         raise refusal
-    if certificate.profile.deleted_at is not None:
-        raise Conflict(
-            f"The profile {certificate.profile.name} was deleted.",
-            remedy="Order a new certificate with another profile.",
-            code="profile_deleted",
-        )
     request = _earlier_request(certificate) if csr is None else csr
     if not actor.may(Permission.ORDER_PLACE, certificate.team_id, certificate.environment_id):
         _same_names(certificate, request)
@@ -96,7 +90,17 @@ def renew(
         replaces=certificate.pk,
         deadline=certificate.not_after,
     )
-    return place(actor, ask)
+    try:
+        return place(actor, ask)
+    except Absent:
+        if certificate.profile.deleted_at is None:
+            raise
+        # Said only now: whoever repeats a renewal that was placed before is told what became of it.
+        raise Conflict(
+            f"The profile {certificate.profile.name} was deleted.",
+            remedy="Order a new certificate with another profile.",
+            code="profile_deleted",
+        ) from None
 
 
 def _earlier_request(certificate: Certificate) -> bytes:
