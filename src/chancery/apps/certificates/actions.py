@@ -71,7 +71,17 @@ def renew(
         replaces=certificate.pk,
         deadline=certificate.not_after,
     )
-    return place(actor, ask)
+    try:
+        return place(actor, ask)
+    except Absent:
+        if chosen.deleted_at is None:
+            raise
+        # Said only now: whoever repeats a renewal that was placed before is told what became of it.
+        raise Conflict(
+            f"The profile {chosen.name} was deleted.",
+            remedy="Order a new certificate with another profile.",
+            code="profile_deleted",
+        ) from None
 
 
 def _profile(actor: Actor, certificate: Certificate, named: str) -> Profile:
@@ -81,12 +91,6 @@ def _profile(actor: Actor, certificate: Certificate, named: str) -> Profile:
     if named and named not in {str(certificate.profile_id), certificate.profile.name}:
         raise Invalid.one(
             "profile", f"It is renewed by the profile {certificate.profile.name}.", "Leave it out, or place an order."
-        )
-    if certificate.profile.deleted_at is not None:
-        raise Conflict(
-            f"The profile {certificate.profile.name} was deleted.",
-            remedy="Order a new certificate with another profile.",
-            code="profile_deleted",
         )
     return certificate.profile
 

@@ -14,6 +14,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Connector
+from chancery.apps.orders import place as placing
 from chancery.apps.orders.models import Order
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
@@ -224,3 +225,19 @@ def test_a_deleted_profile_is_named(cast, local, issued):
     with conflict("profile_deleted") as caught:
         actions.renew(cast.rob, made.pk)
     assert "Internal" in str(caught.value)
+
+
+def test_a_renewal_that_was_placed_is_told_again_when_its_profile_is_gone(cast, local, issued):
+    made = issued()
+    placed = actions.renew(cast.rob, made.pk, idem_key="k")
+    Profile.objects.update(deleted_at=placed.placed_at)
+    assert actions.renew(cast.rob, made.pk, idem_key="k").pk == placed.pk
+
+
+def test_a_renewal_by_somebody_who_may_not_see_the_profile_says_that_it_is_not_there(cast, local, issued, monkeypatch):
+    made = issued()
+    monkeypatch.setattr(
+        placing.profiles, "orderable", lambda actor, name: (_ for _ in ()).throw(Absent("profile", name))
+    )
+    with pytest.raises(Absent):
+        actions.renew(cast.rob, made.pk)
