@@ -13,7 +13,7 @@ from cryptography import x509
 
 from chancery.authorities.adcs.client import CertsrvClient
 from chancery.authorities.adcs.hresults import UNKNOWN_ID
-from chancery.authorities.adcs.pages import Kind, Verdict
+from chancery.authorities.adcs.pages import Verdict
 from chancery.core.certificate import spki_of
 from chancery.core.decoding import UNREADABLE
 from chancery.protocols.negotiate import Session
