@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chancery.sandbox.dials import Settings
+from chancery.protocols.negotiate.simulator.dials import LoginDials
 
 
 @dataclass
-class AdcsDials(Settings):
-    """Beside the common ones.
+class AdcsDials(LoginDials):
+    """Beside the common ones and those of the login.
 
     `language` of the pages: en, de or ja. `cer_type` is the content type of a certificate; `p7b_armour` puts the lines of
     a certificate around a Base64 bundle, as was seen.
-
-    `logins` are the schemes that IIS offers, in its order. `epa` is Extended Protection: required, accepted (bindings are
-    compared where they are sent) or off. `anonymous` lets everybody in; `closes` ends the connection after each answer, as a
-    proxy that shares connections does.
 
     `ca_stopped` has the web server not reach the CA. `fails_with` has the CA fail each request with this number (hex).
     `san_attribute` is the CA's switch EDITF_ATTRIBUTESUBJECTALTNAME2. `stale_crl` shows a CRL that ended yesterday.
@@ -27,10 +23,6 @@ class AdcsDials(Settings):
     language: str = "en"
     cer_type: str = "application/pkix-cert"
     p7b_armour: bool = True
-    logins: str = "Negotiate,NTLM"
-    epa: str = "required"
-    anonymous: bool = False
-    closes: bool = False
     ca_stopped: bool = False
     fails_with: str = ""
     san_attribute: bool = False

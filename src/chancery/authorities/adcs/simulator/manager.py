@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.authorities.adcs.simulator import numbers
-from chancery.authorities.adcs.simulator.access import DOMAIN
 from chancery.authorities.adcs.simulator.database import Database, Row, State
 from chancery.authorities.adcs.simulator.issuing import Issuer
 from chancery.authorities.adcs.simulator.policy import Policy
 from chancery.authorities.adcs.simulator.words import ENGLISH
+from chancery.protocols.negotiate.simulator.access import DOMAIN
 from chancery.sandbox.clock import ShiftedClock
 from chancery.sandbox.frame import Asked, Handler, Reply, json_reply
 

@@ -9,8 +9,7 @@ from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from chancery.authorities.adcs.simulator import numbers, tls
-from chancery.authorities.adcs.simulator.access import DOMAIN, PASSWORD, USER, Acceptor, Access
+from chancery.authorities.adcs.simulator import numbers
 from chancery.authorities.adcs.simulator.database import Database, Row, State
 from chancery.authorities.adcs.simulator.dials import AdcsDials
 from chancery.authorities.adcs.simulator.issuing import Issuer, old_certificate
@@ -21,6 +20,8 @@ from chancery.authorities.adcs.simulator.retrieving import Retrieving
 from chancery.authorities.adcs.simulator.templates import TEMPLATES
 from chancery.authorities.adcs.simulator.words import LANGUAGES
 from chancery.core.clock import SYSTEM_CLOCK, Clock
+from chancery.protocols.negotiate.simulator import tls
+from chancery.protocols.negotiate.simulator.access import DOMAIN, PASSWORD, USER, Acceptor, Access
 from chancery.sandbox.clock import ShiftedClock
 from chancery.sandbox.dials import Dials
 from chancery.sandbox.frame import Asked, Example, Reply, Router, Simulator
@@ -81,8 +82,9 @@ class Server:
         self.policy = Policy(self.database, self.issuer, dials, clock, standalone=standalone)
         self.manager = Manager(self.database, self.issuer, self.policy, clock)
         self._retrieving = Retrieving(self.database, self.issuer, dials, clock)
-        mapped = {front.client_der} if front else set()
-        self._access = Access(dials, front.certificate if front else None, mapped=mapped, acceptor=acceptor)
+        self._access = Access(
+            dials, front, acceptor=acceptor, refused=lambda: LANGUAGES[self._dials.now.language]["refused"]
+        )
         self._router = self._routes()
         self._seed()
 
@@ -114,10 +116,7 @@ class Server:
 
     def answer(self, asked: Asked) -> Reply:
         """Answer one request: IIS first, then its pages."""
-        reply = self._answer(asked)
-        if self._dials.now.closes:
-            reply.headers["Connection"] = "close"
-        return reply
+        return self._access.ended(self._answer(asked))
 
     def _answer(self, asked: Asked) -> Reply:
         now = self._dials.now

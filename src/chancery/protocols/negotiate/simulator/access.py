@@ -20,21 +20,30 @@ import spnego
 from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
 
-from chancery.authorities.adcs.simulator.words import LANGUAGES
+from chancery.protocols.negotiate.simulator.tls import Front
 from chancery.sandbox.frame import Asked, Reply
 
 DOMAIN, USER, PASSWORD = "SANDBOX", "svc-chancery", "sandbox-adcs-password-0815"
+REFUSED = "401 - Unauthorized: Access is denied due to invalid credentials."
 _AV_BINDINGS, _AV_END = 10, 0
 Acceptor = Callable[[str], Any]
 """Scheme (Negotiate or NTLM) → one login: `step(token, channel_bindings=…)`, `complete`, `client_principal`."""
 
 
 class Access:
-    """Who is let in. `certificate` is the server's own (DER) where it speaks TLS; `mapped` are client certificates (DER)."""
+    """Who is let in. `front` is the server's side of TLS, where it speaks that; `refused` is the title of its 401 page."""
 
-    def __init__(self, dials: Any, certificate: bytes | None, *, mapped: set[bytes], acceptor: Acceptor | None) -> None:
-        self._dials, self._mapped = dials, mapped
-        data = b"tls-server-end-point:" + hashlib.sha256(certificate).digest() if certificate else b""
+    def __init__(
+        self,
+        dials: Any,
+        front: Front | None = None,
+        *,
+        acceptor: Acceptor | None = None,
+        refused: Callable[[], str] = lambda: REFUSED,
+    ) -> None:
+        self._dials, self._refused = dials, refused
+        self._mapped = {front.client_der} if front else set()
+        data = b"tls-server-end-point:" + hashlib.sha256(front.certificate).digest() if front else b""
         self._binding = GssChannelBindings(application_data=data) if data else None
         self._acceptor = acceptor or accepting
 
@@ -59,8 +68,16 @@ class Access:
         known = {USER, f"{DOMAIN}\\{USER}", f"{USER}@sandbox.example"}
         return f"{DOMAIN}\\{USER}" if user in known and password == PASSWORD else self._refusal()
 
+    def ended(self, reply: Reply) -> Reply:
+        """Return an answer, which ends its connection where the dials want that."""
+        if self._dials.now.closes:
+            reply.headers["Connection"] = "close"
+        return reply
+
     def _tokens(self, asked: Asked, scheme: str, text: str) -> str | Reply:
         token = _decoded(text)
+        if self._dials.now.odd_token:
+            return self._refusal(f"{scheme} {base64.b64encode(b'no token of NTLM').decode()}")
         talk = asked.connection.pop("talk", None) or self._acceptor(scheme)
         try:
             answer = talk.step(token, channel_bindings=self._asked_for(token))
@@ -78,7 +95,7 @@ class Access:
         return None if epa == "off" or (epa == "accepted" and not _binds(token)) else self._binding
 
     def _refusal(self, challenge: str = "") -> Reply:
-        words = LANGUAGES[self._dials.now.language]["refused"]
+        words = self._refused()
         body = f"<!DOCTYPE html><html><head><title>{words}</title></head><body><h2>{words}</h2></body></html>"
         offered = [f'{n} realm="sandbox"' if n == "Basic" else n for n in self._dials.now.logins.split(",") if n]
         headers = {"WWW-Authenticate": challenge or "\n".join(offered), "Server": "Microsoft-IIS/10.0"}
