@@ -292,6 +292,8 @@ class _Talk(BaseHTTPRequestHandler):
             super().finish()
         except OSError:
             pass
+        if self.server.tls is not None:
+            _drop(self.connection)  # the server behind us closes only the socket that it knows
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
         """Say nothing."""
