@@ -74,12 +74,10 @@ class Database:
             self.rows[row.number] = row
         return row
 
-    def book(self, row: Row, now: datetime) -> None:
+    def book(self, row: Row, csr: x509.CertificateSigningRequest, now: datetime) -> None:
         """Write a request that was taken into the ledger; what was refused is no order."""
-        if row.csr is None:
-            return
-        der = row.csr.public_bytes(Encoding.DER)
-        spki = row.csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        der = csr.public_bytes(Encoding.DER)
+        spki = csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.ledger.add(
             now,
             "order",

@@ -51,10 +51,10 @@ class Policy:
         row = self._database.add(csr, attributes, caller, now, named)
         template = self._template(named)
         code = self._refusal(csr, named, template)
-        if code:
+        if code or csr is None:
             self._refuse(row, code, named)
             return row
-        self._database.book(row, now)
+        self._database.book(row, csr, now)
         dials = self._now
         if dials.issue_delay:
             row.due = later(now, dials.issue_delay)

@@ -38,11 +38,11 @@ class Stand:
         common = {name: self.known[name] for name in ("username", "password", "ca_name")}
         return {**common, "authentication": "ntlm", "templates": "WebServer2 = Web server", **more}
 
-    def connector(self, **more):
+    def connector(self, base="", **more):
         values = {k: Secret(v) if k in SECRETS and v else v for k, v in self.settings(**more).items()}
         config = Adcs.config(**values)
         door = HttpDoor(
-            self.simulator.url,
+            f"{self.simulator.url}{base}",
             clock=self.clock,
             policy=AddressPolicy(("127.0.0.0/8",)),
             trust_pem=self.known.get("trust_pem"),
