@@ -6,7 +6,7 @@ Rows, states and codes are those of MS-WCCE, MS-CSRA and MS-CRTD. Times are by t
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from hashlib import sha256
@@ -28,7 +28,7 @@ TEMPLATE_DENIED, ENROLL_DENIED, MANAGER_DENIED = 0x80094012, 0x80094011, 0x80094
 UNKNOWN, WRONG_STATE, BAD_DATA, BAD_ARGUMENT, BAD_ASN1 = 0x80094004, 0x80094003, 0x8007000D, 0x80070057, 0x8009310B
 HELD, RELEASE = 6, 0xFFFFFFFF
 _REASONS = frozenset({0, 1, 2, 3, 4, 5, 6, 8})
-_NAME_EXTENSION, _TEMPLATE_EXTENSION = "1.3.6.1.4.1.311.20.2", "1.3.6.1.4.1.311.21.7"
+_NAME_EXTENSION, _BMP = "1.3.6.1.4.1.311.20.2", 0x1E
 
 
 class State(IntEnum):
@@ -103,7 +103,6 @@ class Row:
     certificate: x509.Certificate | None = None
     revoked: datetime | None = None
     reason: int = 0
-    history: list[str] = field(default_factory=list)
 
     @property
     def der(self) -> bytes:
@@ -304,22 +303,9 @@ def _template_in(request: x509.CertificateSigningRequest) -> str:
     """Return the template that a request names: by name (version 1, a BMPString or UTF8String), or by OID."""
     for extension in request.extensions:
         value = extension.value
-        if not isinstance(value, x509.UnrecognizedExtension):
-            continue
-        if extension.oid.dotted_string == _NAME_EXTENSION:
+        if isinstance(value, x509.MSCertificateTemplate):
+            return value.template_id.dotted_string
+        if extension.oid.dotted_string == _NAME_EXTENSION and isinstance(value, x509.UnrecognizedExtension):
             part = read_one(value.value)
-            return part.inside.decode("utf-16-be" if part.tag == 0x1E else "utf-8", "replace")
-        if extension.oid.dotted_string == _TEMPLATE_EXTENSION:
-            return _dotted(read_one(value.value).parts()[0].inside)
+            return part.inside.decode("utf-16-be" if part.tag == _BMP else "utf-8", "replace")
     return ""
-
-
-def _dotted(inside: bytes) -> str:
-    numbers, number = [], 0
-    for octet in inside:
-        number = number << 7 | octet & 0x7F
-        if not octet & 0x80:
-            numbers.append(number)
-            number = 0
-    first = min(numbers[0] // 40, 2)
-    return ".".join(str(n) for n in (first, numbers[0] - 40 * first, *numbers[1:]))

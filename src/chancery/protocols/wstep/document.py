@@ -1,7 +1,7 @@
 """Reads XML that somebody else wrote: no DTD, so no entities and nothing fetched; bounded in size, depth and number.
 
-SOAP 1.2 part 1 section 5 forbids a document type declaration anyway. Expat is told that the text is UTF-8, whatever the
-document says of itself.
+SOAP 1.2 part 1 section 5 forbids a document type declaration anyway. The text is taken for UTF-8, whatever the document
+says of itself, unless it begins with the mark of UTF-16.
 """
 
 from __future__ import annotations
