@@ -34,7 +34,7 @@ export UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.ve
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "$UV"
-.venv/bin/uv sync --locked --all-extras --quiet
+.venv/bin/uv sync --locked --all-extras --no-extra kerberos --quiet
 npm ci --ignore-scripts --no-audit --no-fund --silent
 mkdir -p "$vendor"
 cp node_modules/@tabler/core/dist/css/tabler.min.css node_modules/htmx.org/dist/htmx.min.js "$vendor/"

@@ -68,6 +68,8 @@ class Guard(httpcore.NetworkBackend):
         """Resolve `host` once, refuse unless every address is allowed, connect to the first that answers."""
         del timeout, local_address, socket_options  # the call's own deadline counts
         progress = self.current()
+        if progress.stays:
+            raise Failed(Cause.PARTED, "the server closed the connection after the call before this one", progress)
         progress.connected, progress.stage = True, "name"
         progress.addresses = self._addresses(host, port, progress)
         for address in progress.addresses:

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     TLS_CLIENT = "tls_client"
     IDENTITY = "identity"
     BROKEN = "broken"
+    PARTED = "parted"
     TOO_LARGE = "too_large"
     ENCODED = "encoded"
 
@@ -43,7 +44,8 @@ class Progress:
     """One call, from the name to the last byte of the answer.
 
     `stage` is one of name, tcp, tls, request, response; `sent` is True once a byte of the request may have left;
-    `deadline` is on the monotonic clock; `connected` says that the call made a connection of its own.
+    `deadline` is on the monotonic clock; `connected` says that the call made a connection of its own, and `stays` that it
+    must not, since it belongs to the one before it.
     """
 
     deadline: float
@@ -51,6 +53,7 @@ class Progress:
     stage: str = "name"
     sent: bool = False
     connected: bool = False
+    stays: bool = False
     addresses: list[str] = field(default_factory=list)
     peer: str = ""
     tls: TlsNotes | None = None

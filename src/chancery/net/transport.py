@@ -7,8 +7,10 @@ could differ from the one that was checked.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 
 import httpcore
@@ -53,6 +55,25 @@ class Reply:
     progress: Progress
 
 
+class Connection:
+    """One connection, for calls that belong together, as a login by NTLM and what follows it (MS-NLMP section 1.5).
+
+    It is opened by the first call. If the server closes it, the next call fails with nothing sent, instead of going out
+    over another one. `certificate` is the server's (DER), as soon as a call has shown it. For one thread.
+    """
+
+    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+        self.pool = pool
+        self.begun = False
+        self.certificate: bytes | None = None
+
+    def note(self, progress: Progress) -> None:
+        """Keep what a call over this connection showed."""
+        self.begun = self.begun or progress.connected
+        if progress.tls is not None:
+            self.certificate = progress.tls.certificate
+
+
 class Outgoing:
     """The connections to one place, under one policy and one trust. Safe to share between threads.
 
@@ -77,22 +98,35 @@ class Outgoing:
         guard = Guard(
             policy, self._progress, resolver=resolver, layers=layers, pins=pins, pinned_host=pinned_host, own=own
         )
-        self._kept = _pool(guard, trust_pem, proxy, keep=_MAX_CONNECTIONS)
+        self._pool = partial(_pool, guard, trust_pem, proxy)
+        self._kept = self._pool(keep=_MAX_CONNECTIONS)
         # What must not be sent twice never goes over a connection that was kept alive: the server may have closed it
         # already, and then nobody could say whether it read the request.
-        self._fresh = _pool(guard, trust_pem, proxy, keep=0)
+        self._fresh = self._pool(keep=0)
 
     def _progress(self) -> Progress:
         progress: Progress = self._mine.progress
         return progress
 
-    def send(self, call: Call) -> Reply:
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Give one connection, to be closed at the end of the block."""
+        pool = self._pool(keep=1)
+        try:
+            yield Connection(pool)
+        finally:
+            pool.close()
+
+    def send(self, call: Call, over: Connection | None = None) -> Reply:
         """Send once; raises `Failed`. An exception of the call's `before_send` comes out as it is, nothing sent.
 
-        A call that is not `once` is sent a second time if a kept connection turns out to be closed.
+        A call that is not `once` is sent a second time if a kept connection turns out to be closed; not so a call `over`
+        a connection of its own.
         """
         progress = Progress(SYSTEM_CLOCK.monotonic() + call.timeout, call.before_send)
         self._check_tunnel(call.url, progress)
+        if over is not None:
+            return self._send_over(over, call, progress)
         try:
             return self._exchange(self._fresh if call.once else self._kept, call, progress)
         except _BROKEN as error:
@@ -105,6 +139,15 @@ class Outgoing:
             return self._exchange(self._fresh, call, again)
         except _FAULTS as error:
             raise _failed(error, again) from None
+
+    def _send_over(self, over: Connection, call: Call, progress: Progress) -> Reply:
+        progress.stays = over.begun
+        try:
+            return self._exchange(over.pool, call, progress)
+        except _FAULTS as error:
+            raise _failed(error, progress) from None
+        finally:
+            over.note(progress)
 
     def _check_tunnel(self, url: Url, progress: Progress) -> None:
         """Judge a target behind a proxy as far as it can be seen: the proxy resolves the names."""

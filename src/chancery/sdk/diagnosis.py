@@ -74,6 +74,10 @@ SENTENCES: dict[Cause, tuple[str, str]] = {
         "The connector's client certificate cannot be used.",
         "Paste the certificate, then its issuers, as PEM, and the private key of that certificate without a passphrase.",
     ),
+    Cause.PARTED: (
+        "The server, or something before it, closes the connection between login and request.",
+        "A login by NTLM belongs to its connection: let the server keep connections alive, and have no proxy share or cut them.",
+    ),
     Cause.BROKEN: (
         "The connection broke.",
         "Check the CA's status page; look for a firewall or proxy that cuts connections.",

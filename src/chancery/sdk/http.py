@@ -5,7 +5,8 @@ from __future__ import annotations
 import json as json_module
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,14 +17,14 @@ from chancery.net.connect import Resolver, resolve, tls_context
 from chancery.net.identity import ClientIdentity
 from chancery.net.progress import Cause, Failed
 from chancery.net.redact import register, scrub
-from chancery.net.transport import Call, Outgoing
+from chancery.net.transport import Call, Connection, Outgoing
 from chancery.net.url import Url, join, parse_url
 from chancery.sdk.answer import Answer, clock_skew
 from chancery.sdk.diagnosis import SENTENCES, findings_of, findings_of_failure, findings_of_refusal
 from chancery.sdk.errors import AuthFailed, AuthorityError, OutcomeUnknown, ProtocolViolation, Unreachable
 from chancery.sdk.finding import Finding
 
-__all__ = ["MAX_BODY", "Answer", "HttpDoor", "check_url"]
+__all__ = ["MAX_BODY", "Answer", "Connection", "HttpDoor", "check_url"]
 
 MAX_BODY = 2 * 1024 * 1024
 """Bytes of an answer's body, unless the caller says otherwise."""
@@ -97,6 +98,15 @@ class HttpDoor:
         """Send a DELETE; see `request`."""
         return self.request("DELETE", path, **more)
 
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Give one connection, closed at the end of the block, for requests that say `over` it.
+
+        For logins that belong to a connection, and for the server's certificate on it. Raises as `request` does.
+        """
+        with self._open()[1].connection() as one:
+            yield one
+
     def request(
         self,
         method: str,
@@ -109,13 +119,14 @@ class HttpDoor:
         effect: bool = False,
         foreign: bool = False,
         max_bytes: int = MAX_BODY,
+        over: Connection | None = None,
     ) -> Answer:
         """Send a request and return the whole answer, whatever its status; redirects are not followed.
 
         `path` is joined to the base URL. An absolute URL must lead to the same origin, unless `foreign`; the guard
         judges it all the same. `effect` marks a request that orders or changes something at the CA: it is sent at
         most once, over a connection of its own, since a connection kept alive may have been closed by the CA
-        already, which could not be told from a lost answer.
+        already, which could not be told from a lost answer. `over` has it sent over that connection and no other.
 
         Raises `Unreachable` where nothing can have happened; `OutcomeUnknown` where a request with an effect had
         begun to leave and no whole, acceptable answer came back; `ProtocolViolation` for an answer to another
@@ -130,7 +141,7 @@ class HttpDoor:
             method, url, lines, body, self.timeout, max_bytes, effect, before_send=self.before_send if effect else None
         )
         try:
-            reply = outgoing.send(call)
+            reply = outgoing.send(call, over)
         except Failed as failed:
             raise self._failure(failed, url.host, effect=effect) from None
         return Answer(reply.status, reply.headers, reply.body, self.clock.now(), self.secrets, effect)

@@ -1,0 +1,88 @@
+"""Microsoft AD CS as an authority, by the transport that the administrator chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from chancery.authorities.adcs.config import CERTSRV, AdcsConfig, AdcsProfile
+from chancery.authorities.adcs.over_certsrv import OverCertsrv
+from chancery.authorities.adcs.transport import Transport, powers_of
+from chancery.core.policy import AuthorityFacts
+from chancery.core.secret import Secret
+from chancery.net.identity import ClientIdentity
+from chancery.sdk.authority import Context, Dedup, Descriptor, DoorOptions, Facts, Request
+from chancery.sdk.config import Config, ProfileSettings
+from chancery.sdk.finding import Finding
+from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState
+
+_TRANSPORTS: dict[str, Callable[[AdcsConfig, Context], Transport]] = {CERTSRV: OverCertsrv}
+
+
+class Adcs:
+    """One class for all transports; what each can do is said by `narrow` (docs/adr/0007)."""
+
+    slug: ClassVar[str] = "adcs"
+    title: ClassVar[str] = "AD CS"
+    maker: ClassVar[str] = "Microsoft Active Directory Certificate Services"
+    proof: ClassVar[str] = "silver"
+    config: ClassVar[type[Config]] = AdcsConfig
+    profile: ClassVar[type[ProfileSettings]] = AdcsProfile
+    api: ClassVar[tuple[int, int]] = (1, 1)
+    facts: ClassVar[Facts] = Facts(
+        certificates=AuthorityFacts(
+            key_types=("RSA-2048", "RSA-3072", "RSA-4096", "EC-P256", "EC-P384"),
+            name_kinds=("dns", "ip", "email", "uri"),
+            max_names=100,
+        ),
+        calls_per_second=4.0,
+        burst=8,
+        # A CA without policy module is quicker; each seat is a connection and a login of its own.
+        concurrency=2,
+        dedup=Dedup.NONE,
+        search_lag=timedelta(minutes=2),
+    )
+
+    def __init__(self, config: AdcsConfig, context: Context) -> None:
+        self._way = _TRANSPORTS[config.transport](config, context)
+
+    @classmethod
+    def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
+        """Return what the CA can do over the transport of these settings."""
+        powers = about.powers & powers_of(settings)
+        facts = about.facts if "finds" in powers else replace(about.facts, search_lag=timedelta(0))
+        return replace(about, powers=powers, facts=facts)
+
+    @classmethod
+    def door_options(cls, config: AdcsConfig) -> DoorOptions:
+        """Return the client certificate, where the login is by one."""
+        if config.authentication != "certificate":
+            return DoorOptions()
+        # An empty identity makes the door say that the client certificate cannot be used.
+        return DoorOptions(ClientIdentity(config.client_certificate, config.client_key or Secret("")))
+
+    def check(self) -> Iterable[Finding]:
+        """Login, channel binding, CA name, templates, CA certificates and CRL, by reading only."""
+        return self._way.check()
+
+    def submit(self, request: Request) -> Outcome:
+        """Ask for the certificate, once. Names travel in the certificate request and nowhere else."""
+        return self._way.submit(request)
+
+    def poll(self, state: PollState, request: Request) -> Outcome:
+        """Look how an accepted request stands."""
+        return self._way.poll(state, request)
+
+    def find(self, request: Request, since: datetime) -> Found | Absence:
+        """Search for what a lost answer may have ordered."""
+        return self._way.find(request, since)
+
+    def adopt(self, reference: str, request: Request) -> Found:
+        """Take over a request that a person names by its id."""
+        return self._way.adopt(reference, request)
+
+    def choices(self, field: str) -> list[Choice]:
+        """Return the templates."""
+        return self._way.choices(field)

@@ -1,0 +1,113 @@
+"""What an administrator fills in for an AD CS, and what a profile chooses there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from chancery.core.secret import Secret
+from chancery.sdk.config import Config, NonEmpty, ProfileSettings, setting
+
+ENTERPRISE, STANDALONE = "enterprise", "standalone"
+CERTSRV = "certsrv"
+
+_SETUPS = {
+    ENTERPRISE: "Enterprise: joined to a domain, issues by templates",
+    STANDALONE: "Standalone: no templates, a CA manager approves",
+}
+_TRANSPORTS = {CERTSRV: "Web Enrollment (certsrv): orders; revokes and cancels in the CA's own console alone"}
+_LOGINS = {
+    "kerberos": "Kerberos, by password or keytab",
+    "ntlm": "NTLM (Microsoft is removing it)",
+    "certificate": "Client certificate, mapped to an account",
+    "basic": "Basic, over TLS",
+}
+
+
+def _choice(choices: dict[str, str], default: str, title: str, group: str, about: str = "") -> Any:
+    """Declare a field that takes one of several values, and nothing else."""
+    return setting(
+        title=title, help=about, group=group, default=default, choices=choices,
+        pattern=f"^({'|'.join(map(re.escape, choices))})$",
+    )  # fmt: skip
+
+
+class AdcsConfig(Config):
+    """One CA, one transport, one account. The base URL is a common field of every connector."""
+
+    setup_type: str = _choice(
+        _SETUPS, ENTERPRISE, "CA setup type", "Certification authority", "As certutil -cainfo type shows it."
+    )
+    transport: str = _choice(
+        _TRANSPORTS, CERTSRV, "Transport", "Certification authority", "By which of its interfaces the CA is spoken to."
+    )
+    ca_name: NonEmpty = setting(
+        title="CA name", group="Certification authority",
+        help="The CA's own name, or its config string host\\name, as certutil shows it. Test connection compares it.",
+    )  # fmt: skip
+    path: str = setting(
+        title="Path of the transport", group="Certification authority", default="", max_length=300, advanced=True,
+        help="Below the base URL. Empty takes certsrv, unless the base URL ends with it already.",
+    )  # fmt: skip
+    authentication: str = _choice(
+        _LOGINS, "kerberos", "Login", "Login",
+        "No way is put in another's place. Kerberos needs the extra chancery[kerberos] where Chancery runs.",
+    )  # fmt: skip
+    username: str = setting(
+        title="User name", group="Login", default="", max_length=300,
+        help="user@domain, or DOMAIN\\user for NTLM and Basic. Use an account for Chancery alone, with Enroll on its templates.",
+    )  # fmt: skip
+    password: Secret | None = setting(title="Password", group="Login", default=None)
+    keytab: Secret | None = setting(
+        title="Keytab", group="Login", default=None, multiline=True, stays=True,
+        help="For Kerberos, instead of the password: the file as Base64 text (base64 -w0 account.keytab).",
+    )  # fmt: skip
+    spn: str = setting(
+        title="SPN of the server", group="Login", default="", max_length=300, advanced=True,
+        help="As HTTP/pki.example.com, where it is not that of the base URL's host.",
+    )  # fmt: skip
+    client_certificate: str = setting(
+        title="Client certificate", group="Login", default="", max_length=50_000, multiline=True,
+        help="PEM, with its issuers behind it.",
+    )  # fmt: skip
+    client_key: Secret | None = setting(
+        title="Key of the client certificate", group="Login", default=None, multiline=True, stays=True,
+        help="PEM, without a passphrase.",
+    )  # fmt: skip
+    templates: str = setting(
+        title="Templates", group="Templates", default="", max_length=20_000, multiline=True,
+        help="One a line: the template's name (cn, not its display name), and behind = what people shall read, "
+        "as WebServer2 = Web server, two years. Profiles choose among these.",
+    )  # fmt: skip
+    send_reference: bool = setting(
+        title="Send our reference", group="Lost answers", default=True, advanced=True,
+        help="As a request attribute, which the CA stores with the row: a lost order is found by it. Off, where a policy "
+        "module of somebody else's stumbles over it.",
+    )  # fmt: skip
+    search_from: int = setting(
+        title="Search lost orders from request id", group="Lost answers", default=0, ge=0, le=2**31 - 1, advanced=True,
+        help="An id that this CA has, from not long ago. Then a lost order is looked for among the newest 200 requests, "
+        "which reads certificates of others. 0: a person decides.",
+    )  # fmt: skip
+
+
+class AdcsProfile(ProfileSettings):
+    """The template; a Standalone CA has none."""
+
+    template: str = setting(
+        title="Template", group="Template", default="", max_length=200, dynamic=True,
+        pattern=r"^$|^[^\x00-\x1f\x7f\s]([^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?$",
+        help="Its name (cn) or OID, published on the CA, with the subject supplied in the request and server "
+        "authentication as its only use. Left empty for a Standalone CA.",
+    )  # fmt: skip
+
+
+def typed_templates(config: AdcsConfig) -> dict[str, str]:
+    """Return the templates that the administrator typed: name → what people read."""
+    pairs = (line.partition("=") for line in config.templates.splitlines())
+    return {name.strip(): label.strip() or name.strip() for name, _, label in pairs if name.strip()}
+
+
+def bare_ca_name(config: AdcsConfig) -> str:
+    """Return the CA's name without the host of a config string."""
+    return config.ca_name.rpartition("\\")[2].strip()
