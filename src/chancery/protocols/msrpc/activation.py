@@ -143,8 +143,8 @@ def _made(read: Reader, host: str) -> Made:
     if not pointer:
         code = read.u32()
         raise faults.forbidden_object(code, host) if code else Malformed("no object was made")
-    objref = read.array()
-    properties = _read_blob(Reader(objref[4:]))
+    read.u32()
+    properties = _read_blob(Reader(read.array()))
     code = read.align(4).u32()
     if code:
         raise faults.forbidden_object(code, host)

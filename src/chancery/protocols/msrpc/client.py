@@ -10,7 +10,7 @@ from chancery.core.order import RevocationReason
 from chancery.net.redact import register
 from chancery.protocols.bundle import climb
 from chancery.protocols.cms import Unreadable, certificates
-from chancery.protocols.hresult import Explain, Refusal, failed, plainly
+from chancery.protocols.hresult import DENIED_BY_MANAGER, UNKNOWN_REQUEST, Explain, Refusal, failed, plainly
 from chancery.protocols.msrpc import calls
 from chancery.protocols.msrpc.calls import REQUEST, REQUEST_2, REQUEST_CLASS, Answered
 from chancery.protocols.msrpc.channel import Wire
@@ -26,7 +26,6 @@ from chancery.sdk.authority import Dedup, Request, Target
 from chancery.sdk.errors import AuthorityError, Forbidden, NotFound, ProtocolViolation, RejectedByPolicy
 from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Absence, Found, Issued, Outcome, PollState, Revoked
-
 
 DEDUP = Dedup.NONE
 """What an authority declares that speaks to such a CA: it makes a row, and often a certificate, of every request."""
@@ -125,7 +124,9 @@ class MsrpcClient:
 
     def _touch(self) -> None:
         """Ask about a request, whose number may be anybody's: any answer of the CA shows that the login is good."""
-        self._asked(b"", "", 1)
+        answered = self._asked(b"", "", 1)
+        if failed(answered.code) and answered.code not in {UNKNOWN_REQUEST, DENIED_BY_MANAGER}:
+            raise self._explain(Refusal(answered.code, answered.message, None, effect=False))
 
     # Managing -----------------------------------------------------------------------------------------
 

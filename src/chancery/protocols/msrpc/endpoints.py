@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from uuid import UUID
 
+from chancery.protocols.hresult import Explain
 from chancery.protocols.msrpc import faults
 from chancery.protocols.msrpc.channel import Channel, Wire
 from chancery.protocols.msrpc.ndr import Malformed, Reader, Writer
 from chancery.protocols.msrpc.pdu import NDR
-from chancery.protocols.hresult import Explain
 
 _MAPPER = ("e1af8308-5d1f-11c9-91a4-08002b14a0fa", 3)
 _MAP = 3

@@ -40,7 +40,7 @@ def outcome(answered: Answered, waiting: Waiting | None, request: Request, expla
 
 
 def _denied(answered: Answered) -> bool | None:
-    """A row with a code of failure was decided about; a code without a row may come from anywhere."""
+    """Say that the CA decided, where a code of failure comes with a row; without one it may come from anywhere."""
     return True if answered.number and failed(answered.code) else None
 
 

@@ -68,7 +68,7 @@ def read(
 ) -> Iterator[Row]:
     """Give rows, at most so many, as name → value. The view is closed behind them: a connection may have one open."""
     by_id = {number: name for name, number in wanted.items()}
-    code, count, blob = calls.open_view(send, ca, conditions, by_id, first, min(_PAGE, most))
+    code, _, blob = calls.open_view(send, ca, conditions, by_id, first, min(_PAGE, most))
     _good(code, explain)
     try:
         given = 0
@@ -78,7 +78,7 @@ def read(
             given += len(found)
             if ended or code == _ENDED or not found or given >= most:
                 return
-            code, count, blob = calls.more_of_view(send, ca, first + given, min(_PAGE, most - given))
+            code, _, blob = calls.more_of_view(send, ca, first + given, min(_PAGE, most - given))
             _good(code, explain)
         raise Malformed("the view does not come to an end")
     finally:
