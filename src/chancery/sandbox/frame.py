@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -27,7 +28,11 @@ _TEN_YEARS = 10 * 366 * 86_400
 
 @dataclass
 class Asked:
-    """One request: `query` keeps order and repeats."""
+    """One request: `query` keeps order and repeats.
+
+    `connection` is the same for all requests of one TCP connection, for what belongs to it, as logins by NTLM do; `peer` is
+    the client's certificate (DER) in TLS.
+    """
 
     method: str
     path: str
@@ -37,6 +42,8 @@ class Asked:
     params: dict[str, str] = field(default_factory=dict)
     throttled: bool = False
     """The dials want this call refused for its rate; each CA words that in its own way."""
+    connection: dict[str, Any] = field(default_factory=dict)
+    peer: bytes | None = None
 
     def json(self) -> Any:
         """Return the body as JSON; None where it is none."""
@@ -52,7 +59,7 @@ class Asked:
 
 @dataclass
 class Reply:
-    """What goes back. `acted` says that something lasting was done for it."""
+    """What goes back. `acted` says that something lasting was done for it; a header of several lines is sent so often."""
 
     status: int = 200
     body: bytes = b""
@@ -112,13 +119,15 @@ class Simulator:
     """A simulated CA: `url` is its service, `control` its control door.
 
     A simulator that can say what it keeps sets `state`; one whose work follows the time sets `tick`, which does what
-    has fallen due; `doors` holds its own control requests, by method and path. `examples` are what the demo shows.
+    has fallen due; `doors` holds its own control requests, by method and path. `examples` are what the demo shows. With
+    `tls` the service speaks HTTPS; its control door never does.
     """
 
     def __init__(self, name: str, answer: Handler, *, prefix: str, ledger: Ledger, dials: Dials, clock: Clock) -> None:
         self.name, self.ledger, self.dials, self.clock = name, ledger, dials, clock
         self.credentials: dict[str, Any] = {}
         self.examples: list[Example] = []
+        self.tls: ssl.SSLContext | None = None
         self.state: Callable[[], Any] = dict
         self.tick: Callable[[], None] = _nothing
         self.doors: dict[tuple[str, str], Handler] = {}
@@ -130,7 +139,7 @@ class Simulator:
     @property
     def url(self) -> str:
         """Return the base URL of the simulated service."""
-        return f"http://127.0.0.1:{self._port}{self._prefix}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._port}{self._prefix}"
 
     @property
     def control(self) -> str:
@@ -233,6 +242,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, port: int, answer: Handler, dials: Dials | None, simulator: Simulator) -> None:
         super().__init__(("127.0.0.1", port), _Talk)
         self.answer, self.dials, self.simulator = answer, dials, simulator
+        self.tls = simulator.tls if dials is not None else None
         self.open: set[socket.socket] = set()
         self.ended = False
 
@@ -267,6 +277,11 @@ class _Talk(BaseHTTPRequestHandler):
     server: _Server
 
     def setup(self) -> None:
+        self.kept: dict[str, Any] = {}
+        self.peer: bytes | None = None
+        if self.server.tls is not None:
+            secured = self.server.tls.wrap_socket(self.request, server_side=True)
+            self.request, self.peer = secured, secured.getpeercert(True)
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.server.open.add(self.connection)
@@ -277,6 +292,8 @@ class _Talk(BaseHTTPRequestHandler):
             super().finish()
         except OSError:
             pass
+        if self.server.tls is not None:
+            _drop(self.connection)  # the server behind us closes only the socket that it knows
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
         """Say nothing."""
@@ -301,7 +318,8 @@ class _Talk(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         parts = urlsplit(self.path)
         headers = {k.lower(): v for k, v in self.headers.items()}
-        return Asked(self.command, parts.path, headers, parse_qsl(parts.query, keep_blank_values=True), body)
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        return Asked(self.command, parts.path, headers, query, body, connection=self.kept, peer=self.peer)
 
     def _faulty(self, asked: Asked, dials: Dials) -> None:
         now = dials.now
@@ -341,7 +359,8 @@ class _Talk(BaseHTTPRequestHandler):
                 self.send_header("Content-Type", reply.content_type)
                 self.send_header("Content-Length", str(len(reply.body)))
             for name, value in reply.headers.items():
-                self.send_header(name, value)
+                for line in value.split("\n"):
+                    self.send_header(name, line)
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(reply.body[: len(reply.body) // 2] if half else reply.body)

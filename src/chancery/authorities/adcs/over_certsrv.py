@@ -18,7 +18,7 @@ from chancery.core.certificate import spki_of
 from chancery.protocols.bundle import climb
 from chancery.protocols.negotiate import Session
 from chancery.sdk.authority import Context, Request
-from chancery.sdk.errors import OutcomeUnknown, ProtocolViolation, RejectedByPolicy
+from chancery.sdk.errors import OutcomeUnknown, ProtocolViolation, RejectedByPolicy, Unreachable
 from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Outcome, PollState
 
@@ -121,16 +121,13 @@ class OverCertsrv(Transport):
 
     def _pools(self, session: Session, number: int) -> Iterable[list[bytes]]:
         """Give certificates above the request's: its own chain, then those of the CA's certificates, the newest first."""
-        yield self._certificates(session, number, None)
+        try:
+            yield self._client.chain(session, number)
+        except (ProtocolViolation, Unreachable):
+            pass  # a web server apart from the CA was seen to fail here; those of the CA below are as good
         newest = renewals_in(session.first.body) or 0
         for renewal in range(newest, max(-1, newest - _MOST_RENEWALS), -1):
-            yield self._certificates(session, "CACert", renewal)
-
-    def _certificates(self, session: Session, request: int | str, renewal: int | None) -> list[bytes]:
-        try:
-            return self._client.chain(session, request, renewal)
-        except ProtocolViolation:
-            return []
+            yield self._client.chain(session, "CACert", renewal)
 
     # Lost answers, pick lists -------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from chancery.authorities.adcs.client import CertsrvClient
 from chancery.authorities.adcs.hresults import UNKNOWN_ID
-from chancery.authorities.adcs.pages import Kind, Verdict
+from chancery.authorities.adcs.pages import Verdict
 from chancery.core.certificate import spki_of
 from chancery.core.decoding import UNREADABLE
 from chancery.protocols.negotiate import Session
@@ -26,7 +26,7 @@ MOST = 200
 _OLDER = timedelta(hours=1)
 """CAs date their certificates back by minutes, and clocks differ."""
 _LARGEST = 2**31 - 1
-_LISTED, _AHEAD = 10, 4
+_LISTED, _AHEAD = 10, 16
 
 
 def newest(client: CertsrvClient, session: Session, request: Request, start: int) -> tuple[int, bytes] | Absence:

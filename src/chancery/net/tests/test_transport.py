@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from chancery.net.addresses import AddressPolicy
 from chancery.net.progress import Cause, Failed
@@ -308,3 +309,45 @@ def test_other_faults_of_a_kept_connection_are_told(way: Outgoing) -> None:
 def test_a_bad_bundle_is_told_when_the_way_is_made() -> None:
     with pytest.raises(ValueError, match="trust bundle"):
         Outgoing(LOOPBACK, trust_pem="nothing")
+
+
+def test_calls_over_one_connection_stay_on_it(way: Outgoing) -> None:
+    with Server() as server:
+        with way.connection() as one:
+            replies = [way.send(call(server.url, "POST" if n else "GET", once=bool(n)), one) for n in range(3)]
+            way.send(call(server.url))
+        assert server.connections == 2
+        assert [r.progress.connected for r in replies] == [True, False, False]
+        assert b"Connection: close" not in server.requests[1]
+        assert one.certificate is None
+
+
+def test_a_call_is_not_sent_where_its_connection_is_gone(way: Outgoing) -> None:
+    closing = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    asked_leave = []
+    with Server(closing) as server, way.connection() as one:
+        way.send(call(server.url), one)
+        with pytest.raises(Failed) as caught:
+            way.send(call(server.url, "POST", once=True, before_send=lambda: asked_leave.append(1)), one)
+        assert (caught.value.cause, caught.value.progress.sent) == (Cause.PARTED, False)
+        assert (len(server.requests), server.connections, asked_leave) == (1, 1, [])
+
+
+def test_an_answer_that_breaks_off_on_a_connection_is_not_asked_for_again(way: Outgoing) -> None:
+    with Server(lambda request, conn, number: OK if number == 1 else None) as server, way.connection() as one:
+        way.send(call(server.url), one)
+        with pytest.raises(Failed) as caught:
+            way.send(call(server.url), one)
+        assert (caught.value.cause, caught.value.progress.sent, len(server.requests)) == (Cause.BROKEN, True, 2)
+
+
+def test_a_connection_shows_the_certificate_that_the_server_has_on_it(tmp_path: Path) -> None:
+    root = make("Root", ca=True)
+    own = make("127.0.0.1", issuer=root)
+    way = Outgoing(LOOPBACK, trust_pem=root.pem)
+    with Server(tls=own.serving(tmp_path)) as server, way.connection() as one:
+        way.send(call(server.url), one)
+        way.send(call(server.url), one)
+        assert one.certificate == own.certificate.public_bytes(Encoding.DER)
+        assert server.connections == 1
+    way.close()

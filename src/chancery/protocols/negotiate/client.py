@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from chancery.protocols.negotiate.failures import endless, not_offered, refused
+from chancery.protocols.negotiate.failures import not_offered, refused
 from chancery.protocols.negotiate.settings import Credentials, Way
 from chancery.protocols.negotiate.tokens import Tokens
 from chancery.sdk.http import Answer, Connection, HttpDoor
@@ -129,10 +129,10 @@ class Login:
                 if given and not tokens.complete:
                     tokens.step(given)  # the server's proof that it is who it says
                 return answer
-            if not given:
-                raise refused(answer, self._credentials, bound=tokens.bound, offered=offers(answer))
+            if not given or tokens.complete:
+                break
             token = tokens.step(given)
-        raise endless(answer)
+        raise refused(answer, self._credentials, bound=tokens.bound, offered=offers(answer))
 
     def _leg(self, over: Connection, authorization: str = "") -> Answer:
         own = {"Authorization": authorization} if authorization else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chancery.protocols.negotiate.settings import Credentials, Way
-from chancery.sdk.errors import AuthFailed, AuthorityError, ProtocolViolation, Unreachable
+from chancery.sdk.errors import AuthFailed, AuthorityError, Unreachable
 from chancery.sdk.http import Answer
 
 _KERBEROS_BASE = -1765328384
@@ -119,12 +119,6 @@ def refused(answer: Answer, credentials: Credentials, *, bound: bool, offered: S
         bytes_sent=False,
         remedy=remedy,
     )
-
-
-def endless(answer: Answer) -> ProtocolViolation:
-    """Return the error for a login that does not come to an end."""
-    text = "The server goes on asking for login tokens."
-    return ProtocolViolation(text, code=str(answer.status), text=answer.text, stage="response", bytes_sent=False)
 
 
 def _early(message: str, code: str, remedy: str, *, text: str = "") -> AuthFailed:

@@ -123,13 +123,17 @@ class Line:
         finally:
             self.up()
 
-    def carry(self, call: Passed) -> Reply | None:
+    def onward(self) -> HTTPConnection:
+        """Return a way to the CA for one connection of the authority's: a login may belong to a connection (NTLM)."""
+        return HTTPConnection(self.host, self.port, timeout=_WAIT)
+
+    def carry(self, call: Passed, upstream: HTTPConnection) -> Reply | None:
         """Return what the authority gets to hear of a call; None where the connection is to be dropped."""
         wrong = self.disturbance
         if wrong is not None and not wrong.forward and wrong.strikes(act=call.effect):
             return _spoiled(wrong, call, Reply(200))
         before = self.orders()
-        reply = self._ask(call)
+        reply = self._ask(call, upstream)
         call.acted = self.orders() > before if self.count is not None else call.effect
         if wrong is not None and wrong.forward and reply is not None and wrong.strikes(act=call.acted):
             return _spoiled(wrong, call, reply)
@@ -139,15 +143,13 @@ class Line:
         """Return how many orders the CA has; 0 where nobody can tell."""
         return self.count() if self.count is not None else 0
 
-    def _ask(self, call: Passed) -> Reply | None:
-        upstream = HTTPConnection(self.host, self.port, timeout=_WAIT)
+    def _ask(self, call: Passed, upstream: HTTPConnection) -> Reply | None:
         try:
             upstream.request(call.method, call.target, call.body or None, call.headers)
             return self._read(upstream.getresponse())
         except (OSError, HTTPException):
-            return None
-        finally:
             upstream.close()
+            return None
 
     def _read(self, answer: HTTPResponse) -> Reply:
         """Read an answer; links to the CA become links to this line, so that the next call comes by here too."""
@@ -208,9 +210,11 @@ class _Talk(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server.open.add(self.connection)
+        self.upstream = self.server.line.onward()
 
     def finish(self) -> None:
         self.server.open.discard(self.connection)
+        self.upstream.close()
         super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
@@ -221,7 +225,7 @@ class _Talk(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         call = Passed(self.command, self.path, dict(self.headers.items()), body, line.take_mark())
         line.passed.append(call)
-        reply = line.carry(call)
+        reply = line.carry(call, self.upstream)
         if reply is None:
             self._hang_up()
         else:

@@ -516,3 +516,33 @@ def test_a_client_certificate_that_cannot_be_used_is_told_with_nothing_sent():
     assert (error.stage, error.code) == ("tls", "identity")
     assert "client certificate" in error.message
     assert "neither" not in str(vars(error))
+
+
+# --- one connection for several requests
+
+
+def test_requests_over_one_connection_stay_on_it_and_acts_ask_leave(server):
+    leave = []
+    way = door(server.url, before_send=lambda: leave.append(1))
+    with way.connection() as one:
+        assert way.get("/a", over=one).status == 200
+        assert way.post("/b", over=one, effect=True).status == 200
+    assert (server.connections, leave) == (1, [1])
+    way.close()
+
+
+def test_an_act_whose_connection_is_gone_was_not_sent():
+    with Server(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as server:
+        way = door(server.url)
+        with way.connection() as one:
+            way.get("/a", over=one)
+            with pytest.raises(Unreachable) as caught:
+                way.post("/b", over=one, effect=True)
+        way.close()
+    assert (caught.value.code, caught.value.bytes_sent, len(server.requests)) == ("parted", False, 1)
+    assert "keep connections alive" in caught.value.remedy
+
+
+def test_a_connection_to_a_base_url_that_cannot_be_used_is_refused_as_a_request_is():
+    with pytest.raises(Unreachable), door("http://ca.example").connection():
+        pass

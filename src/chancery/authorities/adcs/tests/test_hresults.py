@@ -1,0 +1,52 @@
+"""The CA's numbers, each with a sentence and a remedy."""
+
+import pytest
+
+from chancery.authorities.adcs.hresults import MEANINGS, code_in, error_of, meaning_of
+from chancery.sdk.errors import NotFound, RejectedByPolicy, Unreachable
+
+
+@pytest.mark.parametrize("code", MEANINGS, ids=lambda code: f"0x{code:08X}")
+def test_each_number_is_said_with_its_remedy(code):
+    meaning = meaning_of(code)
+    error = error_of(code, "as the CA words it", request="7")
+    assert meaning.symbol.isupper()
+    assert (error.code, error.kind) == (f"0x{code:08X}", meaning.kind.__name__)
+    assert error.message.startswith(meaning.message)
+    assert "request id is 7" in error.message
+    assert meaning.symbol in error.text
+    assert "as the CA words it" in error.text
+    assert error.remedy.endswith((".", ")."))
+    assert error.bytes_sent is False
+
+
+def test_what_passes_waits_and_what_the_ca_decided_ends():
+    kinds = {code: meaning.kind for code, meaning in MEANINGS.items()}
+    assert {kinds[c] for c in (0x80094006, 0x8009400F, 0x800706BA, 0x80092013)} == {Unreachable}
+    assert {kinds[c] for c in (0x80094800, 0x80094012, 0x80094014, 0x80094811)} == {RejectedByPolicy}
+    assert kinds[0x80094004] is NotFound
+
+
+def test_a_number_that_is_not_known_passes_on_with_where_to_look():
+    error = error_of(0x8009ABCD, "odd")
+    assert (error.code, error.kind, error.text) == ("0x8009ABCD", "RejectedByPolicy", "odd")
+    assert "certutil -error" in error.remedy
+    assert error_of(None, "no number at all").code == "denied"
+    assert meaning_of(0x80093102) is meaning_of(0x8009310B)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("0x80094800 (-2146875392 CERTSRV_E_UNSUPPORTED_CERT_TYPE)", 0x80094800),
+        ("Denied by Policy Module  0x80094012, The", 0x80094012),
+        ("first 0x80070057, then 0x80094014 (-2146877420)", 0x80094014),
+        ("0x0 (WIN32: 0)", None),
+        ("0x00000000", None),
+        ("0x8009480", None),
+        ("0x800948001", None),
+        ("", None),
+    ],
+)
+def test_the_number_in_a_text(text, code):
+    assert code_in(text) == code
