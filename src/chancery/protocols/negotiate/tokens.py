@@ -22,6 +22,10 @@ from chancery.protocols.negotiate.settings import Credentials, Way
 logging.getLogger("spnego").setLevel(logging.WARNING)
 
 
+_ONE_WAY = spnego.ContextReq.default & ~spnego.ContextReq.mutual_auth
+_SPNEGO, _KRB5 = bytes.fromhex("06062b0601050502"), bytes.fromhex("06092a864886f712010202")
+
+
 class _Only(spnego.Password):
     """A password for one mechanism: the library would else ask Kerberos, and so the network, on the way to NTLM."""
 
@@ -73,22 +77,19 @@ class Tokens:
 
     def _step(self, given: bytes | None) -> bytes | None:
         token: bytes | None = self._context.step(given, channel_bindings=self._bindings)
-        return token
+        return offer(token) if token and self._credentials.way is Way.KERBEROS else token
 
     def _new(self, account: Any) -> Any:
-        ntlm = self._credentials.way is Way.NTLM
         service, _, host = (self._credentials.spn or f"HTTP/{self._host}").partition("/")
+        more: dict[str, Any] = {"hostname": host or self._host, "service": service, "channel_bindings": self._bindings}
+        if self._credentials.way is Way.KERBEROS:
+            # Not as the library's Negotiate, which hides the domain's reasons behind its own. Who the server is has TLS
+            # told, so that one token is the whole login.
+            return spnego.client(account, protocol="kerberos", context_req=_ONE_WAY, **more)
         # Named, because the library else prefers what happens to be installed on this machine.
-        raw = ntlm and self._scheme == "NTLM"
-        options = spnego.NegotiateOptions.use_ntlm if raw else spnego.NegotiateOptions.use_negotiate
-        return spnego.client(
-            account,
-            hostname=host or self._host,
-            service=service,
-            channel_bindings=self._bindings,
-            protocol="ntlm" if raw else "negotiate",
-            options=options,
-        )
+        if self._scheme == "NTLM":
+            return spnego.client(account, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm, **more)
+        return spnego.client(account, protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate, **more)
 
     @contextmanager
     def _account(self) -> Iterator[Any]:
@@ -107,6 +108,18 @@ class Tokens:
             return
         with TemporaryDirectory(prefix="chancery-") as folder:
             yield spnego.KerberosKeytab(f"FILE:{_keytab(Path(folder), given)}", given.principal)
+
+
+def offer(token: bytes) -> bytes:
+    """Return a Kerberos token as the opening of Negotiate, which offers nothing else (NegTokenInit, RFC 4178 section 4.2.1)."""
+    inner = _der(0x30, _der(0xA0, _der(0x30, _KRB5)) + _der(0xA2, _der(0x04, token)))
+    return _der(0x60, _SPNEGO + _der(0xA0, inner))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes([tag, length] if length < 0x80 else [tag, 0x80 | len(size), *size]) + content
 
 
 def _keytab(folder: Path, given: Credentials) -> Path:

@@ -14,8 +14,9 @@ from chancery.net.addresses import AddressPolicy
 from chancery.protocols.negotiate import Login, tokens
 from chancery.protocols.negotiate.failures import of_library
 from chancery.protocols.negotiate.settings import Credentials, Way
-from chancery.protocols.negotiate.tokens import Tokens
+from chancery.protocols.negotiate.tokens import Tokens, offer
 from chancery.protocols.negotiate.simulator import build
+from chancery.sandbox.der import read_one
 from chancery.sdk.answer import Answer
 from chancery.sdk.errors import AuthFailed, Unreachable
 from chancery.sdk.http import HttpDoor
@@ -51,14 +52,16 @@ def made(monkeypatch):
 
 
 def test_the_password_serves_kerberos_alone_and_the_spn_is_the_hosts(made):
-    assert Tokens(ACCOUNT, "pki.corp.example", "Negotiate", None).step() == b"token"
+    assert Tokens(ACCOUNT, "pki.corp.example", "Negotiate", None).step() == offer(b"token")
     context = made[0]
     assert (context.account.username, context.account.supported_protocols) == ("svc@CORP.EXAMPLE", ["kerberos"])
     assert (context.more["service"], context.more["hostname"], context.more["protocol"]) == (
         "HTTP",
         "pki.corp.example",
-        "negotiate",
+        "kerberos",
     )
+    # One token is the whole login: nothing is left to be said by the server.
+    assert not context.more["context_req"] & spnego.ContextReq.mutual_auth
 
 
 def test_an_spn_that_is_typed_goes_before_the_hosts(made):
@@ -69,9 +72,9 @@ def test_an_spn_that_is_typed_goes_before_the_hosts(made):
 
 def test_each_request_is_proven_anew_with_the_same_ticket(made):
     one = Tokens(ACCOUNT, "pki.corp.example", "Negotiate", None)
-    assert (one.step(), one.step(b"proof"), one.again(), one.complete) == (b"token", b"token", b"token", True)
+    assert (one.step(), one.again(), one.complete) == (offer(b"token"), offer(b"token"), True)
     assert len(made) == 1
-    assert made[0].given == [None, b"proof", None]
+    assert made[0].given == [None, None]
 
 
 def test_a_keytab_is_a_file_for_as_long_as_it_is_read(made):
@@ -211,7 +214,7 @@ def test_kerberos_sends_a_token_with_each_request_over_one_connection(domain):
     seen, first, other, _ = kerberos(domain)
     assert seen.scheme == "Negotiate"
     assert (first["account"], first["connection"]) == (other["account"], other["connection"])
-    assert domain.used == [b"ticket", b"ticket"]
+    assert domain.used == [offer(b"ticket"), offer(b"ticket")]
 
 
 def test_a_server_that_asks_for_ever_more_tokens_is_given_up(domain):
@@ -254,3 +257,15 @@ class Door:
 def test_it_asks_the_library_whether_kerberos_is_there(monkeypatch, installed):
     monkeypatch.setattr("spnego._gss.HAS_GSSAPI", installed)
     assert tokens.has_kerberos() is installed
+
+
+@pytest.mark.parametrize("size", [1, 100, 127, 128, 200, 256, 3000, 70_000])
+def test_a_token_is_offered_alone_and_whole(size):
+    token = bytes(range(256)) * 300
+    outer = read_one(offer(token[:size]))
+    assert outer.tag == 0x60
+    mechanism, choice = outer.parts()
+    assert mechanism.inside.hex() == "2b0601050502"  # 1.3.6.1.5.5.2
+    types, mine = choice.parts()[0].parts()
+    assert [t.inside.hex() for t in types.parts()[0].parts()] == ["2a864886f712010202"]  # 1.2.840.113554.1.2.2
+    assert mine.parts()[0].inside == token[:size]
