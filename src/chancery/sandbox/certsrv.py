@@ -28,6 +28,11 @@ TEMPLATE_DENIED, ENROLL_DENIED, MANAGER_DENIED = 0x80094012, 0x80094011, 0x80094
 UNKNOWN, WRONG_STATE, BAD_DATA, BAD_ARGUMENT, BAD_ASN1 = 0x80094004, 0x80094003, 0x8007000D, 0x80070057, 0x8009310B
 HELD, RELEASE = 6, 0xFFFFFFFF
 _REASONS = frozenset({0, 1, 2, 3, 4, 5, 6, 8})
+_KNOWN = frozenset(
+    {"certificatetemplate", "san", "validityperiod", "validityperiodunits", "expirationdate", "certificateusage"}
+    | {"cdc", "rmd", "ccm"}
+)
+"""Request attributes that a CA acts on; what it does not know it keeps with the row."""
 _NAME_EXTENSION, _BMP = "1.3.6.1.4.1.311.20.2", 0x1E
 
 
@@ -285,7 +290,7 @@ class Database:
 def _correlation(attributes: str) -> str:
     """Return the client's own reference, where it sent one among the attributes of the request."""
     lines = (line.partition(":") for line in attributes.replace("\r", "").split("\n"))
-    return next((value.strip() for name, _, value in lines if name.strip() == "clm-request"), "")
+    return next((value.strip() for name, _, value in lines if name.strip().lower() not in _KNOWN and value), "")
 
 
 def _read(csr: bytes) -> x509.CertificateSigningRequest:

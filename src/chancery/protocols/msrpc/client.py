@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from chancery.core.certificate import spki_of
@@ -14,8 +15,8 @@ from chancery.protocols.hresult import DENIED_BY_MANAGER, UNKNOWN_REQUEST, Expla
 from chancery.protocols.msrpc import calls
 from chancery.protocols.msrpc.calls import REQUEST, REQUEST_2, REQUEST_CLASS, Answered
 from chancery.protocols.msrpc.channel import Wire
-from chancery.protocols.msrpc.diagnosis import findings
-from chancery.protocols.msrpc.enrolment import attributes, outcome
+from chancery.protocols.msrpc.diagnosis import findings, managing
+from chancery.protocols.msrpc.enrolment import REFERENCE, attributes, outcome
 from chancery.protocols.msrpc.managing import Kept, Manager
 from chancery.protocols.msrpc.ndr import text_of
 from chancery.protocols.msrpc.rows import Disposition
@@ -117,10 +118,15 @@ class MsrpcClient:
             raise self._explain(Refusal(code, "", None, effect=False))
         return content
 
-    def check(self) -> list[Finding]:
-        """Return what *Test connection* shows, by reading alone."""
+    def check(self, templates: Sequence[str] = ()) -> list[Finding]:
+        """Return what *Test connection* shows, by reading alone; of these templates, or of that of the settings."""
+        names = templates or ([self._settings.template] if self._settings.template else [])
         rights = self._manager.rights if self._manager else None
-        return findings(self._touch, self.templates, self.certificates, rights, self._settings.template)
+        return findings(self._touch, self.templates, self.certificates, rights, names)
+
+    def check_rights(self) -> Finding:
+        """Return what *Test connection* shows of the account that manages."""
+        return managing(self._manager.rights if self._manager else None)
 
     def _touch(self) -> None:
         """Ask about a request, whose number may be anybody's: any answer of the CA shows that the login is good."""
@@ -189,5 +195,5 @@ class MsrpcClient:
 def _is_ours(row: Kept, request: Request) -> bool:
     """Say whether a row is this order's: a reference, where one is there, decides; else the bytes of the request."""
     lines = (line.partition(":") for line in row.attributes.replace("\r", "\n").split("\n"))
-    references = [value.strip() for name, _, value in lines if name.strip() == "clm-request"]
+    references = [value.strip() for name, _, value in lines if name.strip() == REFERENCE]
     return request.reference in references if references else row.request == request.csr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chancery.protocols.bundle import climb
 from chancery.sdk.errors import AuthorityError
@@ -17,11 +17,11 @@ def findings(
     templates: Callable[[], Mapping[str, str]],
     certificates: Callable[[], Iterable[bytes]],
     rights: Callable[[], frozenset[str]] | None,
-    template: str,
+    names: Sequence[str],
 ) -> list[Finding]:
     """Return login, rights of the managing account, template and chain."""
     login = _tried("login", touch, "The CA answered this account over RPC.")
-    return [login, _rights(rights), _product(templates, template), _chain(certificates)]
+    return [login, managing(rights), *_products(templates, names), _chain(certificates)]
 
 
 def _tried(stage: str, act: Callable[[], None], text: str) -> Finding:
@@ -32,7 +32,8 @@ def _tried(stage: str, act: Callable[[], None], text: str) -> Finding:
     return Finding(stage, Level.OK, "ok", text)
 
 
-def _rights(rights: Callable[[], frozenset[str]] | None) -> Finding:
+def managing(rights: Callable[[], frozenset[str]] | None) -> Finding:
+    """Return what the account that manages may do."""
     if rights is None:
         text = "No account that manages: lost answers are not searched for, and nothing is revoked or listed."
         return Finding("rights", Level.SKIPPED, "no_manager", text)
@@ -47,11 +48,15 @@ def _rights(rights: Callable[[], frozenset[str]] | None) -> Finding:
     return Finding("rights", Level.WARNING, "no_officer", text, listed, f"Give it {_OFFICER} in the CA's properties.")
 
 
-def _product(templates: Callable[[], Mapping[str, str]], name: str) -> Finding:
+def _products(templates: Callable[[], Mapping[str, str]], names: Sequence[str]) -> list[Finding]:
     try:
         found = templates()
     except AuthorityError as error:
-        return _failed("product", error)
+        return [_failed("product", error)]
+    return [_product(found, name) for name in names or [""]]
+
+
+def _product(found: Mapping[str, str], name: str) -> Finding:
     names = sorted(found)
     evidence = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     if not name:

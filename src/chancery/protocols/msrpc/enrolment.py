@@ -14,13 +14,15 @@ from chancery.sdk.outcome import Issued, Outcome
 
 _DENIED, _ISSUED, _PENDING, _REVOKED = 2, 3, 5, 6
 _TEXT = 1000
+REFERENCE = "chancery-request"
+"""The attribute with our reference: a CA keeps what it does not know with the row (MS-WCCE section 2.2.2.7)."""
 _LOOK = "Look in the CA's database of requests."
 
 
 def attributes(template: str, reference: str) -> str:
     """Return the attributes of a request, a line each. Names never travel here: they belong into the request itself."""
     lines = [f"CertificateTemplate:{template}"] if template else []
-    return "\n".join([*lines, f"clm-request:{reference}"] if reference else lines)
+    return "\n".join([*lines, f"{REFERENCE}:{reference}"] if reference else lines)
 
 
 def outcome(answered: Answered, waiting: Waiting | None, request: Request, explain: Explain) -> Outcome:

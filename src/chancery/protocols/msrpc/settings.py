@@ -24,7 +24,7 @@ class MsrpcSettings:
 
     `host` is the CA's own machine, `ca` its common name (or sanitised name). `template` is the short name (`cn`), sent as
     an attribute of the request; '' where the request names it. With `send_reference` the order's reference travels as an
-    attribute too, `clm-request`: the CA keeps it with the row, and a lost order is found by it. `first_row` is the number of the
+    attribute too, `chancery-request`: the CA keeps it with the row, and a lost order is found by it. `first_row` is the number of the
     first row of a view: the documents do not say whether they count from 0 or from 1.
     """
 

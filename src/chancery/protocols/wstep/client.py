@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chancery.core.certificate import spki_of
 from chancery.core.clock import Clock
 from chancery.net.redact import scrub
@@ -10,7 +12,7 @@ from chancery.protocols.cms import Unreadable
 from chancery.protocols.hresult import Explain, plainly
 from chancery.protocols.waiting import Waiting, number_of
 from chancery.protocols.wstep import policies, tokens
-from chancery.protocols.wstep.conversation import LARGEST, Conversation
+from chancery.protocols.wstep.conversation import LARGEST, Conversation, Door
 from chancery.protocols.wstep.diagnosis import findings
 from chancery.protocols.wstep.document import Element
 from chancery.protocols.wstep.faults import senseless
@@ -22,7 +24,6 @@ from chancery.sdk.answer import Answer
 from chancery.sdk.authority import Dedup, Request
 from chancery.sdk.errors import NotFound, RejectedByPolicy, Unreachable
 from chancery.sdk.finding import Finding
-from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import Found, Issued, Outcome, PollState
 
 DEDUP = Dedup.NONE
@@ -39,7 +40,7 @@ class WstepClient:
 
     def __init__(
         self,
-        door: HttpDoor,
+        door: Door,
         settings: WstepSettings,
         credentials: WstepCredentials,
         clock: Clock,
@@ -67,9 +68,10 @@ class WstepClient:
         except Unreadable as error:
             raise senseless(answer, f"The policies cannot be read: {error}.") from None
 
-    def check(self) -> list[Finding]:
-        """Return what *Test connection* shows, by reading alone."""
-        return findings(self.policies if self._settings.policy else None, self._touch, self._settings.template)
+    def check(self, templates: Sequence[str] = ()) -> list[Finding]:
+        """Return what *Test connection* shows, by reading alone; of these templates, or of that of the settings."""
+        names = templates or ([self._settings.template] if self._settings.template else [])
+        return findings(self.policies if self._settings.policy else None, self._touch, names)
 
     def _touch(self) -> None:
         """Ask about a request, whose number may be anybody's: any readable answer shows that the login is good."""

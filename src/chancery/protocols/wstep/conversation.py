@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, Protocol
 
 from chancery.core.clock import Clock
+from chancery.core.secret import Secret
 from chancery.protocols.hresult import Explain, plainly
 from chancery.protocols.wstep.document import Element, Malformed, named, read
 from chancery.protocols.wstep.envelope import Message
@@ -12,7 +14,6 @@ from chancery.protocols.wstep.faults import Fault, refused, senseless, unanswere
 from chancery.protocols.wstep.names import ADDRESSING, SOAP
 from chancery.protocols.wstep.settings import WstepCredentials
 from chancery.sdk.answer import Answer
-from chancery.sdk.http import HttpDoor
 
 _KIND = "application/soap+xml; charset=utf-8"
 _WHOLE = {200, 400, 500}
@@ -22,10 +23,24 @@ LARGEST = 8 * 1024 * 1024
 MAX_TOKEN = 1024 * 1024
 
 
+class Door(Protocol):
+    """What of an `HttpDoor` is used; one that logs in over HTTP on the way is as good."""
+
+    @property
+    def base_url(self) -> str:
+        """Return what paths are joined to."""
+
+    def learn(self, secret: Secret) -> None:
+        """Keep a secret out of texts."""
+
+    def post(self, path: str, **more: Any) -> Answer:
+        """Send a POST, as `HttpDoor.request` does."""
+
+
 class Conversation:
     """Speaks SOAP over one door, as one user."""
 
-    def __init__(self, door: HttpDoor, credentials: WstepCredentials, clock: Clock, explain: Explain = plainly) -> None:
+    def __init__(self, door: Door, credentials: WstepCredentials, clock: Clock, explain: Explain = plainly) -> None:
         self._door, self._credentials, self._clock, self._explain = door, credentials, clock, explain
         if credentials.password:
             door.learn(credentials.password)

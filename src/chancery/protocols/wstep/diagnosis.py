@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chancery.core.certificate import spki_of
 from chancery.protocols.bundle import climb
@@ -25,7 +25,9 @@ _DANGEROUS = {
 }
 
 
-def findings(policies: Callable[[], Policies] | None, touch: Callable[[], None], template: str) -> list[Finding]:
+def findings(
+    policies: Callable[[], Policies] | None, touch: Callable[[], None], templates: Sequence[str]
+) -> list[Finding]:
     """Return login (by the enrolment service), then rights, template and chain (by the policy service, if there is one)."""
     found = [_login(touch)]
     if policies is None:
@@ -35,7 +37,7 @@ def findings(policies: Callable[[], Policies] | None, touch: Callable[[], None],
         told = policies()
     except AuthorityError as error:
         return [*found, _failed("rights", error)]
-    return [*found, *_rights(told), *_product(told, template), _chain(told)]
+    return [*found, *_rights(told), *_products(told, templates), _chain(told)]
 
 
 def _login(touch: Callable[[], None]) -> Finding:
@@ -65,6 +67,10 @@ def _login_name(number: int) -> str:
         Login.CERTIFICATE: "client certificate",
     }
     return next((name for kind, name in names.items() if kind == number), f"kind {number}")
+
+
+def _products(told: Policies, names: Sequence[str]) -> list[Finding]:
+    return [finding for name in names or [""] for finding in _product(told, name)]
 
 
 def _product(told: Policies, name: str) -> list[Finding]:

@@ -55,7 +55,7 @@ def test_a_manager_decides_about_pending_requests_only(database):
     issued = database.take(CSR, "WebServer30", "x").number
     assert code_of(database.deny, issued) == 0x80094003
     assert code_of(database.resubmit, issued) == 0x80094003
-    waiting = database.take(CSR, "ApprovedServer", "x", "a:b\r\nclm-request: 4711")
+    waiting = database.take(CSR, "ApprovedServer", "x", "cdc:b\r\nour-own: 4711")
     assert waiting.serial == ""
     assert waiting.der == b""
     assert database.resubmit(waiting.number).state is State.ISSUED
