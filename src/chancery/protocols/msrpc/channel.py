@@ -73,8 +73,14 @@ class Channel:
             self._stream = guard.connect_tcp(self.host, self.port)
         except Failed as failed:
             raise faults.broken(failed, self.host, acting=False) from None
-        self._open = True
-        self._security = security
+        self._open, self._security = True, security
+        try:
+            self._bind(interface, security)
+        except BaseException:
+            self.close()
+            raise
+
+    def _bind(self, interface: tuple[str, int], security: Security | None) -> None:
         token = security.step() if security else b""
         agreed = self._agree(Kind.BIND, interface, token)
         for _ in range(_MOST_LEGS):
@@ -86,11 +92,6 @@ class Channel:
                 return
             agreed = self._agree(Kind.ALTER_CONTEXT, interface, token)
         raise faults.senseless("the login does not come to an end", self.host, acting=False)
-
-    @property
-    def address(self) -> str:
-        """Return the address that was judged and is spoken to."""
-        return self._progress.peer.partition(" ")[0]
 
     def _agree(self, kind: Kind, interface: tuple[str, int], token: bytes) -> Packet:
         """Send a bind or alter_context and return the answer, which took the interface."""

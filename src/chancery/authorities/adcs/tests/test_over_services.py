@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from dataclasses import dataclass
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -16,7 +17,14 @@ from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
 from chancery.net.connect import Guard
 from chancery.protocols.msrpc import simulator as rpc
+from chancery.protocols.negotiate.simulator.access import DOMAIN, USER
+from chancery.protocols.negotiate.simulator.access import PASSWORD as LOGIN_PASSWORD
+from chancery.protocols.negotiate.simulator.access import Access
+from chancery.protocols.negotiate.simulator.dials import LoginDials
 from chancery.protocols.wstep import simulator as soap
+from chancery.protocols.wstep.simulator.dials import WstepDials
+from chancery.sandbox.dials import Dials
+from chancery.sandbox.frame import Reply
 from chancery.sandbox.faults import PLAYABLE, player
 from chancery.sdk import (
     Absence,
@@ -252,10 +260,39 @@ def test_a_missing_password_is_said_before_anything_is_sent(both):
         both.connector(username="").submit(ask())
 
 
-@pytest.mark.parametrize("login", ["certificate", "ntlm"])
-def test_other_logins_go_to_their_own_addresses(both, login):
-    connector = both.connector(authentication=login, policy_path="")
-    assert isinstance(connector.submit(ask(reference=f"by-{login}")), Issued)
+def test_a_login_by_certificate_goes_to_its_own_address(both):
+    connector = both.connector(authentication="certificate", policy_path="")
+    assert isinstance(connector.submit(ask(reference="by-certificate")), Issued)
+
+
+@dataclass
+class BehindIis(WstepDials, LoginDials):
+    """The dials of the services and of the login before them."""
+
+
+def test_the_services_are_spoken_to_behind_a_login_by_ntlm(both):
+    dials = Dials().widen(BehindIis)
+    services = soap.build(clock=both.clock, dials=dials)
+    access, inside = Access(dials), services._answer
+
+    def answer(asked):
+        account = access.admit(asked)
+        return account if isinstance(account, Reply) else inside(asked)
+
+    services._answer = answer
+    with services:
+        door = HttpDoor(services.url, clock=both.clock, policy=AddressPolicy(("127.0.0.0/8",)), timeout=5.0)
+        more = {"authentication": "ntlm", "username": f"{DOMAIN}\\{USER}", "policy_path": ""}
+        config = {**SERVICES, **more, "password": Secret(LOGIN_PASSWORD)}
+        log = logging.getLogger("chancery.authority.adcs")
+        assert isinstance(
+            Adcs(Adcs.config(**config), Context(door, both.clock, log)).submit(ask(reference="n")), Issued
+        )
+        wrong = Adcs(Adcs.config(**{**config, "password": Secret("wrong-word")}), Context(door, both.clock, log))
+        with pytest.raises(AuthFailed):
+            wrong.submit(ask(reference="n2"))
+        door.close()
+    assert len(services.ledger.lines("order")) == 1
 
 
 def test_warnings_come_with_what_is_issued_by_rpc_too(both):
