@@ -117,7 +117,7 @@ class AdcsConfig(Config):
     templates: str = setting(
         title="Templates", group="Templates", default="", max_length=20_000, multiline=True,
         help="One a line: the template's name (cn, not its display name), and behind = what people shall read, "
-        "as WebServer2 = Web server, two years. Profiles choose among these.",
+        "as WebServer2 = Web server, half a year. Profiles choose among these.",
     )  # fmt: skip
     send_reference: bool = setting(
         title="Send our reference", group="Lost answers", default=True, advanced=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import replace
 
 from cryptography import x509
 
@@ -63,7 +62,7 @@ class Policy:
         return row
 
     def _template(self, named: str) -> Template | None:
-        return replace(TEMPLATES[0], days=365) if self._standalone else find(named)
+        return TEMPLATES[0] if self._standalone else find(named)
 
     def _refusal(self, csr: x509.CertificateSigningRequest | None, named: str, template: Template | None) -> int:
         dials = self._now

@@ -190,7 +190,7 @@ class Server:
 
 
 def _examples(known: dict[str, Any]) -> list[Example]:
-    shown = {"WebServer2": "Web Server, two years", "WebServerApproved": "Web Server, approved by a manager"}
+    shown = {"WebServer2": "Web Server, half a year", "WebServerApproved": "Web Server, approved by a manager"}
     settings = {
         "authentication": "ntlm",
         "username": known["username"],
@@ -204,6 +204,6 @@ def _examples(known: dict[str, Any]) -> list[Example]:
             profile="Windows web server (simulated)",
             settings=settings,
             product={"template": "WebServer2"},
-            validity_days=730,
+            validity_days=180,
         )
     ]

@@ -29,12 +29,12 @@ class Template:
     agents: int = 0
     archives: bool = False
     uses: tuple[x509.ObjectIdentifier, ...] = (SERVER,)
-    days: int = 730
+    days: int = 180
 
 
 _ROOT = "1.3.6.1.4.1.311.21.8.1234567.7654321.1.1.1"
 TEMPLATES = (
-    Template("WebServer2", f"{_ROOT}.1", "Web Server, two years"),
+    Template("WebServer2", f"{_ROOT}.1", "Web Server, half a year"),
     Template("WebServerApproved", f"{_ROOT}.2", "Web Server, approved", pends=True),
     Template("WebServerStrong", f"{_ROOT}.3", "Web Server, strong keys", least_bits=4096),
     Template("WebAndClient", f"{_ROOT}.4", "Web Server and Client", uses=(SERVER, CLIENT)),

@@ -93,7 +93,7 @@ def request(*names, reference="0191-a", template="WebServer2", key=KEY, at=START
     der = der or csr.build(key, names, names[0].value if names[0].kind == "dns" else None)
     spki = csr.parse(csr.build(key, names, None)).key.spki_sha256
     settings = Adcs.profile(template=template)
-    return Request(reference, der, names[0].value, names, spki, 730 * DAY, at, settings)
+    return Request(reference, der, names[0].value, names, spki, 180 * DAY, at, settings)
 
 
 def shown(findings):

@@ -45,7 +45,7 @@ class TestCertsrv(Conformance):
                 # On the line, which hits the act alone: here every act is several calls.
                 playable=PLAYABLE - {Fault.GARBLES, Fault.HUGE, Fault.LOSES_ANSWER},
                 clock=clock,
-                validity=timedelta(days=730),
+                validity=timedelta(days=180),
             )
 
 

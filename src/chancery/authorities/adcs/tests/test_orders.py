@@ -118,7 +118,7 @@ def test_a_denial_is_seen_before_it_could_look_pending(stand, language):
 @pytest.mark.parametrize(
     ("template", "code"),
     [
-        ("Web Server, two years", "0x80094800"),
+        ("Web Server, half a year", "0x80094800"),
         ("Closed", "0x80094012"),
         ("Machine", "0x8009480F"),
         ("ByAgent", "0x8009480A"),
