@@ -66,6 +66,7 @@ class AdcsConfig(Config):
     )  # fmt: skip
     policy_path: str = setting(
         title="Path of the policy service", group="Certification authority", default="", max_length=300, advanced=True,
+        destination=True,
         help="CEP, for CES alone: as ADPolicyProvider_CEP_UsernamePassword/service.svc/CEP, or a whole URL. It tells the "
         "templates and the account's rights; left empty, nothing is asked there.",
     )  # fmt: skip
@@ -132,6 +133,8 @@ class AdcsConfig(Config):
 
     @model_validator(mode="after")
     def _fitting(self) -> AdcsConfig:
+        if "://" in self.path:
+            raise ValueError("the path lies below the base URL: enter another base URL for another host")
         if self.authentication not in _BY_TRANSPORT[self.transport]:
             raise ValueError(f"{_TRANSPORTS[self.transport]} has no login of this kind: {_LOGINS[self.authentication]}")
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chancery.core.certificate import spki_of
 from chancery.core.clock import Clock
@@ -24,10 +24,12 @@ from chancery.protocols.msrpc.session import Session
 from chancery.protocols.msrpc.settings import EnrollBy, MsrpcCredentials, MsrpcSettings
 from chancery.protocols.waiting import Waiting, number_of
 from chancery.sdk.authority import Dedup, Request, Target
-from chancery.sdk.errors import AuthorityError, Forbidden, NotFound, ProtocolViolation, RejectedByPolicy
+from chancery.sdk.errors import AuthorityError, Forbidden, NotFound, OutcomeUnknown, ProtocolViolation, RejectedByPolicy
 from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Absence, Found, Issued, Outcome, PollState, Revoked
 
+_SKEW = timedelta(hours=1)
+"""How far the clock of a CA may be behind ours in a search by time."""
 DEDUP = Dedup.NONE
 """What an authority declares that speaks to such a CA: it makes a row, and often a certificate, of every request."""
 
@@ -138,8 +140,16 @@ class MsrpcClient:
 
     def find(self, request: Request, since: datetime) -> Found | Absence:
         """Search the CA's database for a request that came in since a moment: the very same bytes, or our reference."""
-        rows = self._managing().since(since)
+        rows, whole = self._managing().since(since - _SKEW)
         ours = [row for row in rows if _is_ours(row, request)]
+        if not ours and not whole:
+            raise OutcomeUnknown(
+                f"The CA took more than {len(rows)} requests since {since:%Y-%m-%d %H:%M} UTC, and not all were read.",
+                code="too_many",
+                stage="response",
+                bytes_sent=False,
+                remedy="Look for the order in the CA's console, and enter its request number.",
+            )
         if not ours:
             return Absence(f"{len(rows)} requests since {since:%Y-%m-%d %H:%M} UTC, and none is this one.")
         row = ours[-1]

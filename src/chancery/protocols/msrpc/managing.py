@@ -73,6 +73,7 @@ class Manager:
     def __init__(self, session: Session, settings: MsrpcSettings, clock: Clock, explain: Explain) -> None:
         self._session, self._settings, self._clock, self._explain = session, settings, clock, explain
         self._columns: dict[str, int] = {}
+        self._first: int | None = None
 
     # Looking ------------------------------------------------------------------------------------------
 
@@ -82,9 +83,10 @@ class Manager:
         self._good(code)
         return frozenset(name for bit, name in RIGHTS.items() if found & bit)
 
-    def since(self, when: datetime) -> list[Kept]:
-        """Return the requests that came in since a moment."""
-        return self._read(lambda ids: [views.since(ids["Request.SubmittedWhen"], when)], _FOUND_AT_MOST)
+    def since(self, when: datetime) -> tuple[list[Kept], bool]:
+        """Return the requests that came in since a moment, and whether these are all."""
+        found = self._read(lambda ids: [views.since(ids["Request.SubmittedWhen"], when)], _FOUND_AT_MOST)
+        return found, len(found) < _FOUND_AT_MOST
 
     def after(self, number: int, most: int) -> list[Kept]:
         """Return the rows behind a request number, in their order: how everything is listed, bit by bit."""
@@ -96,14 +98,29 @@ class Manager:
         return self._read(conditions, most)
 
     def _read(self, conditions: Callable[[dict[str, int]], list[Restriction]], most: int) -> list[Kept]:
-        ca, first = self._settings.ca, self._settings.first_row
+        ca = self._settings.ca
 
         def act(send: Send) -> list[Kept]:
-            self._columns = self._columns or views.known_columns(send, ca)
-            given, ids = conditions(self._columns), self._columns
-            return [_kept(row) for row in views.read(send, ca, given, ids, self._explain, first=first, most=most)]
+            ids = self._columns = self._columns or views.known_columns(send, ca)
+            first = self._begin(send, ids["Request.RequestID"])
+            found = [
+                _kept(row) for row in views.read(send, ca, conditions(ids), ids, self._explain, first=first, most=most)
+            ]
+            return list({row.number: row for row in found}.values())
 
         return self._session.object(ADMIN_CLASS, ADMIN, act)
+
+    def _begin(self, send: Send, column: int) -> int:
+        """Return the number of the first row of a view, which the documents do not tell: 0 where the CA gives one for it.
+
+        A CA that takes 0 for 1 gives the last row of a page once more on the next one.
+        """
+        if self._first is None:
+            found = views.has_row_zero(send, self._settings.ca, column)
+            if found is None:
+                return 1
+            self._first = 0 if found else 1
+        return self._first
 
     # Deciding -----------------------------------------------------------------------------------------
 

@@ -24,8 +24,7 @@ class MsrpcSettings:
 
     `host` is the CA's own machine, `ca` its common name (or sanitised name). `template` is the short name (`cn`), sent as
     an attribute of the request; '' where the request names it. With `send_reference` the order's reference travels as an
-    attribute too, `chancery-request`: the CA keeps it with the row, and a lost order is found by it. `first_row` is the number of the
-    first row of a view: the documents do not say whether they count from 0 or from 1.
+    attribute too, `chancery-request`: the CA keeps it with the row, and a lost order is found by it.
     """
 
     host: str
@@ -34,7 +33,6 @@ class MsrpcSettings:
     port: int = ENDPOINT_MAPPER
     enroll_by: EnrollBy = EnrollBy.ICPR
     send_reference: bool = True
-    first_row: int = 1
 
 
 @dataclass(frozen=True, slots=True)

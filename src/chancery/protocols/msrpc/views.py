@@ -85,6 +85,17 @@ def read(
         calls.close_view(send, ca)
 
 
+def has_row_zero(send: Send, ca: str, column: int) -> bool | None:
+    """Say whether rows are counted from 0, by asking for row 0 of all; None where there is no row at all."""
+    everything = Restriction(column, Seek.GREATER_OR_EQUAL, bytes(4))
+    code, _, blob = calls.open_view(send, ca, [everything], [column], 0, 1)
+    if failed(code):
+        return False
+    calls.close_view(send, ca)
+    found, _ = rows(blob, {column: "number"})
+    return True if found else None
+
+
 def _good(code: int, explain: Explain) -> None:
     if failed(code):
         raise explain(Refusal(code, "", None, effect=False))

@@ -41,6 +41,7 @@ from chancery.sdk import (
     Target,
     describe,
 )
+from chancery.sdk.config import extra
 from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock, watch
 
 ORDERED = {}
@@ -242,6 +243,12 @@ def test_powers_are_those_of_the_settings(settings, powers):
 def test_a_login_that_a_transport_does_not_have_is_refused_when_it_is_typed(transport, login):
     with pytest.raises(ValidationError, match="has no login of this kind"):
         Adcs.config(ca_name="CA", transport=transport, authentication=login)
+
+
+def test_no_password_goes_to_another_host_than_the_base_url_says():
+    with pytest.raises(ValidationError, match="below the base URL"):
+        Adcs.config(ca_name="CA", path="https://elsewhere.example/CES")
+    assert extra(Adcs.config.model_fields["policy_path"])["destination"]
 
 
 def test_templates_are_offered_with_what_stands_in_their_way(both):

@@ -14,7 +14,7 @@ from chancery.sandbox.dials import Dials
 _DENIED, _UNEXPECTED = 0x80070005, 0x8000FFFF
 _OFFICER, _READER = 0x2, 0x103
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
-_COLUMNS, _ENDED = 100, 1
+_COLUMNS, _ENDED, _FAILURE = 100, 1, 0x80000000
 
 
 class Managing:
@@ -139,8 +139,10 @@ class Managing:
         if code:
             return struct.pack("<III", 0, 0, 0) + struct.pack("<I", code)
         view = View(self._database, conditions, columns, self._dials.now)
-        self._views[call.target] = view
-        return view.page(first, most)
+        answer = view.page(first, most)
+        if not int.from_bytes(answer[-4:], "little") & _FAILURE:
+            self._views[call.target] = view
+        return answer
 
     def _enum_view(self, call: Call, pull: Pull, code: int) -> bytes:
         view = self._views.get(call.target)

@@ -12,7 +12,7 @@ from chancery.sandbox.certsrv import Database, Row, State
 
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _LONG, _DATE, _BINARY, _STRING, _INDEXED = 1, 2, 3, 4, 0x10000
-_ENDED = 1
+_ENDED, _BAD_ARGUMENT = 1, 0x80070057
 _Read = Callable[[Row], Any]
 
 
@@ -79,13 +79,16 @@ class View:
         for column, _, order, _ in conditions:
             if order:
                 found.sort(key=every[column][1], reverse=order == 2)
-        self._rows, self._broken = found, now.broken_view
+        self._rows, self._broken, self._now = found, now.broken_view, now
 
     def page(self, first: int, most: int) -> bytes:
-        """Return number, rows and code, from the row with this number on; rows are counted from 1."""
-        chosen = self._rows[first - 1 : first - 1 + most]
+        """Return number, rows and code, from the row with this number on; rows are counted from 1, or as the dials say."""
+        start = first if self._now.from_zero else max(first, 1) - 1
+        if first == 0 and not (self._now.from_zero or self._now.lenient_zero):
+            return struct.pack("<IIII", 0, 0, 0, _BAD_ARGUMENT)
+        chosen = self._rows[start : start + most]
         content = b"".join(self._row(row) for row in chosen)
-        ended = first - 1 + most >= len(self._rows)
+        ended = start + most >= len(self._rows)
         if ended:
             content += struct.pack("<III", len(chosen), len(chosen) ^ 0xFFFFFFFF, 12)
         return struct.pack("<I", len(chosen)) + blob(content, 1) + struct.pack("<I", _ENDED if ended else 0)
