@@ -7,21 +7,20 @@ from chancery.sdk.errors import AuthFailed
 from chancery.sdk.finding import Level
 from chancery.sdk.outcome import Issued
 from tests.interop import pki
-from tests.interop.windows_login import NTLM, apache, asked, ca_behind, connector, needs_apache, shared
+from tests.interop.windows_login import NTLM, apache, asked, ca_behind, connector, folder_for_all, needs_apache
 
 LINES = ["GssapiAllowedMech ntlmssp", "GssapiConnectionBound On"]
 DOMAIN, USER, PASSWORD = "PEER", "bob", "interop-password-2"
 
 
 @pytest.fixture
-def server(tmp_path):
+def server():
     needs_apache((NTLM, "gss-ntlmssp"))
-    files = pki.write(tmp_path)
-    users = tmp_path / "users"
-    users.write_text(f"{DOMAIN}:{USER}:{PASSWORD}\n")
-    with ca_behind() as (simulator, behind):
-        shared(tmp_path)
-        with apache(tmp_path, files, LINES, behind, {"NTLM_USER_FILE": str(users)}) as port:
+    with folder_for_all() as folder, ca_behind() as (simulator, behind):
+        files = pki.write(folder)
+        users = folder / "users"
+        users.write_text(f"{DOMAIN}:{USER}:{PASSWORD}\n")
+        with apache(folder, files, LINES, behind, {"NTLM_USER_FILE": str(users)}) as port:
             yield port, files, simulator
 
 

@@ -6,6 +6,7 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -82,11 +83,12 @@ def apache(folder, files, lines, behind, environment):
         yield port
 
 
-def shared(folder):
-    """Let Apache's own user read what lies in a folder of the test's."""
-    for path in (folder, *folder.parents):
-        if path.owner() == folder.owner() and path != Path("/") and path.stat().st_mode & 0o007 == 0:
-            path.chmod(path.stat().st_mode | 0o011)
+@contextmanager
+def folder_for_all():
+    """Give a folder that Apache's own user may look into; those of pytest are for their owner alone."""
+    with TemporaryDirectory(prefix="chancery-interop-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 @contextmanager

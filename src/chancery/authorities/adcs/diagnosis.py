@@ -28,28 +28,37 @@ _UNSEEN = (
 )
 
 
-def findings(client: CertsrvClient, config: AdcsConfig, now: datetime) -> list[Finding]:
-    """Return every finding from the stage login on, in the order of the stages."""
-    try:
-        with client.session() as session:
-            seen = session.seen
-            found = [*_login(session, config)]
-            found += _attempt("rights", lambda: _templates(client, session, config))
-            found += _attempt("product", lambda: _ca_name(client, session, config))
-            found += _attempt("chain", lambda: _certificates(client, session, now))
-            found += _attempt("chain", lambda: _crl(client, session, now))
-    except AuthorityError as error:
-        return [_failed("rights" if isinstance(error, Forbidden) else "login", error)]
-    if seen.bound and config.authentication == Way.NTLM:
-        found += _attempt("login", lambda: _relay(client, config))
-    return sorted(found, key=lambda one: STAGES.index(one.stage))
+class Diagnosis:
+    """One connector's. Whether logins without binding are let in is tried once: each try is a failed login in their logs."""
+
+    def __init__(self, client: CertsrvClient, config: AdcsConfig) -> None:
+        self._client, self._config = client, config
+        self._relay: list[Finding] | None = None
+
+    def findings(self, now: datetime) -> list[Finding]:
+        """Return every finding from the stage login on, in the order of the stages."""
+        client, config = self._client, self._config
+        try:
+            with client.session() as session:
+                seen = session.seen
+                found = [*_login(session, config)]
+                found += _attempt("rights", lambda: _templates(client, session, config), Level.WARNING)
+                found += _attempt("product", lambda: _ca_name(client, session, config))
+                found += _attempt("chain", lambda: _certificates(client, session, now))
+                found += _attempt("chain", lambda: _crl(client, session, now), Level.WARNING)
+        except AuthorityError as error:
+            return [_failed("rights" if isinstance(error, Forbidden) else "login", error)]
+        if seen.bound and self._relay is None:
+            self._relay = _attempt("login", lambda: _relay(client, config), Level.WARNING)
+        return sorted([*found, *(self._relay or [])], key=lambda one: STAGES.index(one.stage))
 
 
-def _attempt(stage: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def _attempt(stage: str, look: Callable[[], Iterator[Finding]], level: Level = Level.FAILED) -> list[Finding]:
+    """Return what a look finds. One that cannot be had fails only where orders need it: a failure holds them back."""
     try:
         return list(look())
     except AuthorityError as error:
-        return [_failed(stage, error)]
+        return [replace(_failed(stage, error), level=level)]
 
 
 def _failed(stage: str, error: AuthorityError) -> Finding:
@@ -194,9 +203,7 @@ def _crl(client: CertsrvClient, session: Session, now: datetime) -> Iterator[Fin
     evidence = f"next due {due:%Y-%m-%d %H:%M} UTC" if due else "without an end"
     if due is not None and due <= now:
         text = "The CA's CRL is out of date: whoever checks it refuses every certificate of this CA."
-        yield Finding(
-            "chain", Level.FAILED, "crl_stale", text, evidence, "Have the CA publish a new one (certutil -crl)."
-        )
+        yield _warning("chain", "crl_stale", text, evidence, "Have the CA publish a new one (certutil -crl).")
     else:
         yield _good("chain", "crl", "The CA's CRL is current.", evidence)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from chancery.authorities.adcs import diagnosis, search
+from chancery.authorities.adcs import search
 from chancery.authorities.adcs.client import CertsrvClient
 from chancery.authorities.adcs.config import ENTERPRISE, AdcsConfig, typed_templates
+from chancery.authorities.adcs.diagnosis import Diagnosis
 from chancery.authorities.adcs.hresults import error_of
 from chancery.authorities.adcs.hygiene import check_request
 from chancery.authorities.adcs.issued import warnings_about
 from chancery.authorities.adcs.pages import Kind, Verdict, options_in, renewals_in
-from chancery.authorities.adcs.progress import Progress
+from chancery.authorities.adcs.progress import Progress, is_id
 from chancery.authorities.adcs.transport import Transport
 from chancery.core.certificate import spki_of
 from chancery.protocols.bundle import climb
@@ -35,10 +36,11 @@ class OverCertsrv(Transport):
     def __init__(self, config: AdcsConfig, context: Context) -> None:
         self._config, self._clock = config, context.clock
         self._client = CertsrvClient(context.http, config)
+        self._diagnosis = Diagnosis(self._client, config)
 
     def check(self) -> list[Finding]:
         """Diagnose by reading only."""
-        return diagnosis.findings(self._client, self._config, self._clock.now())
+        return self._diagnosis.findings(self._clock.now())
 
     # Ordering -----------------------------------------------------------------------------------------
 
@@ -55,7 +57,7 @@ class OverCertsrv(Transport):
 
     @staticmethod
     def _accepted(verdict: Verdict) -> Outcome:
-        if verdict.kind in {Kind.ISSUED, Kind.PENDING} and verdict.request:
+        if verdict.kind in {Kind.ISSUED, Kind.PENDING} and is_id(verdict.request):
             return Progress(int(verdict.request), issued=verdict.kind is Kind.ISSUED).pending()
         if verdict.kind is Kind.DENIED or verdict.code is not None:
             raise error_of(verdict.code, verdict.text, request=verdict.request)
@@ -150,7 +152,7 @@ class OverCertsrv(Transport):
         A request that still waits shows no key: it is compared when it is issued.
         """
         number = reference.strip()
-        if not (number.isascii() and number.isdecimal()):
+        if not is_id(number):
             raise error_of(0x80094004, "", request=number[:20])
         progress = Progress.read({"request": int(number)})
         with self._client.session() as session:

@@ -87,9 +87,9 @@ def renewals_in(body: bytes) -> int | None:
 
 
 def ca_name_in(body: bytes) -> str:
-    """Return the CA's name out of the heading that every page has: what stands behind its last double dash; or ''."""
+    """Return the CA's name out of the heading that every page has: what stands behind its double dash; or ''."""
     words = _plain(_Page(body).texts.get("locMSCertSrv", ""))
-    return words.rpartition("--")[2].strip() if "--" in words else ""
+    return words.partition("--")[2].strip()
 
 
 def options_in(body: bytes) -> list[frozenset[str]] | None:

@@ -11,7 +11,7 @@ from chancery.sdk.outcome import Pending, PendingKind, PollState
 _AT_ONCE = timedelta(seconds=1)
 _GAPS = tuple(timedelta(minutes=n) for n in (1, 2, 5, 15, 60))
 """A person decides; it may take a week (reference, section A8.1). The last one repeats."""
-_MOST = 2**31
+_MOST, _DIGITS = 2**31, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Progress:
     def read(cls, state: PollState) -> Progress:
         """Return the progress of a state; raises `ProtocolViolation` for one without a request."""
         request, looks = state.get("request"), state.get("looks")
-        if isinstance(request, bool) or not isinstance(request, int) or not 0 < request < _MOST:
+        if isinstance(request, bool) or not isinstance(request, int) or not is_id(str(request)):
             text = "The state of this order names no request of the CA."
             raise ProtocolViolation(
                 text, stage="request", bytes_sent=False, remedy="Enter the request's id as reference."
@@ -47,3 +47,8 @@ class Progress:
         text = f"Request {number} waits for a manager of the CA (Pending Requests in its console)."
         gap = _GAPS[min(self.looks, len(_GAPS) - 1)]
         return Pending(state, PendingKind.APPROVAL, gap, text, number)
+
+
+def is_id(text: str) -> bool:
+    """Say whether a text can be the id of a request: a positive number of 31 bits."""
+    return text.isascii() and text.isdecimal() and 0 < int(text[:_DIGITS]) < _MOST and len(text) <= _DIGITS

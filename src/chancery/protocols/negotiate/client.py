@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from chancery.protocols.negotiate.failures import not_offered, refused
 from chancery.protocols.negotiate.settings import Credentials, Way
-from chancery.protocols.negotiate.tokens import Tokens
 from chancery.sdk.http import Answer, Connection, HttpDoor
+
+if TYPE_CHECKING:
+    from chancery.protocols.negotiate.tokens import Tokens
 
 _CHALLENGE = re.compile(r"(?:^|,)\s*([A-Za-z][A-Za-z0-9._-]*)(?:\s+([A-Za-z0-9+/._~-]+=*)(?=\s*(?:,|$)))?")
 _LEGS = 4
@@ -97,6 +99,8 @@ class Login:
         return Session(self._http, self._credentials, first=answer, seen=Seen(offered, scheme))
 
     def _over(self, over: Connection) -> Session:
+        from chancery.protocols.negotiate.tokens import Tokens  # its library takes its time
+
         # The first leg shows what is offered and, before any token is made, the certificate of this very connection.
         answer = self._leg(over)
         offered = offers(answer)
@@ -129,9 +133,9 @@ class Login:
                 if given and not tokens.complete:
                     tokens.step(given)  # the server's proof that it is who it says
                 return answer
-            if not given or tokens.complete:
+            token = tokens.step(given) if given and not tokens.complete else None
+            if token is None:
                 break
-            token = tokens.step(given)
         raise refused(answer, self._credentials, bound=tokens.bound, offered=offers(answer))
 
     def _leg(self, over: Connection, authorization: str = "") -> Answer:

@@ -17,7 +17,7 @@ from chancery.sdk.errors import AuthorityError, OutcomeUnknown, ProtocolViolatio
 from chancery.sdk.outcome import Absence, Found, Issued
 
 KEYS = [keys.generate("EC-P256") for _ in range(16)]
-SIZES = [pytest.param(40, id="40"), pytest.param(1000, marks=pytest.mark.long, id="1000")]
+SIZES = [pytest.param(20, id="20"), pytest.param(1000, marks=pytest.mark.long, id="1000")]
 LOSSES = ("lose", "error", "half", "garbled")
 """The CA has the order; its answer is dropped, replaced by an error, cut, or garbled."""
 

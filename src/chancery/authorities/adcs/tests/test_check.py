@@ -108,7 +108,7 @@ def test_what_this_transport_cannot_show_is_said_and_not_called_well(stand):
 def test_a_stale_crl_and_a_broken_chain_are_told(stand):
     stand.turn(stale_crl=True, chain="missing")
     found = shown(findings(stand))
-    assert (found["chain", "crl_stale"], found["chain", "chain"]) == ("failed", "ok")
+    assert (found["chain", "crl_stale"], found["chain", "chain"]) == ("warning", "ok")
 
 
 def test_a_ca_that_ends_soon_or_has_ended(stand):
@@ -129,10 +129,24 @@ def test_files_that_are_none_are_told(stand, monkeypatch):
     assert shown(findings(stand))["chain", "no_ca"] == "failed"
 
 
-def test_a_page_that_cannot_be_had_fails_its_own_stage_alone(stand):
-    stand.turn(fail_next=1, fail_next_path="certcrl", fail_next_with="page")
+@pytest.mark.parametrize(
+    ("page", "stage", "level"),
+    [("certcrl", "chain", "warning"), ("certrqxt", "rights", "warning"), ("certnew.cer", "chain", "failed")],
+)
+def test_a_page_that_cannot_be_had_fails_only_where_orders_need_it(stand, page, stage, level):
+    stand.turn(fail_next=1, fail_next_path=page, fail_next_with="page")
     found = shown(findings(stand))
-    assert (found["chain", "503"], found["chain", "ca"], found["login", "known"]) == ("failed", "ok", "ok")
+    assert (found[stage, "503"], found["product", "ca_name"], found["login", "known"]) == (level, "ok", "ok")
+
+
+def test_a_login_without_binding_is_tried_once_for_a_connector(stand):
+    stand.turn(epa="off")
+    connector = stand.connector()
+    assert ("login", "relay") in shown(connector.check())
+    # Each such try is a failed login in the domain's logs, and probes come again and again.
+    stand.turn(epa="required")
+    assert ("login", "relay") in shown(connector.check())
+    assert ("login", "protected") in shown(findings(stand))
 
 
 def test_a_login_that_is_forbidden_is_a_missing_right(stand, monkeypatch):
