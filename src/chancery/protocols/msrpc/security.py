@@ -15,6 +15,7 @@ from chancery.protocols.msrpc.ndr import Malformed
 from chancery.protocols.msrpc.pdu import trailer
 from chancery.protocols.negotiate.failures import of_library
 from chancery.protocols.negotiate.settings import Credentials, Way
+from chancery.protocols.negotiate.tokens import Tokens
 from chancery.sdk.errors import AuthFailed
 
 PRIVACY = 6
@@ -56,20 +57,19 @@ class Security:
     def step(self, given: bytes | None = None) -> bytes:
         """Return the next token for what the server sent; b'' where there is nothing more to say."""
         try:
-            if self._context is None:
-                self._context = self._new()
-            return bytes(self._context.step(given) or b"")
+            if self._context is not None:
+                return bytes(self._context.step(given) or b"")
+            with Tokens(self._credentials, self._host, "", None).account() as account:
+                self._context = self._new(account)
+                return bytes(self._context.step(given) or b"")
         except Exception as error:  # the library lets errors of several libraries through
             raise of_library(error, self._credentials, self._host) from None
 
-    def _new(self) -> Any:
+    def _new(self, account: Any) -> Any:
         ntlm = self._credentials.way is Way.NTLM
-        password = self._credentials.password
         service, _, host = (self._credentials.spn or f"host/{self._host}").partition("/")
-        name = self._credentials.windows_name if ntlm else self._credentials.principal
         return spnego.client(
-            name,
-            password.reveal() if password else "",
+            account,
             hostname=host or self._host,
             service=service,
             protocol="ntlm" if ntlm else "kerberos",

@@ -17,6 +17,7 @@ from chancery.protocols.msrpc.ndr import Malformed, Reader
 from chancery.protocols.msrpc.security import Forged, Security
 from chancery.protocols.msrpc.settings import MsrpcCredentials, MsrpcSettings
 from chancery.protocols.msrpc.tests.stand import LOOPBACK, account, bind_ack, channel, packet, saying
+from chancery.protocols.negotiate import tokens
 from chancery.protocols.negotiate.settings import Credentials, Way
 from chancery.protocols.waiting import Waiting
 from chancery.protocols.wstep.tests.stand import NOW, request
@@ -136,14 +137,39 @@ class Recorded:
 
 def test_kerberos_is_asked_for_the_ca_by_its_own_name(monkeypatch):
     made = []
+    monkeypatch.setattr(tokens, "has_kerberos", lambda: True)
     monkeypatch.setattr(security.spnego, "client", lambda *who, **how: made.append((who, how)) or Recorded())
     who = Credentials(Way.KERBEROS, "svc@example.test", Secret("word"))
     Security(who, "ca01.example.test").step()
     Security(Credentials(Way.KERBEROS, "svc@example.test", Secret("word"), spn="host/other"), "ca01").step()
     (first, how), (_, named) = made
-    assert first == ("svc@EXAMPLE.TEST", "word")
+    assert (first[0].username, first[0].password) == ("svc@EXAMPLE.TEST", "word")
     assert (how["protocol"], how["service"], how["hostname"]) == ("kerberos", "host", "ca01.example.test")
     assert named["hostname"] == "other"
+
+
+@pytest.mark.parametrize(
+    ("who", "has", "code"),
+    [
+        (Credentials(Way.KERBEROS, "svc@example.test", Secret("word")), False, "kerberos_missing"),
+        (Credentials(Way.KERBEROS, "FLAT\\svc", Secret("word")), True, "realm"),
+        (Credentials(Way.KERBEROS, "svc@example.test", keytab=Secret("no Base64!")), True, "keytab"),
+    ],
+)
+def test_what_kerberos_lacks_is_said_before_anything_is_sent(monkeypatch, who, has, code):
+    monkeypatch.setattr(tokens, "has_kerberos", lambda: has)
+    with pytest.raises(AuthFailed) as refused:
+        Security(who, "ca").step()
+    assert (refused.value.code, refused.value.bytes_sent) == (code, False)
+
+
+def test_a_password_that_looks_like_a_hash_is_a_password(monkeypatch):
+    made = []
+    monkeypatch.setattr(security.spnego, "client", lambda *who, **how: made.append(who[0]) or Recorded())
+    word = "aad3b435b51404eeaad3b435b51404ee:31d6cfe0d16ae931b73c59d7e0c089c0"
+    Security(account(password=word), "ca").step()
+    assert isinstance(made[0], security.spnego.Password)
+    assert made[0].password == word
 
 
 def test_without_header_signing_only_the_body_is_signed():
