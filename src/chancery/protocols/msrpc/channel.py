@@ -84,8 +84,10 @@ class Channel:
         token = security.step() if security else b""
         agreed = self._agree(Kind.BIND, interface, token)
         for _ in range(_MOST_LEGS):
-            if security is None or not agreed.auth:
+            if security is None:
                 return
+            if not agreed.auth:
+                raise faults.no_login(self.host)
             token = security.step(agreed.auth)
             if security.complete:
                 self._finish(token)

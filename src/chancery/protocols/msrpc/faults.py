@@ -64,6 +64,12 @@ def refused_bind(reason: int, host: str) -> AuthorityError:
     )
 
 
+def no_login(host: str) -> AuthorityError:
+    """Return the error for a server that takes the interface, and does not answer to the login."""
+    text = f"{host}: The server does not answer to the login."
+    return AuthFailed(text, code="no_login", stage="request", bytes_sent=False, remedy=_LOGIN)
+
+
 def fault(status: int, host: str, explain: Explain, *, acting: bool, sealed: bool) -> AuthorityError:
     """Return the error for a fault packet. Without a seal only what comes before any dispatch is believed of it."""
     if status == NO_LOGIN:

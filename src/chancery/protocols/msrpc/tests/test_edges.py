@@ -63,6 +63,13 @@ def test_a_login_without_end_is_given_up():
         made.close()
 
 
+def test_a_server_that_does_not_answer_to_the_login_is_told_nothing_more():
+    with saying(packet(12, bind_ack())) as port:
+        made = channel(port)
+        with pytest.raises(AuthFailed, match="does not answer to the login"):
+            made.open(("11111111-2222-3333-4444-555555555555", 1), Endless())
+
+
 def test_a_login_that_needs_no_last_word_sends_none():
     class Short(Endless):
         complete = True
