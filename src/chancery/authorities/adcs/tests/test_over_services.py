@@ -35,6 +35,7 @@ from chancery.sdk import (
     HttpDoor,
     Issued,
     Level,
+    OutcomeUnknown,
     Pending,
     ProtocolViolation,
     RejectedByPolicy,
@@ -265,6 +266,26 @@ def test_templates_are_offered_with_what_stands_in_their_way(both):
 def test_a_missing_password_is_said_before_anything_is_sent(both):
     with pytest.raises(AuthFailed, match="missing"):
         both.connector(username="").submit(ask())
+
+
+@pytest.mark.parametrize(
+    ("code", "denies", "kind"),
+    [
+        ("8000FFFF", False, OutcomeUnknown),
+        ("8007000D", False, OutcomeUnknown),
+        ("8000FFFF", True, RejectedByPolicy),
+        ("80094011", True, Forbidden),
+    ],
+)
+def test_a_refusal_is_said_by_our_table_and_what_it_does_not_know_stays_open(both, code, denies, kind):
+    both.soap.dials.set(fault_code=code, fault_denies=denies)
+    try:
+        with pytest.raises(kind) as refused:
+            both.connector().submit(ask(reference=f"refused-{code}"))
+    finally:
+        both.soap.dials.set(fault_code="", fault_denies=False)
+    assert refused.value.code == f"0x{code}"
+    assert refused.value.remedy
 
 
 def test_a_login_by_certificate_goes_to_its_own_address(both):

@@ -93,6 +93,7 @@ def test_calls_that_cannot_be_read_are_faults(stand, what):
         (ACTIVATOR, 4, orpc_this().u32(0, 1, 60, 60).raw(bytes(60)).data(), MANAGER),
         (ACTIVATOR, 4, b"", ""),
     ],
+    ids=["method", "tower", "activation", "outer", "reference", "login"],
 )
 def test_the_doorway_refuses_what_it_does_not_have(stand, interface, opnum, stub, who):
     with pytest.raises((AuthorityError, TypeError)):
