@@ -1,7 +1,7 @@
 """The search for a lost order without rights of a CA manager: ids are sequential, and anybody may read any (A8.2).
 
 From an id that the CA has, the newest is found by doubling steps; from there it goes back, until the request's key is found
-or a certificate shows that what lies below it is older than the order.
+or a certificate a day older than the order shows that nothing below it can be the order's.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from chancery.sdk.outcome import Absence
 
 MOST = 200
 """Requests read in one search."""
-_OLDER = timedelta(hours=1)
-"""CAs date their certificates back by minutes, and clocks differ."""
+_OLDER = timedelta(days=1)
+"""CAs date their certificates back, as far as they are set to, and clocks differ: too short, and our own would look old."""
 _LARGEST = 2**31 - 1
 _LISTED, _AHEAD = 10, 16
 
@@ -86,6 +86,8 @@ def _last(budget: _Budget, start: int) -> int:
     if not budget.exists(start):
         text = f"the CA has no request {start}, where the search starts"
         raise _open(text, [], "Set the connector's search to an id that the CA has, from not long ago.")
+    if budget.spent >= MOST:
+        raise _open(f"the newest request lies somewhere beyond {start}", [])
     low, step = start, 1
     while low + step <= _LARGEST and budget.exists(low + step):
         low, step = low + step, step * 2

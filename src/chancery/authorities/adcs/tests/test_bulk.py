@@ -45,7 +45,7 @@ def test_orders_whose_answer_is_lost_are_never_ordered_twice(size, search_from):
         everything, settled, unknown = [], {}, {}
         for n in range(size):
             # Every certificate lets the search stop at what is older; the CA keeps its ids from before.
-            stand.clock.advance(timedelta(minutes=30))
+            stand.clock.advance(timedelta(hours=23))
             asked = request(f"h{n}.example.com", key=KEYS[n % 16], at=stand.clock.now(), reference=f"lost-{n}")
             everything.append(asked)
             stand.simulator.dials.reset()

@@ -6,6 +6,7 @@ import pytest
 
 from chancery.authorities.adcs import search
 from chancery.authorities.adcs.authority import Adcs
+from chancery.authorities.adcs.simulator.issuing import Issuer
 from chancery.authorities.adcs.tests.stand import DAY, request, standing
 from chancery.core import keys
 from chancery.sdk.authority import describe
@@ -151,3 +152,28 @@ def test_back_to_the_first_request_of_all_it_concludes_only_from_what_it_read(st
 
 def test_a_certificate_without_a_readable_date_is_not_older():
     assert search._is_older(b"no certificate", request().intended_at) is False
+
+
+def test_a_ca_that_dates_its_certificates_back_by_hours_does_not_hide_the_order(stand, monkeypatch):
+    issue = Issuer.issue
+    monkeypatch.setattr(
+        Issuer,
+        "issue",
+        lambda self, csr, template, now, **how: issue(self, csr, template, now - timedelta(hours=20), **how),
+    )
+    connector = stand.connector(search_from=2)
+    asked = lose(stand, connector, key=KEYS[7])
+    others(stand, connector, 3)
+    assert find(stand, connector, asked).outcome.reference == "5"
+
+
+def test_a_database_full_of_holes_is_given_up(stand, monkeypatch):
+    monkeypatch.setattr(search, "MOST", 5)
+    connector = stand.connector(search_from=2)
+    others(stand, connector, 20)
+    rows = stand.simulator.tick.__self__._database.rows
+    for number in [n for n in rows if n > 4 and n % 12]:
+        del rows[number]
+    with pytest.raises(OutcomeUnknown) as caught:
+        find(stand, connector, request(key=KEYS[7], at=stand.clock.now()))
+    assert "lies somewhere beyond" in caught.value.message
