@@ -99,5 +99,6 @@ class Builder:
             secrets=tuple(secrets.values()),
             before_send=self._before_send,
             client_identity=options.client_identity,
+            speaks_http=options.speaks_http,
             pins=pins_of(config),
         )

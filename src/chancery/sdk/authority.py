@@ -216,9 +216,14 @@ class Prepares(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DoorOptions:
-    """What a connector's door gets out of the authority's own settings, beside base URL, proxy, trust and networks."""
+    """What a connector's door gets out of the authority's own settings, beside base URL, proxy, trust and networks.
+
+    `speaks_http` is False where these settings have the CA spoken to by another protocol: the base URL then names a host,
+    at which no web server need answer, and *Test connection* begins with the authority's own `check`.
+    """
 
     client_identity: ClientIdentity | None = None
+    speaks_http: bool = True
 
 
 @runtime_checkable

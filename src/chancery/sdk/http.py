@@ -63,12 +63,14 @@ class HttpDoor:
         before_send: Callable[[], None] | None = None,
         pins: Sequence[str] = (),
         client_identity: ClientIdentity | None = None,
+        speaks_http: bool = True,
         resolver: Resolver = resolve,
     ) -> None:
         self.base_url, self.clock, self.timeout = base_url.rstrip("/"), clock, timeout
         self.policy = policy or AddressPolicy()
         own = (client_identity.key_pem,) if client_identity is not None else ()
         self.secrets, self.before_send = (*secrets, *own), before_send
+        self._speaks_http = speaks_http
         self._identity = client_identity
         self._trust_pem, self._proxy, self._resolver = trust_pem, proxy, resolver
         self._pins = frozenset(pin.lower().replace(":", "") for pin in pins)
@@ -237,7 +239,12 @@ class HttpDoor:
         )
 
     def diagnose(self) -> list[Finding]:
-        """Return the findings of the stages name, tcp, tls and clock, by one GET of the base URL without login."""
+        """Return the findings of the stages name, tcp, tls and clock, by one GET of the base URL without login.
+
+        There are none where no web server is expected (`DoorOptions.speaks_http`).
+        """
+        if not self._speaks_http:
+            return []
         try:
             base, outgoing = self._open()
         except Unreachable as refusal:

@@ -7,18 +7,27 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from chancery.authorities.adcs.config import CERTSRV, AdcsConfig, AdcsProfile
+from chancery.authorities.adcs.config import CERTSRV, CES, RPC, AdcsConfig, AdcsProfile
+from chancery.authorities.adcs.managing import Managing
 from chancery.authorities.adcs.over_certsrv import OverCertsrv
+from chancery.authorities.adcs.over_ces import OverCes
+from chancery.authorities.adcs.over_rpc import OverRpc
 from chancery.authorities.adcs.transport import Transport, powers_of
+from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.core.secret import Secret
 from chancery.net.identity import ClientIdentity
-from chancery.sdk.authority import Context, Dedup, Descriptor, DoorOptions, Facts, Request
+from chancery.sdk.authority import Context, Dedup, Descriptor, DoorOptions, Facts, Request, Target
 from chancery.sdk.config import Config, ProfileSettings
+from chancery.sdk.errors import ProtocolViolation
 from chancery.sdk.finding import Finding
-from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState
+from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState, RevocationPending, Revoked
 
-_TRANSPORTS: dict[str, Callable[[AdcsConfig, Context], Transport]] = {CERTSRV: OverCertsrv}
+_TRANSPORTS: dict[str, Callable[[AdcsConfig, Context], Transport]] = {
+    CERTSRV: OverCertsrv,
+    CES: OverCes,
+    RPC: OverRpc,
+}
 
 
 class Adcs:
@@ -47,6 +56,7 @@ class Adcs:
 
     def __init__(self, config: AdcsConfig, context: Context) -> None:
         self._way = _TRANSPORTS[config.transport](config, context)
+        self._managing = Managing(config, context)
 
     @classmethod
     def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
@@ -59,13 +69,13 @@ class Adcs:
     def door_options(cls, config: AdcsConfig) -> DoorOptions:
         """Return the client certificate, where the login is by one."""
         if config.authentication != "certificate":
-            return DoorOptions()
+            return DoorOptions(speaks_http=config.transport != RPC)
         # An empty identity makes the door say that the client certificate cannot be used.
         return DoorOptions(ClientIdentity(config.client_certificate, config.client_key or Secret("")))
 
     def check(self) -> Iterable[Finding]:
         """Login, channel binding, CA name, templates, CA certificates and CRL, by reading only."""
-        return self._way.check()
+        return self._managing.joined(self._way.check())
 
     def submit(self, request: Request) -> Outcome:
         """Ask for the certificate, once. Names travel in the certificate request and nowhere else."""
@@ -77,7 +87,19 @@ class Adcs:
 
     def find(self, request: Request, since: datetime) -> Found | Absence:
         """Search for what a lost answer may have ordered."""
-        return self._way.find(request, since)
+        return self._managing.find(request, since) if self._managing.able else self._way.find(request, since)
+
+    def cancel(self, state: PollState, request: Request) -> None:
+        """Deny a request that waits; for an account that manages the CA."""
+        self._managing.cancel(state)
+
+    def revoke(self, target: Target, reason: RevocationReason, comment: str) -> Revoked | RevocationPending:
+        """Revoke one certificate; for an account that manages the CA, whose database has no place for the comment."""
+        return self._managing.revoke(target, reason)
+
+    def poll_revocation(self, state: PollState, target: Target) -> Revoked | RevocationPending:
+        """Look at a revocation: a CA decides about it at once, so there is none that waits."""
+        raise ProtocolViolation("A revocation at AD CS never waits.", code="state", bytes_sent=False)
 
     def adopt(self, reference: str, request: Request) -> Found:
         """Take over a request that a person names by its id."""

@@ -5,22 +5,37 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pydantic import model_validator
+
 from chancery.core.secret import Secret
 from chancery.sdk.config import Config, NonEmpty, ProfileSettings, setting
 
 ENTERPRISE, STANDALONE = "enterprise", "standalone"
-CERTSRV = "certsrv"
+CERTSRV, CES, RPC = "certsrv", "ces", "rpc"
+IN_MESSAGE = "usernametoken"
 
 _SETUPS = {
     ENTERPRISE: "Enterprise: joined to a domain, issues by templates",
     STANDALONE: "Standalone: no templates, a CA manager approves",
 }
-_TRANSPORTS = {CERTSRV: "Web Enrollment (certsrv): orders; revokes and cancels in the CA's own console alone"}
+_TRANSPORTS = {
+    CERTSRV: "Web Enrollment (certsrv)",
+    CES: "CEP and CES: enrolment web services, with templates and the account's rights",
+    RPC: "RPC: the CA itself, ports 135 and above",
+}
+_INTERFACES = {"icpr": "MS-ICPR, one call", "dcom": "DCOM, where the first one is switched off (IF_NORPCICERTREQUEST)"}
+_BY_TRANSPORT = {
+    CERTSRV: frozenset({"kerberos", "ntlm", "certificate", "basic"}),
+    CES: frozenset({"kerberos", "ntlm", "certificate", IN_MESSAGE}),
+    RPC: frozenset({"kerberos", "ntlm"}),
+}
+"""Transport → logins that it has."""
 _LOGINS = {
     "kerberos": "Kerberos, by password or keytab",
     "ntlm": "NTLM (Microsoft is removing it)",
     "certificate": "Client certificate, mapped to an account",
     "basic": "Basic, over TLS",
+    IN_MESSAGE: "User name and password in the message (CES alone)",
 }
 
 
@@ -49,6 +64,23 @@ class AdcsConfig(Config):
         title="Path of the transport", group="Certification authority", default="", max_length=300, advanced=True,
         help="Below the base URL. Empty takes certsrv, unless the base URL ends with it already.",
     )  # fmt: skip
+    policy_path: str = setting(
+        title="Path of the policy service", group="Certification authority", default="", max_length=300, advanced=True,
+        destination=True,
+        help="CEP, for CES alone: as ADPolicyProvider_CEP_UsernamePassword/service.svc/CEP, or a whole URL. It tells the "
+        "templates and the account's rights; left empty, nothing is asked there.",
+    )  # fmt: skip
+    rpc_interface: str = _choice(
+        _INTERFACES, "icpr", "RPC interface for orders", "Certification authority", "For RPC alone."
+    )
+    rpc_port: int = setting(
+        title="Port of the endpoint mapper", group="Certification authority", default=135, ge=1, le=65535, advanced=True,
+        help="For RPC and for the managing account.",
+    )  # fmt: skip
+    ca_host: str = setting(
+        title="CA host", group="Certification authority", default="", max_length=253, advanced=True, destination=True,
+        help="For RPC and for the managing account: the machine of the CA itself, where the base URL leads to another one.",
+    )  # fmt: skip
     authentication: str = _choice(
         _LOGINS, "kerberos", "Login", "Login",
         "No way is put in another's place. Kerberos needs the extra chancery[kerberos] where Chancery runs.",
@@ -74,6 +106,15 @@ class AdcsConfig(Config):
         title="Key of the client certificate", group="Login", default=None, multiline=True, stays=True,
         help="PEM, without a passphrase.",
     )  # fmt: skip
+    manager_username: str = setting(
+        title="Managing account", group="Managing account", default="", max_length=300,
+        help="An account with the right Issue and Manage Certificates, and in the group Certificate Service DCOM Access. With it "
+        "Chancery revokes, cancels and searches over RPC, whatever the transport of orders is. It logs in by Kerberos "
+        "where that is chosen for orders, else by NTLM.",
+    )  # fmt: skip
+    manager_password: Secret | None = setting(
+        title="Password of the managing account", group="Managing account", default=None
+    )
     templates: str = setting(
         title="Templates", group="Templates", default="", max_length=20_000, multiline=True,
         help="One a line: the template's name (cn, not its display name), and behind = what people shall read, "
@@ -89,6 +130,14 @@ class AdcsConfig(Config):
         help="An id that this CA has, from not long ago. Then a lost order is looked for among the newest 200 requests, "
         "which reads certificates of others. 0: a person decides.",
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _fitting(self) -> AdcsConfig:
+        if "://" in self.path:
+            raise ValueError("the path lies below the base URL: enter another base URL for another host")
+        if self.authentication not in _BY_TRANSPORT[self.transport]:
+            raise ValueError(f"{_TRANSPORTS[self.transport]} has no login of this kind: {_LOGINS[self.authentication]}")
+        return self
 
 
 class AdcsProfile(ProfileSettings):

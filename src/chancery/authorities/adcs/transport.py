@@ -7,20 +7,28 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chancery.authorities.adcs.config import CERTSRV
+from chancery.authorities.adcs.config import CERTSRV, CES, RPC
 from chancery.sdk.authority import Request
 from chancery.sdk.errors import RejectedByPolicy
 from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState
 
-POWERS: dict[str, frozenset[str]] = {CERTSRV: frozenset({"finds", "adopts", "chooses"})}
-"""Transport → what can be done over it at most. Nobody revokes, denies or lists over Web Enrollment."""
+POWERS: dict[str, frozenset[str]] = {
+    CERTSRV: frozenset({"finds", "adopts", "chooses"}),
+    CES: frozenset({"adopts", "chooses"}),
+    RPC: frozenset({"adopts", "chooses"}),
+}
+"""Transport → what can be done over it at most. Nobody revokes, denies or lists by an interface of enrolment."""
+MANAGED = frozenset({"finds", "revokes", "cancels"})
+"""What an account that manages the CA adds, over RPC, to any transport."""
 
 
 def powers_of(settings: Mapping[str, Any]) -> frozenset[str]:
     """Return what can be done with a connector's stored settings."""
     transport = str(settings.get("transport") or CERTSRV)
     powers = POWERS.get(transport, frozenset())
+    if settings.get("manager_username"):
+        return powers | MANAGED
     # Without an id to start from, nothing can be searched over Web Enrollment.
     return powers - {"finds"} if transport == CERTSRV and not settings.get("search_from") else powers
 

@@ -56,7 +56,7 @@ class Tokens:
         try:
             if self._context is not None:
                 return self._step(given)
-            with self._account() as account:
+            with self.account() as account:
                 self._context = self._new(account)
                 return self._step(given)
         except Exception as error:  # the library lets errors of several libraries through
@@ -92,7 +92,7 @@ class Tokens:
         return spnego.client(account, protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate, **more)
 
     @contextmanager
-    def _account(self) -> Iterator[Any]:
+    def account(self) -> Iterator[Any]:
         """Give the account in the library's form; a keytab lies in a file of ours for as long as it is read."""
         given = self._credentials
         if given.way is Way.NTLM:

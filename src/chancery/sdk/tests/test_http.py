@@ -546,3 +546,7 @@ def test_an_act_whose_connection_is_gone_was_not_sent():
 def test_a_connection_to_a_base_url_that_cannot_be_used_is_refused_as_a_request_is():
     with pytest.raises(Unreachable), door("http://ca.example").connection():
         pass
+
+
+def test_a_ca_that_speaks_no_http_is_not_diagnosed_by_it():
+    assert door("https://127.0.0.1:9", speaks_http=False).diagnose() == []

@@ -1,0 +1,86 @@
+"""What *Test connection* says of a CA over RPC, by reading alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from chancery.protocols.bundle import climb
+from chancery.sdk.errors import AuthorityError
+from chancery.sdk.finding import Finding, Level
+
+_OFFICER = "Issue and Manage Certificates"
+_SHOWN = 12
+
+
+def findings(
+    touch: Callable[[], None],
+    templates: Callable[[], Mapping[str, str]],
+    certificates: Callable[[], Iterable[bytes]],
+    rights: Callable[[], frozenset[str]] | None,
+    names: Sequence[str],
+) -> list[Finding]:
+    """Return login, rights of the managing account, template and chain."""
+    login = _tried("login", touch, "The CA answered this account over RPC.")
+    return [login, managing(rights), *_products(templates, names), _chain(certificates)]
+
+
+def _tried(stage: str, act: Callable[[], None], text: str) -> Finding:
+    try:
+        act()
+    except AuthorityError as error:
+        return _failed(stage, error)
+    return Finding(stage, Level.OK, "ok", text)
+
+
+def managing(rights: Callable[[], frozenset[str]] | None) -> Finding:
+    """Return what the account that manages may do."""
+    if rights is None:
+        text = "No account that manages: lost answers are not searched for, and nothing is revoked or listed."
+        return Finding("rights", Level.SKIPPED, "no_manager", text)
+    try:
+        found = rights()
+    except AuthorityError as error:
+        return _failed("rights", error)
+    listed = ", ".join(sorted(found)) or "none"
+    if _OFFICER in found:
+        return Finding("rights", Level.OK, "ok", "The managing account may revoke and deny.", listed)
+    text = f"The managing account has no right {_OFFICER}: it can neither revoke nor deny."
+    return Finding("rights", Level.WARNING, "no_officer", text, listed, f"Give it {_OFFICER} in the CA's properties.")
+
+
+def _products(templates: Callable[[], Mapping[str, str]], names: Sequence[str]) -> list[Finding]:
+    try:
+        found = templates()
+    except AuthorityError as error:
+        return [_failed("product", error)]
+    return [_product(found, name) for name in names or [""]]
+
+
+def _product(found: Mapping[str, str], name: str) -> Finding:
+    names = sorted(found)
+    evidence = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    if not name:
+        return Finding("product", Level.SKIPPED, "no_template", "No template is set to look for.", evidence)
+    if name.casefold() in {n.casefold() for n in found} | set(found.values()):
+        text = f"The CA publishes the template {name}. Whether this account may enrol from it, RPC does not tell."
+        return Finding("product", Level.OK, "ok", text, evidence)
+    text = f"The CA does not publish a template {name}."
+    remedy = "Use the template's short name, not its display name, and publish it at the CA."
+    return Finding("product", Level.FAILED, "unknown_template", text, evidence, remedy)
+
+
+def _chain(certificates: Callable[[], Iterable[bytes]]) -> Finding:
+    try:
+        found = list(certificates())
+    except AuthorityError as error:
+        return _failed("chain", error)
+    if any(climb(one, found)[1] for one in found):
+        return Finding("chain", Level.OK, "ok", "The CA gives its chain, up to a root.", f"{len(found)} certificates")
+    text = "The CA gives a chain without a root."
+    remedy = "Install the root's certificate on the CA's machine."
+    return Finding("chain", Level.WARNING, "no_root", text, f"{len(found)} certificates", remedy)
+
+
+def _failed(stage: str, error: AuthorityError) -> Finding:
+    remedy = error.remedy or "Check the CA's machine, its name and the account."
+    return Finding(stage, Level.FAILED, error.code or error.kind, error.message, error.text, remedy)
