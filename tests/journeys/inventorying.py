@@ -69,7 +69,7 @@ class Account:
                 if self.engine.worker._pacer.busy():
                     self.engine.worker._wait(0.02)
                 else:
-                    self.clock.advance(timedelta(seconds=1))
+                    self.clock.advance(timedelta(seconds=5))
         raise AssertionError("the engine did not get there")
 
     def lose_worker(self):

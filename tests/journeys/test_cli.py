@@ -147,7 +147,7 @@ LISTS = [
     ("authorities", "list"), ("authorities", "fields", "digicert"), ("connectors", "list"), ("connectors", "show", "Local"),
     ("profiles", "list"), ("profiles", "show", "Internal"), ("orders", "list"), ("certificates", "list"),
     ("people", "list"), ("people", "roles"), ("teams", "list"), ("environments", "list"), ("tokens", "list"),
-    ("audit", "list"), ("whoami",),
+    ("audit", "list"), ("whoami",), ("inventory", "pulls"), ("inventory", "findings"),
 ]  # fmt: skip
 
 

@@ -96,6 +96,8 @@ def test_batch_over_rest(cast, local, token):
         "/tokens",
         "/connectors.csv?authority=local",
         "/openapi.json",
+        "/pulls",
+        "/findings",
     ],
 )
 def test_api_reads(cast, local, token, path):
@@ -113,7 +115,20 @@ def test_private_key_is_refused_and_not_echoed(cast, local, client):
     assert b"c2VjcmV0" not in answer.content
 
 
-PLAIN = ("home", "ca_types", "profiles", "profile_create", "orders", "order_new", "certificates", "audit", "people")
+PLAIN = (
+    "home",
+    "ca_types",
+    "profiles",
+    "profile_create",
+    "orders",
+    "order_new",
+    "certificates",
+    "inventory",
+    "inventory_import",
+    "pulls",
+    "audit",
+    "people",
+)
 
 
 @pytest.mark.parametrize("name", [*PLAIN, "tokens", "password", "audit_export"])

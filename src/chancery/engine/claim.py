@@ -107,7 +107,7 @@ def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], lis
     rows = _due(Order.objects.filter(connector=ready.id, state__in=states), now, most)
     fence = uuid.uuid4()
     kinds = [_kind(row, ready, now) for row in rows]
-    previous = _previous(rows)
+    previous = _previous(rows, ready)
     jobs = [_job(k, row, ready, fence, now, previous) for k, row in zip(kinds, rows, strict=True) if k is not None]
     _lease(jobs, ready, fence, now)
     if ready.takes_new and len(rows) < most:
@@ -121,14 +121,15 @@ def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
     where = [ready.id, now, most]
     intent = [str(State.SUBMITTING), ready.version, now, now, fence, until, until]
     rows = returned(Order, _ORDER_FIELDS, _CLAIM.format(lock=skip_locked()), [*where, *intent])
-    previous = _previous(rows)
+    previous = _previous(rows, ready)
     return [_job(Kind.SUBMIT, row, ready, fence, now, previous) for row in rows]
 
 
-def _previous(rows: list[dict[str, Any]]) -> dict[UUID, str]:
-    """Return what the CAs call the certificates that these orders replace."""
+def _previous(rows: list[dict[str, Any]], ready: Ready) -> dict[UUID, str]:
+    """Return what the CA calls the certificates that these orders replace; what another type of CA calls one says nothing."""
     wanted = [row["replaces_id"] for row in rows if row["replaces_id"] is not None]
-    return dict(Certificate.objects.filter(pk__in=wanted).values_list("pk", "ca_reference")) if wanted else {}
+    found = Certificate.objects.filter(pk__in=wanted, connector__authority=ready.authority)
+    return dict(found.values_list("pk", "ca_reference")) if wanted else {}
 
 
 def _due(rows: QuerySet[Order], now: datetime, most: int) -> list[dict[str, Any]]:

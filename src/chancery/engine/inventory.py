@@ -6,10 +6,9 @@ whoever comes after a worker that vanished goes on from the last part. Then our 
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -22,7 +21,6 @@ from chancery.apps.inventory.adopting import take
 from chancery.apps.inventory.models import Decision, Finding, Pull, PullState, Sighting
 from chancery.core.effects import Doing, Effect, consequence
 from chancery.core.inventory import FindingKind
-from chancery.core.retry import next_gap
 from chancery.engine.claim import Ready
 from chancery.engine.comparing import Comparing, ours_only
 from chancery.engine.jobs import Failed, Fetched, Job, Kind, Result, Taken
@@ -113,10 +111,13 @@ def compare(pull: Pull, now: datetime) -> None:
 
 
 class Inventories:
-    """Records results of pulls and fetches; `fault` tells the connector's health what an error says about it."""
+    """Records results of pulls and fetches.
 
-    def __init__(self, now: datetime, rng: random.Random, notes: list[Note], fault: Fault) -> None:
-        self._now, self._rng, self._notes, self._fault = now, rng, notes, fault
+    `gap` is how long to wait after the so-manyth failure; `fault` tells the connector's health what an error says.
+    """
+
+    def __init__(self, now: datetime, gap: Callable[[int], timedelta], notes: list[Note], fault: Fault) -> None:
+        self._now, self._gap, self._notes, self._fault = now, gap, notes, fault
 
     def record(self, job: Job, result: Result) -> None:
         """Write one result; under a stale fence it changes nothing."""
@@ -164,7 +165,7 @@ class Inventories:
         return error.kind in _ENDS or attempt >= _MOST_TRIES
 
     def _when(self, error: Failed, attempt: int) -> datetime:
-        later = self._now + next_gap(attempt, self._rng)
+        later = self._now + self._gap(attempt)
         return max(error.until, later) if error.until is not None else later
 
     # A certificate of it ------------------------------------------------------------------------------

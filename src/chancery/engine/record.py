@@ -97,7 +97,7 @@ class Recorder:
             elif job.kind is Kind.CALL:
                 self._call(job, result)
             elif job.kind in {Kind.LIST, Kind.FETCH}:
-                Inventories(self._now, self._rng, self._notes, self._connector).record(job, result)
+                self._inventories.record(job, result)
         self.flush()
 
     def lost(self, ids: Sequence[UUID], authority: str) -> None:
@@ -115,6 +115,10 @@ class Recorder:
         insert(OrderEvent, EVENT_COLUMNS, self._events)
         write(engine_actor(), _ACTION, self._now, self._notes)
         self._events, self._notes = [], []
+
+    @property
+    def _inventories(self) -> Inventories:
+        return Inventories(self._now, lambda attempt: next_gap(attempt, self._rng), self._notes, self._connector)
 
     # Orders ------------------------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ class Finding(models.Model):
             models.Index(fields=["connector", "id"], name="finding_by_connector"),
             models.Index(fields=["team", "id"], name="finding_by_team"),
             models.Index(fields=["common_name", "id"], name="finding_by_name"),
-            models.Index(fields=["serial"], name="finding_by_serial"),
+            models.Index(fields=["serial", "id"], name="finding_by_serial"),
         ]
 
     def __str__(self) -> str:

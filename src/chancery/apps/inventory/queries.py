@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 
+from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
@@ -103,4 +104,5 @@ def waiting(actor: Actor) -> dict[str, str]:
 def can_list(actor: Actor) -> list[Connector]:
     """Return the first visible connectors whose CA can be asked for its list, by name."""
     rows = connectors.visible_to(actor).order_by("name_key")[:_NAMED]
-    return [c for c in rows if "lists" in descriptor_of(c.authority, c.current_id).powers]
+    there = [c for c in rows if catalog.find(c.authority) is not None]
+    return [c for c in there if "lists" in descriptor_of(c.authority, c.current_id).powers]

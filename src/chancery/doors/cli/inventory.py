@@ -98,9 +98,14 @@ def inventory_pulls(
 ) -> None:
     """List pulls, newest first, with how far they are and what they found."""
     whole = Rest().listing("/pulls", limit)
-    rows = [{**row, "begun": minute(row["created_at"]), "connector": row["connector_name"]} for row in whole["items"]]
-    columns = ("id", "connector", "state", "entries", "at_ca_only", "ours_only", "state_differs", "begun", "text")
-    show(rows, columns, whole, as_json)
+    rows = [{**row, "connector": row["connector_name"], "found": _found(row)} for row in whole["items"]]
+    show(rows, ("id", "connector", "state", "found"), whole, as_json)
+
+
+def _found(pull: dict[str, Any]) -> str:
+    """Return what a pull found, in a line."""
+    sides = f"{pull['at_ca_only']} at the CA only, {pull['ours_only']} ours only, {pull['state_differs']} differ"
+    return f"{pull['matched']} of {pull['entries']} known; {sides}"
 
 
 @inventory.command("stop")

@@ -195,6 +195,14 @@ def test_a_renewal_tells_the_ca_what_it_replaces(desk):
     assert [(j.row, j.asked.previous) for j in jobs] == [(renewal.pk, "ca-1")]
 
 
+def test_a_renewal_elsewhere_tells_nothing_that_the_ca_could_misread(desk, local):
+    before = issued(desk)
+    Certificate.objects.filter(pk=before.pk).update(connector=local)
+    desk.order("queued", replaces_id=before.pk)
+    jobs, _ = claimed(desk)
+    assert [j.asked.previous for j in jobs] == [""]
+
+
 def revocations(desk, **columns):
     from django.db import transaction
 

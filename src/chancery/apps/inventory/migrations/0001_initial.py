@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='finding',
-            index=models.Index(fields=['serial'], name='finding_by_serial'),
+            index=models.Index(fields=['serial', 'id'], name='finding_by_serial'),
         ),
         migrations.AddConstraint(
             model_name='finding',

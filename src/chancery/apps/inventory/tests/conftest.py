@@ -15,6 +15,7 @@ from chancery.apps.shared import action
 from chancery.core import pem
 from chancery.core.certificate import facts
 from chancery.core.clock import ManualClock
+from chancery.core.ids import new_id
 from chancery.core.tests.making import NOW, certify, dns, key_of
 
 ROOT = certify("Some Root", key=key_of("EC-P256", 1), ca=True)
@@ -73,6 +74,7 @@ def finding(cast, lister):
 
     def make(kind="at_ca_only", *, ours=None, **columns):
         base = {
+            "id": new_id(NOW),
             "kind": kind,
             "subject": str(ours.pk) if ours else f"7/8|{kind}",
             "connector": lister,

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
@@ -16,6 +18,7 @@ from chancery.apps.inventory.tests.conftest import NOW, ROOT, made
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.tests.looking import conflict, refused, said, tell
+from chancery.apps.shared.tests.test_paging import scans
 from chancery.core.errors import Absent, Invalid, NotPermitted
 from tests.cast import PASSWORD
 
@@ -236,3 +239,22 @@ def test_what_is_not_there_is_absent(cast, lister):
     row = actions.pull(cast.ada, lister.pk)
     assert queries.get_pull(cast.rob, row.pk) == row
     assert queries.pulls(cast.ada, connector=str(lister.pk)).items == [row]
+
+
+def test_every_offer_is_answered_from_an_index(cast, lister, finding):
+    for n in range(9):
+        finding(subject=f"s{n}", common_name=f"h{n}.example.com", serial=f"{n}" * 12)
+    where = str(lister.pk)
+    offers = [
+        {}, {"sort": "id"}, {"sort": "common_name"}, {"kind": "at_ca_only"}, {"state": "open"}, {"connector": where},
+        {"search": "h3"}, {"search": "3" * 12}, {"kind": "at_ca_only", "state": "open", "connector": where},
+    ]  # fmt: skip
+    for offer in offers:
+        for cursor in ("", queries.listing(cast.ada, size=1, **offer).next):
+            with CaptureQueriesContext(connection) as seen:
+                queries.listing(cast.ada, size=1, cursor=cursor, **offer)
+            assert [s for q in seen.captured_queries if (s := scans(q["sql"]))] == [], offer
+    with CaptureQueriesContext(connection) as seen:
+        queries.pulls(cast.ada)
+        queries.pulls(cast.rob, connector=where)
+    assert [s for q in seen.captured_queries if (s := scans(q["sql"]))] == []

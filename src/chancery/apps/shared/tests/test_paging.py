@@ -395,7 +395,11 @@ def test_names_are_sorted_by_code_point_whatever_language_the_cluster_has(db):
             " AND c.relname LIKE '%%\\_%%' AND a.attname IN ('name', 'name_key', 'region_key', 'common_name') AND c.relname NOT LIKE 'pg%%'"
         )
         found = set(cursor.fetchall())
-    wanted = {("orders_order", "common_name"), ("certificates_certificate", "common_name")}
+    wanted = {
+        ("inventory_finding", "common_name"),
+        ("orders_order", "common_name"),
+        ("certificates_certificate", "common_name"),
+    }
     assert found >= wanted | {("connectors_connector", "name"), ("profiles_profile", "name")} | {
         ("connectors_connector", "name_key"),
         ("connectors_connector", "region_key"),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from chancery import catalog
 from chancery.apps.accounts.models import Environment, Team
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import queries as connectors
@@ -65,11 +66,12 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
 def finding(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a finding and what can be decided about it."""
     row = queries.get(actor, ident)
-    facts = descriptor_of(row.connector.authority, row.connector.current_id).facts
+    installed = catalog.find(row.connector.authority) is not None
+    facts = descriptor_of(row.connector.authority, row.connector.current_id).facts if installed else None
     context = {
         "finding": row,
         "profiles": profiles.listing(actor, size=_SHOWN).items,
-        "reasons": [str(r) for r in facts.revocation_reasons],
+        "reasons": [str(r) for r in facts.revocation_reasons] if facts else [],
         "live": row.state == Decision.FETCHING,
     }
     return show(request, actor, "finding", context)
