@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_words'),
-        ('certificates', '0006_origin'),
+        ('certificates', '0007_origin'),
         ('connectors', '0006_trial'),
     ]
 

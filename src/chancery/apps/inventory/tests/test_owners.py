@@ -20,6 +20,7 @@ ONE = facts(made().der)
         "Common Name,team,owner\n\nWWW.example.com,Operations, Web team \n",
         f"common_name,serial,team,owner\nno.example.com,{ONE.serial},Operations,Web team\n",
     ],
+    ids=["serial", "semicolons", "digest", "name", "name and serial"],
 )
 def test_a_line_is_found_by_what_it_names(text):
     found = Owners.read(text.encode())

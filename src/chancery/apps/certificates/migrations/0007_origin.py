@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('certificates', '0005_warnings'),
+        ('certificates', '0006_searched'),
         ('connectors', '0006_trial'),
         ('profiles', '0004_folded'),
     ]
