@@ -28,6 +28,7 @@ from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
 from chancery.core.retry import next_gap
+from chancery.engine import routine
 from chancery.engine.jobs import (
     ORIGIN,
     Answered,
@@ -388,6 +389,7 @@ class Recorder:
         call.save()
         if call.connector_id is not None and call.kind in {CallKind.PROBE, CallKind.DIAGNOSE}:
             self._probed(job, result)
+        routine.keep(call, result, self._now)
 
     def _probed(self, job: Job, result: Result) -> None:
         fault = result.fault if isinstance(result, Answered) else result

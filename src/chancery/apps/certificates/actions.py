@@ -18,8 +18,8 @@ from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean
 from chancery.core.csr import parse
-from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
-from chancery.core.order import RevocationReason, RevocationState
+from chancery.core.errors import Absent, Blocker, Conflict, Invalid, NotPermitted
+from chancery.core.order import OPEN, RevocationReason, RevocationState
 
 
 @action("certificates.revoke", Permission.CERTIFICATE_REVOKE)
@@ -84,6 +84,7 @@ def renew(
             remedy="Order a new certificate with another profile.",
             code="profile_deleted",
         )
+    _not_twice(certificate, idem_key)
     request = _earlier_request(certificate) if csr is None else csr
     if not actor.may(Permission.ORDER_PLACE, certificate.team_id, certificate.environment_id):
         _same_names(certificate, request)
@@ -97,6 +98,18 @@ def renew(
         deadline=certificate.not_after,
     )
     return place(actor, ask)
+
+
+def _not_twice(certificate: Certificate, idem_key: str | None) -> None:
+    """Refuse a second renewal while one is open; whoever repeats a request is told of the order that it made."""
+    order = Order.objects.filter(replaces=certificate, state__in=list(OPEN)).first()
+    if order is not None and (idem_key is None or idem_key != order.idem_key):
+        raise Conflict(
+            f"A renewal of it is open already: the order {order.pk} is {order.state.replace('_', ' ')}.",
+            remedy="Wait for that order, or cancel it.",
+            blockers=[Blocker("order", order.common_name, str(order.pk), "replaces this certificate")],
+            code="renewal_open",
+        )
 
 
 def _earlier_request(certificate: Certificate) -> bytes:

@@ -24,6 +24,7 @@ _KINDS = {
     "teams": ("team", "accounts.Team"),
     "environments": ("environment", "accounts.Environment"),
     "tokens": ("token", "accounts.ApiToken"),
+    "channels": ("channel", "notices.Channel"),
 }
 """First word of an action → kind of its target, and the table of such things."""
 _NAMES = ("ident", "user_id", "token_id", "connector_id")
