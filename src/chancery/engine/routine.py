@@ -73,9 +73,7 @@ def _vitals(connector: UUID, result: Answered, now: datetime) -> None:
     found = result.result["vitals"]
     for one in found:
         until = datetime.fromisoformat(one["until"]) if one["until"] else None
-        health.vital(
-            connector, one["kind"], now, one["subject"], until=until, text=one["text"], error=one["error"]
-        )
+        health.vital(connector, one["kind"], now, one["subject"], until=until, text=one["text"], error=one["error"])
     for kind in ("ca_certificate", "crl"):
         health.forget_vitals(connector, kind, [one["subject"] for one in found if one["kind"] == kind])
 

@@ -11,7 +11,11 @@ from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
 from chancery.apps.certificates.queries import STATUSES
 from chancery.apps.connectors.models import Health, Status
 from chancery.apps.connectors.queries import SORTS as CONNECTOR_SORTS
+from chancery.apps.health.queries import SPANS
+from chancery.apps.notices.queries import KINDS
+from chancery.apps.notices.queries import STATES as NOTICE_STATES
 from chancery.apps.orders.queries import SORTS as ORDER_SORTS
+from chancery.apps.renewals.queries import STATES as PLAN_STATES
 from chancery.apps.shared.paging import MAX_SIZE
 from chancery.core.order import State
 
@@ -55,6 +59,11 @@ OfProfile = Annotated[str, _said("Only of this profile (its id).", example=UUID_
 CertificateStatus = Annotated[str, _said("Only these.", among=("", *STATUSES))]
 CertificateSort = Annotated[str, _said("Order of rows.", among=("", *CERTIFICATE_SORTS))]
 CertificateSearch = Annotated[str, _said("Beginning of a common name, or a whole serial in hex.")]
+Span = Annotated[str, _said("How far back.", among=tuple(SPANS))]
+PlanState = Annotated[str, _said("Only renewals in this state.", among=("", *PLAN_STATES))]
+NoticeState = Annotated[str, _said("Those that are so, those that are over, or all.", among=NOTICE_STATES)]
+NoticeKind = Annotated[str, _said("Only of this kind.", among=("", *KINDS))]
+ChannelIdent = Annotated[str, _said("Id or name of a channel.", example="Operations chat")]
 Format = Annotated[str, _said("What the file holds.", among=FORMATS)]
 _WHEN = "A day (2026-11-23) or a moment; in the server's time zone where it names none."
 ByAction = Annotated[str, _said("Only entries of this action, or of all beginning with a word.", example="orders")]

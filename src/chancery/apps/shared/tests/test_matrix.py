@@ -8,13 +8,18 @@ from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import REGISTRY
 from chancery.apps.shared.actor import Actor, Grant
 
-for room in ("accounts", "certificates", "connectors", "orders", "profiles"):
+for room in ("accounts", "certificates", "connectors", "notices", "orders", "profiles", "renewals"):
     importlib.import_module(f"chancery.apps.{room}.actions")
 
 ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor")
 MATRIX = """
+certificates.leave_request A O R . .
 certificates.renew        A O R . .
 certificates.revoke       A O . . .
+channels.create           A . . . .
+channels.delete           A . . . .
+channels.edit             A . . . .
+channels.test             A . . . .
 connectors.activate       A O . . .
 connectors.choices        A O . . .
 connectors.copy           A O . . .
@@ -51,11 +56,11 @@ tokens.revoke             A O R P .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates audit people",
-    "ca_operator": "connectors profiles orders certificates audit",
-    "requester": "connectors profiles orders certificates",
-    "approver": "connectors profiles orders certificates",
-    "auditor": "connectors profiles orders certificates audit people",
+    "administrator": "connectors profiles orders certificates audit people notices channels metrics",
+    "ca_operator": "connectors profiles orders certificates audit notices channels metrics",
+    "requester": "connectors profiles orders certificates notices",
+    "approver": "connectors profiles orders certificates notices",
+    "auditor": "connectors profiles orders certificates audit people notices channels metrics",
 }
 
 
