@@ -17,6 +17,7 @@ PAGES = {
     "connector_edit": "/integrations/ca-connectors/{connector}/edit",
     "connector_copy": "/integrations/ca-connectors/{connector}/copy",
     "connector_delete": "/integrations/ca-connectors/{connector}/delete",
+    "connector_health": "/integrations/ca-connectors/{connector}/health",
     "call": "/calls/{call}",
     "profiles": "/profiles",
     "profile_create": "/profiles/create",
@@ -26,7 +27,12 @@ PAGES = {
     "order_new": "/orders/new",
     "order": "/orders/{order}",
     "certificates": "/certificates",
+    "renewals": "/certificates/renewals",
     "certificate": "/certificates/{certificate}",
+    "notices": "/notices",
+    "channel_create": "/notices/channels/create",
+    "channel": "/notices/channels/{channel}",
+    "channel_edit": "/notices/channels/{channel}/edit",
     "audit": "/audit",
 }
 """Route name → its address; braces stand for the sample object of that kind."""
@@ -43,6 +49,8 @@ FORMS = {
     "order_act": "/orders/{order}/do/cancel",
     "certificate_revoke": "/certificates/{certificate}/revoke",
     "certificate_renew": "/certificates/{certificate}/renew",
+    "certificate_leave_request": "/certificates/{certificate}/next-request",
+    "channel_act": "/notices/channels/{channel}/test",
 }
 """Routes that only take what a form sends."""
 
@@ -77,4 +85,4 @@ def unlisted():
 
 
 def _filled(path):
-    return path.format(**dict.fromkeys(("connector", "call", "profile", "order", "certificate"), NOWHERE))
+    return path.format(**dict.fromkeys(("connector", "call", "profile", "order", "certificate", "channel"), NOWHERE))

@@ -15,6 +15,7 @@ _COLOURS = {
     "active": "green", "healthy": "green", "issued": "green", "valid": "green", "ok": "green", "confirmed": "green",
     "inactive": "secondary", "cancelled": "secondary", "skipped": "secondary", "expired": "secondary", "unknown": "secondary",
     "queued": "blue", "submitting": "blue", "pending": "blue", "requested": "blue", "waiting_at_ca": "blue",
+    "planned": "blue", "ordered": "blue", "replaced": "green", "off": "secondary", "ended": "secondary", "waiting": "yellow",
     "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",
 }  # fmt: skip
 
