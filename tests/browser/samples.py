@@ -96,15 +96,22 @@ def make(simulated):
     until(lambda: Certificate.objects.get(pk=spoilt.pk).revocation == "confirmed", "the revocation")
     certificate = Certificate.objects.get(order=first)
     channel = watched(by["ada"], eu)
-    found = {"channel": channel, "connector": eu, "call": call, "profile": public, "order": first, "certificate": certificate}
+    found = {
+        "channel": channel,
+        "connector": eu,
+        "call": call,
+        "profile": public,
+        "order": first,
+        "certificate": certificate,
+    }
     return {kind: str(row.pk) for kind, row in found.items()}
 
 
 def watched(ada, connector):
     """Make a channel that works for nobody, history over a quarter, and something to tell."""
     from chancery.apps.health import record
-    from chancery.apps.notices import actions
-    from chancery.apps.notices.models import Notice
+    from chancery.apps.notices import actions, watch
+    from chancery.apps.renewals import planning
     from chancery.apps.shared.action import current_clock
 
     channel = actions.create(ada, {"name": "Operations chat", "team": "Operations", "url": "json://127.0.0.1:9/hook"})
@@ -119,9 +126,16 @@ def watched(ada, connector):
         record.add(tallies, now - timedelta(minutes=9) * step)
     record.vital(connector.pk, "clock_skew", now, seconds=1.0, text="1 s apart")
     record.vital(
-        connector.pk, "crl", now, "http://crl.example.com/a.crl", until=now + timedelta(hours=20), text="Number of entries: 4."
+        connector.pk,
+        "crl",
+        now,
+        "http://crl.example.com/a.crl",
+        until=now - timedelta(hours=2),
+        text="Number of entries: 4.",
     )
-    until(lambda: Notice.objects.exists(), "noticing that something needs a person")
+    # What the worker does by itself a little later.
+    planning.cover(now, {})
+    watch.watch(now, {})
     return channel
 
 

@@ -51,10 +51,9 @@ def edit(actor: Actor, ident: object, revision: int, values: dict[str, Any]) -> 
 @action("channels.create", Permission.CHANNEL_MANAGE)
 def _create(act: Act, values: dict[str, Any], service: str) -> Channel:
     row = Channel(id=new_id(act.at), created_at=act.at)
-    given = _parse(values)
-    if not given.url:
+    _fill(act, row, _parse(values), service)
+    if not service:
         raise Invalid.one("url", "This is missing.", _URL_HELP, "missing")
-    _fill(act, row, given, service)
     with _name_taken(row):
         row.save(force_insert=True)
     act.note("channel", row.pk, row.name, team=row.team_id)

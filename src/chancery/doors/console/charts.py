@@ -78,9 +78,7 @@ def stacked(title: str, series: Sequence[Series], unit: str = "") -> Chart:
                 height = value / chart.top * HEIGHT
                 below += height
                 x, width = n * step + step * _GAP / 2, step * (1 - _GAP)
-                chart.bars.append(
-                    Bar(_number(x), _number(HEIGHT - below), _number(width), _number(height), one.tone)
-                )
+                chart.bars.append(Bar(_number(x), _number(HEIGHT - below), _number(width), _number(height), one.tone))
     return chart
 
 
