@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import CharField, Count, Min
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -35,6 +36,7 @@ _FORWARDED = ("X-Forwarded-For", "Forwarded", "Via")
 _CONNECTOR = ["connector", "authority"]
 
 
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer a scrape of whoever may: a token with `metrics.view`, or this machine where the setting says so."""
     if not _may(request):

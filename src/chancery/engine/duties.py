@@ -73,7 +73,7 @@ class Duties:
         Duty.objects.bulk_create(fresh, ignore_conflicts=True)
         for one in ROUNDS:
             if one.name in times and _due(times[one.name], one, now):
-                _guarded(one.name, lambda one=one: once(one, now))  # type: ignore[misc]  # the default binds this one
+                _guarded(one.name, lambda one=one: once(one, now), lambda one=one: _later(one, now))  # type: ignore[misc]  # the defaults bind this one
         _guarded("notices.send", lambda: self._outbox.turn(now))
 
     def close(self) -> None:
@@ -98,7 +98,12 @@ def _due(next_at: datetime, one: Round, now: datetime) -> bool:
     return next_at <= now or next_at > now + one.every
 
 
-def _guarded(name: str, act: Callable[[], Any]) -> None:
+def _later(one: Round, now: datetime) -> None:
+    """Let a duty that failed wait for its next time, as one that was done."""
+    Duty.objects.filter(pk=one.name).update(next_at=now + one.every)
+
+
+def _guarded(name: str, act: Callable[[], Any], failed: Callable[[], Any] = lambda: None) -> None:
     try:
         act()
     except OperationalError:
@@ -106,3 +111,4 @@ def _guarded(name: str, act: Callable[[], Any]) -> None:
     except Exception as error:
         # Not the traceback: it may quote what a CA or a service said.
         log.error("%s failed: %s", name, type(error).__name__)
+        failed()

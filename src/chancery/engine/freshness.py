@@ -29,6 +29,8 @@ Vital = dict[str, Any]
 
 def look(extra: dict[str, Any]) -> list[Vital]:
     """Return what is known of the chain under `extra`: `leaf` and `chain` (DER), `networks` that may be connected to."""
+    if not extra["leaf"]:
+        return []
     chain = [x509.load_der_x509_certificate(der) for der in (extra["leaf"], *extra["chain"])]
     found = [_certificate(one) for one in chain[1:]]
     outgoing = Outgoing(AddressPolicy(tuple(extra["networks"])))
@@ -68,9 +70,15 @@ def _list(outgoing: Outgoing, url: str, certificate: x509.Certificate, chain: Se
         body = _fetched(outgoing, url)
     except (ValueError, Failed) as error:
         return _vital(CRL, url, None, error=f"It cannot be fetched: {error}")
-    crl = _parsed(body)
-    if crl is None:
-        return _vital(CRL, url, None, error="What is there is no revocation list.")
+    try:
+        return _judged(body, url, certificate, chain)
+    except Exception as error:  # the library reads lists late: each of its fields may turn out to be none
+        return _vital(CRL, url, None, error=f"What is there is no revocation list ({type(error).__name__}).")
+
+
+def _judged(body: bytes, url: str, certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> Vital:
+    pem = body.lstrip().startswith(b"-----BEGIN")
+    crl = x509.load_pem_x509_crl(body) if pem else x509.load_der_x509_crl(body)
     issuer = next((one for one in chain if one.subject == crl.issuer), None)
     if issuer is None or crl.issuer != certificate.issuer:
         return _vital(CRL, url, crl.next_update_utc, error=f"It is a list of {crl.issuer.rfc4514_string()}.")
@@ -88,15 +96,6 @@ def _fetched(outgoing: Outgoing, url: str) -> bytes:
     if reply.status != 200:
         raise ValueError(f"the server answers {reply.status}")
     return reply.body
-
-
-def _parsed(body: bytes) -> x509.CertificateRevocationList | None:
-    try:
-        if body.lstrip().startswith(b"-----BEGIN"):
-            return x509.load_pem_x509_crl(body)
-        return x509.load_der_x509_crl(body)
-    except ValueError:
-        return None
 
 
 def _vital(kind: str, subject: str, until: datetime | None, text: str = "", error: str = "") -> Vital:

@@ -15,6 +15,7 @@ from django.db import transaction
 from chancery.apps.health import record
 from chancery.apps.health.models import ANSWERED, ISSUED
 from chancery.apps.health.record import Key, Tally
+from chancery.core.effects import KINDS
 from chancery.engine.jobs import Answered, Bad, Failed, Good, Job, Kind, Result, Stopped
 
 EVERY = 5.0
@@ -74,8 +75,9 @@ def _key(job: Job, result: Result) -> Key | None:
 def _outcome(result: Result) -> str:
     if isinstance(result, Good):
         return ISSUED
-    if isinstance(result, Failed):
-        return result.kind
     if isinstance(result, Answered) and result.fault is not None:
-        return result.fault.kind
+        result = result.fault
+    if isinstance(result, Failed):
+        # Somebody else's authority may call its errors anything, and each is a row for good.
+        return result.kind if result.kind in KINDS else "Bug"
     return MISMATCH if isinstance(result, Bad) else ANSWERED

@@ -30,10 +30,11 @@ class Outbox:
             self._busy -= 1
             with transaction.atomic():
                 sending.record(message, error, now)
-        if self._busy >= _SENDERS:
+        # No more than are sent at once: what waited here would outlive its lease, and be sent by another worker as well.
+        if self._busy >= _SENDERS or not sending.waiting(now):
             return
         with transaction.atomic():
-            messages = sending.claim(now)
+            messages = sending.claim(now, _SENDERS - self._busy)
         for message in messages:
             self._busy += 1
             self._senders.submit(

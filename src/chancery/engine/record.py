@@ -21,6 +21,7 @@ from chancery.apps.connectors.models import Call, CallKind, CallState, Connector
 from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
+from chancery.apps.renewals import planning
 from chancery.apps.shared.actor import engine_actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import one_of, returned
@@ -354,6 +355,8 @@ class Recorder:
         columns |= {"fence": None, "lease_until": None}
         Certificate.objects.filter(pk=row.pk).update(**columns)
         state = str(columns.get("revocation", row.revocation))
+        if state == RevocationState.CONFIRMED:
+            planning.revoked(row.pk)
         if state != row.revocation:
             self._notes.append(
                 Note("certificate", str(row.pk), row.common_name, team=row.team_id, detail={"revocation": state})

@@ -39,6 +39,7 @@ from chancery.sdk.outcome import Absence, HttpAnswer, Issued, Outcome, Pending, 
 
 log = logging.getLogger("chancery.engine")
 _SEARCH_BACK = timedelta(days=1)
+_SOONEST_HINT, _LATEST_HINT = timedelta(minutes=1), timedelta(days=7)
 _WARNING, _MOST_WARNINGS = 500, 10
 """Characters of a warning, and warnings of a certificate, that are kept."""
 _T = TypeVar("_T")
@@ -232,10 +233,11 @@ def _hint(extra: dict[str, Any], authority: Any) -> dict[str, Any]:
     told = authority.renewal_hint(_target(extra))
     if told is None:
         return {"hint": None}
-    if not isinstance(told, RenewalHint):
+    if not isinstance(told, RenewalHint) or told.start.tzinfo is None or told.end < told.start:
         raise TypeError(type(told).__name__)
     window = {"start": told.start.isoformat(), "end": told.end.isoformat()}
-    return {"hint": {**window, "explanation": told.explanation, "next_look": told.next_look.total_seconds()}}
+    wait = min(max(told.next_look, _SOONEST_HINT), _LATEST_HINT).total_seconds()
+    return {"hint": {**window, "explanation": told.explanation, "next_look": wait}}
 
 
 def _findings(authority: Any) -> list[Finding]:

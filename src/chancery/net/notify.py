@@ -42,6 +42,10 @@ def _ask(asked: dict[str, str], url: Secret, networks: Sequence[str]) -> str:
     told = apart.ask(_MODULE, {**asked, "url": url.reveal().strip(), "networks": list(networks)}, _WAIT)
     if told["kind"] == "ok":
         return ""
+    if told["kind"] == "guard":
+        # What it says is an address that was connected to, and so no token.
+        reason = scrub(told["text"], (url,)).replace("connector", "channel")
+        return f"It leads where this channel may not: {reason}. Add the network to the channel, if that is right."
     return scrub(told["text"], secrets) or "The service did not take it."
 
 

@@ -29,6 +29,8 @@ MOST = 500
 _SOON = timedelta(days=30)
 _SILENT = timedelta(hours=1)
 _QUARTER = 4
+_LOOKED_AT = 50
+"""Of a queue, the most urgent orders."""
 _SICK_AFTER = 2
 _SKEW = timedelta(minutes=5).total_seconds()
 _ENDS_SOON = {"ca_certificate": timedelta(days=60), "server_certificate": timedelta(days=10), "crl": timedelta(0)}
@@ -96,9 +98,8 @@ def _silent(now: datetime) -> Iterator[Found]:
     for row in _active():
         if row.last_issue_at is not None and row.last_issue_at > since:
             continue
-        # The most urgent ones; ids are in order of time, so the oldest of them tells how long it has been so.
         waiting = Order.objects.filter(connector=row, state="queued").order_by("deadline_at", "id")
-        first = min((o.placed_at for o in waiting.only("placed_at")[:MOST] if o.due_at), default=now)
+        first = min(waiting.values_list("placed_at", flat=True)[:_LOOKED_AT], default=now)
         if first <= since:
             last = f"{row.last_issue_at:%Y-%m-%d %H:%M} UTC" if row.last_issue_at else "never"
             text = f"An order waits since {first:%Y-%m-%d %H:%M} UTC. The last certificate came: {last}."
@@ -158,11 +159,13 @@ def certificate_expiring(now: datetime) -> Look:
     """Find certificates that should have been renewed for long, and were not."""
     rows = Certificate.objects.filter(revoked_at__isnull=True, not_after__gt=now, not_after__lte=now + _SOON)
     rows = rows.exclude(renewal__state__in=[PlanState.REPLACED, PlanState.ENDED, PlanState.OFF])
-    return _capped(_expiring(rows.select_related("profile").defer("der").order_by("not_after", "id"), now))
+    some = list(rows.select_related("profile").defer("der").order_by("not_after", "id")[: 4 * MOST])
+    look = _capped(_expiring(some, now))
+    return Look(look.found, whole=look.whole and len(some) < 4 * MOST)
 
 
-def _expiring(rows: Any, now: datetime) -> Iterator[Found]:
-    for row in rows[: 4 * MOST]:
+def _expiring(rows: list[Certificate], now: datetime) -> Iterator[Found]:
+    for row in rows:
         if worry_at(row.not_before, row.not_after, row.profile.renewal_share / 100) > now:
             continue
         title = f"{row.common_name} expires on {row.not_after:%Y-%m-%d %H:%M} UTC"

@@ -12,6 +12,7 @@ from django.db import connection
 
 from chancery.apps.connectors import sealing
 from chancery.apps.notices.models import Channel, Delivery, DeliveryState, What
+from chancery.core.errors import ChanceryError
 from chancery.core.secret import Secret
 
 TABLE = "notice_channel"
@@ -41,19 +42,29 @@ def seal(channel: UUID, url: Secret) -> dict[str, object]:
     return sealing.seal(url.reveal(), table=TABLE, record=str(channel), field=FIELD)
 
 
-def claim(now: datetime) -> list[Message]:
-    """Take what is due out of the table, under a lease, as one message for each channel."""
+def waiting(now: datetime) -> bool:
+    """Say whether anything is to be sent; it only reads."""
+    return Delivery.objects.filter(due_at__lte=now).exists()
+
+
+def claim(now: datetime, most: int) -> list[Message]:
+    """Take what is due out of the table, under a lease, as one message for each channel, for `most` channels."""
     rows = Delivery.objects.filter(due_at__lte=now).select_related("channel", "notice").order_by("due_at")
     if connection.vendor == "postgresql":
         rows = rows.select_for_update(skip_locked=True, of=("self",))
     by_channel: dict[UUID, list[Delivery]] = {}
     for row in rows[:_AT_ONCE]:
-        by_channel.setdefault(row.channel_id, []).append(row)
+        if row.channel_id in by_channel or len(by_channel) < most:
+            by_channel.setdefault(row.channel_id, []).append(row)
     messages = []
     for found in by_channel.values():
         fence = uuid.uuid4()
         Delivery.objects.filter(pk__in=[d.pk for d in found]).update(fence=fence, due_at=now + LEASE)
-        messages.append(_message(found[0].channel, fence, found))
+        try:
+            messages.append(_message(found[0].channel, fence, found))
+        except ChanceryError as error:
+            # Its address cannot be opened; the other channels' can.
+            record(Message(found[0].channel_id, fence, Secret(""), (), "", ""), f"{error} {error.remedy}".strip(), now)
     return messages
 
 

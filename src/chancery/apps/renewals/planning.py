@@ -118,3 +118,9 @@ def hinted(ident: str, hint: dict[str, Any] | None, now: datetime) -> None:
     if plan.state in {PlanState.OFF, PlanState.PLANNED}:
         schedule(plan)
     plan.save()
+
+
+def revoked(ident: UUID) -> None:
+    """End the plan of a certificate that was revoked, but for a renewal that is ordered already."""
+    plans = Plan.objects.filter(pk=ident).exclude(state__in=[PlanState.ORDERED, PlanState.REPLACED])
+    plans.update(state=PlanState.ENDED, due_at=None, ask_at=None, text="It was revoked, so it is not renewed.")

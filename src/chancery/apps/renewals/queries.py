@@ -60,6 +60,8 @@ class Load:
 
     connector: Connector
     per_second: float
+    limited: bool = True
+    """False where certificates are signed here, so that no rate holds them back."""
     weeks: list[int] = field(default_factory=lambda: [0] * WEEKS)
 
     @property
@@ -110,12 +112,13 @@ def forecast(actor: Actor) -> Forecast:
 
 def _loads(counted: dict[UUID, list[int]]) -> list[Load]:
     rows: Iterable[Connector] = Connector.objects.filter(pk__in=counted)
-    found = [Load(row, _rate(row), counted[row.pk]) for row in rows]
+    found = [Load(row, *_rate(row), counted[row.pk]) for row in rows]
     return sorted(found, key=lambda load: (-load.total, load.connector.name_key))
 
 
-def _rate(row: Connector) -> float:
+def _rate(row: Connector) -> tuple[float, bool]:
     try:
-        return descriptor_of(row.authority, row.current_id).facts.calls_per_second
+        facts = descriptor_of(row.authority, row.current_id).facts
     except Exception:  # an authority that is not installed any more, or that somebody else wrote
-        return 0.0
+        return 0.0, True
+    return facts.calls_per_second, not facts.cpu_bound

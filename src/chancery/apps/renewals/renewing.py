@@ -40,7 +40,7 @@ def _renew(plan: Plan, now: datetime) -> None:
         return
     csr, why = _request(plan)
     if csr is None:
-        _set(plan, PlanState.WAITING, why)
+        _set(plan, PlanState.WAITING, f"{why}{_urged(plan, now)}")
         return
     try:
         order = place(engine_actor(), plan.pk, csr, COMMENT)
@@ -91,6 +91,13 @@ def _request(plan: Plan) -> tuple[bytes | None, str]:
     if row.revocation_reason == RevocationReason.KEY_COMPROMISE:
         return None, "Its key was reported as compromised. Make a new key and send its request."
     return bytes(row.order.csr), ""
+
+
+def _urged(plan: Plan, now: datetime) -> str:
+    """Say so where the CA's window is over already: that is how a CA asks for certificates to be replaced at once."""
+    if plan.hint_end is None or plan.hint_end > now:
+        return ""
+    return f" The CA wants it renewed at once{f': {plan.hint_url}' if plan.hint_url else '.'}"
 
 
 def _ended(plan: Plan, now: datetime) -> None:

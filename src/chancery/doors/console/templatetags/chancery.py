@@ -19,7 +19,7 @@ _COLOURS = {
     "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",
 }  # fmt: skip
 
-_NAMES = {"ca": "CA"}
+_NAMES = {"ca": "CA", "crl": "CRL"}
 """Words of states and roles that are written otherwise on a page."""
 
 
