@@ -81,10 +81,9 @@ def answer(asked: dict[str, Any], refusals: Sequence[str] = ()) -> dict[str, str
             return {"kind": "other", "text": "The address is none that is understood. " + log.text}
         if asked["act"] == "check" or service.notify(title=asked["title"], body=asked["body"], body_format="text"):
             return {"kind": "ok", "text": ""}
-        return {
-            "kind": "away",
-            "text": f"The service did not take it. {' '.join((*refusals[:2], log.text))}"[:_LONGEST],
-        }
+        if refusals:
+            return {"kind": "guard", "text": refusals[0][:_LONGEST]}
+        return {"kind": "away", "text": f"The service did not take it. {log.text}"[:_LONGEST]}
     except Exception as error:  # whatever one of two hundred plug-ins raises becomes a sentence
         return {"kind": "other", "text": f"{type(error).__name__}: {error}"[:_LONGEST]}
     finally:
