@@ -37,7 +37,6 @@ _CONNECTOR = ["connector", "authority"]
 
 
 @require_safe
-@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer a scrape of whoever may: a token with `metrics.view`, or this machine where the setting says so."""
     if not _may(request):

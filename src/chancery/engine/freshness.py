@@ -81,7 +81,7 @@ def _judged(body: bytes, url: str, certificate: x509.Certificate, chain: Sequenc
     crl = x509.load_pem_x509_crl(body) if pem else x509.load_der_x509_crl(body)
     issuer = next((one for one in chain if one.subject == crl.issuer), None)
     if issuer is None or crl.issuer != certificate.issuer:
-        return _vital(CRL, url, crl.next_update_utc, error=f"It is a list of {crl.issuer.rfc4514_string()}.")
+        return _vital(CRL, url, None, error=f"It is a list of {crl.issuer.rfc4514_string()}.")
     if not crl.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]  # a CA's key is one that signs
         return _vital(CRL, url, None, error="Its signature is not that of the issuing CA.")
     return _vital(
