@@ -62,7 +62,8 @@ ROLES: dict[str, frozenset[Permission]] = {
     },
     "requester": _READ | _OWN_TOKENS | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
     "approver": _READ | _OWN_TOKENS | {_P.ORDER_APPROVE},
-    "auditor": _READ | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW, _P.CHANNEL_VIEW, _P.METRICS_VIEW},
+    "auditor": _READ | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW, _P.CHANNEL_VIEW},
+    "monitor": _OWN_TOKENS | {_P.METRICS_VIEW},
 }
 """Role name → what it may do."""
 

@@ -11,48 +11,48 @@ from chancery.apps.shared.actor import Actor, Grant
 for room in ("accounts", "certificates", "connectors", "notices", "orders", "profiles", "renewals"):
     importlib.import_module(f"chancery.apps.{room}.actions")
 
-ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor")
+ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor", "monitor")
 MATRIX = """
-certificates.leave_request A O R . .
-certificates.renew        A O R . .
-certificates.revoke       A O . . .
-channels.create           A . . . .
-channels.delete           A . . . .
-channels.edit             A . . . .
-channels.test             A . . . .
-connectors.activate       A O . . .
-connectors.choices        A O . . .
-connectors.copy           A O . . .
-connectors.create         A O . . .
-connectors.deactivate     A O . . .
-connectors.delete         A O . . .
-connectors.edit           A O . . .
-connectors.test           A O . . .
-connectors.test_unsaved   A O . . .
-environments.create       A . . . .
-environments.delete       A . . . .
-environments.edit         A . . . .
-orders.adopt              A O . . .
-orders.approve            A . . P .
-orders.cancel             A O R . .
-orders.deny               A . . P .
-orders.give_up            A O . . .
-orders.place              A . R . .
-people.create             A . . . .
-people.disable            A . . . .
-people.enable             A . . . .
-people.grant              A . . . .
-people.own_account        A O R P D
-people.own_password       A O R P D
-people.password           A . . . .
-profiles.create           A O . . .
-profiles.delete           A O . . .
-profiles.edit             A O . . .
-teams.create              A . . . .
-teams.delete              A . . . .
-teams.rename              A . . . .
-tokens.create             A O R P .
-tokens.revoke             A O R P .
+certificates.leave_request A O R . . .
+certificates.renew        A O R . . .
+certificates.revoke       A O . . . .
+channels.create           A . . . . .
+channels.delete           A . . . . .
+channels.edit             A . . . . .
+channels.test             A . . . . .
+connectors.activate       A O . . . .
+connectors.choices        A O . . . .
+connectors.copy           A O . . . .
+connectors.create         A O . . . .
+connectors.deactivate     A O . . . .
+connectors.delete         A O . . . .
+connectors.edit           A O . . . .
+connectors.test           A O . . . .
+connectors.test_unsaved   A O . . . .
+environments.create       A . . . . .
+environments.delete       A . . . . .
+environments.edit         A . . . . .
+orders.adopt              A O . . . .
+orders.approve            A . . P . .
+orders.cancel             A O R . . .
+orders.deny               A . . P . .
+orders.give_up            A O . . . .
+orders.place              A . R . . .
+people.create             A . . . . .
+people.disable            A . . . . .
+people.enable             A . . . . .
+people.grant              A . . . . .
+people.own_account        A O R P D M
+people.own_password       A O R P D M
+people.password           A . . . . .
+profiles.create           A O . . . .
+profiles.delete           A O . . . .
+profiles.edit             A O . . . .
+teams.create              A . . . . .
+teams.delete              A . . . . .
+teams.rename              A . . . . .
+tokens.create             A O R P . M
+tokens.revoke             A O R P . M
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
@@ -60,7 +60,8 @@ READING = {
     "ca_operator": "connectors profiles orders certificates audit notices channels metrics",
     "requester": "connectors profiles orders certificates notices",
     "approver": "connectors profiles orders certificates notices",
-    "auditor": "connectors profiles orders certificates audit people notices channels metrics",
+    "auditor": "connectors profiles orders certificates audit people notices channels",
+    "monitor": "metrics",
 }
 
 
