@@ -20,7 +20,7 @@ router = Routes(tags=["health"])
 Answer = dict[str, Any]
 
 
-@router.get("/connectors/{ident}/health", response=measured.History, problems=(422,))
+@router.get("/connectors/{ident}/health", response=measured.History)
 def history(request: HttpRequest, ident: parameters.Ident, span: parameters.Span = "day") -> Answer:
     """Show how a connector's calls went over a day, a week or a quarter, and what of it ages."""
     found = health.history(connectors.get(actor(request), ident), span)

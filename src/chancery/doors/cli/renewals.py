@@ -22,8 +22,8 @@ def renewals_list(
 ) -> None:
     """List what is to be renewed, the next first; or the renewals in a state."""
     whole = Rest().listing("/renewals", limit, state=state)
-    rows = [{**row, "due": minute(row["due_at"]), "ends": minute(row["not_after"])} for row in whole["items"]]
-    show(rows, ("certificate", "common_name", "state", "due", "ends", "text"), whole, as_json)
+    rows = [{**row, "due": minute(row["due_at"]), "id": row["certificate"]} for row in whole["items"]]
+    show(rows, ("common_name", "state", "due", "id"), whole, as_json)
 
 
 @renewals.command("forecast")
