@@ -20,7 +20,7 @@ _KEY = ("connector_id", "width", "start", "operation", "outcome")
 _COLUMNS = (*_KEY, "number", "seconds", "slowest", "last_at", *CLASSES)
 _ROWS = 40
 """Rows of one statement; SQLite takes 32 766 parameters, and a plan for each number of rows is kept."""
-_PRUNED = 2_000
+_PRUNED = 10_000
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ def prune(now: datetime) -> int:
     gone = 0
     for width, kept in KEPT.items():
         old = Bucket.objects.filter(width=width, start__lt=now - kept).order_by("start").values("pk")[:_PRUNED]
-        gone += Bucket.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()[0]
+        gone += Bucket.objects.filter(pk__in=old).delete()[0]
     return gone
 
 

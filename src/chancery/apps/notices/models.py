@@ -80,6 +80,9 @@ class Notice(models.Model):
             models.Index(fields=["resolved_at"], condition=Q(resolved_at__isnull=False), name="notice_over"),
         ]
 
+    def __str__(self) -> str:
+        return self.title
+
 
 class What(models.TextChoices):
     """Why something is sent."""
@@ -101,7 +104,8 @@ class DeliveryState(models.TextChoices):
 class Delivery(models.Model):
     """One notice to one channel, once: the outbox. It is written in the transaction that saw the condition.
 
-    `lease_until` and `fence` belong to the worker that is sending it; one whose worker vanished is sent again.
+    `fence` belongs to the worker that is sending it, and `due_at` is then the end of its lease: one whose worker vanished is
+    sent again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

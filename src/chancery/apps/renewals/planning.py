@@ -20,6 +20,7 @@ _OVERLAP = timedelta(minutes=10)
 _FIRST = str(UUID(int=0))
 _ASKED_ANEW = timedelta(hours=6)
 """When a CA that did not answer is asked again; one that did says so itself."""
+_OVER = (PlanState.REPLACED, PlanState.ENDED)
 _SCHEDULED = (PlanState.OFF, PlanState.PLANNED, PlanState.RETRYING, PlanState.WAITING)
 
 
@@ -100,11 +101,14 @@ def to_ask(now: datetime, most: int) -> list[Plan]:
     """Return plans whose CA is to be asked for its window now; each is asked again later, whatever comes of this."""
     rows = Plan.objects.filter(ask_at__lte=now).select_related("connector", "certificate").order_by("ask_at")
     found = list(rows.defer("certificate__der")[:most])
-    over = [p.pk for p in found if p.connector.deleted_at is not None or p.certificate.not_after <= now]
+    over = [
+        p.pk for p in found if p.connector.deleted_at is not None or p.certificate.not_after <= now or p.state in _OVER
+    ]
     Plan.objects.filter(pk__in=over).update(ask_at=None)
     kept = [p for p in found if p.pk not in over]
     Plan.objects.filter(pk__in=[p.pk for p in kept]).update(ask_at=now + _ASKED_ANEW)
-    return kept
+    # Those of a profile that does nothing come round again, in case that it is changed.
+    return [p for p in kept if p.state != PlanState.OFF]
 
 
 def hinted(ident: str, hint: dict[str, Any] | None, now: datetime) -> None:

@@ -13,7 +13,11 @@ from chancery.engine.outbox import Outbox
 from chancery.net import notify
 
 pytestmark = pytest.mark.django_db
-NOW = SYSTEM_CLOCK.now() + timedelta(minutes=1)
+
+
+def later():
+    """Return a moment at which everything that was asked for is due."""
+    return SYSTEM_CLOCK.now() + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def turns(outbox, done):
     deadline = time.monotonic() + 10
     while not done():
         assert time.monotonic() < deadline
-        outbox.turn(NOW)
+        outbox.turn(later())
         threading.Event().wait(0.01)
 
 
@@ -60,8 +64,8 @@ def test_no_more_is_taken_than_is_sent_at_once(outbox, tests, monkeypatch):
     go = threading.Event()
     monkeypatch.setattr(notify, "send", lambda *values: "" if go.wait(10) else "too late")
     tests(3)
-    outbox.turn(NOW)
-    outbox.turn(NOW)
+    outbox.turn(later())
+    outbox.turn(later())
     assert Delivery.objects.filter(fence=None).count() == 1
     go.set()
     turns(outbox, lambda: states() == [("sent", "")] * 3)
@@ -84,8 +88,8 @@ def test_what_a_stopped_worker_did_not_send_is_left_to_its_lease(tests, monkeypa
     box._senders._max_workers = 1
     monkeypatch.setattr(notify, "send", lambda *values: "" if go.wait(10) else "too late")
     tests(2)
-    box.turn(NOW)
+    box.turn(later())
     threading.Timer(0.05, go.set).start()
     box.close()
-    box.turn(NOW)
+    box.turn(later())
     assert ("failed", "The worker was stopped.") in states()

@@ -100,6 +100,12 @@ def test_only_a_ca_that_says_when_is_asked(issued, monkeypatch):
     assert [p.pk for p in planning.to_ask(NOW, 5)] == [row.pk]
     assert planning.to_ask(NOW, 5) == []
     assert plan(row).ask_at == NOW + timedelta(hours=6)
+    Plan.objects.filter(pk=row.pk).update(ask_at=NOW, state="off")
+    assert planning.to_ask(NOW, 5) == []
+    assert plan(row).ask_at == NOW + timedelta(hours=6)
+    Plan.objects.filter(pk=row.pk).update(ask_at=NOW, state="replaced")
+    assert planning.to_ask(NOW, 5) == []
+    assert plan(row).ask_at is None
 
 
 def test_whether_a_ca_says_when_is_its_authoritys_power(issued):

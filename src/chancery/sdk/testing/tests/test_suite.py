@@ -14,7 +14,7 @@ from chancery.sdk.authority import Dedup, Facts
 from chancery.sdk.config import Config, ProfileSettings, setting
 from chancery.sdk.errors import AlreadyDone, AuthFailed, NotFound, RejectedByPolicy, Throttled, Unreachable
 from chancery.sdk.finding import Finding, Level
-from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, Revoked
+from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, RenewalHint, Revoked
 from chancery.sdk.testing import Case, Conformance, Fault
 from chancery.sdk.testing.case import START
 
@@ -133,6 +133,14 @@ class Toy:
 
     def choices(self, field):
         return [Choice("a", "A")] if field == "product" else []
+
+    def renewal_hint(self, target):
+        return hint()
+
+
+def hint(**changes):
+    values = {"start": START, "end": START + timedelta(days=1), "explanation": "", "next_look": timedelta(hours=6)}
+    return RenewalHint(**{**values, **changes})
 
 
 class serialized:  # noqa: N801  stands where a private key is expected, and has only the public half
@@ -269,6 +277,10 @@ FAULTS = [
     (wrong("FindsAll", find=lambda self, r, _: Found(Pending({"v": 1}), "x")), "test_the_search_knows"),
     (wrong("NoEvidence", find=lambda self, r, _: Absence("")), "test_the_search_knows"),
     (wrong("AdoptsAny", adopt=lambda self, ref, r: Found(self.stand(r), "x")), "test_only_the_order_of_this_key"),
+    (wrong("HintOfText", renewal_hint=lambda self, _: "soon"), "test_a_renewal_hint"),
+    (wrong("HintNoZone", renewal_hint=lambda self, _: hint(start=datetime(2026, 6, 1))), "test_a_renewal_hint"),  # noqa: DTZ001  the fault
+    (wrong("HintBackwards", renewal_hint=lambda self, _: hint(end=START - timedelta(1))), "test_a_renewal_hint"),
+    (wrong("HintAtOnce", renewal_hint=lambda self, _: hint(next_look=timedelta(0))), "test_a_renewal_hint"),
     (wrong("NoLabel", choices=lambda self, _: [Choice("a", "")]), "test_pick_lists"),
 ]
 
@@ -309,3 +321,7 @@ def test_a_second_success_may_be_said_as_already_done():
         from chancery.sdk.testing.bench import Bench
 
         one.test_a_certificate_is_revoked_once(Bench(one.authority, case))
+
+
+def test_a_ca_may_have_no_word_about_a_renewal(caplog):
+    run(suite(wrong("Mute", renewal_hint=lambda self, _: None))(), "test_a_renewal_hint_is_a_window", caplog)
