@@ -19,6 +19,8 @@ from chancery.engine.timers import ask
 
 FRESH_EVERY = timedelta(hours=1)
 _AT_ONCE = 20
+_MOST_SECONDS = 1e11
+"""Some three thousand years: what lies further off is no time that can be stored."""
 CLOCK_SKEW, SERVER_CERTIFICATE = "clock_skew", "server_certificate"
 _MEASURED = {"clock": CLOCK_SKEW, "tls": SERVER_CERTIFICATE}
 """Stage of a finding → what its value is kept as."""
@@ -44,8 +46,8 @@ def ask_hints(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
 def about(call: Call) -> dict[str, Any]:
     """Return what a seat needs for such a call, as it has no tables; nothing for other kinds."""
     if call.kind == CallKind.HINT:
-        row = Certificate.objects.get(pk=call.field)
-        return {"der": bytes(row.der), "serial": row.serial, "reference": row.ca_reference}
+        row = Certificate.objects.filter(pk=call.field).first()
+        return {"der": bytes(row.der), "serial": row.serial, "reference": row.ca_reference} if row is not None else {}
     if call.kind != CallKind.FRESHNESS:
         return {}
     newest = Certificate.objects.filter(connector=call.connector_id).select_related("chain").order_by("-id").first()
@@ -81,7 +83,8 @@ def _vitals(connector: UUID, result: Answered, now: datetime) -> None:
 def _measured(connector: UUID, result: Answered, now: datetime) -> None:
     for finding in result.result.get("findings", []):
         kind, value = _MEASURED.get(finding["stage"]), finding.get("value")
-        if kind is None or value is None:
+        # An authority may say what it likes at these stages too; only what the door measured is a number in bounds.
+        if kind is None or not isinstance(value, int | float) or not abs(value) < _MOST_SECONDS:
             continue
         measured = {"seconds": value} if kind == CLOCK_SKEW else {"until": datetime.fromtimestamp(value, UTC)}
-        health.vital(connector, kind, now, text=finding["evidence"], **measured)
+        health.vital(connector, kind, now, text=str(finding["evidence"]), **measured)

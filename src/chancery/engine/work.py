@@ -237,7 +237,7 @@ def _hint(extra: dict[str, Any], authority: Any) -> dict[str, Any]:
         raise TypeError(type(told).__name__)
     window = {"start": told.start.isoformat(), "end": told.end.isoformat()}
     wait = min(max(told.next_look, _SOONEST_HINT), _LATEST_HINT).total_seconds()
-    return {"hint": {**window, "explanation": told.explanation, "next_look": wait}}
+    return {"hint": {**window, "explanation": str(told.explanation), "next_look": wait}}
 
 
 def _findings(authority: Any) -> list[Finding]:

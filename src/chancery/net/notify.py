@@ -13,7 +13,7 @@ from chancery.net import apart
 from chancery.net.redact import register, scrub
 
 _MODULE = "chancery.net.notify_process"
-_WAIT = 60.0
+_WAIT = 30.0
 """Seconds for one message, or for a look at an address."""
 _PARTS = re.compile(r"[^/@:?&=,#\s]{6,}")
 """What of an address may be a token; a scheme is none, and a word that short hides nothing."""

@@ -64,6 +64,7 @@ def test_a_seat_gets_the_newest_certificate_and_its_chain(desk, issued):
     Certificate.objects.update(chain=None)
     assert routine.about(call(desk, "freshness"))["chain"] == []
     assert routine.about(call(desk, "probe")) == {}
+    assert routine.about(call(desk, "hint", str(new_id(desk.now)))) == {}
 
 
 def test_before_the_first_certificate_there_is_nothing_to_look_at(desk):
@@ -91,6 +92,9 @@ def test_a_test_measures_the_clock_and_the_servers_certificate(desk):
         {"stage": "tls", "evidence": "TLSv1.3", "value": ends.timestamp()},
         {"stage": "clock", "evidence": "3 s apart", "value": 3.0},
         {"stage": "clock", "evidence": "", "value": None},
+        {"stage": "clock", "evidence": "", "value": "noon"},
+        {"stage": "tls", "evidence": "", "value": 1e300},
+        {"stage": "tls", "evidence": "", "value": float("nan")},
     ]
     keep(desk, "probe", Answered({"findings": findings}))
     clock, server = Vital.objects.order_by("kind")
