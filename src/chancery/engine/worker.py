@@ -173,8 +173,9 @@ class Worker:
             return
         self._last_beat = self._clock.monotonic()
         timers.beat(self.id, self._started, now)
-        timers.probes(now)
+        # Before anything of a connector is locked: another worker that adds to the same rows may be waited for here.
         self._meter.flush(now, self._last_beat)
+        timers.probes(now)
 
     def _claim(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
         claimed = self._claim_calls(now)
