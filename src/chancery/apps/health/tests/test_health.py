@@ -1,6 +1,6 @@
 """Measured calls add up, in buckets that are bounded; what is read of them is what was measured."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -14,9 +14,14 @@ from chancery.apps.health.record import Tally
 from chancery.apps.shared import action
 from chancery.core.clock import ManualClock
 from chancery.core.errors import Invalid
-from chancery.engine.tests.kit import utc
 
 pytestmark = pytest.mark.django_db
+
+
+def utc(*parts):
+    return datetime(*parts, tzinfo=UTC)
+
+
 NOW = utc(2030, 1, 1, 12, 3, 7)
 
 

@@ -129,6 +129,7 @@ def test_notices_are_listed_by_state_and_kind(cast, local):
     first = Notice.objects.create(kind="ca_stale", key="1", title="A", **mine)
     over = Notice.objects.create(kind="connector_sick", key="2", title="B", resolved_at=NOW, **mine)
     assert queries.listing(cast.rob).items == [first]
+    assert str(first) == "A"
     assert queries.listing(cast.rob, state="over").items == [over]
     assert set(queries.listing(cast.rob, state="all").items) == {first, over}
     assert queries.listing(cast.rob, state="all", kind="ca_stale").items == [first]
