@@ -45,7 +45,7 @@ def _prune(now: datetime, state: State) -> State:
 ROUNDS: tuple[Round, ...] = (
     Round("renewals.plan", timedelta(seconds=5), planning.cover),
     Round("renewals.replan", timedelta(seconds=20), planning.recover),
-    Round("renewals.renew", timedelta(seconds=10), renewing.renew),
+    Round("renewals.renew", timedelta(seconds=3), renewing.renew),
     Round("renewals.hints", timedelta(seconds=15), routine.ask_hints),
     Round("health.freshness", timedelta(seconds=60), routine.ask_freshness),
     Round("health.prune", timedelta(minutes=5), _prune),

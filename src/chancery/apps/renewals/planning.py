@@ -6,15 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.connectors.models import Connector
 from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals.models import Plan, PlanState, Policy
 from chancery.core.ids import first_of
 from chancery.core.renewal import renew_at, within
 
 State = dict[str, Any]
-_AT_ONCE = 500
+_AT_ONCE = 200
+_LOOKED_AT = ("connector", "profile", "team", "environment", "not_before", "not_after")
 _OVERLAP = timedelta(minutes=10)
 """Ids are in order of time, commits not quite: so far back is looked again for what was stored late."""
 _FIRST = str(UUID(int=0))
@@ -25,43 +29,54 @@ _SCHEDULED = (PlanState.OFF, PlanState.PLANNED, PlanState.RETRYING, PlanState.WA
 
 
 def cover(now: datetime, state: State) -> State:
-    """Plan the renewal of certificates that have no plan yet; `state` remembers up to which one all have."""
-    after = UUID(state.get("after", _FIRST))
-    if after > first_of(now):
-        # Written under a clock that was wrong: what came since would never be looked at.
-        after = UUID(_FIRST)
-    rows = Certificate.objects.filter(pk__gt=after).order_by("pk").defer("der", "names")
-    found = list(rows.select_related("profile", "connector")[:_AT_ONCE])
+    """Plan the renewal of certificates that have no plan yet.
+
+    `state` remembers `after`, up to which id all have one, but for some minutes that are looked at again; and, for what was stored by
+    a machine whose clock is behind, how far a slow sweep over all of them has `swept`.
+    """
+    rows = _rows().filter(pk__gt=UUID(state.get("after", _FIRST))).order_by("pk")
+    found = list(rows[:_AT_ONCE])
     _plan(found, now)
-    return {"after": str(found[-1].pk if len(found) == _AT_ONCE else first_of(now - _OVERLAP))}
+    if len(found) == _AT_ONCE:
+        return {**state, "after": str(found[-1].pk)}
+    return {"after": str(first_of(now - _OVERLAP)), "swept": _sweep(state.get("swept", _FIRST), now)}
+
+
+def _rows() -> QuerySet[Certificate]:
+    return Certificate.objects.only(*_LOOKED_AT)
+
+
+def _sweep(swept: str, now: datetime) -> str:
+    """Plan what has no plan among the next ids; returns where the sweep goes on, at the end from the beginning."""
+    ids = list(Certificate.objects.filter(pk__gt=UUID(swept)).order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
+    _plan(list(_rows().filter(pk__in=ids, renewal__isnull=True, not_after__gt=now)), now)
+    return str(ids[-1]) if ids else _FIRST
 
 
 def _plan(certificates: list[Certificate], now: datetime) -> None:
     known = set(Plan.objects.filter(pk__in=[c.pk for c in certificates]).values_list("pk", flat=True))
-    advised: dict[UUID, bool] = {}
-    plans = []
-    for row in certificates:
-        if row.pk in known or row.not_after <= now:
-            continue
-        if row.connector_id not in advised:
-            advised[row.connector_id] = advises(row)
-        plans.append(_fresh(row, now if advised[row.connector_id] else None))
+    fresh = [c for c in certificates if c.pk not in known and c.not_after > now]
+    # Thousands share a profile and a connector: each is read once.
+    profiles = Profile.objects.in_bulk({c.profile_id for c in fresh})
+    connectors = Connector.objects.in_bulk({c.connector_id for c in fresh})
+    advised = {ident: advises(connector) for ident, connector in connectors.items()}
+    plans = [_fresh(c, profiles[c.profile_id], now if advised[c.connector_id] else None) for c in fresh]
     Plan.objects.bulk_create(plans, ignore_conflicts=True)
 
 
-def _fresh(row: Certificate, ask_at: datetime | None) -> Plan:
+def _fresh(row: Certificate, profile: Profile, ask_at: datetime | None) -> Plan:
     where = {"connector_id": row.connector_id, "team_id": row.team_id, "environment_id": row.environment_id}
-    plan = Plan(id=row.pk, certificate=row, profile=row.profile, ask_at=ask_at, **where)
+    plan = Plan(id=row.pk, certificate=row, profile=profile, ask_at=ask_at, **where)
     schedule(plan)
     return plan
 
 
-def advises(row: Certificate) -> bool:
-    """Say whether the CA of a certificate can be asked when to renew it."""
-    if row.connector.deleted_at is not None:
+def advises(connector: Connector) -> bool:
+    """Say whether the CA behind a connector can be asked when to renew its certificates."""
+    if connector.deleted_at is not None:
         return False
     try:
-        return "renewal_hint" in descriptor_of(row.connector.authority, row.connector.current_id).powers
+        return "renewal_hint" in descriptor_of(connector.authority, connector.current_id).powers
     except Exception:  # an authority that is not installed any more, or that somebody else wrote
         return False
 

@@ -14,7 +14,7 @@ from chancery.core.errors import ChanceryError
 from chancery.core.order import ENDS, OPEN, RevocationReason, RevocationState, State
 from chancery.core.renewal import again_after
 
-_AT_ONCE = 40
+_AT_ONCE = 10
 _FOLLOWED = 200
 _REVOKED = {RevocationState.REQUESTED, RevocationState.WAITING_AT_CA, RevocationState.CONFIRMED}
 _BY_PERSON = {State.DENIED, State.CANCELLED, State.FAILED}

@@ -60,10 +60,16 @@ def test_many_are_planned_some_at_a_time(issued, monkeypatch):
     assert Plan.objects.count() == 3
 
 
-def test_a_mark_from_a_clock_that_was_wrong_is_not_believed(issued):
-    row = issued(id=new_id(NOW - timedelta(days=3)))
-    planning.cover(NOW, {"after": str(first_of(NOW + timedelta(days=900)))})
-    assert plan(row)
+def test_what_a_clock_that_is_behind_or_ahead_has_named_is_found_by_the_sweep(issued, monkeypatch):
+    monkeypatch.setattr(planning, "_AT_ONCE", 2)
+    behind = issued(id=new_id(NOW - timedelta(days=3)))
+    others = [issued(id=new_id(NOW - timedelta(days=2 - n))) for n in range(2)]
+    state = {"after": str(first_of(NOW + timedelta(days=900)))}
+    for swept in (others[0].pk, others[1].pk, UUID(int=0)):
+        state = planning.cover(NOW, state)
+        assert UUID(state["swept"]) == swept
+    assert plan(behind)
+    assert Plan.objects.count() == 3
 
 
 def test_a_changed_profile_plans_anew_in_batches(planned, issued, policy, monkeypatch):
@@ -109,13 +115,13 @@ def test_only_a_ca_that_says_when_is_asked(issued, monkeypatch):
 
 
 def test_whether_a_ca_says_when_is_its_authoritys_power(issued):
-    row = issued()
+    row = issued().connector
     assert planning.advises(row) is False
-    row.connector.authority = "acme"
+    row.authority = "acme"
     assert planning.advises(row) is True
-    row.connector.deleted_at = NOW
+    row.deleted_at = NOW
     assert planning.advises(row) is False
-    row.connector.deleted_at, row.connector.authority = None, "gone"
+    row.deleted_at, row.authority = None, "gone"
     assert planning.advises(row) is False
 
 
