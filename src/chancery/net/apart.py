@@ -42,8 +42,10 @@ def ask(module: str, asked: dict[str, Any], wait: float) -> dict[str, str]:
         return {"kind": "other", "text": f"it ended with {done.returncode}"}
 
 
-def guard(policy: AddressPolicy) -> list[str]:
+def guard(policy: AddressPolicy, *, datagrams: bool = False) -> list[str]:
     """Let this process connect only to what the policy allows; local sockets not at all.
+
+    With `datagrams` what is sent without a connection is judged as well. Without, a library may ask this machine's resolver.
 
     The list that is returned grows by a sentence for each refusal, since libraries say no more than that it failed.
     """
@@ -78,6 +80,6 @@ def guard(policy: AddressPolicy) -> list[str]:
 
     for name in ("connect", "connect_ex"):
         setattr(socket.socket, name, connecting(name))
-    for name in _DATAGRAMS:
+    for name in _DATAGRAMS if datagrams else ():
         setattr(socket.socket, name, sending(name))
     return refusals

@@ -44,7 +44,7 @@ def main() -> None:  # pragma: no cover  runs in a process of its own; the tests
     asked = json.load(sys.stdin)
     out, sys.stdout = sys.stdout, sys.stderr
     importlib.import_module("apprise")  # which loads libraries of the system, before that is refused
-    refusals = guard(AddressPolicy(tuple(asked["networks"])))
+    refusals = guard(AddressPolicy(tuple(asked["networks"])), datagrams=True)
     sys.addaudithook(judge)
     json.dump(answer(asked, refusals), out)
 

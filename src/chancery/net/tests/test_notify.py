@@ -156,7 +156,7 @@ def test_what_programs_and_trust_are_made_of_is_read(path):
 def guarded():
     names = ("connect", "connect_ex", "sendto", "sendmsg")
     before = {name: getattr(socket.socket, name) for name in names}
-    yield apart.guard(AddressPolicy(tuple(LOOPBACK)))
+    yield apart.guard(AddressPolicy(tuple(LOOPBACK)), datagrams=True)
     for name, real in before.items():
         setattr(socket.socket, name, real)
 
