@@ -17,6 +17,7 @@ PAGES = {
     "connector_edit": "/integrations/ca-connectors/{connector}/edit",
     "connector_copy": "/integrations/ca-connectors/{connector}/copy",
     "connector_delete": "/integrations/ca-connectors/{connector}/delete",
+    "connector_health": "/integrations/ca-connectors/{connector}/health",
     "call": "/calls/{call}",
     "profiles": "/profiles",
     "profile_create": "/profiles/create",
@@ -26,12 +27,17 @@ PAGES = {
     "order_new": "/orders/new",
     "order": "/orders/{order}",
     "certificates": "/certificates",
+    "renewals": "/certificates/renewals",
     "certificate": "/certificates/{certificate}",
     "inventory": "/inventory",
     "inventory_import": "/inventory/import",
     "finding": "/inventory/findings/{finding}",
     "pulls": "/inventory/pulls",
     "pull": "/inventory/pulls/{pull}",
+    "notices": "/notices",
+    "channel_create": "/notices/channels/create",
+    "channel": "/notices/channels/{channel}",
+    "channel_edit": "/notices/channels/{channel}/edit",
     "audit": "/audit",
 }
 """Route name → its address; braces stand for the sample object of that kind."""
@@ -52,6 +58,8 @@ FORMS = {
     "finding_act": "/inventory/findings/{finding}/do/ignore",
     "pull_begin": "/inventory/pulls/begin",
     "pull_stop": "/inventory/pulls/{pull}/stop",
+    "certificate_leave_request": "/certificates/{certificate}/next-request",
+    "channel_act": "/notices/channels/{channel}/test",
 }
 """Routes that only take what a form sends."""
 
@@ -86,6 +94,5 @@ def unlisted():
 
 
 def _filled(path):
-    return path.format(
-        **dict.fromkeys(("connector", "call", "profile", "order", "certificate", "finding", "pull"), NOWHERE)
-    )
+    names = ("connector", "call", "profile", "order", "certificate", "finding", "pull", "channel")
+    return path.format(**dict.fromkeys(names, NOWHERE))

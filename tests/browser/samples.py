@@ -4,6 +4,7 @@ import json
 import sys
 import time
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 
 PASSWORD = "correct horse battery"
@@ -127,9 +128,49 @@ def make(simulated):
     certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")
     until(lambda: Certificate.objects.get(pk=spoilt.pk).revocation == "confirmed", "the revocation")
     certificate = Certificate.objects.get(order=first)
-    seen = inventory(by["ada"], eu, simulated)
-    found = {**seen, "connector": eu, "call": call, "profile": public, "order": first, "certificate": certificate}
+    seen, channel = inventory(by["ada"], eu, simulated), watched(by["ada"], eu)
+    found = {
+        **seen,
+        "channel": channel,
+        "connector": eu,
+        "call": call,
+        "profile": public,
+        "order": first,
+        "certificate": certificate,
+    }
     return {kind: str(row.pk) for kind, row in found.items()}
+
+
+def watched(ada, connector):
+    """Make a channel that works for nobody, history over a quarter, and something to tell."""
+    from chancery.apps.health import record
+    from chancery.apps.notices import actions, watch
+    from chancery.apps.renewals import planning
+    from chancery.apps.shared.action import current_clock
+
+    channel = actions.create(ada, {"name": "Operations chat", "team": "Operations", "url": "json://127.0.0.1:9/hook"})
+    actions.test(ada, channel.pk)
+    now = current_clock().now()
+    for step in range(1, 160):
+        tallies = {}
+        for outcome, number in (("ok", step % 7 + 2), ("issued", step % 5), ("Unreachable", max(step % 11 - 8, 0))):
+            tally = record.Tally()
+            tally.add(number, 0.1 + (step % 9) / 10)
+            tallies[connector.pk, "submit", outcome] = tally
+        record.add(tallies, now - timedelta(minutes=9) * step)
+    record.vital(connector.pk, "clock_skew", now, seconds=1.0, text="1 s apart")
+    record.vital(
+        connector.pk,
+        "crl",
+        now,
+        "http://crl.example.com/a.crl",
+        until=now - timedelta(hours=2),
+        text="Number of entries: 4.",
+    )
+    # What the worker does by itself a little later.
+    planning.cover(now, {})
+    watch.watch(now, {})
+    return channel
 
 
 if __name__ == "__main__":

@@ -477,7 +477,10 @@ def test_renewing_and_revoking(cli, engine, tmp_path):
     ident = issue(cli, engine, "--csr", "csr")["certificate"]
     assert data(cli, "certificates", "show", ident)["common_name"] == "r.example.com"
     assert "r.example.com" in cli("certificates", "list", "--search", "r.ex").stdout
-    assert data(cli, "certificates", "renew", ident, "--csr", "csr")["state"] == "queued"
+    first = data(cli, "certificates", "renew", ident, "--csr", "csr")
+    assert first["state"] == "queued"
+    assert first["id"] in cli("certificates", "renew", ident, code=Exit.REFUSED).stderr
+    cli("orders", "cancel", first["id"])
     assert "Order" in cli("certificates", "renew", ident).stdout
     assert "superseded" in cli("certificates", "revoke", ident, "boredom", code=Exit.REFUSED).stderr
     assert "revocation requested" in cli("certificates", "revoke", ident, "superseded").stdout

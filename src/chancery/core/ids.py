@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -26,6 +26,16 @@ def new_id(now: datetime) -> UUID:
     tail = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     value = (counted << 80) | (0x7 << 76) | (counter << 64) | (0b10 << 62) | tail
     return UUID(int=value)
+
+
+def first_of(moment: datetime) -> UUID:
+    """Return the id below every UUIDv7 that was made at `moment` or later: where a range by time begins."""
+    return UUID(int=(int(moment.timestamp() * 1000) << 80) | (0x7 << 76) | (0b10 << 62))
+
+
+def made_at(ident: UUID) -> datetime:
+    """Return the moment that a UUIDv7 was made, to the millisecond."""
+    return datetime.fromtimestamp((ident.int >> 80) / 1000, UTC)
 
 
 def _next(milliseconds: int) -> tuple[int, int]:

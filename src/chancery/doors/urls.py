@@ -3,9 +3,11 @@
 from django.urls import include, path
 
 from chancery.doors.api.api import api
+from chancery.doors.metrics import metrics
 
 urlpatterns = [
     path("api/v1/", api.urls),
+    path("metrics", metrics),
     path("", include("chancery.doors.console.urls")),
 ]
 

@@ -21,6 +21,7 @@ from chancery.apps.connectors.models import Call, CallKind, CallState, Connector
 from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
+from chancery.apps.renewals import planning
 from chancery.apps.shared.actor import engine_actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import one_of, returned
@@ -28,6 +29,7 @@ from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
 from chancery.core.retry import next_gap
+from chancery.engine import routine
 from chancery.engine.inventory import Inventories
 from chancery.engine.jobs import (
     ORIGIN,
@@ -360,6 +362,8 @@ class Recorder:
         columns |= {"fence": None, "lease_until": None}
         Certificate.objects.filter(pk=row.pk).update(**columns)
         state = str(columns.get("revocation", row.revocation))
+        if state == RevocationState.CONFIRMED:
+            planning.revoked(row.pk)
         if state != row.revocation:
             self._notes.append(
                 Note("certificate", str(row.pk), row.common_name, team=row.team_id, detail={"revocation": state})
@@ -395,6 +399,7 @@ class Recorder:
         call.save()
         if call.connector_id is not None and call.kind in {CallKind.PROBE, CallKind.DIAGNOSE}:
             self._probed(job, result)
+        routine.keep(call, result, self._now)
 
     def _probed(self, job: Job, result: Result) -> None:
         fault = result.fault if isinstance(result, Answered) else result

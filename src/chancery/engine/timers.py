@@ -15,6 +15,8 @@ _PROBE_LEASE = timedelta(seconds=30)
 _OLD_BEAT = timedelta(minutes=10)
 _KEEP_PROBES = timedelta(hours=1)
 _MOST = 50
+_ROUTINE = (CallKind.PROBE, CallKind.FRESHNESS, CallKind.HINT)
+"""Calls that nobody asked for; what came of them stands elsewhere, so they are not kept for long."""
 
 
 def beat(ident: uuid.UUID, started: datetime, now: datetime) -> None:
@@ -35,13 +37,19 @@ def probes(now: datetime) -> None:
     for row in list(due):
         Connector.objects.filter(pk=row.pk).update(probe_at=now + PROBE_EVERY)
         _probe(row, now)
-    Call.objects.filter(kind=CallKind.PROBE, finished_at__lt=now - _KEEP_PROBES).delete()
+    Call.objects.filter(kind__in=_ROUTINE, finished_at__lt=now - _KEEP_PROBES).delete()
 
 
 def _probe(row: Connector, now: datetime) -> None:
+    ask(CallKind.PROBE, row, now)
+
+
+def ask(kind: CallKind, row: Connector, now: datetime, field: str = "") -> None:
+    """Write a call that the engine itself wants made; `field` says about what."""
     Call.objects.create(
         id=new_id(now),
-        kind=CallKind.PROBE,
+        kind=kind,
+        field=field,
         connector=row,
         version_id=row.current_id,
         authority=row.authority,

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from chancery.core.certificate import Decoded, Expected, Mismatch, check_decoded, decode
 from chancery.core.effects import KINDS
 from chancery.core.order import RevocationReason
-from chancery.engine import listing
+from chancery.engine import freshness, listing
 from chancery.engine.jobs import (
     Answered,
     Asked,
@@ -35,10 +35,11 @@ from chancery.net.redact import scrub
 from chancery.sdk.authority import Request, Target
 from chancery.sdk.errors import AlreadyDone, AuthorityError, Throttled
 from chancery.sdk.finding import Finding, Level
-from chancery.sdk.outcome import Absence, HttpAnswer, Issued, Outcome, Pending, RevocationPending, Revoked
+from chancery.sdk.outcome import Absence, HttpAnswer, Issued, Outcome, Pending, RenewalHint, RevocationPending, Revoked
 
 log = logging.getLogger("chancery.engine")
 _SEARCH_BACK = timedelta(days=1)
+_SOONEST_HINT, _LATEST_HINT = timedelta(minutes=1), timedelta(days=7)
 _WARNING, _MOST_WARNINGS = 500, 10
 """Characters of a warning, and warnings of a certificate, that are kept."""
 _T = TypeVar("_T")
@@ -214,6 +215,10 @@ def _target(extra: dict[str, Any]) -> Target:
 
 def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
     del now
+    if job.extra["kind"] == "freshness":
+        return Answered({"vitals": freshness.look(job.extra)})
+    if job.extra["kind"] == "hint":
+        return Answered(_hint(job.extra, authority))
     if job.extra["kind"] == "choices":
         choices = authority.choices(job.extra["field"]) if hasattr(authority, "choices") else []
         return Answered({"choices": [asdict(c) for c in choices]})
@@ -223,6 +228,17 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
     worst = next((f for f in findings if f.level is Level.FAILED), None)
     rows = [{**asdict(f), "level": str(f.level)} for f in findings]
     return Answered({"findings": rows}, _fault(worst) if worst is not None else None)
+
+
+def _hint(extra: dict[str, Any], authority: Any) -> dict[str, Any]:
+    told = authority.renewal_hint(_target(extra))
+    if told is None:
+        return {"hint": None}
+    if not isinstance(told, RenewalHint) or told.start.tzinfo is None or told.end < told.start:
+        raise TypeError(type(told).__name__)
+    window = {"start": told.start.isoformat(), "end": told.end.isoformat()}
+    wait = min(max(told.next_look, _SOONEST_HINT), _LATEST_HINT).total_seconds()
+    return {"hint": {**window, "explanation": str(told.explanation), "next_look": wait}}
 
 
 def _findings(authority: Any) -> list[Finding]:

@@ -25,10 +25,12 @@ from chancery.apps.connectors.models import Call
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.sqlite import give_way
 from chancery.core.errors import Unavailable
-from chancery.engine import claim, cpu, inventory, timers
+from chancery.engine import claim, cpu, inventory, routine, timers
 from chancery.engine.build import Builder, Built
+from chancery.engine.duties import Duties
 from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
+from chancery.engine.meter import Meter
 from chancery.engine.pacing import BATCH, Pacer
 from chancery.engine.record import Pair, Recorder, unstorable
 from chancery.engine.said import fit
@@ -65,6 +67,7 @@ class Worker:
         self._signers: Executor | None = None
         self._processes = processes
         self._last_beat = float("-inf")
+        self._meter, self._duties = Meter(), Duties()
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then let what is under way finish."""
@@ -95,6 +98,7 @@ class Worker:
 
     def turn(self) -> int:
         """Record what has come in and claim what is due; returns how many acts were recorded or begun."""
+        self._duties.come_round(self._clock)
         pairs = self._collect()
         seats = self._pacer.seats()
         try:
@@ -159,6 +163,7 @@ class Worker:
         if self._signers is not None:
             self._signers.shutdown(wait=False, cancel_futures=True)
         self._gate.close()
+        self._duties.close()
         self._builder.close()
 
     def _wait(self, seconds: float) -> None:
@@ -180,6 +185,8 @@ class Worker:
             return
         self._last_beat = self._clock.monotonic()
         timers.beat(self.id, self._started, now)
+        # Before anything of a connector is locked: another worker that adds to the same rows may be waited for here.
+        self._meter.flush(now, self._last_beat)
         timers.probes(now)
 
     def _claim(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
@@ -213,6 +220,7 @@ class Worker:
         epoch = call.connector.epoch if call.connector is not None else 0
         version = call.connector.current_id if call.connector is not None and not call.sealed else None
         extra: dict[str, Any] = {"kind": call.kind, "field": call.field, "door": None}
+        extra |= routine.about(call)
         job = Job(
             Kind.CALL, call.pk, call.fence or self.id, call.connector_id, epoch, version, call.authority, extra=extra
         )
@@ -247,7 +255,10 @@ class Worker:
 
     def _sit(self, built: Built, job: Job) -> None:
         self._gate.enter(job)
-        self._report([(job, fit(do(job, built.authority, self._clock.now), built.secrets))])
+        begun = self._clock.monotonic()
+        pair = (job, fit(do(job, built.authority, self._clock.now), built.secrets))
+        self._meter.seen([pair], self._clock.monotonic() - begun)
+        self._report([pair])
         if job.version is None and built.door is not None:
             built.door.close()
 
@@ -255,11 +266,11 @@ class Worker:
         if self._signers is None:
             self._signers = cpu.pool(self._processes)
         for start in range(0, len(jobs), BATCH):
-            batch = jobs[start : start + BATCH]
+            batch, begun = jobs[start : start + BATCH], self._clock.monotonic()
             future = self._signers.submit(cpu.run, built.settings, batch)
-            future.add_done_callback(lambda f, b=batch: self._signed(b, f))  # type: ignore[misc]  # the default binds this batch
+            future.add_done_callback(lambda f, b=batch, t=begun: self._signed(b, f, t))  # type: ignore[misc]  # the defaults bind this batch
 
-    def _signed(self, batch: list[Job], future: Future[list[Result]]) -> None:
+    def _signed(self, batch: list[Job], future: Future[list[Result]], begun: float) -> None:
         error = future.exception()
         if error is not None:
             log.error("a signing process ended: %s", type(error).__name__)
@@ -267,7 +278,9 @@ class Worker:
             results: list[Result] = [Failed("Bug", "A signing process ended.", bytes_sent=False) for _ in batch]
         else:
             results = future.result()
-        self._report(list(zip(batch, results, strict=True)))
+        pairs = list(zip(batch, results, strict=True))
+        self._meter.seen(pairs, self._clock.monotonic() - begun)
+        self._report(pairs)
 
 
 def run(stop: threading.Event, *, processes: int = 2) -> None:

@@ -31,6 +31,7 @@ from chancery.sdk.outcome import (
     Issued,
     Outcome,
     PollState,
+    RenewalHint,
     RevocationPending,
     Revoked,
 )
@@ -243,6 +244,14 @@ class Chooses(Protocol):
         """Return the pick list of a dynamic field of config or profile settings."""
 
 
+@runtime_checkable
+class Advises(Protocol):
+    """The CA says when a certificate should be renewed, as with ARI (RFC 9773)."""
+
+    def renewal_hint(self, target: Target) -> RenewalHint | None:
+        """Return the window that the CA suggests for this certificate; None where it has nothing to say of it."""
+
+
 POWERS: dict[str, type[Any]] = {
     "revokes": Revokes,
     "cancels": Cancels,
@@ -250,6 +259,7 @@ POWERS: dict[str, type[Any]] = {
     "adopts": Adopts,
     "chooses": Chooses,
     "lists": Lists,
+    "renewal_hint": Advises,
 }
 """Name in API and console → protocol."""
 

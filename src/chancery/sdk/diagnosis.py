@@ -132,7 +132,7 @@ def _tls(notes: TlsNotes | None, base: Url, now: datetime) -> Finding:
     certificate = x509.load_der_x509_certificate(notes.certificate)
     key = spki_sha256(notes.certificate)
     evidence = f"{notes.version}, {notes.cipher}; {_described(certificate)}; key SHA-256 {key}"
-    left = certificate.not_valid_after_utc - now
+    left, until = certificate.not_valid_after_utc - now, certificate.not_valid_after_utc.timestamp()
     if left < _SOON:
         return Finding(
             "tls",
@@ -141,8 +141,9 @@ def _tls(notes: TlsNotes | None, base: Url, now: datetime) -> Finding:
             f"The server's certificate expires in {left.days} days.",
             evidence,
             "Have the server's certificate renewed before then.",
+            until,
         )
-    return Finding("tls", Level.OK, "ok", "The certificate is trusted and names the host.", evidence)
+    return Finding("tls", Level.OK, "ok", "The certificate is trusted and names the host.", evidence, value=until)
 
 
 def _described(certificate: x509.Certificate) -> str:
@@ -165,7 +166,7 @@ def _clock(skew: timedelta | None) -> Finding:
         return Finding("clock", Level.SKIPPED, "no_date", "The CA sends no time.")
     seconds = round(skew.total_seconds())
     if abs(skew) <= _MAX_SKEW:
-        return Finding("clock", Level.OK, "ok", "The clocks agree.", f"{seconds} s apart")
+        return Finding("clock", Level.OK, "ok", "The clocks agree.", f"{seconds} s apart", value=float(seconds))
     return Finding(
         "clock",
         Level.WARNING,
@@ -173,4 +174,5 @@ def _clock(skew: timedelta | None) -> Finding:
         "This machine's clock and the CA's differ.",
         f"the CA is {abs(seconds)} s {'ahead' if seconds > 0 else 'behind'}",
         "Check NTP here; certificates may seem not yet valid.",
+        float(seconds),
     )

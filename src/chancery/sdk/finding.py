@@ -21,7 +21,11 @@ STAGES = ("name", "tcp", "tls", "clock", "login", "rights", "product", "quota", 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Where, how it turned out, on what evidence, and what to do."""
+    """Where, how it turned out, on what evidence, and what to do.
+
+    `value` is what was measured, kept as history: at the stage *clock* how far the CA's clock is ahead of ours (seconds),
+    at *tls* when the server's certificate ends (seconds since 1970).
+    """
 
     stage: str
     level: Level
@@ -29,3 +33,4 @@ class Finding:
     message: str
     evidence: str = ""
     remedy: str = ""
+    value: float | None = None

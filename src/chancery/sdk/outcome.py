@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -106,6 +106,19 @@ class RevocationPending:
     state: PollState
     next_check: timedelta = timedelta(minutes=5)
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalHint:
+    """From when to when the CA suggests to renew a certificate; a window that has passed says *now*.
+
+    `explanation` is an address for people, '' without one. `next_look` is how long to wait before asking again.
+    """
+
+    start: datetime
+    end: datetime
+    explanation: str
+    next_look: timedelta
 
 
 @dataclass(frozen=True, slots=True)

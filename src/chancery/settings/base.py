@@ -32,6 +32,9 @@ INSTALLED_APPS = [
     "chancery.apps.orders",
     "chancery.apps.certificates",
     "chancery.apps.inventory",
+    "chancery.apps.health",
+    "chancery.apps.renewals",
+    "chancery.apps.notices",
     "chancery.doors.console",
 ]
 MIDDLEWARE = [
@@ -97,6 +100,9 @@ WHITENOISE_AUTOREFRESH = False
 
 CSR_MAX_BYTES = ENVIRONMENT.csr_max_bytes
 CSR_MAX_NAMES = ENVIRONMENT.csr_max_names
+NOTICE_REPEAT_HOURS = ENVIRONMENT.notice_repeat_hours
+CREDENTIAL_DAYS = ENVIRONMENT.credential_days
+METRICS_ON_LOOPBACK = ENVIRONMENT.metrics_on_loopback
 
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -26,6 +26,9 @@ class Environment:
     time_zone: str = "UTC"
     csr_max_bytes: int = 65_536
     csr_max_names: int = 100
+    notice_repeat_hours: int = 24
+    credential_days: int = 365
+    metrics_on_loopback: bool = False
     trusted_origins: str = ""
     trusted_proxies: str = ""
     log_level: str = "INFO"
@@ -52,6 +55,12 @@ DOCS: dict[str, str] = {
     "time_zone": "Default time zone of pages; storage is always UTC.",
     "csr_max_bytes": "Largest certificate request that is looked at, in bytes.",
     "csr_max_names": "Most names that one request may ask for.",
+    "notice_repeat_hours": "Hours after which a condition that lasts is told of again; 0 for never.",
+    "credential_days": "Days after which a connector's credential counts as old and is told of; 0 for never.",
+    "metrics_on_loopback": (
+        "1 to give `/metrics` to whoever asks from this machine without a proxy; else it takes a token with the"
+        " permission `metrics.view`."
+    ),
     "trusted_origins": "Origins (https://host) that a reverse proxy serves the console under, by commas.",
     "trusted_proxies": (
         "Addresses or networks of reverse proxies, by commas. Only what comes from these is believed when it names"

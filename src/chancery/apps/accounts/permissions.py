@@ -32,6 +32,10 @@ class Permission(StrEnum):
     INVENTORY_VIEW = "inventory.view"
     INVENTORY_IMPORT = "inventory.import"
     INVENTORY_DECIDE = "inventory.decide"
+    NOTICE_VIEW = "notices.view"
+    CHANNEL_VIEW = "channels.view"
+    CHANNEL_MANAGE = "channels.manage"
+    METRICS_VIEW = "metrics.view"
     AUDIT_VIEW = "audit.view"
     AUDIT_EXPORT = "audit.export"
     PEOPLE_VIEW = "people.view"
@@ -43,7 +47,9 @@ class Permission(StrEnum):
 
 
 _P = Permission
-_READ = frozenset({_P.CONNECTOR_VIEW, _P.PROFILE_VIEW, _P.ORDER_VIEW, _P.CERTIFICATE_VIEW, _P.INVENTORY_VIEW})
+_READ = frozenset(
+    {_P.CONNECTOR_VIEW, _P.PROFILE_VIEW, _P.ORDER_VIEW, _P.CERTIFICATE_VIEW, _P.INVENTORY_VIEW, _P.NOTICE_VIEW}
+)
 _OWN_TOKENS = frozenset({_P.TOKEN_CREATE, _P.TOKEN_REVOKE})
 
 ROLES: dict[str, frozenset[Permission]] = {
@@ -51,16 +57,25 @@ ROLES: dict[str, frozenset[Permission]] = {
     "ca_operator": _READ
     | _OWN_TOKENS
     | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory."))}
-    | {_P.ORDER_CANCEL, _P.ORDER_SETTLE, _P.CERTIFICATE_REVOKE, _P.CERTIFICATE_RENEW, _P.AUDIT_VIEW},
+    | {
+        _P.ORDER_CANCEL,
+        _P.ORDER_SETTLE,
+        _P.CERTIFICATE_REVOKE,
+        _P.CERTIFICATE_RENEW,
+        _P.AUDIT_VIEW,
+        _P.CHANNEL_VIEW,
+        _P.METRICS_VIEW,
+    },
     "requester": _READ | _OWN_TOKENS | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
     "approver": _READ | _OWN_TOKENS | {_P.ORDER_APPROVE},
-    "auditor": _READ | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW},
+    "auditor": _READ | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW, _P.CHANNEL_VIEW},
+    "monitor": _OWN_TOKENS | {_P.METRICS_VIEW},
 }
 """Role name → what it may do."""
 
 EVERYBODYS = frozenset({_P.PASSWORD_OWN, _P.ACCOUNT_OWN})
 """What whoever is logged in may do about themselves, with any role or none: a one-time password must be changed."""
 
-WHOLE = frozenset({_P.PEOPLE_MANAGE})
-"""What no team or environment limits. Whoever gives roles could give themselves every role, so a grant for one team
-or environment does not give these."""
+WHOLE = frozenset({_P.PEOPLE_MANAGE, _P.METRICS_VIEW})
+"""What no team or environment limits. Whoever gives roles could give themselves every role, and metrics are those of every
+team, so a grant for one team or environment does not give these."""

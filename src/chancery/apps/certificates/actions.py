@@ -17,8 +17,8 @@ from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
 from chancery.core.csr import parse
-from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
-from chancery.core.order import RevocationReason
+from chancery.core.errors import Absent, Blocker, Conflict, Invalid, NotPermitted
+from chancery.core.order import OPEN, RevocationReason
 
 
 @action("certificates.revoke", Permission.CERTIFICATE_REVOKE)
@@ -59,6 +59,7 @@ def renew(
         record_refusal(actor, RENEW, current_clock().now(), refusal, partial(about, certificate))
         raise refusal
     chosen = _profile(actor, certificate, profile)
+    _not_twice(certificate, idem_key)
     request = _earlier_request(certificate) if csr is None else csr
     if not actor.may(Permission.ORDER_PLACE, certificate.team_id, certificate.environment_id):
         _same_names(certificate, request)
@@ -108,6 +109,18 @@ def _named(actor: Actor, certificate: Certificate, named: str) -> Profile:
         text = f"The profile {found.name} is of another team or environment than the certificate."
         raise Invalid.one("profile", text, "Name one of the same, or place an order.")
     return found
+
+
+def _not_twice(certificate: Certificate, idem_key: str | None) -> None:
+    """Refuse a second renewal while one is open; whoever repeats a request is told of the order that it made."""
+    order = Order.objects.filter(replaces=certificate, state__in=list(OPEN)).first()
+    if order is not None and (idem_key is None or idem_key != order.idem_key):
+        raise Conflict(
+            f"A renewal of it is open already: the order {order.pk} is {order.state.replace('_', ' ')}.",
+            remedy="Wait for that order, or cancel it.",
+            blockers=[Blocker("order", order.common_name, str(order.pk), "replaces this certificate")],
+            code="renewal_open",
+        )
 
 
 def _earlier_request(certificate: Certificate) -> bytes:

@@ -156,6 +156,8 @@ class CallKind(models.TextChoices):
     PROBE = "probe", "Probe"
     DIAGNOSE = "diagnose", "Test connection"
     CHOICES = "choices", "Pick list"
+    FRESHNESS = "freshness", "Dates of the CA's certificates and revocation lists"
+    HINT = "hint", "When the CA wants a certificate renewed"
 
 
 class CallState(models.TextChoices):

@@ -21,6 +21,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.apps import apps
 from django.conf import settings
 
 from chancery.apps.connectors.models import Call, ConnectorVersion
@@ -64,7 +65,9 @@ def sealed_with() -> Counter[str]:
     """Return key id → number of stored secrets that were sealed with it."""
     versions = ConnectorVersion.objects.exclude(secrets={}).values_list("secrets", flat=True)
     calls = Call.objects.exclude(sealed={}).values_list("sealed", flat=True)
+    channels = apps.get_model("notices.Channel")._default_manager.values_list("sealed", flat=True)
     values = [*versions.iterator(), *(sealed.get("secrets", {}) for sealed in calls.iterator())]
+    values += [{"url": sealed} for sealed in channels.iterator() if sealed]
     return Counter(str(value.get("kid")) for secrets in values for value in secrets.values())
 
 

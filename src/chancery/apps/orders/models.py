@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from chancery.apps.shared.fields import NameField
-from chancery.core.order import State
+from chancery.core.order import OPEN, State
 
 DUE_STATES = [State.QUEUED, State.SUBMITTING, State.PENDING, State.OUTCOME_UNKNOWN]
 
@@ -68,6 +68,11 @@ class Order(models.Model):
                 condition=Q(idem_key__isnull=False),
                 name="order_idempotency",
             ),
+            models.UniqueConstraint(
+                fields=["replaces"],
+                condition=Q(replaces__isnull=False, state__in=sorted(map(str, OPEN))),
+                name="order_one_renewal",
+            ),
         ]
         indexes = [
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="order_due"),
@@ -76,6 +81,7 @@ class Order(models.Model):
                 fields=["connector", "deadline_at", "id"], condition=Q(state="queued"), name="order_by_urgency"
             ),
             models.Index(fields=["state", "id"], name="order_by_state"),
+            models.Index(fields=["replaces", "id"], condition=Q(replaces__isnull=False), name="order_of_renewal"),
             models.Index(fields=["connector", "id"], name="order_by_connector"),
             models.Index(fields=["profile", "id"], name="order_by_profile"),
             models.Index(fields=["team", "id"], name="order_by_team"),

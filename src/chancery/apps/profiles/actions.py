@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,6 +46,8 @@ class ProfileValues(BaseModel):
     validity_days_max: int = Field(199, ge=1, le=3650)
     deadline_hours: int = Field(24, ge=1, le=8760)
     needs_approval: bool = False
+    renewal: Literal["off", "notice", "same_key"] = "notice"
+    renewal_share: int = Field(67, ge=10, le=95)
     product: dict[str, Any] = {}
     confirm_environment: str = ""
 

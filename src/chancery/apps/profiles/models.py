@@ -32,6 +32,10 @@ class Profile(models.Model):
     validity_days_max = models.PositiveIntegerField(default=397)
     deadline_hours = models.PositiveIntegerField(default=24)
     needs_approval = models.BooleanField(default=False)
+    renewal = models.CharField(max_length=10, default="notice")
+    """What is done when a certificate is due: *off*, *notice*, or *same_key*, as `renewals.Policy` explains."""
+    renewal_share = models.PositiveIntegerField(default=67)
+    """Percent of a certificate's lifetime that pass before."""
     products = models.JSONField(default=dict)
     revision = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()

@@ -37,8 +37,8 @@ class Scoped(Protocol):
         ...
 
     @property
-    def environment_id(self) -> int:
-        """The id of its environment."""
+    def environment_id(self) -> int | None:
+        """The id of its environment; None for what is of all of them."""
         ...
 
 

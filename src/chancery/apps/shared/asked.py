@@ -26,6 +26,7 @@ _KINDS = {
     "pulls": ("pull", "inventory.Pull"),
     "findings": ("finding", "inventory.Finding"),
     "tokens": ("token", "accounts.ApiToken"),
+    "channels": ("channel", "notices.Channel"),
 }
 """First word of an action → kind of its target, and the table of such things."""
 _NAMES = ("ident", "user_id", "token_id", "connector_id")

@@ -62,6 +62,13 @@ def instances(model: type[M], sql: str, params: Sequence[Any]) -> list[M]:
     ]
 
 
+def execute(sql: str, params: Sequence[Any]) -> int:
+    """Run a statement that the ORM has no form for, and return how many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_adapted(p) for p in params])
+        return int(cursor.rowcount)
+
+
 def one_of(values: Sequence[Any]) -> tuple[str, list[Any]]:
     """Return the SQL that follows a column to compare it with any of `values`, and its parameters."""
     if connection.vendor == "postgresql":

@@ -11,14 +11,13 @@ from chancery.authorities.acme.directories import DIRECTORIES
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.protocols.acme.keys import new_account_key
-from chancery.protocols.acme.renewal import RenewalHint
 from chancery.protocols.acme.settings import OrderSettings
 from chancery.protocols.acme.solving.choose import DnsSettings, solver_for
 from chancery.protocols.acme.steps import REASONS, AcmeSteps
 from chancery.sdk.authority import Context, Dedup, Facts, Request, Target
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import Finding
-from chancery.sdk.outcome import Choice, Found, Outcome, PollState, Revoked
+from chancery.sdk.outcome import Choice, Found, Outcome, PollState, RenewalHint, Revoked
 
 
 class Acme:
@@ -92,6 +91,6 @@ class Acme:
             return []
         return [Choice(name, f"{name}: {about}"[:200]) for name, about in self._steps.profiles()]
 
-    def renewal_hint(self, certificate: bytes) -> RenewalHint | None:
-        """Ask when the CA wants a certificate (DER) renewed (RFC 9773)."""
-        return self._steps.renewal_hint(certificate)
+    def renewal_hint(self, target: Target) -> RenewalHint | None:
+        """Ask when the CA wants a certificate renewed (RFC 9773)."""
+        return self._steps.renewal_hint(target.certificate)

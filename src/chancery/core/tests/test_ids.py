@@ -54,3 +54,10 @@ def test_a_later_moment_starts_to_count_anew() -> None:
     ids.new_id(NOW)
     later = ids.new_id(NOW + timedelta(milliseconds=1))
     assert (later.int >> 64) & 0xFFF == 0
+
+
+def test_a_range_by_time_begins_below_every_id_of_that_moment() -> None:
+    ident = ids.new_id(NOW)
+    assert ids.first_of(NOW - timedelta(milliseconds=1)) < ids.first_of(NOW) < ident
+    assert ident < ids.first_of(NOW + timedelta(milliseconds=1))
+    assert ids.made_at(ident) == NOW

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chancery.core.renewal import renew_at
+from chancery.core.renewal import again_after, renew_at, within, worry_at
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 LIFE = timedelta(days=90)
@@ -31,3 +31,21 @@ def test_the_moment_lies_inside_the_lifetime(share: float) -> None:
         due = renew_at(START, START + LIFE, share, seed=str(n))
         assert START <= due <= START + LIFE
         assert abs((due - START) / LIFE - share) <= 0.05 + 1e-9
+
+
+def test_a_window_of_the_ca_is_spread_over_and_one_certificate_stays_where_it_is() -> None:
+    end = START + timedelta(days=2)
+    moments = sorted(within(START, end, str(n)) for n in range(100))
+    assert START <= moments[0] < moments[-1] <= end
+    assert moments[-1] - moments[0] > timedelta(days=1.5)
+    assert within(START, end, "7") == within(START, end, "7")
+
+
+def test_worry_begins_half_way_between_renewal_and_end_and_a_month_before_at_the_earliest() -> None:
+    assert worry_at(START, START + timedelta(days=90), 2 / 3) == START + timedelta(days=75)
+    assert worry_at(START, START + timedelta(days=390), 0.5) == START + timedelta(days=360)
+
+
+def test_the_less_is_left_the_sooner_a_renewal_is_tried_again() -> None:
+    assert again_after(timedelta(days=8)) == timedelta(days=1)
+    assert again_after(timedelta(hours=2)) == timedelta(hours=1)

@@ -181,6 +181,8 @@ class Profile(BaseModel):
     validity_days_max: int = Field(examples=[199])
     deadline_hours: int = Field(description="Hours in which an order is wanted.", examples=[24])
     needs_approval: bool
+    renewal: str = Field(description="`off`, `notice` or `same_key`.", examples=["notice"])
+    renewal_share: int = Field(description="Percent of a lifetime that pass before a renewal.", examples=[67])
     products: dict[str, Any] = Field(description="CA type → its own fields.")
     revision: int = Field(description="Grows with every edit; the ETag.", examples=[1])
 

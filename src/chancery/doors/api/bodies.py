@@ -190,6 +190,12 @@ class ProfileIn(_Fields):
     validity_days_max: int = Field(199, examples=[199])
     deadline_hours: int = Field(24, description="Hours in which an order is wanted.", examples=[24])
     needs_approval: bool = False
+    renewal: str = Field(
+        "notice",
+        description="What is done when a certificate is due: `same_key` renews it with the same request.",
+        json_schema_extra={"enum": ["off", "notice", "same_key"]},
+    )
+    renewal_share: int = Field(67, description="Percent of a lifetime that pass before.", examples=[67])
     product: dict[str, JsonValue] = Field({}, description="The CA type's own fields (`profile` of GET /authorities).")
 
 
@@ -200,6 +206,35 @@ class ProfileEdit(ProfileIn):
     confirm_environment: str = Field(
         "", description="Name of the environment, where the connector's is another than the profile's.", examples=["QA"]
     )
+
+
+class NextRequestIn(Body):
+    """A request for the next renewal."""
+
+    csr: str = Field(
+        description="PEM, for the certificate's names, with a new key; empty takes it back.",
+        examples=["-----BEGIN CERTIFICATE REQUEST-----\n…"],
+    )
+
+
+class ChannelIn(_Fields):
+    """Where notices about a team's things go."""
+
+    name: str = Field(examples=["Operations chat"])
+    team: str = Field(description="Name or id.", examples=["Operations"])
+    environment: str = Field("", description="Name or id; empty for every one.", examples=["Production"])
+    url: str = Field("", description="An apprise address; write-only.", examples=["json://ops.example.com/hook"])
+    kinds: list[str] = Field([], description="Empty for every kind.", examples=[["connector_sick"]])
+    allowed_networks: list[str] = Field(
+        [], description="Private networks that it may lead into.", examples=[["10.1.0.0/16"]]
+    )
+    is_active: bool = True
+
+
+class ChannelEdit(ChannelIn):
+    """A channel's values, all of them but the address."""
+
+    revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
 
 
 class GrantIn(Body):

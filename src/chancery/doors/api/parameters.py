@@ -11,10 +11,14 @@ from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
 from chancery.apps.certificates.queries import STATUSES
 from chancery.apps.connectors.models import Health, Status
 from chancery.apps.connectors.queries import SORTS as CONNECTOR_SORTS
+from chancery.apps.health.queries import SPANS
 from chancery.apps.inventory.queries import KINDS as FINDING_KINDS
 from chancery.apps.inventory.queries import SORTS as FINDING_SORTS
 from chancery.apps.inventory.queries import STATES as FINDING_STATES
+from chancery.apps.notices.queries import KINDS
+from chancery.apps.notices.queries import STATES as NOTICE_STATES
 from chancery.apps.orders.queries import SORTS as ORDER_SORTS
+from chancery.apps.renewals.queries import STATES as PLAN_STATES
 from chancery.apps.shared.look import MAX_SIZE
 from chancery.core.order import State
 
@@ -62,6 +66,11 @@ FindingKind = Annotated[str, _said("Only findings of this kind.", among=("", *FI
 FindingState = Annotated[str, _said("Only findings that stand so.", among=("", *FINDING_STATES))]
 FindingSort = Annotated[str, _said("Order of rows.", among=("", *FINDING_SORTS))]
 FindingSearch = Annotated[str, _said("Beginning of a name, or a whole serial in hex.")]
+Span = Annotated[str, _said("How far back.", among=tuple(SPANS))]
+PlanState = Annotated[str, _said("Only renewals in this state.", among=("", *PLAN_STATES))]
+NoticeState = Annotated[str, _said("Those that are so, those that are over, or all.", among=NOTICE_STATES)]
+NoticeKind = Annotated[str, _said("Only of this kind.", among=("", *KINDS))]
+ChannelIdent = Annotated[str, _said("Id or name of a channel.", example="Operations chat")]
 Format = Annotated[str, _said("What the file holds.", among=FORMATS)]
 _WHEN = "A day (2026-11-23) or a moment; in the server's time zone where it names none."
 ByAction = Annotated[str, _said("Only entries of this action, or of all beginning with a word.", example="orders")]

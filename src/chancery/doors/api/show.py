@@ -105,6 +105,7 @@ def profile(row: Profile, routes: Mapping[UUID, Connector]) -> dict[str, Any]:
         "validity_days_max",
         "deadline_hours",
     )
+    renewal = ("renewal", "renewal_share")
     return {
         "id": str(row.pk),
         "name": row.name,
@@ -114,7 +115,7 @@ def profile(row: Profile, routes: Mapping[UUID, Connector]) -> dict[str, Any]:
         "pool": row.pool.name,
         "connector": str(connector.pk) if connector else None,
         "connector_name": connector.name if connector else "",
-        **{n: getattr(row, n) for n in (*names, "needs_approval", "products", "revision")},
+        **{n: getattr(row, n) for n in (*names, *renewal, "needs_approval", "products", "revision")},
     }
 
 

@@ -172,6 +172,29 @@ def follow(rest: Rest, call: dict[str, Any]) -> dict[str, Any]:
     return call
 
 
+@connectors.command("health")
+def connectors_health(
+    name: str,
+    span: Annotated[str, typer.Option(help="day, week or quarter.")] = "day",
+    as_json: Json = False,
+) -> None:
+    """Show how a connector's calls went, step by step, and what of it ages."""
+    rest = Rest()
+    whole = rest.call("GET", f"/connectors/{rest.find('connectors', name)['id']}/health", span=span)
+    steps = [{**p, "start": minute(p["start"]), "errors": _errors(p["errors"])} for p in whole["points"] if p["calls"]]
+    show(steps, ("start", "calls", "answered", "issued", "errors", "mean_seconds", "p95_seconds"), whole, as_json)
+    if as_json:
+        return
+    for vital in whole["vitals"]:
+        hint(f"{vital['kind']} {vital['subject']}: {vital['error'] or minute(vital['until']) or vital['text']}")
+    if whole["credential_since"]:
+        hint(f"The credential is the same since {minute(whole['credential_since'])} UTC.")
+
+
+def _errors(found: dict[str, int]) -> list[str]:
+    return [f"{kind} {number}" for kind, number in found.items()]
+
+
 @connectors.command("activate")
 def connectors_activate(name: str, as_json: Json = False) -> None:
     """Switch a connector on."""

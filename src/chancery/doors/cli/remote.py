@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from chancery.doors.cli import audit, certificates, connectors, inventory, orders, people, profiles
+from chancery.doors.cli import audit, certificates, connectors, inventory, notices, orders, people, profiles, renewals
 
 GROUPS: dict[str, typer.Typer] = {
     "authorities": connectors.authorities,
@@ -13,6 +13,9 @@ GROUPS: dict[str, typer.Typer] = {
     "orders": orders.orders,
     "certificates": certificates.certificates,
     "inventory": inventory.inventory,
+    "renewals": renewals.renewals,
+    "notices": notices.notices,
+    "channels": notices.channels,
     "people": people.people,
     "teams": people.teams,
     "environments": people.environments,

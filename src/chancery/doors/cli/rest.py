@@ -99,6 +99,7 @@ _GROUP = {
     "users": "people",
     "teams": "teams",
     "environments": "environments",
+    "channels": "channels",
 }
 _WHOLE = ("teams", "environments")
 """What there are few of: listed at once, without pages or search."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,21 +11,9 @@ from josepy import b64
 from chancery.protocols.acme.client import AcmeClient, table
 from chancery.sdk.answer import Answer
 from chancery.sdk.errors import ProtocolViolation
+from chancery.sdk.outcome import RenewalHint
 
 _USUAL, _LEAST, _MOST = timedelta(hours=6), timedelta(minutes=1), timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class RenewalHint:
-    """From when to when the CA suggests to renew; a window that has passed says *now*.
-
-    `explanation` is an address for people, '' without one. `next_look` is how long to wait before asking again.
-    """
-
-    start: datetime
-    end: datetime
-    explanation: str
-    next_look: timedelta
 
 
 def renewal_id(certificate: bytes) -> str:

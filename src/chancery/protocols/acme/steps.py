@@ -24,7 +24,7 @@ from chancery.protocols.acme.diagnosis import findings
 from chancery.protocols.acme.problems import UNAUTHORIZED
 from chancery.protocols.acme.progress import SOON, Progress, reference_of, split_reference
 from chancery.protocols.acme.reading import OrderView, order_in
-from chancery.protocols.acme.renewal import RenewalHint, renewal_hint, renewal_id
+from chancery.protocols.acme.renewal import renewal_hint, renewal_id
 from chancery.protocols.acme.settings import AcmeSettings, OrderSettings
 from chancery.protocols.acme.solving.base import Solver
 from chancery.protocols.acme.validating import Validation, invalid
@@ -41,7 +41,7 @@ from chancery.sdk.errors import (
     ValidationFailed,
 )
 from chancery.sdk.finding import Finding
-from chancery.sdk.outcome import Found, Issued, Outcome, Pending, PendingKind, PollState, Revoked
+from chancery.sdk.outcome import Found, Issued, Outcome, Pending, PendingKind, PollState, RenewalHint, Revoked
 
 _PEM = "application/pem-certificate-chain"
 REASONS = SUBSCRIBER_REASONS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from chancery.core import keys
 from chancery.core.names import parse_name
 from chancery.sdk.errors import AlreadyDone, NotFound, RejectedByPolicy
-from chancery.sdk.outcome import Issued, Revoked
+from chancery.sdk.outcome import Issued, RenewalHint, Revoked
 from chancery.sdk.testing.base import Base
 from chancery.sdk.testing.bench import Bench
 from chancery.sdk.testing.case import Fault
@@ -55,6 +56,20 @@ class Ordering(Base):
         for request, outcome in zip(requests, outcomes, strict=True):
             bench.checked(bench.finish(outcome, request), request)
             bench.once(request)
+
+    def test_a_renewal_hint_is_a_window(self, bench: Bench) -> None:
+        """The engine plans by it: a window without a zone, or one that ends before it begins, is none."""
+        self._can(bench, "renewal_hint")
+        request = bench.request()
+        issued = bench.issue(request)
+        hint = bench.ask("renewal_hint", bench.target(issued, request))
+        if hint is None:
+            return  # a CA need not have something to say of each
+        assert isinstance(hint, RenewalHint), "answer a RenewalHint, or None"
+        assert hint.start.utcoffset() is not None, "say the window in a time zone"
+        assert hint.end.utcoffset() is not None, "say the window in a time zone"
+        assert hint.start <= hint.end, "the window ends before it begins"
+        assert hint.next_look > timedelta(0), "say when to ask again"
 
     def test_a_new_reference_is_a_new_order_even_for_the_same_key(self, bench: Bench) -> None:
         """A renewal may keep its key; the old certificate in its place would end with it."""

@@ -16,6 +16,7 @@ from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders import place as placing
 from chancery.apps.orders.models import Order
+from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.tests.looking import conflict, refused, said
@@ -165,7 +166,8 @@ def test_a_renewal_asked_for_twice_with_one_key_is_one(cast, local, issued):
     made = issued()
     first, again = (actions.renew(cast.rob, made.pk, idem_key="k") for _ in range(2))
     assert again.pk == first.pk
-    assert actions.renew(cast.rob, made.pk, idem_key="l").pk != first.pk
+    with conflict("renewal_open"):
+        actions.renew(cast.rob, made.pk, idem_key="l")
     with pytest.raises(Conflict):
         actions.renew(cast.rob, issued().pk, idem_key="k")
 
@@ -179,12 +181,27 @@ def test_a_renewal_with_a_new_request(cast, local, issued):
 
 
 def test_who_may_renew_but_not_order_renews_the_same_names_alone(cast, local, issued, otto):
-    made = issued()
+    made, other, third = issued(), issued(), issued()
     assert actions.renew(otto, made.pk).replaces_id == made.pk
-    assert actions.renew(otto, made.pk, request_pem("a.example.com")).state == "queued"
+    assert actions.renew(otto, other.pk, request_pem("a.example.com")).state == "queued"
     with refused("csr"):
-        actions.renew(otto, made.pk, request_pem("b.example.com"))
-    assert actions.renew(cast.rob, made.pk, request_pem("b.example.com")).common_name == "b.example.com"
+        actions.renew(otto, third.pk, request_pem("b.example.com"))
+    assert actions.renew(cast.rob, third.pk, request_pem("b.example.com")).common_name == "b.example.com"
+
+
+def test_a_second_renewal_waits_for_the_end_of_the_first(cast, local, issued):
+    from chancery.apps.orders import actions as orders
+
+    made = issued()
+    first = actions.renew(cast.rob, made.pk)
+    with conflict("renewal_open"):
+        actions.renew(cast.rob, made.pk)
+    # Whoever is past that look already meets the table itself.
+    with pytest.raises(Conflict) as late:
+        place(cast.rob, PlaceOrder("Internal", request_pem("a.example.com"), replaces=made.pk))
+    assert late.value.code == "retry"
+    orders.cancel(cast.rob, first.pk)
+    assert actions.renew(cast.rob, made.pk).replaces_id == made.pk
 
 
 def test_a_renewal_is_held_where_the_profile_asks_for_it(cast, local, issued):

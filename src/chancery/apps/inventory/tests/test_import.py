@@ -17,6 +17,7 @@ from chancery.apps.inventory import importing, planning
 from chancery.apps.inventory.actions import import_certificates
 from chancery.apps.inventory.planning import Import, Plan, place_names, plan, preview
 from chancery.apps.inventory.tests.conftest import NOW, ROOT, made, text
+from chancery.apps.orders import actions as order_actions
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Place
 from chancery.apps.shared.tests.looking import conflict, refused, said
@@ -245,7 +246,9 @@ def test_without_a_profile_one_is_named_for_its_renewal(cast, lister, local, sto
     for name in ("Nothing", "Careful"):
         with refused("profile"):
             certificate_actions.renew(cast.ada, row.pk, request, profile=name)
-    assert certificate_actions.renew(cast.ada, row.pk, request, profile="Internal").replaces_id == row.pk
+    first = certificate_actions.renew(cast.ada, row.pk, request, profile="Internal")
+    assert first.replaces_id == row.pk
+    order_actions.cancel(cast.ada, first.pk)
     with refused("csr"):
         certificate_actions.renew(cast.ada, row.pk, profile="Internal")
     Certificate.objects.update(profile=Profile.objects.get(name="Internal"))

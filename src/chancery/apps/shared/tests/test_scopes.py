@@ -21,6 +21,9 @@ from chancery.apps.connectors.tests.account import values
 from chancery.apps.inventory import actions as inventory_actions
 from chancery.apps.inventory import queries as inventory
 from chancery.apps.inventory.models import Finding
+from chancery.apps.notices import actions as channel_actions
+from chancery.apps.notices import queries as notices
+from chancery.apps.notices.models import Channel, Delivery, Notice
 from chancery.apps.orders import actions as order_actions
 from chancery.apps.orders import queries as orders
 from chancery.apps.orders.models import Order
@@ -28,13 +31,17 @@ from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profile_actions
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
-from chancery.apps.shared.action import REGISTRY
+from chancery.apps.renewals import actions as renewal_actions
+from chancery.apps.renewals import planning
+from chancery.apps.renewals import queries as renewals
+from chancery.apps.shared.action import REGISTRY, use_clock
 from chancery.apps.shared.actor import Actor
+from chancery.core.clock import ManualClock
 from chancery.core.errors import Absent, ChanceryError, NotPermitted
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
-ROOMS = ("accounts", "certificates", "connectors", "inventory", "orders", "profiles")
+ROOMS = ("accounts", "certificates", "connectors", "inventory", "notices", "orders", "profiles", "renewals")
 
 
 class Things:
@@ -65,6 +72,8 @@ class Things:
             not_after=now + timedelta(days=90),
             stored_at=now,
         )
+        held = place(cast.rob, PlaceOrder("Internal", request_pem("held.example.com")))
+        Order.objects.filter(pk=held.pk).update(state="pending", pending_kind="confirmation")
         self.lister = connector_actions.create(cast.ada, "digicert", values())
         self.pull = inventory_actions.pull(cast.ada, self.lister.pk)
         self.finding = Finding.objects.create(
@@ -79,6 +88,11 @@ class Things:
             first_at=now,
             last_at=now,
         )
+        mine = {"team_id": local.team_id, "environment_id": local.environment_id}
+        planning.cover(now, {})
+        self.channel = Channel.objects.create(name="Chat", team_id=local.team_id, created_at=now, updated_at=now)
+        self.delivery = Delivery.objects.create(channel=self.channel, what="test", created_at=now)
+        Notice.objects.create(kind="connector_sick", key="1", title="x", **mine, opened_at=now, told_at=now)
 
 
 @pytest.fixture
@@ -126,9 +140,17 @@ LISTINGS = {
     "orders.listing by state": lambda a, t: orders.listing(a, state="awaiting_approval").items,
     "orders.listing by connector": lambda a, t: orders.listing(a, connector=str(t.connector.pk)).items,
     "orders.listing by search": lambda a, t: orders.listing(a, search="a").items,
+    "orders.held": lambda a, t: list(orders.held(a)),
     "orders.waiting_for_people": lambda a, t: list(orders.waiting_for_people(a)),
     "certificates.visible_to": lambda a, t: list(certificates.visible_to(a)),
     "certificates.listing": lambda a, t: certificates.listing(a).items,
+    "notices.listing": lambda a, t: notices.listing(a).items,
+    "notices.channels": lambda a, t: list(notices.channels(a)),
+    "notices.channel_listing": lambda a, t: notices.channel_listing(a).items,
+    "renewals.visible_to": lambda a, t: list(renewals.visible_to(a)),
+    "renewals.listing": lambda a, t: renewals.listing(a).items,
+    "renewals.listing by state": lambda a, t: renewals.listing(a, state="planned").items,
+    "renewals.forecast": lambda a, t: forecast_of(a, t),
     "certificates.listing by serial": lambda a, t: certificates.listing(a, search="1" * 16).items,
     "certificates.listing by connector": lambda a, t: certificates.listing(a, connector=str(t.connector.pk)).items,
 }
@@ -157,7 +179,27 @@ BY_ID = {
     "orders.get": lambda a, t: orders.get(a, t.order.pk),
     "orders.wait": lambda a, t: orders.wait(a, t.order.pk, 0),
     "certificates.get": lambda a, t: certificates.get(a, t.certificate.pk),
+    "notices.channel": lambda a, t: notices.channel(a, t.channel.pk),
+    "notices.channel by name": lambda a, t: notices.channel(a, "Chat"),
+    "notices.delivery": lambda a, t: notices.delivery(a, t.channel.pk, t.delivery.pk),
+    "renewals.of": lambda a, t: renewals.of(a, t.certificate.pk),
 }
+FOR_AUDITORS = ("notices.channel", "notices.channels", "notices.channel_listing", "notices.delivery")
+"""What requesters do not see even of their own team."""
+
+
+def forecast_of(actor, things):
+    before = use_clock(ManualClock(things.certificate.not_before))
+    try:
+        return renewals.forecast(actor).loads
+    finally:
+        use_clock(before)
+
+
+def reader(cast, name):
+    return cast.dan if name.partition(" ")[0] in FOR_AUDITORS else cast.rob
+
+
 ACTIONS = {
     "connectors.edit": lambda a, t: connector_actions.edit(a, t.connector.pk, 1, {}),
     "connectors.copy": lambda a, t: connector_actions.copy(a, t.connector.pk, "Twin"),
@@ -178,6 +220,10 @@ ACTIONS = {
     "orders.give_up": lambda a, t: order_actions.give_up(a, t.order.pk, "No."),
     "certificates.revoke": lambda a, t: certificate_actions.revoke(a, t.certificate.pk, "superseded"),
     "certificates.renew": lambda a, t: certificate_actions.renew(a, t.certificate.pk),
+    "certificates.leave_request": lambda a, t: renewal_actions.leave_request(a, t.certificate.pk, ""),
+    "channels.edit": lambda a, t: channel_actions.edit(a, t.channel.pk, 1, {}),
+    "channels.delete": lambda a, t: channel_actions.delete(a, t.channel.pk),
+    "channels.test": lambda a, t: channel_actions.test(a, t.channel.pk),
 }
 ACTIONS |= {
     "connectors.pull": lambda a, t: inventory_actions.pull(a, t.lister.pk),
@@ -192,6 +238,7 @@ NEW_THINGS = {
     "connectors.create": lambda a: connector_actions.create(a, "digicert", values()),
     "connectors.test_unsaved": lambda a: connector_actions.test_unsaved(a, "digicert", values()),
     "connectors.choices": lambda a: connector_actions.ask_choices(a, "digicert", "container_id", values()),
+    "channels.create": lambda a: channel_actions.create(a, {"name": "Mine", "team": "Operations"}),
 }
 
 
@@ -211,14 +258,14 @@ def test_a_listing_shows_an_outsider_nothing(things, outsider, name):
 
 @pytest.mark.parametrize("name", sorted(LISTINGS))
 def test_the_same_listing_shows_it_to_those_it_belongs_to(cast, things, name):
-    assert LISTINGS[name](cast.rob, things)
+    assert LISTINGS[name](reader(cast, name), things)
 
 
 @pytest.mark.parametrize("name", sorted(BY_ID))
 def test_by_id_it_is_absent_for_an_outsider_and_there_for_its_team(cast, things, outsider, name):
     with pytest.raises(Absent):
         BY_ID[name](outsider, things)
-    assert BY_ID[name](cast.rob, things)
+    assert BY_ID[name](reader(cast, name), things)
 
 
 @pytest.mark.parametrize("name", sorted(ACTIONS))

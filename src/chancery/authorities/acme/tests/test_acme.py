@@ -94,14 +94,14 @@ def test_known_directories_are_named_once():
 
 
 def test_it_declares_the_powers_that_acme_has():
-    assert describe(Acme).powers == {"revokes", "adopts", "chooses"}
+    assert describe(Acme).powers == {"revokes", "adopts", "chooses", "renewal_hint"}
 
 
 def test_profile_and_dates_reach_the_order(connector):
     made = asked(profile="shortlived", not_after=True)
     issued = connector.poll(connector.submit(made).state, made)
     assert isinstance(issued, Issued)
-    hint = connector.renewal_hint(issued.leaf)
+    hint = connector.renewal_hint(target(issued))
     assert START < hint.start < START + timedelta(days=90)
     assert connector.adopt(issued.reference, made).outcome.leaf == issued.leaf
     revoked = connector.revoke(target(issued), RevocationReason.SUPERSEDED, "comment")

@@ -20,6 +20,7 @@ _COLOURS = {
     "active": "green", "healthy": "green", "issued": "green", "valid": "green", "ok": "green", "confirmed": "green",
     "inactive": "secondary", "cancelled": "secondary", "skipped": "secondary", "expired": "secondary", "unknown": "secondary",
     "queued": "blue", "submitting": "blue", "pending": "blue", "requested": "blue", "waiting_at_ca": "blue",
+    "planned": "blue", "ordered": "blue", "replaced": "green", "off": "secondary", "ended": "secondary", "waiting": "yellow",
     "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",
 }  # fmt: skip
 
@@ -31,7 +32,7 @@ _WAITS = {
     "processing": _("the CA works on it"),
 }
 """Why a pending order waits → for whom."""
-_NAMES = {"ca": "CA"}
+_NAMES = {"ca": "CA", "crl": "CRL"}
 """Words of states and roles that are written otherwise on a page."""
 
 

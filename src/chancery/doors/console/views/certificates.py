@@ -17,6 +17,7 @@ from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
+from chancery.apps.renewals import queries as renewals
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import ChanceryError
 from chancery.doors.api.certificates import file
@@ -48,6 +49,8 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "status": status,
         "unpublished": facts is not None and not facts.publishes_revocations,
         "pem": queries.chain_pem(row),
+        "plan": (plan := renewals.of(actor, row.pk)),
+        "leaves": plan is not None and plan.state not in {"ordered", "replaced", "ended"},
         "can_revoke": descriptor is not None and "revokes" in descriptor.powers and row.revocation in {"", "refused"},
         "reasons": [str(r) for r in facts.revocation_reasons] if facts else [],
         "profiles": [p for p in profiles.usable(actor) if _is_beside(p, row)] if row.profile is None else [],

@@ -16,6 +16,7 @@ from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.models import Connector
 from chancery.apps.profiles import actions, queries
 from chancery.apps.profiles.models import Profile
+from chancery.apps.renewals.models import Policy
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.look import starting
 from chancery.apps.shared.texts import fold
@@ -24,9 +25,9 @@ from chancery.doors.console.forms import as_typed, model_inputs, posted, readabl
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 _LISTS = ("key_types", "name_kinds", "name_suffixes")
-_NUMBERS = ("validity_days", "validity_days_max", "max_names", "deadline_hours")
+_NUMBERS = ("validity_days", "validity_days_max", "max_names", "deadline_hours", "renewal_share")
 _SWITCHES = ("wildcard", "needs_approval")
-_TEXTS = ("name", "description")
+_TEXTS = ("name", "description", "renewal")
 
 
 @page
@@ -114,6 +115,7 @@ def _form(
         "present": present,
         "chosen": chosen,
         "find": request.GET.get("find", ""),
+        "renewals": Policy.choices,
         "moves": moves,
         "type": catalog.get(chosen.authority) if chosen else None,
         "inputs": [i for _g, i in model_inputs(model, product)] if model else [],
@@ -157,7 +159,9 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
 def _present(row: Profile | None) -> dict[str, Any]:
     if row is None:
         usual = {"validity_days": 90, "validity_days_max": 199, "max_names": 100, "deadline_hours": 24}
+        usual |= {"renewal_share": 67}
         blank = {"name": "", "description": "", "revision": 0, "wildcard": False, "needs_approval": False}
+        blank |= {"renewal": Policy.NOTICE}
         return {**blank, "name_kinds": "dns", **usual}
     found = {n: getattr(row, n) for n in (*_TEXTS, "revision", *_NUMBERS, *_SWITCHES)}
     return {**found, **{n: ", ".join(getattr(row, n)) for n in _LISTS}}

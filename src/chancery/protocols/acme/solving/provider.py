@@ -7,13 +7,11 @@ connector's address guard. docs/egress.md tells it to administrators.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chancery.core.secret import Secret
+from chancery.net import apart
 from chancery.net.addresses import AddressPolicy
 from chancery.net.redact import register, scrub
 from chancery.protocols.acme.solving.providers import PROVIDERS
@@ -93,25 +91,9 @@ class Provider:
             "records": [[record.name, record.content] for record in records],
             "networks": list(self._policy.allowed),
         }
-        told = self._asked(json.dumps(asked))
+        told = apart.ask(_MODULE, asked, self._wait)
         if told["kind"] != "ok":
             raise _error(told["kind"], self._name, scrub(told["text"], secrets))
-
-    def _asked(self, asked: str) -> dict[str, str]:
-        """Return what the process says: `kind` is ok, login, away or other."""
-        # -I: neither the environment nor the working directory decides what is imported.
-        command = [sys.executable, "-I", "-m", _MODULE]
-        try:
-            done = subprocess.run(  # noqa: S603  our own interpreter and module; what was typed goes by standard input
-                command, input=asked.encode(), capture_output=True, timeout=self._wait, check=False, env={}, cwd="/"
-            )
-        except subprocess.TimeoutExpired:
-            return {"kind": "away", "text": f"no answer within {self._wait:g} s"}
-        try:
-            told = json.loads(done.stdout)
-            return {"kind": str(told["kind"]), "text": str(told["text"])}
-        except (ValueError, TypeError, KeyError):
-            return {"kind": "other", "text": f"it ended with {done.returncode}"}
 
 
 def _error(kind: str, name: str, text: str) -> AuthorityError:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import socket
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -20,13 +18,10 @@ from lexicon.config import ConfigResolver
 from lexicon.exceptions import AuthenticationError
 
 from chancery.net.addresses import AddressPolicy
+from chancery.net.apart import guard
 
 _LONGEST = 500
 _PROVIDERS = "lexicon._private.providers"
-
-
-class Refused(OSError):
-    """An address that the connector does not allow."""
 
 
 def main() -> None:
@@ -40,23 +35,6 @@ def main() -> None:
     except Exception as error:  # whatever a provider's module raises becomes a sentence
         told = {"kind": _kind(error), "text": f"{type(error).__name__}: {error}"[:_LONGEST]}
     json.dump(told, sys.stdout)
-
-
-def guard(policy: AddressPolicy) -> None:
-    """Let this process connect only to what the policy allows; local sockets not at all."""
-
-    def guarded(connect: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
-        def judged(own: socket.socket, address: Any) -> Any:
-            inet = own.family in {socket.AF_INET, socket.AF_INET6}
-            reason = policy.judge(str(address[0])) if inet else "it is no internet address"
-            if reason:
-                raise Refused(f"{address[0] if inet else 'a local socket'}: {reason}")
-            return connect(own, address)
-
-        return judged
-
-    for name in ("connect", "connect_ex"):
-        setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
 
 
 def stay_offline() -> None:

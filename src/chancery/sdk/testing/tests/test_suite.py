@@ -17,7 +17,7 @@ from chancery.sdk.config import Config, ProfileSettings, setting
 from chancery.sdk.errors import AlreadyDone, AuthFailed, NotFound, RejectedByPolicy, Throttled, Unreachable
 from chancery.sdk.finding import Finding, Level
 from chancery.sdk.inventory import InventoryPage, Listed, ListedState
-from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, Revoked
+from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, RenewalHint, Revoked
 from chancery.sdk.testing import Case, Conformance, Fault
 from chancery.sdk.testing.case import START
 
@@ -154,6 +154,14 @@ class Toy:
         if reference not in self.made:
             raise NotFound("no such certificate")
         return Issued(self.made[reference], self.chain(), reference)
+
+    def renewal_hint(self, target):
+        return hint()
+
+
+def hint(**changes):
+    values = {"start": START, "end": START + timedelta(days=1), "explanation": "", "next_look": timedelta(hours=6)}
+    return RenewalHint(**{**values, **changes})
 
 
 class serialized:  # noqa: N801  stands where a private key is expected, and has only the public half
@@ -315,6 +323,10 @@ FAULTS = [
     (wrong("FindsAll", find=lambda self, r, _: Found(Pending({"v": 1}), "x")), "test_the_search_knows"),
     (wrong("NoEvidence", find=lambda self, r, _: Absence("")), "test_the_search_knows"),
     (wrong("AdoptsAny", adopt=lambda self, ref, r: Found(self.stand(r), "x")), "test_only_the_order_of_this_key"),
+    (wrong("HintOfText", renewal_hint=lambda self, _: "soon"), "test_a_renewal_hint"),
+    (wrong("HintNoZone", renewal_hint=lambda self, _: hint(start=datetime(2026, 6, 1))), "test_a_renewal_hint"),  # noqa: DTZ001  the fault
+    (wrong("HintBackwards", renewal_hint=lambda self, _: hint(end=START - timedelta(1))), "test_a_renewal_hint"),
+    (wrong("HintAtOnce", renewal_hint=lambda self, _: hint(next_look=timedelta(0))), "test_a_renewal_hint"),
     (wrong("NoLabel", choices=lambda self, _: [Choice("a", "")]), "test_pick_lists"),
 ]
 
@@ -355,3 +367,7 @@ def test_a_second_success_may_be_said_as_already_done():
         from chancery.sdk.testing.bench import Bench
 
         one.test_a_certificate_is_revoked_once(Bench(one.authority, case))
+
+
+def test_a_ca_may_have_no_word_about_a_renewal(caplog):
+    run(suite(wrong("Mute", renewal_hint=lambda self, _: None))(), "test_a_renewal_hint_is_a_window", caplog)

@@ -1,0 +1,148 @@
+"""What people are told of: each condition, just before it holds and just when it does."""
+
+from datetime import timedelta
+
+import pytest
+
+from chancery.apps.certificates.tests.conftest import NOW
+from chancery.apps.connectors.models import Connector, ConnectorVersion
+from chancery.apps.health import record
+from chancery.apps.notices import conditions
+from chancery.apps.notices.conditions import CONDITIONS, Found, _capped
+from chancery.apps.notices.models import Kind
+from chancery.apps.orders.models import Order
+from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.renewals import planning
+from chancery.apps.renewals.models import Plan
+from tests.cast import request_pem
+
+pytestmark = pytest.mark.django_db
+
+
+def titles(kind, now=NOW):
+    return [one.title for one in CONDITIONS[kind](now).found]
+
+
+def ordered(cast, name="www.example.com", **columns):
+    made = place(cast.rob, PlaceOrder("Internal", request_pem(name)))
+    Order.objects.filter(pk=made.pk).update(**columns)
+    return Order.objects.get(pk=made.pk)
+
+
+def test_every_kind_is_watched_and_nothing_is_wrong_at_first(cast, local):
+    assert set(CONDITIONS) == set(Kind)
+    assert [kind for kind in CONDITIONS if titles(kind)] == []
+
+
+def test_a_connector_is_sick_after_two_failures_and_at_once_without_a_login(local):
+    rows = Connector.objects.filter(pk=local.pk)
+    rows.update(health="unreachable", health_text="No connection could be made.", failures=1)
+    assert titles(Kind.CONNECTOR_SICK) == []
+    rows.update(failures=2)
+    (one,) = CONDITIONS[Kind.CONNECTOR_SICK](NOW).found
+    assert (one.title, one.text) == ("Local: unreachable", "No connection could be made.")
+    assert one.link == f"/integrations/ca-connectors/{local.pk}"
+    rows.update(failures=1, health="login_refused")
+    assert titles(Kind.CONNECTOR_SICK) == ["Local: login refused"]
+    rows.update(status="inactive")
+    assert titles(Kind.CONNECTOR_SICK) == []
+
+
+def test_nothing_is_issued_though_an_order_waits_for_an_hour(cast, local):
+    ordered(cast)
+    assert titles(Kind.NOTHING_ISSUED, NOW + timedelta(minutes=59)) == []
+    (one,) = CONDITIONS[Kind.NOTHING_ISSUED](NOW + timedelta(hours=1)).found
+    assert one.title == "Local issues nothing though orders are due"
+    assert "2030-01-01 00:00 UTC. The last certificate came: never." in one.text
+    Connector.objects.update(last_issue_at=NOW + timedelta(minutes=30))
+    assert titles(Kind.NOTHING_ISSUED, NOW + timedelta(hours=1)) == []
+    (one,) = CONDITIONS[Kind.NOTHING_ISSUED](NOW + timedelta(hours=2)).found
+    assert "The last certificate came: 2030-01-01 00:30 UTC." in one.text
+
+
+def test_orders_with_less_than_a_quarter_of_their_time_left_are_at_risk(cast, local):
+    ordered(cast)
+    ordered(cast, "a.example.com", state="pending")
+    ordered(cast, "b.example.com", state="issued")
+    assert titles(Kind.DEADLINE_AT_RISK, NOW + timedelta(hours=18)) == []
+    (one,) = CONDITIONS[Kind.DEADLINE_AT_RISK](NOW + timedelta(hours=18, minutes=1)).found
+    assert one.title == "Local: 2 orders close to the deadline"
+    assert "wanted by 2030-01-02 00:00 UTC" in one.text
+    Order.objects.filter(common_name="a.example.com").update(state="issued")
+    assert titles(Kind.DEADLINE_AT_RISK, NOW + timedelta(hours=20)) == ["Local: 1 order close to the deadline"]
+
+
+def test_an_unknown_outcome_is_told_once_the_engine_has_done_what_it_can(cast, local):
+    made = ordered(cast, state="outcome_unknown")
+    assert titles(Kind.OUTCOME_UNKNOWN) == []
+    Order.objects.filter(pk=made.pk).update(due_at=None, reason="The search knows nothing.")
+    (one,) = CONDITIONS[Kind.OUTCOME_UNKNOWN](NOW).found
+    assert (one.key, one.title) == (str(made.pk), "www.example.com: outcome unknown")
+    assert one.text.startswith("The search knows nothing. A person decides")
+    Order.objects.filter(pk=made.pk).update(state="quarantined")
+    assert titles(Kind.OUTCOME_UNKNOWN) == ["www.example.com: quarantined"]
+
+
+def test_a_certificate_that_was_not_renewed_for_long_is_told_of(issued):
+    row = issued(not_before=NOW - timedelta(days=80), not_after=NOW + timedelta(days=10))
+    planning.cover(NOW, {})
+    assert titles(Kind.CERTIFICATE_EXPIRING) == ["a.example.com expires on 2030-01-11 00:00 UTC"]
+    assert titles(Kind.CERTIFICATE_EXPIRING, NOW - timedelta(days=5)) == []
+    Plan.objects.filter(pk=row.pk).update(state="replaced")
+    assert titles(Kind.CERTIFICATE_EXPIRING) == []
+    Plan.objects.all().delete()
+    assert len(titles(Kind.CERTIFICATE_EXPIRING)) == 1
+
+
+def test_an_imported_certificate_that_nothing_renews_is_told_of_as_such(issued):
+    issued(not_before=NOW - timedelta(days=80), not_after=NOW + timedelta(days=10), profile_id=None, order=None)
+    (one,) = CONDITIONS[Kind.CERTIFICATE_EXPIRING](NOW).found
+    assert one.text == "It was imported, and no profile says how it is renewed."
+
+
+def test_more_than_is_looked_at_is_not_the_whole(issued, monkeypatch):
+    monkeypatch.setattr(conditions, "MOST", 0)
+    assert CONDITIONS[Kind.CERTIFICATE_EXPIRING](NOW).whole is False
+    some = (Found(str(n), "", "", "", None) for n in range(3))
+    monkeypatch.setattr(conditions, "MOST", 2)
+    look = _capped(some)
+    assert ([one.key for one in look.found], look.whole) == (["0", "1"], False)
+
+
+def test_a_renewal_that_waits_or_failed_needs_a_person(issued):
+    row = issued()
+    planning.cover(NOW, {})
+    assert titles(Kind.RENEWAL_NEEDS_PERSON) == []
+    Plan.objects.update(state="waiting", text="Send a request.")
+    (one,) = CONDITIONS[Kind.RENEWAL_NEEDS_PERSON](NOW).found
+    assert (one.title, one.text) == ("a.example.com: its renewal needs you", "Send a request.")
+    assert one.link == f"/certificates/{row.pk}"
+    Plan.objects.update(state="retrying")
+    assert titles(Kind.RENEWAL_NEEDS_PERSON) == ["a.example.com: its renewal failed"]
+
+
+def test_a_credential_grows_old_and_a_cas_own_key_does_not(cast, local, digicert, settings):
+    ConnectorVersion.objects.update(created_at=NOW)
+    settings.CREDENTIAL_DAYS = 365
+    assert titles(Kind.CREDENTIAL_OLD, NOW + timedelta(days=365)) == []
+    assert titles(Kind.CREDENTIAL_OLD, NOW + timedelta(days=366)) == ["DigiCert: its credential is old"]
+    settings.CREDENTIAL_DAYS = 0
+    assert titles(Kind.CREDENTIAL_OLD, NOW + timedelta(days=999)) == []
+
+
+def test_what_runs_out_at_a_ca_is_told_in_time(local):
+    record.vital(local.pk, "ca_certificate", NOW, "CN=Root", until=NOW + timedelta(days=60), text="Issued by CN=Root.")
+    record.vital(local.pk, "crl", NOW, "http://a", until=NOW + timedelta(minutes=1))
+    record.vital(local.pk, "server_certificate", NOW, until=NOW + timedelta(days=11))
+    record.vital(local.pk, "clock_skew", NOW, seconds=-300.0)
+    record.vital(local.pk, "crl", NOW, "http://b", error="It cannot be fetched.")
+    (one,) = CONDITIONS[Kind.CA_STALE](NOW).found
+    assert one.title == "Local: CA certificate runs out on 2030-03-02 00:00 UTC"
+    assert (one.text, one.link.endswith("/health")) == ("CN=Root Issued by CN=Root.", True)
+    record.vital(local.pk, "clock_skew", NOW, seconds=-301.0)
+    assert titles(Kind.CA_STALE, NOW + timedelta(days=2)) == [
+        "Local: CA certificate runs out on 2030-03-02 00:00 UTC",
+        "Local: the CA's clock and this machine's are 301 s apart",
+        "Local: revocation list ran out on 2030-01-01 00:01 UTC",
+        "Local: server certificate runs out on 2030-01-12 00:00 UTC",
+    ]

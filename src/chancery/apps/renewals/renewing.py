@@ -1,0 +1,129 @@
+"""Renews what is due: by an order that replaces the certificate, or by saying that a person must."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chancery.apps.certificates.actions import renew as place
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.orders.models import Order
+from chancery.apps.renewals.models import Plan, PlanState, Policy
+from chancery.apps.shared.actor import engine_actor
+from chancery.core.errors import ChanceryError
+from chancery.core.order import ENDS, OPEN, RevocationReason, RevocationState, State
+from chancery.core.renewal import again_after
+
+_AT_ONCE = 10
+_FOLLOWED = 200
+_REVOKED = {RevocationState.REQUESTED, RevocationState.WAITING_AT_CA, RevocationState.CONFIRMED}
+_BY_PERSON = {State.DENIED, State.CANCELLED, State.FAILED}
+"""Ends after which nothing is ordered again unasked; one that was given up may still be at the CA."""
+COMMENT = "Renewed by itself, as the profile says."
+
+
+def renew(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
+    """Look how ordered renewals ended, then place those that are due; a few of each at once."""
+    rows = Plan.objects.filter(state=PlanState.ORDERED, order__state__in=list(ENDS)).select_related(
+        "order", "certificate"
+    )
+    for plan in rows.defer("certificate__der", "order__csr").order_by("id")[:_FOLLOWED]:
+        _ended(plan, now)
+    due = Plan.objects.filter(due_at__lte=now).select_related("certificate__order", "profile").order_by("due_at", "id")
+    for plan in due[:_AT_ONCE]:
+        _renew(plan, now)
+    return state
+
+
+def _renew(plan: Plan, now: datetime) -> None:
+    if _over(plan, now) or _replaced_already(plan):
+        return
+    csr, why = _request(plan)
+    if csr is None:
+        _set(plan, PlanState.WAITING, f"{why}{_urged(plan, now)}")
+        return
+    try:
+        order = place(engine_actor(), plan.pk, csr, COMMENT)
+    except ChanceryError as refusal:
+        _again(plan, now, f"{refusal.detail} {refusal.remedy}".strip())
+        return
+    plan.csr = None
+    _ordered(plan, order)
+
+
+def _over(plan: Plan, now: datetime) -> bool:
+    row = plan.certificate
+    if row.revocation in _REVOKED:
+        _set(plan, PlanState.ENDED, "It is revoked, so it is not renewed.")
+    elif row.not_after <= now:
+        _set(plan, PlanState.ENDED, "It expired before it was renewed.")
+    elif plan.profile.deleted_at is not None:
+        _set(plan, PlanState.WAITING, "Its profile was deleted. Order a new certificate with another profile.")
+    return plan.due_at is None
+
+
+def _replaced_already(plan: Plan) -> bool:
+    """Say whether somebody else has ordered its successor, and then follow that order."""
+    order = latest(plan.certificate)
+    if order is None or not (order.state in OPEN or order.state == State.ISSUED):
+        return False
+    _ordered(plan, order)
+    return True
+
+
+def latest(certificate: Certificate) -> Order | None:
+    """Return the newest order that replaces a certificate."""
+    return Order.objects.filter(replaces=certificate).order_by("-id").first()
+
+
+def _request(plan: Plan) -> tuple[bytes | None, str]:
+    """Return the request that renews it, or None and why there is none; no private key is ever here."""
+    row = plan.certificate
+    if plan.csr is not None:
+        return bytes(plan.csr), ""
+    if plan.profile.renewal != Policy.SAME_KEY:
+        return (
+            None,
+            "Its profile does not use a key again. Send a request with a new key, or leave one for its renewal.",
+        )
+    if row.order is None:
+        return None, "It was not ordered here, so there is no request to repeat. Send one."
+    if row.revocation_reason == RevocationReason.KEY_COMPROMISE:
+        return None, "Its key was reported as compromised. Make a new key and send its request."
+    return bytes(row.order.csr), ""
+
+
+def _urged(plan: Plan, now: datetime) -> str:
+    """Say so where the CA's window is over already: that is how a CA asks for certificates to be replaced at once."""
+    if plan.hint_end is None or plan.hint_end > now:
+        return ""
+    return f" The CA wants it renewed at once{f': {plan.hint_url}' if plan.hint_url else '.'}"
+
+
+def _ended(plan: Plan, now: datetime) -> None:
+    order = plan.order
+    if order is None:  # pragma: no cover  what is ordered has its order
+        raise AssertionError(plan.pk)
+    if order.state == State.ISSUED:
+        _set(plan, PlanState.REPLACED, "")
+    elif order.state in _BY_PERSON:
+        said = f": {order.reason}" if order.reason else "."
+        _set(plan, PlanState.WAITING, f"The order that replaces it was {order.state}{said}")
+    else:
+        _again(plan, now, f"The order that replaces it was {order.state}: {order.reason}")
+
+
+def _ordered(plan: Plan, order: Order) -> None:
+    plan.order = order
+    _set(plan, PlanState.ORDERED, "")
+
+
+def _again(plan: Plan, now: datetime, text: str) -> None:
+    plan.attempts += 1
+    left = plan.certificate.not_after - now
+    _set(plan, PlanState.RETRYING, text, now + again_after(left))
+
+
+def _set(plan: Plan, state: PlanState, text: str, due_at: datetime | None = None) -> None:
+    plan.state, plan.text, plan.due_at = state, text[:1000], due_at
+    plan.save()

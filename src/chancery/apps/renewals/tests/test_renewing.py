@@ -1,0 +1,182 @@
+"""What is due is ordered once, or somebody is told why it cannot be."""
+
+from datetime import timedelta
+
+import pytest
+
+from chancery.apps.certificates import actions as certificates
+from chancery.apps.certificates.tests.conftest import NOW
+from chancery.apps.orders import actions as orders
+from chancery.apps.orders.models import Order
+from chancery.apps.profiles.models import Profile
+from chancery.apps.renewals import actions, planning, renewing
+from chancery.apps.renewals.models import Plan
+from chancery.apps.shared.tests.looking import conflict, refused, said
+from tests.cast import request_pem
+
+pytestmark = pytest.mark.django_db
+DUE = NOW + timedelta(days=80)
+
+
+@pytest.fixture
+def due(clock):
+    clock.jump(DUE)
+    return DUE
+
+
+def renew(row, now=DUE):
+    renewing.renew(now, {})
+    row.refresh_from_db()
+    return row
+
+
+def renewals(row):
+    return list(Order.objects.filter(replaces=row.certificate).order_by("id"))
+
+
+def test_what_is_due_is_ordered_with_the_same_request(planned, due):
+    row = planned()
+    before = bytes(row.certificate.order.csr)
+    assert renew(row).state == "ordered"
+    (order,) = renewals(row)
+    assert (bytes(order.csr), order.requested_via, order.requested_by, row.order) == (before, "engine", None, order)
+    assert order.deadline_at == row.certificate.not_after
+    assert [(e["actor"]["how"], e["detail"]["replaces"]) for e in said("certificates.renew")] == [
+        ("process", str(row.pk))
+    ]
+    assert renew(row).state == "ordered"
+    assert len(renewals(row)) == 1
+
+
+def test_before_its_time_nothing_is_ordered(planned):
+    row = planned()
+    assert renew(row, NOW).state == "planned"
+    assert renewals(row) == []
+
+
+def test_a_replacement_that_was_issued_ends_the_plan(planned, due):
+    row = renew(planned())
+    Order.objects.filter(pk=row.order_id).update(state="issued")
+    assert (renew(row).state, row.due_at) == ("replaced", None)
+
+
+def test_a_rejected_renewal_is_tried_again_by_the_time_that_is_left(planned, due):
+    row = renew(planned())
+    Order.objects.filter(pk=row.order_id).update(state="rejected", reason="The CA has no room.")
+    assert (renew(row).state, row.attempts) == ("retrying", 1)
+    assert row.due_at == DUE + (row.certificate.not_after - DUE) / 8
+    assert "The CA has no room." in row.text
+    assert renew(row, row.due_at).state == "ordered"
+    assert len(renewals(row)) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("cancelled", ""), ("denied", "Not this one."), ("failed", "Given up: nobody knows.")]
+)
+def test_what_a_person_ended_is_not_ordered_again_unasked(planned, due, state, reason):
+    row = renew(planned())
+    Order.objects.filter(pk=row.order_id).update(state=state, reason=reason)
+    assert (renew(row).state, row.due_at) == ("waiting", None)
+    assert reason in row.text
+    assert len(renewals(row)) == 1
+
+
+def test_a_renewal_that_somebody_ordered_is_followed(cast, planned, due):
+    row = planned()
+    order = certificates.renew(cast.rob, row.pk)
+    assert (renew(row).state, row.order) == ("ordered", order)
+    other = planned()
+    made = certificates.renew(cast.rob, other.pk)
+    orders.cancel(cast.rob, made.pk)
+    assert renew(other).state == "ordered"
+    assert len(renewals(other)) == 2
+
+
+@pytest.mark.parametrize(
+    ("renewal", "columns", "word"),
+    [
+        ("notice", {}, "does not use a key again"),
+        ("same_key", {"order": None}, "not ordered here"),
+        ("same_key", {"revocation_reason": "keyCompromise"}, "compromised"),
+    ],
+)
+def test_without_a_request_a_person_is_asked(planned, due, renewal, columns, word):
+    row = renew(planned(renewal, **columns))
+    assert (row.state, row.due_at) == ("waiting", None)
+    assert word in row.text
+    assert renewals(row) == []
+
+
+def test_a_ca_that_wants_it_replaced_at_once_is_quoted(planned):
+    row = planned("notice")
+    hint = {"explanation": "https://ca.example/incident", "next_look": 60.0}
+    past = {"start": (NOW - timedelta(days=2)).isoformat(), "end": (NOW - timedelta(days=1)).isoformat()}
+    planning.hinted(str(row.pk), {**past, **hint}, NOW)
+    assert "at once: https://ca.example/incident" in renew(row, NOW).text
+    planning.hinted(str(row.pk), {**past, **hint, "explanation": ""}, NOW)
+    Plan.objects.update(state="planned", due_at=NOW)
+    assert renew(row, NOW).text.endswith("at once.")
+
+
+@pytest.mark.parametrize(
+    ("columns", "word"), [({"revocation": "requested"}, "revoked"), ({"not_after": DUE}, "expired before")]
+)
+def test_what_is_revoked_or_expired_is_over(planned, due, columns, word):
+    row = renew(planned(**columns))
+    assert (row.state, row.due_at) == ("ended", None)
+    assert word in row.text
+
+
+def test_a_deleted_profile_needs_a_person(planned, due):
+    row = planned()
+    Profile.objects.update(deleted_at=NOW)
+    assert renew(row).state == "waiting"
+    assert "profile was deleted" in row.text
+
+
+def test_a_renewal_that_the_rules_refuse_is_told_and_tried_again(planned, due):
+    row = planned()
+    Profile.objects.filter(pk=row.profile_id).update(name_suffixes=["example.org"])
+    assert (renew(row).state, row.attempts) == ("retrying", 1)
+    assert "outside the domains" in row.text
+
+
+# A request that was left --------------------------------------------------------------------------------
+
+
+def test_a_request_that_was_left_renews_it_when_it_is_due(cast, planned, due):
+    row = planned("notice")
+    fresh = request_pem.__wrapped__("a.example.com")
+    made = actions.leave_request(cast.rob, row.pk, fresh)
+    assert (made.csr_by, made.csr_at, made.state) == ("rob", DUE, "planned")
+    assert said("certificates.leave_request")[0]["changed"] == ["next_request"]
+    assert renew(row).state == "ordered"
+    (order,) = renewals(row)
+    assert bytes(order.csr) != bytes(row.certificate.order.csr)
+    assert row.csr is None
+
+
+def test_a_request_that_is_left_wakes_a_renewal_that_waited_for_it(cast, planned, due):
+    row = renew(planned("notice"))
+    assert row.state == "waiting"
+    actions.leave_request(cast.rob, row.pk, request_pem.__wrapped__("a.example.com"))
+    assert renew(row).state == "ordered"
+
+
+def test_a_request_can_be_taken_back(cast, planned):
+    row = planned("notice")
+    actions.leave_request(cast.rob, row.pk, request_pem.__wrapped__("a.example.com"))
+    assert actions.leave_request(cast.rob, row.pk, " ").csr is None
+
+
+def test_a_request_for_other_names_is_refused(cast, planned):
+    row = planned()
+    with refused("csr"):
+        actions.leave_request(cast.rob, row.pk, request_pem("b.example.com"))
+
+
+def test_what_is_ordered_or_has_no_plan_takes_no_request(cast, planned, issued, due):
+    ordered, fresh = renew(planned()), issued()
+    for row in (ordered, fresh):
+        with conflict("not_planned"):
+            actions.leave_request(cast.rob, row.pk, request_pem("a.example.com"))
