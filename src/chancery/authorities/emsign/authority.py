@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from chancery.authorities.emsign.v2.transport import OverV2
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.protocols.acme.keys import new_account_key
-from chancery.sdk.authority import Context, Dedup, Facts, Request, Target
+from chancery.sdk.authority import Context, Dedup, Descriptor, Facts, Request, Target
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState, RevocationPending, Revoked
@@ -61,6 +62,14 @@ class EmSign:
 
     def __init__(self, config: EmSignConfig, context: Context) -> None:
         self._way = _TRANSPORTS[config.transport](config, context)
+
+    @classmethod
+    def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
+        """Return what emSign can do over the transport of these settings: ACME has no search, and withdraws nothing."""
+        if settings.get("transport") != ACME:
+            return about
+        facts = replace(about.facts, dedup=Dedup.ISSUES_LATER, search_lag=timedelta(0))
+        return replace(about, powers=about.powers - {"finds", "cancels"}, facts=facts)
 
     @classmethod
     def prepare(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -49,15 +49,9 @@ class TestV1(Suite):
 
 
 class OverAcme(EmSign):
-    """What emSign can do over ACME, which has neither a search nor a call that withdraws an order.
+    """EmSign, with a note of which request belongs to which reference; the simulated CA takes 100 names over ACME."""
 
-    What the connector does in their place shows in `test_acme.py`; the simulated CA takes 100 names.
-    """
-
-    find = cancel = None
-    facts = replace(
-        EmSign.facts, search_lag=timedelta(0), certificates=replace(EmSign.facts.certificates, max_names=100)
-    )
+    facts = replace(EmSign.facts, certificates=replace(EmSign.facts.certificates, max_names=100))
 
     def submit(self, request):
         ORDERED[request.reference] = hashlib.sha256(request.csr).hexdigest()
