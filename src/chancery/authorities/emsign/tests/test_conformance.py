@@ -37,6 +37,7 @@ class Suite(Conformance):
                 ordered=lambda reference: number(simulator, reference),
                 clock=clock,
                 validity=TERM,
+                vary=lambda dice: hide(simulator, dice),
             )
 
 
@@ -90,3 +91,9 @@ del Suite, Conformance, OverAcme
 def number(simulator, reference):
     """Count by the ledger; the connector writes a word of its own before our reference."""
     return sum(n for told, n in simulator.ledger.orders_by_reference().items() if told.endswith(reference))
+
+
+def hide(simulator, dice):
+    """Sometimes the report shows no tags, and sometimes it has no certificate yet either by which to know an order."""
+    blind = dice.random() < 0.3
+    simulator.dials.set(hides_tags=blind, issue_delay=600.0 if blind and dice.random() < 0.5 else 0.0)
