@@ -32,9 +32,10 @@ interop: setup-test ## Our clients against other people's servers; installs Go t
 	  strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep
 	.venv/bin/pytest -q -rs tests/interop
 
-chaos: setup-test ## Kill -9 at every step and at random, barriers, keys; minutes (CHANCERY_CHAOS_SEED=n repeats)
+chaos: setup-test ## Kill -9 at every step and at random, barriers, keys, thousands of lost answers (CHANCERY_CHAOS_SEED=n repeats)
 	.venv/bin/pytest -q --long tests/chaos
 	bash scripts/with-postgres.sh .venv/bin/pytest -q --long tests/chaos
+	$(TEST) --long -k "ordered_once_at_most or bulk" src/chancery/authorities src/chancery/protocols
 
 bench: setup-test ## Measure rates, listings and waits on both databases; half an hour (results in bench/results)
 	.venv/bin/python -m bench

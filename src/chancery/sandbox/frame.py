@@ -247,7 +247,14 @@ class _Server(ThreadingHTTPServer):
             ready.register(self._woken, selectors.EVENT_READ)
             while not self.ended:
                 if any(key.fileobj is self for key, _ in ready.select()):
-                    self._handle_request_noblock()
+                    self._take()
+
+    def _take(self) -> None:
+        try:
+            request, address = self.get_request()
+        except OSError:
+            return
+        self.process_request(request, address)
 
     def end(self) -> None:
         """Stop listening and drop every connection."""

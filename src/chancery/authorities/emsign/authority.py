@@ -65,11 +65,11 @@ class EmSign:
 
     @classmethod
     def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
-        """Return what emSign can do over the transport of these settings: ACME has no search, and withdraws nothing."""
+        """Return what emSign can do over the transport of these settings: over ACME a lost opening yields nothing."""
         if settings.get("transport") != ACME:
             return about
         facts = replace(about.facts, dedup=Dedup.ISSUES_LATER, search_lag=timedelta(0))
-        return replace(about, powers=about.powers - {"finds", "cancels"}, facts=facts)
+        return replace(about, powers=about.powers - {"finds"}, facts=facts)
 
     @classmethod
     def prepare(cls, values: dict[str, Any]) -> dict[str, Any]:
