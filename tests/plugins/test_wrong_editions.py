@@ -517,7 +517,7 @@ class HidesTheAct(Borealis):
         return super()._ask(method, path, effect=effect and path != "/v1/orders", **more)
 
 
-@refused_by("a_senseless_answer_to_an_order")
+@refused_by("a_senseless_answer_to_an_order", "orders_whose_answer")
 class TrustsAnyDocument(Borealis):
     def submit(self, request):
         try:

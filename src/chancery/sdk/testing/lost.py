@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -63,14 +62,18 @@ class Toll:
 class Lost(Base):
     """Part of `Conformance`."""
 
-    def test_orders_whose_answer_is_lost_are_ordered_once_at_most(
-        self, bench: Bench, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
-    ) -> None:
+    wanted = FEW
+
+    @pytest.fixture(autouse=True)
+    def _as_long_as_asked(self, request: pytest.FixtureRequest) -> None:
+        """Lose many answers where that was asked for."""
+        self.wanted = MANY if request.config.getoption("--long", default=False) else FEW
+
+    def test_orders_whose_answer_is_lost_are_ordered_once_at_most(self, bench: Bench) -> None:
         """Some, or a thousand with `--long`: lost in every way, by seed, and then settled as the engine settles them."""
         if bench.line.count is None:
             pytest.skip("nobody can tell how many orders the CA has")
-        toll = self._lose(bench, MANY if pytestconfig.getoption("--long", default=False) else FEW)
-        record_property("lost answers", str(toll))
+        toll = self._lose(bench, self.wanted)
         sys.stdout.write(str(toll))
         about = bench.about
         settles = "finds" in about.powers or about.facts.dedup is Dedup.ISSUES_LATER
