@@ -6,7 +6,7 @@ import pytest
 
 from chancery import catalog
 from chancery.apps.connectors import actions as connectors
-from chancery.apps.connectors.models import Call
+from chancery.apps.connectors.models import Call, CallKind
 from chancery.doors.cli.output import Exit
 from chancery.sandbox.__main__ import simulators
 from chancery.sdk.config import secret_names
@@ -40,7 +40,7 @@ def findings(cli, name, code=Exit.DONE):
     done = cli("connectors", "test", name, code=code)
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    found = Call.objects.order_by("-pk")[0].result["findings"]
+    found = Call.objects.filter(kind=CallKind.DIAGNOSE).order_by("-pk")[0].result["findings"]
     assert sum(line.strip().startswith("→") for line in lines) == sum(bool(f["remedy"]) for f in found)
     assert f"{name} {'works' if code is Exit.DONE else 'does not work'}" in done.stderr
     order = [STAGES.index(f["stage"]) for f in found]
