@@ -126,7 +126,10 @@ def made(slug: str) -> frozenset[str]:
 @lru_cache(maxsize=64)
 def _made(cls: type[Any]) -> frozenset[str]:
     """Try it with nothing given, once: some make keys."""
-    return frozenset(cls.prepare({})) if hasattr(cls, "prepare") else frozenset()
+    try:
+        return frozenset(cls.prepare({})) if hasattr(cls, "prepare") else frozenset()
+    except Exception:  # somebody else's code; what it makes of nothing only decides what the reference says
+        return frozenset()
 
 
 def _importer(slug: str) -> Callable[[], type[Any]]:
