@@ -118,9 +118,18 @@ def prepare(slug: str, values: dict[str, Any]) -> dict[str, Any]:
     return dict(cls.prepare(values)) if hasattr(cls, "prepare") else dict(values)
 
 
-def makes_values(slug: str) -> bool:
-    """Say whether the authority fills in what a new connector lacks, so that nothing of its own need be sent."""
-    return hasattr(build(slug), "prepare")
+def made(slug: str) -> frozenset[str]:
+    """Return the fields that the authority fills in for a new connector by itself, so that they need not be sent."""
+    return _made(build(slug))  # type: ignore[arg-type]  # classes are hashable
+
+
+@lru_cache(maxsize=64)
+def _made(cls: type[Any]) -> frozenset[str]:
+    """Try it with nothing given, once: some make keys."""
+    try:
+        return frozenset(cls.prepare({})) if hasattr(cls, "prepare") else frozenset()
+    except Exception:  # somebody else's code; what it makes of nothing only decides what the reference says
+        return frozenset()
 
 
 def _importer(slug: str) -> Callable[[], type[Any]]:

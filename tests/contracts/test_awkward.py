@@ -8,7 +8,7 @@ import pytest
 from tests.contracts.tree import ROOT
 
 TABLE = ROOT / "tests" / "awkward.md"
-LEAST = 34
+LEAST = 36
 
 
 def rows():
@@ -32,8 +32,12 @@ def test_each_case_has_a_test_that_exists(case, tests):
         assert function in functions(path), f"{case}: {file} has no {function}"
 
 
+def counted():
+    """Return how many cases there are, in a line."""
+    return f"{len(rows())} awkward cases, held by {len({name for _, tests in rows() for name in tests})} tests"
+
+
 def test_the_table_grows_and_says_each_case_once():
     cases = [case for case, _ in rows()]
-    print(f"{len(cases)} awkward cases, {sum(len(tests) for _, tests in rows())} tests")
     assert len(cases) >= LEAST
     assert len(set(cases)) == len(cases)

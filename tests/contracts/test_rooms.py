@@ -29,6 +29,8 @@ CLOCK = {
 CLOCK_FILES = {"core/clock.py": "is the clock"}
 DICE_FILES = {
     "core/retry.py": "spreads retries with the generator it is given",
+    "sdk/testing/lost.py": "chooses faults from a seed",
+    "sdk/testing/case.py": "names the type of what it is handed",
     "sandbox/dials.py": "chooses faults from a seed",
     "engine/worker.py": "makes the generator that the worker hands on",
     "engine/record.py": "hands on the generator it is given",

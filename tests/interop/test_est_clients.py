@@ -39,9 +39,9 @@ def pki(folder, *words):
 
 
 def fetch(folder, url):
-    done = pki(folder, "--estca", "--url", url, "--cacert", "front.pem", "--caout", "ca.pem", "--outform", "pem")
+    done = pki(folder, "--estca", "--url", url, "--cacert", "front.pem", "--caout", "given.pem", "--outform", "pem")
     assert done.returncode == 0, done.stderr
-    return sorted(path.name for path in folder.glob("ca*.pem"))
+    return sorted(path.name for path in folder.glob("given*.pem"))
 
 
 def enrol(folder, url, name, login=LOGIN, **environment):
@@ -56,7 +56,7 @@ def kinds(simulator):
 
 
 def test_it_fetches_the_cas_certificates(server, tmp_path):
-    assert fetch(tmp_path, server[1]) == ["ca-1.pem", "ca.pem"]
+    assert fetch(tmp_path, server[1]) == ["given-1.pem", "given.pem"]
 
 
 def test_it_enrols(server, tmp_path):

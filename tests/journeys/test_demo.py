@@ -15,6 +15,10 @@ import pytest
 
 from chancery.net.listening import free_port
 
+pytestmark = pytest.mark.skipif(
+    bool(os.environ.get("CHANCERY_DATABASE_URL")), reason="a demo has an SQLite of its own: this has run already"
+)
+
 
 @contextmanager
 def command(home, *arguments):

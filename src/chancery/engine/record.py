@@ -183,7 +183,7 @@ class Recorder:
         return list((_BLANK_CERTIFICATE | row).values())
 
     def _order(self, job: Job, result: Result) -> None:
-        order = Order.objects.filter(pk=job.row, fence=job.fence).first()
+        order = published.read(Order.objects.filter(pk=job.row, fence=job.fence)).first()
         if order is None:
             return
         self._outcomes[type(result)](order, job, result)
@@ -234,7 +234,7 @@ class Recorder:
             "cancel_requested": order.cancel_requested and job.kind is not Kind.CANCEL,
         }
         self._move(order, State.PENDING, result.evidence or pending.text, silent=not note, **columns)
-        published.keep(order.pk, pending.publish)
+        published.keep(order, pending.publish)
         self._healthy({job.connector}, issued=False)
 
     def _missing(self, order: Order, job: Job, result: Missing) -> None:
@@ -304,7 +304,7 @@ class Recorder:
         if target in {State.REJECTED, State.FAILED, State.CANCELLED}:
             columns["finished_at"] = self._now
         if target in _SILENT:
-            published.remove([order.pk])
+            published.drop(order)
         Order.objects.filter(pk=order.pk).update(**columns)
         if silent or step is None:
             return

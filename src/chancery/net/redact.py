@@ -49,20 +49,18 @@ def scrub(text: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 def _scrub(text: str, values: frozenset[str]) -> str:
-    pattern = _pattern(values)
-    if pattern is not None:
-        text = pattern.sub(MASK, text)
+    for form in _all_forms(values):
+        text = text.replace(form, MASK)
     for look, mask in _LOOKS:
         text = look.sub(mask, text)
     return text
 
 
 @lru_cache(maxsize=512)
-def _pattern(values: frozenset[str]) -> re.Pattern[str] | None:
+def _all_forms(values: frozenset[str]) -> tuple[str, ...]:
+    """Return every form of every secret, the longest first. One pattern of them all takes long to compile for a key."""
     forms = {form for value in values if len(value) >= _MIN for form in _forms(value)}
-    if not forms:
-        return None
-    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def _forms(value: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import selectors
 import socket
 import ssl
 import threading
@@ -150,7 +151,7 @@ class Simulator:
     def start(self) -> None:
         """Serve on a free port of the loopback address."""
         self.up()
-        self._control = _serve(0, self._control_answer, None, self)
+        self._control = _Server(0, self._control_answer, None, self)
 
     def stop(self) -> None:
         """Stop serving."""
@@ -162,7 +163,7 @@ class Simulator:
     def up(self) -> None:
         """Listen, on the same port as before."""
         if self._server is None:
-            self._server = _serve(self._port, self._answer, self.dials, self)
+            self._server = _Server(self._port, self._answer, self.dials, self)
             self._port = self._server.server_port
 
     def down(self) -> None:
@@ -246,23 +247,39 @@ class _Server(ThreadingHTTPServer):
         self.tls = simulator.tls if dials is not None else None
         self.open: set[socket.socket] = set()
         self.ended = False
+        self._wake, self._woken = socket.socketpair()
+        self._loop = threading.Thread(target=self._accept, daemon=True)
+        self._loop.start()
+
+    def _accept(self) -> None:
+        """Take connections until somebody wakes us: the base class's loop looks for its end now and then only."""
+        with selectors.DefaultSelector() as ready:
+            ready.register(self, selectors.EVENT_READ)
+            ready.register(self._woken, selectors.EVENT_READ)
+            while not self.ended:
+                if any(key.fileobj is self for key, _ in ready.select()):
+                    self._take()
+
+    def _take(self) -> None:
+        try:
+            request, address = self.get_request()
+        except OSError:
+            return
+        self.process_request(request, address)
 
     def end(self) -> None:
         """Stop listening and drop every connection."""
         self.ended = True
-        self.shutdown()
+        self._wake.send(b"!")
+        self._loop.join()
         self.server_close()
+        self._wake.close()
+        self._woken.close()
         for connection in list(self.open):
             _drop(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that go away are what the sandbox is for."""
-
-
-def _serve(port: int, answer: Handler, dials: Dials | None, simulator: Simulator) -> _Server:
-    server = _Server(port, answer, dials, simulator)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    return server
 
 
 def _drop(connection: socket.socket) -> None:

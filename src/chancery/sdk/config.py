@@ -7,6 +7,7 @@ and apart from the rest, and never rendered back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -48,6 +49,7 @@ def setting(
     pins: bool = False,
     stays: bool = False,
     irreplaceable: bool = False,
+    only: Mapping[str, tuple[str, ...]] | None = None,
     **constraints: Any,
 ) -> Any:
     """Declare a field.
@@ -57,7 +59,8 @@ def setting(
     `stays` marks: keys that sign or decrypt here and are never sent to anybody. `pins` marks a text of SHA-256 of
     public keys in hex: the door asks the server for one of them, beside the usual verification. An `irreplaceable`
     secret exists nowhere else, such as the key of a CA: deleting the connector erases it, so that is asked about by
-    name.
+    name. `only` says beside which values of other fields (which have `choices`) this one means anything, such as that of
+    one protocol among several: `only={"transport": ("cmp",)}`. Elsewhere it is not shown, and ignored when given.
     """
     extra: dict[str, Any] = {
         "group": group,
@@ -69,6 +72,7 @@ def setting(
         "pins": pins,
         "stays": stays,
         "irreplaceable": irreplaceable,
+        "only": {name: list(values) for name, values in (only or {}).items()},
     }
     return Field(default, title=title, description=help, json_schema_extra=extra, **constraints)
 
@@ -102,6 +106,20 @@ def staying_names(model: type[_Model]) -> frozenset[str]:
 def irreplaceable_names(model: type[_Model]) -> frozenset[str]:
     """Return the names of the secrets that exist nowhere else."""
     return frozenset(n for n in secret_names(model) if extra(model.model_fields[n]).get("irreplaceable"))
+
+
+def matters(model: type[_Model], name: str, values: Mapping[str, Any]) -> bool:
+    """Say whether a field means anything beside these values; what they lack stands as its default."""
+    fields = model.model_fields
+    wanted: dict[str, list[str]] = extra(fields[name]).get("only") or {}
+    return all(values.get(other, fields[other].default) in some for other, some in wanted.items())
+
+
+def only_where(model: type[_Model], name: str) -> str:
+    """Return the sentence that says beside which values a field means anything; '' where it always does."""
+    wanted: dict[str, list[str]] = extra(model.model_fields[name]).get("only") or {}
+    parts = [f"{other} is {' or '.join(some)}" for other, some in wanted.items()]
+    return f"Only where {' and '.join(parts)}." if parts else ""
 
 
 def extra(info: FieldInfo) -> dict[str, Any]:

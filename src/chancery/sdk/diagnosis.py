@@ -166,7 +166,7 @@ def _clock(skew: timedelta | None) -> Finding:
         return Finding("clock", Level.SKIPPED, "no_date", "The CA sends no time.")
     seconds = round(skew.total_seconds())
     if abs(skew) <= _MAX_SKEW:
-        return Finding("clock", Level.OK, "ok", "The clocks agree.", f"{seconds} s apart", value=float(seconds))
+        return Finding("clock", Level.OK, "ok", "The clocks agree.", f"{abs(seconds)} s apart", value=float(seconds))
     return Finding(
         "clock",
         Level.WARNING,

@@ -134,3 +134,14 @@ def test_a_package_without_a_name_is_told_by_its_entry_point(offered):
     (broken,) = catalog.broken()
     assert "ModuleNotFoundError" in broken.reason
     assert "no_such_module_anywhere:Zenith" in broken.reason
+
+
+def test_what_a_type_makes_by_itself_is_tried_and_a_faulty_one_makes_nothing(offered):
+    class Stumbling(Local):
+        @classmethod
+        def prepare(cls, values):
+            return {**values, "issuing_key": values["subject"]}
+
+    assert {"chain_pem", "issuing_key"} <= catalog.made("local")
+    assert catalog._made(Stumbling) == frozenset()
+    assert catalog._made(object) == frozenset()

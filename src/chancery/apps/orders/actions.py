@@ -145,7 +145,7 @@ def _move(act: Act, order: Order, target: State, *, event: str = "", text: str =
         order.reason = text
     if target in {State.DENIED, State.CANCELLED, State.FAILED}:
         order.finished_at = act.at
-        published.remove([order.pk])
+        published.drop(order)
     order.save()
     _event(act, order, step.event, text)
     act.note(

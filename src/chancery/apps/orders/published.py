@@ -9,17 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from chancery.apps.orders.models import PublishedAnswer
+from django.db.models import Exists, OuterRef, QuerySet
+
+from chancery.apps.orders.models import Order, PublishedAnswer
 from chancery.sdk.outcome import HttpAnswer
 
 
-def keep(order: UUID, answers: Sequence[HttpAnswer]) -> None:
+def read(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Have each order that is read know whether something is answered for it: most CAs never ask for that."""
+    return orders.annotate(answered=Exists(PublishedAnswer.objects.filter(order=OuterRef("pk"))))
+
+
+def keep(order: Order, answers: Sequence[HttpAnswer]) -> None:
     """Answer exactly this for an order from the commit on."""
-    PublishedAnswer.objects.filter(order=order).delete()
+    drop(order)
+    if not answers:
+        return
     texts = {answer.token: answer.text for answer in answers}
     PublishedAnswer.objects.bulk_create(
-        PublishedAnswer(order_id=order, token=token, text=text) for token, text in texts.items()
+        PublishedAnswer(order=order, token=token, text=text) for token, text in texts.items()
     )
+
+
+def drop(order: Order) -> None:
+    """Answer nothing more for an order; asks nothing of the database for one that was `read` and has no answers."""
+    if getattr(order, "answered", True):
+        remove([order.pk])
 
 
 def remove(orders: Iterable[UUID]) -> None:

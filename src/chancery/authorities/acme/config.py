@@ -13,6 +13,8 @@ _CHALLENGES = {
     ChallengeType.PERSIST.value: "dns-persist-01: a standing TXT record that you put once",
     ChallengeType.NONE.value: "none: the CA has validated the domains before",
 }
+_BY_DNS = {"challenge": (ChallengeType.DNS.value,)}
+_BY_LOOK = {"challenge": (ChallengeType.DNS.value, ChallengeType.PERSIST.value)}
 _ALGORITHMS = {name: name for name in ("HS256", "HS384", "HS512")}
 
 
@@ -79,29 +81,33 @@ class AcmeConfig(Config):
         choices=_CHALLENGES,
     )
     dns_provider: str = setting(
+        only=_BY_DNS,
         title="DNS provider",
-        help="For dns-01: whose API holds your zones.",
+        help="Whose API holds your zones.",
         group="Validation",
         default="",
         choices={"": "none", **{name: name for name in PROVIDERS}},
         destination=True,
     )
     dns_credentials: Secret | None = setting(
+        only=_BY_DNS,
         title="DNS credentials",
-        help="For dns-01: the provider's options, one a line, as in 'auth_token = …'. docs/egress.md says which.",
+        help="The provider's options, one a line, as in 'auth_token = …'. docs/egress.md says which.",
         group="Validation",
         default=None,
         multiline=True,
     )
     dns_zone: str = setting(
+        only=_BY_DNS,
         title="DNS zone",
-        help="For dns-01: the zone at the provider. Empty: found by DNS for each name.",
+        help="The zone at the provider. Empty: found by DNS for each name.",
         group="Validation",
         default="",
         max_length=253,
         advanced=True,
     )
     dns_resolver: str = setting(
+        only=_BY_LOOK,
         title="DNS servers to ask",
         help="Addresses (host or host:port, separated by commas) that tell whether a record can be seen. Empty: the "
         "zone's own servers.",

@@ -98,7 +98,7 @@ def _products(client: Client) -> Iterator[Finding]:
     products = [p for p in rows(client.get("product").get("products")) if word(p.get("name_id"))]
     if products:
         listed = ", ".join(word(p.get("name_id")) for p in products[:8])
-        yield _good("product", f"{len(products)} products can be ordered.", listed)
+        yield _good("product", f"Products that can be ordered: {len(products)}.", listed)
     else:
         remedy = "Ask DigiCert to enable one."
         yield Finding("product", Level.FAILED, "none", "The account offers no product.", "", remedy)
@@ -117,7 +117,7 @@ def _organisations(client: Client, now: datetime) -> Iterator[Finding]:
         text = "An organisation's validation has ended or ends within 30 days; its orders will wait for it."
         yield Finding("product", Level.WARNING, "validation", text, listed, "Renew the validation at DigiCert.")
     else:
-        yield _good("product", f"{len(found)} organisations are active.", listed)
+        yield _good("product", f"Active organisations: {len(found)}.", listed)
 
 
 def _domains(client: Client, now: datetime) -> Iterator[Finding]:

@@ -49,7 +49,13 @@ class Emca:
         certificates = about.facts.certificates
         if chosen == "acme":
             certificates = replace(certificates, name_kinds=("dns", "ip"))
-        facts = replace(about.facts, certificates=certificates, dedup=DEDUP.get(chosen, Dedup.NONE))
+        facts = replace(
+            about.facts,
+            certificates=certificates,
+            dedup=DEDUP.get(chosen, Dedup.NONE),
+            # EST asks by sending the request again, so a look whose worker vanished may have ordered.
+            polls_are_acts=chosen == "est",
+        )
         return replace(about, powers=about.powers & POWERS.get(chosen, frozenset()), facts=facts)
 
     @classmethod

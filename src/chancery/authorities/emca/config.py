@@ -38,18 +38,19 @@ _VALIDATIONS = {
     "none": "none: emCA does not ask, or has validated the names before",
     "http-01": "http-01: Chancery answers under the name",
 }
-
-
+_CMP, _EST, _SCEP_ALONE = {"transport": ("cmp",)}, {"transport": ("est",)}, {"transport": ("scep",)}
+_CMP_SECRET = {**_CMP, "cmp_protection": ("secret",)}
+_SCEP_CHALLENGE = {**_SCEP_ALONE, "scep_authorization": ("challenge",)}
+_WITH_FILE = {"transport": ("cmp", "est", "scep")}
+_ACME, _REST = {"transport": ("acme",)}, {"transport": ("rest",)}
 _NONCES = {"uuid": "UUID", "hex": "32 hexadecimal digits", "millis": "Milliseconds since 1970"}
 
 
-def _choice(
-    choices: dict[str, str], default: str, title: str, group: str, about: str = "", *, advanced: bool = False
-) -> Any:
+def _choice(choices: dict[str, str], default: str, title: str, group: str, about: str = "", **more: Any) -> Any:
     """Declare a field that takes one of several values, and nothing else."""
     return setting(
-        title=title, help=about, group=group, default=default, choices=choices, advanced=advanced,
-        pattern=f"^({'|'.join(map(re.escape, choices))})$",
+        title=title, help=about, group=group, default=default, choices=choices,
+        pattern=f"^({'|'.join(map(re.escape, choices))})$", **more,
     )  # fmt: skip
 
 
@@ -89,23 +90,24 @@ class EmcaConfig(Config):
         help="From emCA's portal. Only REST sends it; for the other protocols emCA keeps it with the protocol's profile.",
     )  # fmt: skip
     credential_file: Secret | None = setting(
-        title="Credential file", group="Credential", default=None, multiline=True, stays=True,
+        only=_WITH_FILE, title="Credential file", group="Credential", default=None, multiline=True, stays=True,
         help="The certificate with its private key, if emCA gave one: PEM text, or the Base64 text of a PFX file. CMP can "
         "sign with it, EST shows it as client certificate, SCEP uses it as registration authority's.",
     )  # fmt: skip
     credential_password: Secret | None = setting(
-        title="Password of the credential file", group="Credential", default=None, stays=True,
+        only=_WITH_FILE, title="Password of the credential file", group="Credential", default=None, stays=True,
     )  # fmt: skip
-    cmp_protection: str = _choice(_PROTECTIONS, "secret", "Protection of messages", "CMP")
+    cmp_protection: str = _choice(_PROTECTIONS, "secret", "Protection of messages", "CMP", only=_CMP)
     cmp_reference: str = setting(
-        title="Reference of the secret", group="CMP", default="", max_length=200,
+        only=_CMP_SECRET, title="Reference of the secret", group="CMP", default="", max_length=200,
         help="What tells emCA whose secret it is (senderKID). Empty takes the username.",
     )  # fmt: skip
     cmp_name: str = setting(
-        title="Our name in messages", group="CMP", default="", max_length=500, advanced=True,
+        only=_CMP, title="Our name in messages", group="CMP", default="", max_length=500, advanced=True,
         help="Distinguished name, as CN=Chancery. Empty: CN= and the reference of the secret.",
     )  # fmt: skip
     cmp_secret: Secret | None = setting(
+        only=_CMP_SECRET,
         title="Authentication code", group="CMP", default=None, help="emCA's CMPAuthenticationCode.",
     )  # fmt: skip
     cmp_mac: str = _choice(
@@ -115,38 +117,41 @@ class EmcaConfig(Config):
         "CMP",
         "The documents do not say which emCA takes; the first one is what RFC 4210 knows.",
         advanced=True,
+        only=_CMP_SECRET,
     )
-    cmp_digest: str = _choice(_DIGESTS, "sha256", "Digest of the MAC", "CMP", advanced=True)
-    cmp_request: str = _choice(_REQUESTS, "p10cr", "Kind of request", "CMP", advanced=True)
+    cmp_digest: str = _choice(_DIGESTS, "sha256", "Digest of the MAC", "CMP", advanced=True, only=_CMP_SECRET)
+    cmp_request: str = _choice(_REQUESTS, "p10cr", "Kind of request", "CMP", advanced=True, only=_CMP)
     cmp_implicit: bool = setting(
-        title="Ask for implicit confirmation", group="CMP", default=True, advanced=True,
+        only=_CMP, title="Ask for implicit confirmation", group="CMP", default=True, advanced=True,
         help="Saves the message that confirms each certificate, where emCA grants it.",
     )  # fmt: skip
     cmp_recipient: str = setting(
-        title="Recipient", group="CMP", default="", max_length=500, advanced=True,
+        only=_CMP, title="Recipient", group="CMP", default="", max_length=500, advanced=True,
         help="Distinguished name of the CA in messages, as CN=Issuing CA,O=Example. Empty: CN= and the issuing CA's name.",
     )  # fmt: skip
     cmp_trust: str = setting(
+        only=_CMP,
         title="Certificates that sign answers", group="CMP", default="", max_length=50_000, multiline=True, advanced=True,
         help="PEM: emCA's signer, or the CA above it. Needed where answers are signed.",
     )  # fmt: skip
-    cmp_unprotected: str = _choice(_BELIEVED, "login", "Unprotected errors to believe", "CMP", advanced=True)
-    est_label: str = setting(title="Label", group="EST", default="", max_length=100, advanced=True)
-    scep_authorization: str = _choice(_SCEP, "challenge", "How emCA allows requests", "SCEP")
+    cmp_unprotected: str = _choice(_BELIEVED, "login", "Unprotected errors to believe", "CMP", advanced=True, only=_CMP)
+    est_label: str = setting(only=_EST, title="Label", group="EST", default="", max_length=100, advanced=True)
+    scep_authorization: str = _choice(_SCEP, "challenge", "How emCA allows requests", "SCEP", only=_SCEP_ALONE)
     scep_challenge: Secret | None = setting(
-        title="Challenge password", group="SCEP", default=None,
+        only=_SCEP_CHALLENGE, title="Challenge password", group="SCEP", default=None,
         help="From the device's registration in emCA. It must be in the certificate request already; here it is compared.",
     )  # fmt: skip
     scep_key: Secret | None = setting(
+        only=_SCEP_ALONE,
         title="Transport key", group="SCEP", default=None, multiline=True, advanced=True, stays=True,
         help="RSA, PEM; made at creation when empty. It opens emCA's answers, and is no key of a certificate's.",
     )  # fmt: skip
-    acme_validation: str = _choice(_VALIDATIONS, "none", "Validation", "ACME")
-    acme_terms: bool = setting(title="Terms agreed", group="ACME", default=False)
-    eab_key_id: str = setting(title="EAB key id", group="ACME", default="", max_length=500)
-    eab_hmac_key: Secret | None = setting(title="EAB HMAC key", group="ACME", default=None)
+    acme_validation: str = _choice(_VALIDATIONS, "none", "Validation", "ACME", only=_ACME)
+    acme_terms: bool = setting(only=_ACME, title="Terms agreed", group="ACME", default=False)
+    eab_key_id: str = setting(only=_ACME, title="EAB key id", group="ACME", default="", max_length=500)
+    eab_hmac_key: Secret | None = setting(only=_ACME, title="EAB HMAC key", group="ACME", default=None)
     account_key: Secret | None = setting(
-        title="Account key", group="ACME", default=None, multiline=True, advanced=True, stays=True,
+        only=_ACME, title="Account key", group="ACME", default=None, multiline=True, advanced=True, stays=True,
         help="PEM without password; made at creation when empty.",
     )  # fmt: skip
     rest_nonce: str = _choice(
@@ -156,9 +161,10 @@ class EmcaConfig(Config):
         "REST",
         "The documents name this header and not what stands in it.",
         advanced=True,
+        only=_REST,
     )
     client_id: str = setting(
-        title="Client ID", group="REST", default="", max_length=200,
+        only=_REST, title="Client ID", group="REST", default="", max_length=200,
         help="What emCA 4.2 and later gave at the registration of the external application.",
     )  # fmt: skip
 

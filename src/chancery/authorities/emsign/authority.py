@@ -66,8 +66,11 @@ class EmSign:
 
     @classmethod
     def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
-        """Take the list away from a connector that speaks ACME, which has none."""
-        return replace(about, powers=about.powers - {"lists"}) if settings.get("transport") == ACME else about
+        """Return what emSign can do over the transport of these settings: over ACME there is no list, and a lost opening yields nothing."""
+        if settings.get("transport") != ACME:
+            return about
+        facts = replace(about.facts, dedup=Dedup.ISSUES_LATER, search_lag=timedelta(0))
+        return replace(about, powers=about.powers - {"finds", "lists"}, facts=facts)
 
     @classmethod
     def prepare(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,8 @@ HOSTS = {
     "_emsign-validation.{domain}": "_emsign-validation before the domain",
     "{domain}": "The domain itself (Domains interface)",
 }
+_BY_V2, _BY_V1, _BY_ACME = {"transport": (V2,)}, {"transport": (V1,)}, {"transport": (ACME,)}
+_BY_REST = {"transport": (V2, V1)}
 _CREDENTIAL, _ORDER, _PRODUCT = "Credential", "On every order", "Product"
 _NUMBER, _MAIL_ADDRESS = r"^[0-9]{0,20}$", r"^([^@\s]{1,64}@[^@\s]{1,190})?$"
 
@@ -46,31 +48,37 @@ class EmSignConfig(Config):
 
     transport: str = setting(title="Transport", choices=_TRANSPORTS, default=V2, pattern=r"^(v2|v1|acme)$")
     account_number: str = setting(
+        only=_BY_REST,
         title="Account number", help="Shown in the portal; for V2 it is the client id.", group=_CREDENTIAL,
         default="", pattern=_NUMBER, validate_default=True,
     )  # fmt: skip
     client_secret: Secret | None = setting(
-        title="Client secret", help="Of a credential made in OAuth mode (Integrations → APIs). For V2; V1 takes it too.",
+        only=_BY_REST,
+        title="Client secret", help="Of a credential made in OAuth mode (Integrations → APIs). V1 takes it in place of the access key.",
         group=_CREDENTIAL, default=None, validate_default=True,
     )  # fmt: skip
     access_key: Secret | None = setting(
-        title="Access key", help="Of a credential made in access-key mode. For V1.", group=_CREDENTIAL, default=None,
+        only=_BY_V1,
+        title="Access key", help="Of a credential made in access-key mode.", group=_CREDENTIAL, default=None,
         validate_default=True,
     )  # fmt: skip
     eab_key_id: str = setting(
-        title="EAB key ID", help="For ACME. One EAB credential stands for one product.", group=_CREDENTIAL, default="",
+        only=_BY_ACME,
+        title="EAB key ID", help="One EAB credential stands for one product.", group=_CREDENTIAL, default="",
         max_length=300, validate_default=True,
     )  # fmt: skip
     eab_hmac_key: Secret | None = setting(
-        title="EAB HMAC key", help="For ACME, as the portal shows it (base64url).", group=_CREDENTIAL, default=None,
+        only=_BY_ACME,
+        title="EAB HMAC key", help="As the portal shows it (base64url).", group=_CREDENTIAL, default=None,
         validate_default=True,
     )  # fmt: skip
     account_key: Secret | None = setting(
-        title="ACME account key", help="PEM (PKCS#8); made with a new connector when empty.", group=_CREDENTIAL,
+        only=_BY_ACME,
+        title="Account key", help="PEM (PKCS#8); made with a new connector when empty.", group=_CREDENTIAL,
         default=None, advanced=True, multiline=True, stays=True, validate_default=True,
     )  # fmt: skip
     acme_challenge: str = setting(
-        title="Challenge (ACME)", group="Domain validation", default="none", pattern=r"^(none|http-01)$",
+        only=_BY_ACME, title="Challenge", group="Domain validation", default="none", pattern=r"^(none|http-01)$",
         choices={
             "none": "None: the domains are validated in the portal",
             "http-01": "http-01: Chancery answers under the name",
@@ -81,17 +89,19 @@ class EmSignConfig(Config):
         help="SHA-256 of the public keys that the server may have, in hex; beside the usual verification, which stays.",
     )  # fmt: skip
     group_number: str = setting(
+        only=_BY_REST,
         title="Group", help="Billing group to order in; empty for the account's default.", group="Account", default="",
         pattern=r"^[A-Za-z0-9-]{0,40}$", dynamic=True,
     )  # fmt: skip
     accounting_model: str = setting(
-        title="Accounting (V1)", group="Account", default="", choices=_MODELS, advanced=True
+        only=_BY_V1, title="Accounting", group="Account", default="", choices=_MODELS, advanced=True
     )
     consent_token: Secret | None = setting(
-        title="Organisation consent token", group="Account", default=None, advanced=True,
+        only=_BY_REST, title="Organisation consent token", group="Account", default=None, advanced=True,
         help="Pre-vetting token of the organisation; with it OV and EV orders need no consent by e-mail.",
     )  # fmt: skip
     requestor_name: str = setting(
+        only=_BY_REST,
         title="Requestor",
         help="Who the CA sees as asking.",
         group=_ORDER,
@@ -103,42 +113,59 @@ class EmSignConfig(Config):
         title="Requestor's e-mail", group=_ORDER, default="", pattern=_MAIL_ADDRESS, validate_default=True
     )
     requestor_isd: str = setting(
+        only=_BY_REST,
         title="Country code", help="Of the telephone, without plus.", group=_ORDER, default="", pattern=r"^[0-9]{0,4}$",
         validate_default=True,
     )  # fmt: skip
     requestor_phone: str = setting(
+        only=_BY_REST,
         title="Telephone", help="Without the country code.", group=_ORDER, default="", pattern=r"^[0-9]{0,15}$",
         validate_default=True,
     )  # fmt: skip
     requestor_designation: str = setting(
-        title="Requestor's role", group=_ORDER, default="", max_length=100, advanced=True
+        only=_BY_REST, title="Requestor's role", group=_ORDER, default="", max_length=100, advanced=True
     )
     technical_name: str = setting(
-        title="Technical contact", help="Empty: the requestor.", group=_ORDER, default="", max_length=100, advanced=True
+        only=_BY_REST,
+        title="Technical contact",
+        help="Empty: the requestor.",
+        group=_ORDER,
+        default="",
+        max_length=100,
+        advanced=True,
     )
     technical_email: str = setting(
-        title="Technical contact's e-mail", group=_ORDER, default="", pattern=_MAIL_ADDRESS, advanced=True
+        only=_BY_REST,
+        title="Technical contact's e-mail",
+        group=_ORDER,
+        default="",
+        pattern=_MAIL_ADDRESS,
+        advanced=True,
     )
     accept_agreement: bool = setting(
         title="Sign the subscriber agreement", group=_ORDER, default=False, validate_default=True,
         help="Signs it in the signer's name with every order. Without it each order waits for a person.",
     )  # fmt: skip
-    signer_name: str = setting(title="Signer", help="Empty: the requestor.", group=_ORDER, default="", max_length=100)
+    signer_name: str = setting(
+        only=_BY_REST, title="Signer", help="Empty: the requestor.", group=_ORDER, default="", max_length=100
+    )
     signer_place: str = setting(
-        title="Place of signing", group=_ORDER, default="", max_length=100, validate_default=True
+        only=_BY_REST, title="Place of signing", group=_ORDER, default="", max_length=100, validate_default=True
     )
     signer_ip: str = setting(
+        only=_BY_REST,
         title="Signer's address", help="A public IP address; V1 asks for it.", group=_ORDER, default="", max_length=45,
         validate_default=True,
     )  # fmt: skip
-    mail: str = setting(title="E-mails from the CA", group=_ORDER, default="none", choices=_MAIL)
+    mail: str = setting(only=_BY_REST, title="E-mails from the CA", group=_ORDER, default="none", choices=_MAIL)
     dcv_txt_host: str = setting(
+        only=_BY_REST,
         title="Host of the TXT record", group="Domain validation", default="_emudhra-challenge.{domain}",
         pattern=r"^[A-Za-z0-9_.-]*\{domain\}$",
         help="The documents name three: " + ", ".join(HOSTS) + ". A host that the CA tells goes first.",
     )  # fmt: skip
     dcv_verify: bool = setting(
-        title="Have the CA look again", group="Domain validation", default=True, advanced=True,
+        only=_BY_REST, title="Have the CA look again", group="Domain validation", default=True, advanced=True,
         help="Asks the CA, at every look, whether the record is there.",
     )  # fmt: skip
 

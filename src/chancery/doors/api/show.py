@@ -16,13 +16,22 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.paging import Page
 from chancery.core.order import RevocationState
 from chancery.sdk.authority import Descriptor
-from chancery.sdk.config import secret_names
+from chancery.sdk.config import Config, ProfileSettings, only_where, secret_names
 
 
 def page(found: Page[Any], show: Any) -> dict[str, Any]:
     """Return a page with its cursors."""
     items = [show(item) for item in found.items]
     return {"items": items, "next": found.next, "previous": found.previous, "count": found.count_text}
+
+
+def _schema(model: type[Config | ProfileSettings]) -> dict[str, Any]:
+    """Return a model as JSON Schema; of a field that means something only beside others, its description says so."""
+    schema = model.model_json_schema()
+    for name, part in schema.get("properties", {}).items():
+        if where := only_where(model, name):
+            part["description"] = f"{where} {part.get('description', '')}".strip()
+    return schema
 
 
 def authority(descriptor: Descriptor) -> dict[str, Any]:
@@ -36,8 +45,8 @@ def authority(descriptor: Descriptor) -> dict[str, Any]:
         "needs_base_url": descriptor.outside,
         "default_base_url": descriptor.default_base_url,
         "secrets": sorted(secret_names(descriptor.config)),
-        "config": descriptor.config.model_json_schema(),
-        "profile": descriptor.profile.model_json_schema(),
+        "config": _schema(descriptor.config),
+        "profile": _schema(descriptor.profile),
         "publishes_revocations": descriptor.facts.publishes_revocations,
         "revocation_reasons": [str(r) for r in descriptor.facts.revocation_reasons],
     }

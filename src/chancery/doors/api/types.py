@@ -10,12 +10,12 @@ from typing import Any
 
 from chancery import catalog
 from chancery.sdk.authority import Descriptor
-from chancery.sdk.config import Config, ProfileSettings, extra, is_secret
+from chancery.sdk.config import Config, ProfileSettings, extra, is_secret, only_where
 
 Json = dict[str, Any]
 _BODIES = ("ConnectorIn", "TestIn")
 _PRODUCTS = ("ProfileIn", "ProfileEdit")
-_OURS = ("group", "choices", "dynamic", "advanced", "multiline", "destination", "irreplaceable")
+_OURS = ("group", "choices", "dynamic", "advanced", "multiline", "destination", "irreplaceable", "only")
 """Keys of a field that are for forms, not for JSON Schema."""
 
 
@@ -50,7 +50,7 @@ def _connector(base: Json, descriptor: Descriptor, schemas: Json) -> Json:
     own = _fields(descriptor.config, f"Config_{descriptor.slug}", schemas)
     authority = {"const": descriptor.slug, "type": "string", "description": "CA type."}
     # What an authority makes by itself for a new connector may be left out.
-    needed = [] if catalog.makes_values(descriptor.slug) else own.get("required", [])
+    needed = [name for name in own.get("required", []) if name not in catalog.made(descriptor.slug)]
     return {
         "type": "object",
         "description": f"{base['description'].partition(':')[0].rstrip('.')}, of the CA type {descriptor.title}.",
@@ -70,14 +70,15 @@ def _fields(model: type[Config | ProfileSettings], prefix: str, schemas: Json) -
     schema = model.model_json_schema(ref_template=f"#/components/schemas/{prefix}_{{model}}")
     schemas.update({f"{prefix}_{name}": part for name, part in schema.pop("$defs", {}).items()})
     schema.setdefault("properties", {})
-    schema["properties"] = {name: _plain(part) for name, part in schema["properties"].items()}
+    schema["properties"] = {name: _plain(part, only_where(model, name)) for name, part in schema["properties"].items()}
     return schema
 
 
-def _plain(part: Json) -> Json:
+def _plain(part: Json, where: str) -> Json:
     choices = list(part.get("choices") or {})
     kept = {key: value for key, value in part.items() if key not in _OURS}
-    kept["description"] = " ".join(t for t in (f"{kept.pop('title', '')}.".lstrip("."), kept.get("description")) if t)
+    title = f"{kept.pop('title', '')}.".lstrip(".")
+    kept["description"] = " ".join(t for t in (title, where, kept.get("description")) if t)
     return {**kept, **({"enum": choices} if choices else {})}
 
 
@@ -110,12 +111,12 @@ def page(descriptor: Descriptor) -> str:
         urls = [f"`{url}` ({title})" for url, title in descriptor.base_urls]
         about.append(f"* Base URL: {', '.join(urls) or 'no usual one'}.")
     parts = [f"# {descriptor.title}", "", _HEAD.format(slug=descriptor.slug), *about, "", "## Connector", ""]
-    needed = "made where it is left out" if catalog.makes_values(descriptor.slug) else "required"
-    parts += [*_table(descriptor.config, needed), "", "## Profile", "", *_table(descriptor.profile, "required"), ""]
+    made = catalog.made(descriptor.slug)
+    parts += [*_table(descriptor.config, made), "", "## Profile", "", *_table(descriptor.profile), ""]
     return "\n".join(parts)
 
 
-def _table(model: type[Config | ProfileSettings], needed: str) -> Iterator[str]:
+def _table(model: type[Config | ProfileSettings], made: frozenset[str] = frozenset()) -> Iterator[str]:
     if not model.model_fields:
         yield "It has no fields of its own."
         return
@@ -123,7 +124,7 @@ def _table(model: type[Config | ProfileSettings], needed: str) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     schema = model.model_json_schema()
     for name, info in model.model_fields.items():
-        more = extra(info)
+        more, needed = extra(info), "made where it is left out" if name in made else "required"
         cells = (
             f"`{name}`",
             info.title or name,
@@ -131,7 +132,7 @@ def _table(model: type[Config | ProfileSettings], needed: str) -> Iterator[str]:
             needed if info.is_required() else _default(info.default),
             "yes" if is_secret(info) else "",
             str(more.get("group", "")),
-            _about(info.description, more),
+            _about(f"{only_where(model, name)} {info.description or ''}", more),
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
@@ -151,8 +152,8 @@ def _default(value: object) -> str:
     return "" if value is None or value == "" else f"`{value}`"
 
 
-def _about(text: str | None, more: dict[str, Any]) -> str:
-    said = [text or ""]
+def _about(text: str, more: dict[str, Any]) -> str:
+    said = [text]
     if more.get("dynamic"):
         said.append("The CA is asked for what there is.")
     if more.get("destination"):

@@ -142,9 +142,20 @@ def connectors_test(name: str, as_json: Json = False) -> None:
     rest = Rest()
     call = follow(rest, rest.call("POST", f"/connectors/{rest.find('connectors', name)['id']}/test"))
     findings = call["result"].get("findings", [])
-    show(findings, ("stage", "level", "message", "evidence", "remedy"), call, as_json)
+    show([_finding(f) for f in findings], ("stage", "level", "finding"), call, as_json)
     if call["state"] == "failed" or any(f["level"] == "failed" for f in findings):
         stop(f"{name} does not work as it is.", call["result"].get("error", ""))
+    warnings = sum(f["level"] == "warning" for f in findings)
+    hint(
+        f"{name} works"
+        + (f"; {warnings} of the findings warn." if warnings > 1 else "; one finding warns." if warnings else ".")
+    )
+
+
+def _finding(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a finding as a row whose last cell has what was found, the evidence, and what to do."""
+    lines = [found["message"], found["evidence"], found["remedy"] and f"→ {found['remedy']}"]
+    return {"stage": found["stage"], "level": found["level"], "finding": "\n".join(line for line in lines if line)}
 
 
 @connectors.command("choices")
@@ -163,9 +174,10 @@ def connectors_choices(name: str, field: str, as_json: Json = False) -> None:
 
 def follow(rest: Rest, call: dict[str, Any]) -> dict[str, Any]:
     """Return what a worker was asked to do when it is done; a worker that does not answer ends the command."""
-    deadline = time.monotonic() + _FOLLOW
+    deadline, pause = time.monotonic() + _FOLLOW, 0.02
     while call["state"] in {"due", "running"} and time.monotonic() < deadline:
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.5)
         call = rest.call("GET", f"/calls/{call['id']}")
     if call["state"] in {"due", "running"}:
         stop("No worker answered.", "Start one with `chancery worker`.", Exit.UNREACHABLE)

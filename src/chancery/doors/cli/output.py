@@ -65,15 +65,20 @@ def plain(text: str) -> str:
 
 
 def show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], whole: Any, as_json: bool) -> None:
-    """Print rows as a table for people, no wider than the terminal (80 columns in a pipe), or `whole` as JSON."""
+    """Print rows as a table for people, no wider than the terminal (80 columns in a pipe), or `whole` as JSON.
+
+    A column in which no row has anything takes no room.
+    """
     if as_json:
         print(json.dumps(whole, indent=2))
         return
     table = Table(box=None, pad_edge=False)
+    rows = [{column: _cell(row.get(column)) for column in columns} for row in rows]
+    columns = tuple(column for column in columns if not rows or any(row[column] for row in rows))
     for column in columns:
         table.add_column(column.replace("_", " ").upper(), overflow="fold", no_wrap=column in {"id", "state", "at"})
     for row in rows:
-        table.add_row(*[Text(plain(_cell(row.get(column)))) for column in columns])
+        table.add_row(*[Text(plain(row[column])) for column in columns])
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 

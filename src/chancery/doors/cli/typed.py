@@ -14,6 +14,24 @@ EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
 """How a command lets flags through that are not its own."""
 
 
+COMMON: dict[str, dict[str, Any]] = {
+    "base_url": {"title": "Address of the CA", "description": "Empty takes the CA type's usual one, where it has one."},
+    "allowed_networks": {"title": "Private networks that it may reach", "description": "By commas, as 10.1.0.0/16."},
+    "proxy": {"title": "Proxy", "description": "http://host:port, if the CA is reached through one."},
+    "trust_pem": {"title": "Trust bundle", "description": "PEM, for the CA's own TLS; @FILE reads it from a file."},
+    "region": {"title": "Region"},
+    "owner": {"title": "Owner"},
+    "contact": {"title": "Contact"},
+    "tags": {"title": "Tags", "description": "By commas."},
+    "description": {"title": "Description"},
+}
+"""Fields that connectors of every CA type have, beside name, team and environment."""
+
+
+_OUTSIDE = {"base_url", "allowed_networks", "proxy", "trust_pem"}
+"""What a CA type that reaches nothing outside has no use for."""
+
+
 def authority(rest: Rest, slug: str) -> dict[str, Any]:
     """Return a CA type as the server describes it, or end the command."""
     found = next((a for a in rest.call("GET", "/authorities")["items"] if a["slug"] == slug), None)
@@ -24,7 +42,7 @@ def authority(rest: Rest, slug: str) -> dict[str, Any]:
 
 def given(kind: dict[str, Any], extra: list[str], part: str = "config") -> dict[str, Any]:
     """Return the fields that flags give: `--organization-id 7`, `--skip-approval`, `--api-key @file` for a secret."""
-    fields = kind[part].get("properties", {})
+    fields = {**(COMMON if part == "config" else {}), **kind[part].get("properties", {})}
     found: dict[str, Any] = {}
     words = iter(extra)
     for word in words:
@@ -38,7 +56,7 @@ def given(kind: dict[str, Any], extra: list[str], part: str = "config") -> dict[
         text = value if equals else next(words, None)
         if text is None or not on:
             stop(f"{flag}: a value belongs to it.", f"Write --{_dashed(name)} VALUE.", Exit.USAGE)
-        found[name] = _value(text, flag, secret=part == "config" and name in kind["secrets"])
+        found[name] = _value(text, flag, name, secret=part == "config" and name in kind["secrets"])
     return found
 
 
@@ -50,7 +68,8 @@ def show_fields(kind: dict[str, Any], as_json: bool) -> None:
 
 def _rows(kind: dict[str, Any]) -> Iterator[dict[str, Any]]:
     schema = kind["config"]
-    for name, info in schema.get("properties", {}).items():
+    common = {name: COMMON[name] for name in COMMON if kind["needs_base_url"] or name not in _OUTSIDE}
+    for name, info in {**common, **schema.get("properties", {})}.items():
         switch, choices = info.get("type") == "boolean", [c for c in info.get("choices") or {} if c]
         value = (
             "" if switch else "@FILE" if name in kind["secrets"] else " | ".join(choices) or info.get("type", "text")
@@ -81,7 +100,9 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _value(text: str, flag: str, *, secret: bool) -> str:
+def _value(text: str, flag: str, name: str, *, secret: bool) -> str:
+    if name == "trust_pem" and text.startswith("@"):
+        return files.text(Path(text[1:]), flag)
     if not secret:
         return text
     if not text.startswith("@"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from chancery.apps.accounts.models import Environment, Team
 from chancery.core.errors import Problem
 from chancery.sdk.authority import Descriptor
-from chancery.sdk.config import extra, is_secret
+from chancery.sdk.config import extra, is_secret, matters
 
 _SHOWN = 200
 """Characters of a setting on a page that only shows it; its form shows it whole."""
@@ -18,7 +19,7 @@ _SHOWN = 200
 
 @dataclass
 class Input:
-    """One input: `kind` is text, secret, switch, choice, number or area."""
+    """One input: `kind` is text, secret, switch, choice, number, area, or keyfile: a secret of several lines."""
 
     name: str
     title: str
@@ -30,6 +31,12 @@ class Input:
     is_set: bool = False
     dynamic: bool = False
     choose: bool = False
+    only: str = ""
+    """JSON, names of other inputs → the values beside which this one means anything; '' where it always does."""
+    where: str = ""
+    off: bool = False
+    file: bool = False
+    """Whether a script may fill it from a file: PEM as it is, anything else as Base64."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -39,6 +46,11 @@ class Group:
 
     title: str
     inputs: list[Input]
+
+    @property
+    def off(self) -> bool:
+        """Say whether none of its inputs means anything beside the present values."""
+        return all(one.off for one in self.inputs)
 
 
 def connector_form(
@@ -66,19 +78,34 @@ def model_inputs(
         one = Input(name, info.title or name, info.description or "", value=given, required=info.is_required())
         one.kind, one.choices = _kind(info, more)
         one.dynamic = bool(more.get("dynamic"))
+        one.only = json.dumps(more["only"]) if more.get("only") else ""
+        one.where, one.off = _where(model, more), not matters(model, name, values)
         if is_secret(info):
-            one.kind, one.value, one.is_set = "secret", "", name in secrets_set
+            one.kind = "keyfile" if more.get("multiline") else "secret"
+            one.value, one.is_set = "", name in secrets_set
+        one.file = bool(more.get("multiline"))
         found.append((str(more.get("group", "Settings")), one))
     return found
 
 
 def readable(model: Any, values: dict[str, Any], secrets_set: frozenset[str]) -> list[tuple[str, str]]:
-    """Return (title, what is set) of every field, for a page that only shows; of a secret, whether there is one."""
-    return [(one.title, _readable(one)) for _group, one in model_inputs(model, values, secrets_set)]
+    """Return (title, what is set) of every field that matters; of a secret, whether there is one."""
+    return [(one.title, _readable(one)) for _group, one in model_inputs(model, values, secrets_set) if not one.off]
+
+
+def _where(model: Any, more: dict[str, Any]) -> str:
+    """Return beside which values a field means anything, by the titles and labels of the form; '' where it always does."""
+    parts = []
+    for name, values in (more.get("only") or {}).items():
+        info = model.model_fields[name]
+        labels = extra(info).get("choices") or {}
+        some = _(" or ").join(str(labels.get(value, value)).partition(":")[0] for value in values)
+        parts.append(f"{info.title}: {some}")
+    return _("Only for %(where)s.") % {"where": "; ".join(parts)} if parts else ""
 
 
 def _readable(one: Input) -> str:
-    if one.kind == "secret":
+    if one.kind in {"secret", "keyfile"}:
         return _("set") if one.is_set else _("not set")
     if one.kind == "switch":
         return _("yes") if one.value else _("no")
@@ -116,7 +143,7 @@ def _network(values: dict[str, Any]) -> list[Input]:
     return [
         Input("allowed_networks", "Allowed private networks", "Public addresses are always allowed; name others, as 10.1.0.0/16.", value=shown),
         Input("proxy", "Proxy", "http://host:port, if the CA is reached through one.", value=values.get("proxy", "")),
-        Input("trust_pem", "Trust bundle", "Root certificates (PEM) for this CA's own TLS; empty for the public ones.", "area", values.get("trust_pem", "")),
+        Input("trust_pem", "Trust bundle", "Root certificates (PEM) for this CA's own TLS; empty for the public ones.", "area", values.get("trust_pem", ""), file=True),
     ]  # fmt: skip
 
 
@@ -148,6 +175,8 @@ def _attach(groups: list[Group], problems: list[Problem]) -> None:
     for problem in problems:
         if problem.field in inputs:
             inputs[problem.field].problems.append(problem)
+            # What is wrong is seen, wherever it belongs.
+            inputs[problem.field].only, inputs[problem.field].off = "", False
 
 
 def posted(model: Any, data: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def answered(local, cast):
     from tests.cast import request_pem
 
     order = place(cast.rob, PlaceOrder("Internal", request_pem("www.example.com")))
-    published.keep(order.pk, [HttpAnswer("tok-1", "tok-1.thumb")])
+    published.keep(order, [HttpAnswer("tok-1", "tok-1.thumb")])
 
 
 @pytest.mark.parametrize("host", ["www.example.com", "xn--mnchen-3ya.example", "192.0.2.7", "evil..host", ""])

@@ -1,6 +1,8 @@
 """What is answered over HTTP for an order: written with the outcome that asks for it, gone with the order's end."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chancery.apps.orders import published
 from chancery.apps.orders.models import PublishedAnswer
@@ -33,7 +35,7 @@ def test_what_a_waiting_order_wants_answered_is_answered(desk, kind):
 
 def held(desk, kind, answers=(ONE,)):
     order = desk.order(state="pending")
-    published.keep(order.pk, answers)
+    published.keep(order, answers)
     return order, desk.job(order, kind)
 
 
@@ -47,6 +49,17 @@ def test_an_outcome_that_wants_nothing_answered_has_nothing_answered(desk):
     _, job_ = held(desk, Kind.POLL)
     desk.record((job_, waiting()))
     assert rows() == []
+
+
+@pytest.mark.parametrize("result", [waiting(), Cancelled(), Failed("RejectedByPolicy", "no")])
+def test_an_order_without_answers_costs_no_statement_about_them(desk, result):
+    order = desk.order(state="pending")
+    job_ = desk.job(order, Kind.POLL)
+    with CaptureQueriesContext(connection) as said:
+        desk.record((job_, result))
+    table = PublishedAnswer._meta.db_table
+    assert said.captured_queries
+    assert [q["sql"] for q in said.captured_queries if table in q["sql"] and not q["sql"].startswith("SELECT")] == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +83,7 @@ def test_while_an_order_waits_its_answers_stay(desk, error):
 
 def test_an_order_that_is_sent_again_has_nothing_answered(desk):
     order = desk.order(state="outcome_unknown", searches=99)
-    published.keep(order.pk, [ONE])
+    published.keep(order, [ONE])
     desk.record((desk.job(order, Kind.SETTLE), Missing("not there")))
     assert rows() == []
 
@@ -91,7 +104,7 @@ def test_an_order_that_a_person_gives_up_has_nothing_answered(desk, cast):
     from chancery.apps.orders import actions
 
     order = desk.order(state="outcome_unknown")
-    published.keep(order.pk, [ONE])
+    published.keep(order, [ONE])
     actions.give_up(cast.ada, order.pk, "It will not come.")
     assert rows() == []
 

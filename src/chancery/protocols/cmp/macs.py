@@ -66,9 +66,9 @@ def mac(secret: bytes, oid: str, parameters: bytes, protected: bytes) -> bytes:
 def _key_pbm(secret: bytes, parameters: bytes) -> tuple[bytes, str]:
     found = decode(parameters, rfc4210.PBMParameter())
     rounds, owf = _rounds(found["iterationCount"], oids.PBM), oids.DIGESTS[str(found["owf"]["algorithm"])]
-    key = secret + bytes(found["salt"])
+    key, digest = secret + bytes(found["salt"]), getattr(hashlib, owf)
     for _ in range(rounds):
-        key = hashlib.new(owf, key).digest()
+        key = digest(key).digest()
     return key, oids.HMACS[str(found["mac"]["algorithm"])]
 
 

@@ -42,7 +42,7 @@ def _product(wanted: Wanted | None) -> Finding:
             str(wanted),
             "Only whoever holds a request's key could do that. Have it switched off for this label at the CA.",
         )
-    return Finding("product", Level.OK, "csrattrs", "What the CA wants to find in requests.", str(wanted))
+    return Finding("product", Level.OK, "csrattrs", "The CA says what it wants to find in requests.", str(wanted))
 
 
 def _chain(cacerts: Callable[[], Sequence[bytes]]) -> Finding:

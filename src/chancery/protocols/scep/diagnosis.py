@@ -72,7 +72,9 @@ def _chain(service: Service, now: datetime) -> Finding:
     if over:
         remedy = "Have them renewed at the CA: what is encrypted to them cannot be read for long, if at all."
         return Finding("chain", Level.FAILED, "expired", f"Expired: {over}.", str(found), remedy)
-    return Finding("chain", Level.OK, "ok", "The CA and who reads and signs for it are told apart.", str(found))
+    return Finding(
+        "chain", Level.OK, "ok", "The CA gives its certificate, and says who reads and signs for it.", str(found)
+    )
 
 
 def _expired(found: Roster, now: datetime) -> str:

@@ -76,7 +76,7 @@ class Service:
             raise senseless(answer, f"The CA's certificates (GetCACert) cannot be used: {error}.") from None
 
     def send(self, message: bytes, *, post: bool, effect: bool) -> Answer:
-        """Send a pkiMessage by POST, or by GET where the CA takes nothing else (RFC 8894 section 4.3)."""
+        """Send a pkiMessage by POST, or by GET where the CA takes nothing else (RFC 8894 section 4.1)."""
         if post:
             headers = {"Content-Type": "application/x-pki-message"}
             path = self._path("?operation=PKIOperation")

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from random import Random
 from typing import Any
 
 from chancery.core.clock import ManualClock
@@ -34,6 +35,11 @@ class Fault(StrEnum):
     OMITS_CHAIN = "sends no chain"
 
 
+def _as_ever(dice: Random) -> None:
+    """Vary nothing."""
+    del dice
+
+
 def _no_fault(fault: Fault) -> AbstractContextManager[None]:
     raise NotImplementedError(fault)
 
@@ -49,7 +55,8 @@ class Case:
     authority's; the simulator lives by the same one, so that `clock.advance` lets time pass for both. `samples` are
     names that the CA certifies, by kind, beside `names`; `elsewhere` names other hosts (host:port) that the CA's API
     sends its clients to. `root` is the path that all of the API lies below, where the base URL is a document in it (a
-    directory of addresses) and not its folder.
+    directory of addresses) and not its folder. `vary` is called before each of many orders, and may turn how the CA behaves
+    (whether its search shows our references, say), by the dice alone.
 
     Whatever can go wrong on the way to the CA, from a refused connection to an answer that makes no sense, the suite
     plays by itself: between the authority and `base_url` it puts a line of its own. Only what happens inside the CA
@@ -69,4 +76,5 @@ class Case:
     validity: timedelta = timedelta(days=30)
     elsewhere: tuple[str, ...] = ()
     root: str = ""
+    vary: Callable[[Random], None] = _as_ever
     samples: dict[str, str] = field(default_factory=lambda: dict(SAMPLES))

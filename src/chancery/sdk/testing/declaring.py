@@ -90,6 +90,17 @@ class Declaring(Base):
         ]
         assert not wanting or "chooses" in about.powers, f"{', '.join(wanting)} want a list: write choices()"
 
+    def test_a_field_that_belongs_to_a_choice_names_one_that_there_is(self) -> None:
+        """`only` hides a field beside other values; one that names no such choice is never seen by anybody."""
+        about = describe(self.authority)
+        for model in (about.config, about.profile):
+            for name, info in model.model_fields.items():
+                for other, values in (extra(info).get("only") or {}).items():
+                    assert other in model.model_fields, f"{name} belongs to {other}, and there is no such field"
+                    choices = extra(model.model_fields[other]).get("choices") or {}
+                    assert set(values) < set(choices), f"{name} belongs to {values}, and {other} has {list(choices)}"
+                    assert not info.is_required(), f"{name} is required, and not always shown"
+
     def test_powers_are_whole(self) -> None:
         """Half a power is none: the engine finds it only where every method of it is there."""
         for name, power in POWERS.items():

@@ -32,6 +32,7 @@ from chancery.sdk.testing.case import Fault
 from chancery.sdk.testing.declaring import Declaring
 from chancery.sdk.testing.disturbed import Disturbed
 from chancery.sdk.testing.listing import Listing
+from chancery.sdk.testing.lost import Lost
 from chancery.sdk.testing.ordering import Ordering
 from chancery.sdk.testing.reaching import Reaching
 
@@ -40,7 +41,7 @@ _UNKNOWN = (OutcomeUnknown, ProtocolViolation)
 _DAY = timedelta(days=1)
 
 
-class Conformance(Declaring, Ordering, Listing, Disturbed, Reaching, Base):
+class Conformance(Declaring, Ordering, Listing, Disturbed, Lost, Reaching, Base):
     """Subclass it, set `authority`, and give a `case`."""
 
     # What it says of itself ---------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from chancery.sdk.config import (
     extra,
     irreplaceable_names,
     is_secret,
+    matters,
+    only_where,
     pins_of,
     secret_names,
     setting,
@@ -26,6 +28,9 @@ class Sample(Config):
     host: str = setting(title="Login host", destination=True, default="login.example")
     kind: str = setting(title="Kind", choices={"a": "First"}, dynamic=True, multiline=True, default="a", max_length=3)
     keys: str = setting(title="Pinned keys", pins=True, default="")
+    way: str = setting(title="Way", choices={"x": "By X", "y": "By Y", "z": "By Z"}, default="x")
+    mode: str = setting(title="Mode", choices={"p": "P", "q": "Q"}, default="p", only={"way": ("y", "z")})
+    depth: str = setting(title="Depth", default="", only={"way": ("y",), "mode": ("q",)})
     plain: int = 0
     computed: str = Field("", json_schema_extra=lambda schema: None)
 
@@ -43,6 +48,16 @@ def test_pinned_keys_are_found_in_any_notation():
     assert pins_of(Sample(**values, keys="ab, cd\n ef")) == ("ab", "cd", "ef")
 
 
+def test_a_field_may_belong_to_the_values_of_others():
+    assert only_where(Sample, "account") == only_where(Sample, "plain") == ""
+    assert only_where(Sample, "mode") == "Only where way is y or z."
+    assert only_where(Sample, "depth") == "Only where way is y and mode is q."
+    assert matters(Sample, "account", {})
+    assert [matters(Sample, "mode", values) for values in ({}, {"way": "y"}, {"way": "z"})] == [False, True, True]
+    assert not matters(Sample, "depth", {"way": "y"})
+    assert matters(Sample, "depth", {"way": "y", "mode": "q"})
+
+
 def test_a_setting_keeps_what_the_form_needs():
     account, kind = Sample.model_fields["account"], Sample.model_fields["kind"]
     assert (account.title, account.description) == ("Account", "As on the invoice")
@@ -57,6 +72,7 @@ def test_a_setting_keeps_what_the_form_needs():
         "pins": False,
         "stays": False,
         "irreplaceable": False,
+        "only": {},
     }
     assert (extra(kind)["choices"], extra(kind)["dynamic"], extra(kind)["multiline"]) == ({"a": "First"}, True, True)
     assert extra(kind)["group"] == "Connection"

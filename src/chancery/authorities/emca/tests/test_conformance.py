@@ -3,11 +3,16 @@
 import hashlib
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
+import pytest
+
+from chancery.authorities.emca import upload
 from chancery.authorities.emca.authority import Emca
 from chancery.authorities.emca.simulator import build
 from chancery.protocols.acme.keys import new_account_key
 from chancery.protocols.cmp import transaction_of
+from chancery.protocols.scep import identity
 from chancery.sandbox.faults import PLAYABLE, player
 from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock
 
@@ -21,6 +26,22 @@ PLAYED = {
     "scep": PLAYABLE - GARBAGE - {Fault.REFUSES_LOGIN},
     "acme": PLAYABLE - GARBAGE - {Fault.LOSES_ANSWER},
 }
+
+
+LOAD, READ, KNOWN = cache(upload.load_pem_private_key), identity._key, {}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Read each key once: the library checks RSA keys for longer than everything else here takes."""
+
+    def read(text):
+        if text.reveal() not in KNOWN:
+            KNOWN[text.reveal()] = READ(text)
+        return KNOWN[text.reveal()]
+
+    monkeypatch.setattr(upload, "load_pem_private_key", LOAD)
+    monkeypatch.setattr(identity, "_key", read)
 
 
 class Noted(Emca):

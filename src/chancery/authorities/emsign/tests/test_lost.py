@@ -133,9 +133,9 @@ def test_v1_leaves_older_untagged_orders_alone(v1, sim, clock):
 
 
 def test_the_report_is_read_to_its_last_page_which_comes_again_and_again(v2, sim, book, monkeypatch):
-    from chancery.authorities.emsign.v2 import search
+    from chancery.authorities.emsign.v2 import report
 
-    monkeypatch.setattr(search, "SIZE", 3)
+    monkeypatch.setattr(report, "SIZE", 3)
     key = keys.generate("EC-P256")
     for n in range(8):
         v2.submit(request(reference=str(n), key=key))
@@ -146,9 +146,9 @@ def test_the_report_is_read_to_its_last_page_which_comes_again_and_again(v2, sim
 
 
 def test_the_report_of_v1_is_read_to_its_last_page_too(v1, sim, clock, monkeypatch):
-    from chancery.authorities.emsign.v1 import search
+    from chancery.authorities.emsign.v1 import report
 
-    monkeypatch.setattr(search, "SIZE", 3)
+    monkeypatch.setattr(report, "SIZE", 3)
     key = keys.generate("EC-P256")
     for n in range(8):
         v1.submit(request(reference=str(n), key=key))
@@ -304,7 +304,7 @@ def test_a_private_order_is_found_although_reports_tell_no_name(v2, sim, clock):
 
 
 def test_v1_reads_a_request_however_it_is_written():
-    from chancery.authorities.emsign.v1.search import same_key
+    from chancery.authorities.emsign.v1.report import same_key
     from chancery.authorities.emsign.wire import csr_text
 
     asked = request()

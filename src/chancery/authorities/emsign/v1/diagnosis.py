@@ -42,7 +42,7 @@ def _groups(session: Session, config: EmSignConfig) -> Iterator[Finding]:
         text = "The account does not have the connector's group."
         yield Finding("rights", Level.FAILED, "group", text, listed, "Choose another group, or leave the field empty.")
     else:
-        yield good("rights", f"{len(found)} groups can be ordered in.", listed)
+        yield good("rights", f"Groups that orders can go to: {len(found)}.", listed)
 
 
 def _reports(session: Session, config: EmSignConfig, now: datetime, issued: list[str]) -> Iterator[Finding]:
@@ -55,14 +55,14 @@ def _reports(session: Session, config: EmSignConfig, now: datetime, issued: list
     )
     issued += [number for r in found if (number := ident(r.get("orderNumber")))]
     yield good(
-        "rights", "Orders can be searched, so that a lost answer is settled.", f"{len(found)} fulfilled ones seen"
+        "rights", "Orders can be searched, so that a lost answer is settled.", f"fulfilled ones seen: {len(found)}"
     )
 
 
 def _organizations(session: Session) -> Iterator[Finding]:
     found = organizations(session)
     if found:
-        yield good("product", f"{len(found)} organisations are active.", ", ".join(n for _, n in found)[:300])
+        yield good("product", f"Active organisations: {len(found)}.", ", ".join(n for _, n in found)[:300])
     else:
         text = "No organisation is active: only DV products can be ordered."
         yield warning("product", "no_organisation", text, "", "Add an organisation in the portal if you need OV or EV.")
@@ -71,7 +71,9 @@ def _organizations(session: Session) -> Iterator[Finding]:
 def _products(session: Session, config: EmSignConfig) -> Iterator[Finding]:
     found = products(session, config.group_number)
     if found:
-        yield good("product", f"{len(found)} products can be ordered.", ", ".join(f"{c} {n}" for c, n in found[:6]))
+        yield good(
+            "product", f"Products that can be ordered: {len(found)}.", ", ".join(f"{c} {n}" for c, n in found[:6])
+        )
     else:
         text = "The account shows no product; some accounts show them only for a group."
         yield warning("product", "none", text, "", "Choose a group in the connector.")
@@ -81,7 +83,7 @@ def _domains(session: Session) -> Iterator[Finding]:
     answer = session.read("GetDomainDetails")
     found = rows(next((v for v in answer.values() if isinstance(v, list)), []))
     yield good(
-        "product", f"{len(found)} domains are kept ahead of orders." if found else "No domain is kept ahead of orders."
+        "product", f"Domains kept ahead of orders: {len(found)}." if found else "No domain is kept ahead of orders."
     )
 
 

@@ -13,11 +13,12 @@ from chancery.authorities.emsign.oauth import Tokens
 from chancery.authorities.emsign.progress import SOON, Progress, split_reference
 from chancery.authorities.emsign.read import count, ident, table, word
 from chancery.authorities.emsign.rules import check_term, reason_of
+from chancery.authorities.emsign.search import Search
 from chancery.authorities.emsign.v1.diagnosis import findings
 from chancery.authorities.emsign.v1.ending import cancel, poll_revocation, revoke
 from chancery.authorities.emsign.v1.lists import choices
 from chancery.authorities.emsign.v1.ordering import method_of, order_body
-from chancery.authorities.emsign.v1.search import SIZE, Search, same_key
+from chancery.authorities.emsign.v1.report import SIZE, OrderReport, same_key
 from chancery.authorities.emsign.v1.session import Session
 from chancery.authorities.emsign.v1.standing import APPROVED, EXPIRED, ISSUED, REVOKED, Standing
 from chancery.core.order import RevocationReason
@@ -106,7 +107,8 @@ class OverV1:
         return self._standing.outcome(progress, self._standing.detail(progress.order), request)
 
     def _search(self, request: Request, since: datetime) -> Search:
-        return Search(self._session, self._standing, request, since, self._context.clock.now())
+        report = OrderReport(self._session, self._standing, request)
+        return Search(report, request, since, self._context.clock.now())
 
     def find(self, request: Request, since: datetime) -> Found | Absence:
         """Search the report, to its last page, by our tag, else by the request's key."""

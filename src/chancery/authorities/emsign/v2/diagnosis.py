@@ -49,7 +49,7 @@ def _groups(session: Session, config: EmSignConfig) -> Iterator[Finding]:
         text = "The account does not have the connector's group."
         yield Finding("rights", Level.FAILED, "group", text, listed, "Choose another group, or leave the field empty.")
     else:
-        yield good("rights", f"{len(found)} groups can be ordered in.", listed)
+        yield good("rights", f"Groups that orders can go to: {len(found)}.", listed)
 
 
 def _reports(session: Session, now: datetime, issued: list[str]) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def _reports(session: Session, now: datetime, issued: list[str]) -> Iterator[Fin
     answer = session.get("reports/orders", {"page": "1", "size": "20", "status": "issued", **days})
     found = rows(answer.get("content"))
     issued += [number for r in found if (number := ident(r.get("orderNumber")))]
-    yield good("rights", "Orders can be searched, so that a lost answer is settled.", f"{len(found)} issued ones seen")
+    yield good("rights", "Orders can be searched, so that a lost answer is settled.", f"issued ones seen: {len(found)}")
 
 
 def _organizations(session: Session, config: EmSignConfig) -> Iterator[Finding]:
@@ -70,14 +70,14 @@ def _organizations(session: Session, config: EmSignConfig) -> Iterator[Finding]:
         text = "No organisation is pre-vetted: each OV or EV order will be verified by people."
         yield warning("product", "not_vetted", text, listed, "Have an organisation pre-vetted by emSign.")
     else:
-        yield good("product", f"{len(found)} organisations are active.", listed)
+        yield good("product", f"Active organisations: {len(found)}.", listed)
 
 
 def _products(session: Session, config: EmSignConfig) -> Iterator[Finding]:
     found = products(session, config.group_number)
     if found:
         listed = ", ".join(f"{code} {name}".strip() for code, name in found[:6])
-        yield good("product", f"{len(found)} products can be ordered.", listed)
+        yield good("product", f"Products that can be ordered: {len(found)}.", listed)
     else:
         text = "The account offers no product" + (" in this group." if config.group_number else ".")
         yield Finding("product", Level.FAILED, "none", text, "", "Ask emSign to enable one, or choose another group.")
@@ -98,7 +98,7 @@ def _domains(session: Session, now: datetime) -> Iterator[Finding]:
         text = f"{len(late)} of {len(found)} domains are not validated, or only for 30 days more."
         yield warning("product", "domains", text, listed, "Validate them in the portal, or their orders will wait.")
     else:
-        yield good("product", f"{len(found)} domains are validated.", listed)
+        yield good("product", f"Validated domains: {len(found)}.", listed)
 
 
 def _is_controlled(domain: dict[str, Any], now: datetime) -> bool:
@@ -111,7 +111,7 @@ def _is_controlled(domain: dict[str, Any], now: datetime) -> bool:
 def _balance(session: Session) -> Iterator[Finding]:
     told = next((b for g in groups(session) if (b := word(g.get("accountBalance")))), "")
     if told:
-        yield good("quota", "The account's balance was read; a negative one is credit that is left.", told)
+        yield good("quota", "The account's balance was read; a negative one is credit that is left.", f"balance {told}")
     else:
         yield Finding("quota", Level.SKIPPED, "not_told", "CERTInext does not tell the account's balance.")
 

@@ -13,12 +13,13 @@ from chancery.authorities.emsign.listing import Part, certificate_of, part, unkn
 from chancery.authorities.emsign.progress import SOON, Progress, split_reference
 from chancery.authorities.emsign.read import count, ident, table, word
 from chancery.authorities.emsign.rules import check_term, reason_of
+from chancery.authorities.emsign.search import Search
 from chancery.authorities.emsign.v2.diagnosis import findings
 from chancery.authorities.emsign.v2.ending import cancel, find_order, poll_revocation, revoke
 from chancery.authorities.emsign.v2.lists import choices
 from chancery.authorities.emsign.v2.ordering import family_of, order_body, order_headers, reissue_body
 from chancery.authorities.emsign.v2.renewal import reissues
-from chancery.authorities.emsign.v2.search import SIZE, Search
+from chancery.authorities.emsign.v2.report import SIZE, OrderReport
 from chancery.authorities.emsign.v2.session import Session
 from chancery.authorities.emsign.v2.standing import Standing
 from chancery.core.certificate import spki_of
@@ -113,7 +114,8 @@ class OverV2:
         return self._standing.outcome(progress, self._standing.detail(progress.order, request), request)
 
     def _search(self, request: Request, since: datetime) -> Search:
-        return Search(self._session, self._standing, request, since, self._context.clock.now())
+        report = OrderReport(self._session, self._standing, request)
+        return Search(report, request, since, self._context.clock.now())
 
     def find(self, request: Request, since: datetime) -> Found | Absence:
         """Search the report, to its last page, by our tag, else by name, time and key."""

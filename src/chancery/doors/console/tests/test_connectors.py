@@ -113,6 +113,25 @@ def names(answer):
     return [row.name for row, _ in answer.context["rows"]]
 
 
+def test_a_form_marks_what_belongs_to_another_choice_unless_it_is_wrong(cast, ada):
+    path = reverse("connector_create", args=["emsign"])
+    page = ada.get(path).content.decode()
+    assert off(page, "eab_key_id")
+    assert not off(page, "client_secret")
+    assert "Only for Transport: ACME (EAB credential)." in page
+    refused = ada.post(path, {"transport": "v1", "account_number": "1", "eab_key_id": "x" * 301, "how": "untested"})
+    assert refused.status_code == 422
+    page = refused.content.decode()
+    assert not off(page, "eab_key_id")
+    assert off(page, "eab_hmac_key")
+    assert not off(page, "access_key")
+
+
+def off(page, name):
+    """Whether the part of the page that holds this field is marked as not wanted."""
+    return "data-off" in page.rpartition(f'id="f-{name}"')[0].rpartition('<div class="col-md-6"')[2].partition(">")[0]
+
+
 def test_the_listing_filters_by_what_it_offers(cast, local, ada):
     values = {"team": "Operations", "environment": "Production", "region": "EU"}
     connectors.create(cast.ada, "local", {"name": "europe", **values})

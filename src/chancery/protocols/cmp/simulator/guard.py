@@ -136,9 +136,9 @@ def _pbmac1() -> bytes:
 def _mac(secret: bytes, oid: str, parameters: bytes, part: bytes) -> bytes:
     if oid == _PBM:
         pbm = structure(parameters, rfc4210.PBMParameter())
-        key = secret + bytes(pbm["salt"])
+        key, once = secret + bytes(pbm["salt"]), getattr(hashlib, _OWF[str(pbm["owf"]["algorithm"])])
         for _ in range(min(int(pbm["iterationCount"]), 100_000)):
-            key = hashlib.new(_OWF[str(pbm["owf"]["algorithm"])], key).digest()
+            key = once(key).digest()
         return hmac.new(key, part, _HMAC[str(pbm["mac"]["algorithm"])]).digest()
     found = structure(parameters, rfc8018.PBMAC1_params())
     derive = structure(bytes(found["keyDerivationFunc"]["parameters"]), rfc8018.PBKDF2_params())

@@ -103,7 +103,7 @@ class Service:
     # Reading ------------------------------------------------------------------------------------------
 
     def _cacerts(self, asked: Asked) -> Reply:
-        """RFC 7030 section 4.1.3: nobody has to log in."""
+        """RFC 7030 section 4.1.2: nobody has to log in."""
         del asked
         missing = self._dials.now.chain == "missing"
         return self._certs([self._ca.root] if missing else [self._ca.root, self._ca.issuing])

@@ -1,4 +1,4 @@
-"""What the CA keeps of each transaction, and decides about it (RFC 8894 section 2.6 and 3.2.1.1)."""
+"""What the CA keeps of each transaction, and decides about it (RFC 8894 sections 2.5 and 3.2.1.1)."""
 
 from __future__ import annotations
 

@@ -44,6 +44,8 @@ from chancery.sdk import (
 
 _NUMBER = re.compile(r"B-[0-9]{1,12}")
 
+LOOK = "Look in Borealis' own list of orders."
+
 
 class BorealisConfig(Config):
     account: NonEmpty = setting(title="Account", help="The account's number at Borealis, as B-1234.", max_length=60)
@@ -138,7 +140,7 @@ class Borealis:
     def _stand(self, order, *, effect=False):
         number, status = order.get("id"), order.get("status")
         if not isinstance(number, str) or not _NUMBER.fullmatch(number):
-            raise ProtocolViolation("Borealis' answer has no order number.", bytes_sent=effect)
+            raise ProtocolViolation("Borealis' answer has no order number.", bytes_sent=effect, remedy=LOOK)
         if status in {"refused", "cancelled"}:
             remedy = "Ask Borealis why."
             raise RejectedByPolicy(f"Borealis says the order is {status}.", code=str(status), remedy=remedy)
@@ -146,7 +148,9 @@ class Borealis:
             try:
                 leaf, *chain = x509.load_pem_x509_certificates(str(order.get("chain")).encode())
             except ValueError:
-                raise ProtocolViolation("Borealis sent no readable certificate.", bytes_sent=effect) from None
+                raise ProtocolViolation(
+                    "Borealis sent no readable certificate.", bytes_sent=effect, remedy=LOOK
+                ) from None
             return Issued(leaf.public_bytes(Encoding.DER), tuple(c.public_bytes(Encoding.DER) for c in chain), number)
         return Pending({"v": 1, "order": number}, PendingKind.APPROVAL, timedelta(seconds=1), "At Borealis.", number)
 
@@ -157,7 +161,9 @@ class Borealis:
             raise self._error(answer, effect)
         document = answer.json()
         if not isinstance(document, dict):
-            raise ProtocolViolation("Borealis answered something else.", text=answer.text, bytes_sent=effect)
+            raise ProtocolViolation(
+                "Borealis answered something else.", text=answer.text, bytes_sent=effect, remedy=LOOK
+            )
         return document
 
     @staticmethod
@@ -175,5 +181,6 @@ class Borealis:
             kind = {404: NotFound, 409: AlreadyDone}.get(answer.status, RejectedByPolicy)
             return kind("Borealis refused it.", remedy="Correct the profile or the request.", **more)
         if effect:
-            return OutcomeUnknown(f"Borealis answered {answer.status}, which does not say whether it acted.", **more)
+            text = f"Borealis answered {answer.status}, which does not say whether it acted."
+            return OutcomeUnknown(text, remedy=LOOK, **more)
         return Unreachable(f"Borealis answered {answer.status}.", remedy="Look at Borealis' status page.", **more)
