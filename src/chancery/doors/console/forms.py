@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from django.utils.translation import gettext as _
 
+from chancery import catalog
 from chancery.apps.accounts.models import Environment, Team
 from chancery.core.errors import Problem
 from chancery.sdk.authority import Descriptor
@@ -59,6 +60,9 @@ def connector_form(
     """Return the form of a connector of one CA type."""
     groups = [Group("General", _general(descriptor, values))]
     own = model_inputs(descriptor.config, values, secrets_set)
+    made = catalog.made(descriptor.slug)
+    for _group, one in own:
+        one.required = one.required and one.name not in made
     groups += [Group(title, [i for g, i in own if g == title]) for title in dict.fromkeys(g for g, _ in own)]
     if descriptor.outside:
         groups.append(Group("Network", _network(values)))

@@ -344,7 +344,7 @@ def test_what_the_ca_wants_is_read(stand):
     stand.dial(csrattrs="template")
     assert stand.client().csrattrs().template
     stand.dial(csrattrs="")
-    assert str(stand.client().csrattrs()) == "an EC key, 1.2.840.10045.4.3.2"
+    assert str(stand.client().csrattrs()) == "an EC key, a signature by ECDSA with SHA-256"
 
 
 # Progress ---------------------------------------------------------------------------------------------
