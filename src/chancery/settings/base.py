@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from chancery import looking
-from chancery.settings.environment import Environment, database, networks, secret_key
+from chancery.settings.environment import Environment, anchors, database, networks, secret_key
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
@@ -14,6 +14,7 @@ TESTING = "pytest" in sys.modules
 
 SECRET_KEY = secret_key(HOME, make=not looking.only)
 KEK_FILE = HOME / "kek"
+AUDIT_KEY_FILE = HOME / "audit-key"
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in ENVIRONMENT.allowed_hosts.split(",") if host.strip()]
 CSRF_TRUSTED_ORIGINS = [o.strip() for o in ENVIRONMENT.trusted_origins.split(",") if o.strip()]
@@ -96,6 +97,9 @@ WHITENOISE_AUTOREFRESH = False
 
 CSR_MAX_BYTES = ENVIRONMENT.csr_max_bytes
 CSR_MAX_NAMES = ENVIRONMENT.csr_max_names
+
+AUDIT_CHECKPOINT_SECONDS = ENVIRONMENT.audit_checkpoint_seconds
+AUDIT_ANCHORS = anchors("CHANCERY_AUDIT_ANCHORS", ENVIRONMENT.audit_anchors)
 
 LOGGING: dict[str, Any] = {
     "version": 1,

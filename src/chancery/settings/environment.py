@@ -29,6 +29,8 @@ class Environment:
     trusted_origins: str = ""
     trusted_proxies: str = ""
     log_level: str = "INFO"
+    audit_checkpoint_seconds: int = 10
+    audit_anchors: str = ""
 
     @classmethod
     def read(cls, environ: dict[str, str] | None = None) -> Environment:
@@ -56,6 +58,12 @@ DOCS: dict[str, str] = {
     "trusted_proxies": (
         "Addresses or networks of reverse proxies, by commas. Only what comes from these is believed when it names"
         " the client in X-Forwarded-For; the audit record shows that address."
+    ),
+    "audit_checkpoint_seconds": "Seconds between two signed checkpoints of the record while there is news.",
+    "audit_anchors": (
+        "Places outside for the record's checkpoints, by blanks: `file:///path`, `syslog:///dev/log`,"
+        " `syslog+udp://host:514`, `syslog+tcp://host:601`, `s3://bucket/prefix?region=…&retain_days=365`"
+        " (see docs/proof.md)."
     ),
     "log_level": "Least level that is logged: DEBUG, INFO, WARNING or ERROR.",
 }
@@ -101,6 +109,28 @@ def networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise SystemExit(f"{name}: {error}; write addresses like 10.0.0.5 or networks like 10.0.0.0/24.") from None
+
+
+_ANCHORS = {"file": "path", "syslog": "path", "syslog+udp": "hostname", "syslog+tcp": "hostname", "s3": "hostname"}
+"""Scheme of an anchor → the part of its address that it cannot do without."""
+
+
+def anchors(name: str, text: str) -> tuple[str, ...]:
+    """Return the addresses that a setting lists; a malformed one stops the start with its name."""
+    for place in text.split():
+        try:
+            parts = urlsplit(place)
+            known = bool(getattr(parts, _ANCHORS[parts.scheme])) and parts.port != 0 and not parts.username
+            days = parse_qs(parts.query).get("retain_days", ["1"])[-1]
+        except (KeyError, ValueError):
+            known, days = False, "1"
+        if not known or not (days.isascii() and days.isdigit() and len(days) <= _MOST_DIGITS) or len(place) > _LONGEST:
+            kinds = ", ".join(f"{scheme}://" for scheme in _ANCHORS)
+            raise SystemExit(f"{name}: {place!r} is no place for checkpoints; write one of {kinds}.")
+    return tuple(dict.fromkeys(text.split()))
+
+
+_MOST_DIGITS, _LONGEST = 5, 300
 
 
 def database(url: str, home: Path) -> dict[str, Any]:

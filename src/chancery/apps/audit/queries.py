@@ -79,6 +79,8 @@ def content(entry: Entry) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(bytes(entry.body))
     found["id"] = str(entry.pk)
     if found["v"] >= REFERRING:
+        found["actor"].pop("seal", None)
+        found["target"].pop("seal", None)
         found["actor"] |= {"name": entry.actor, "address": entry.address or ""}
         found["target"].setdefault("name", entry.subject)
     return found
