@@ -28,6 +28,7 @@ PAGES = {
     "certificates": "/certificates",
     "certificate": "/certificates/{certificate}",
     "audit": "/audit",
+    "audit_proof": "/audit/proof",
 }
 """Route name → its address; braces stand for the sample object of that kind."""
 
@@ -50,6 +51,7 @@ FILES = {
     "connector_export": "/integrations/ca-connectors/type/digicert/export.csv",
     "certificate_download": "/certificates/{certificate}/download/chain",
     "audit_export": "/audit/export",
+    "audit_archive": "/audit/archive",
 }
 """Routes that answer with a file."""
 

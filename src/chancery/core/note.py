@@ -42,7 +42,7 @@ class VerifierKey:
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
         """Return the key that `text` writes; raises `ValueError` for anything else."""
-        name, hint, rest = (text.strip().split("+", 2) + ["", ""])[:3]
+        name, hint, rest = [*text.strip().split("+", 2), "", ""][:3]
         raw = base64.b64decode(rest, validate=True)
         found = cls(name, raw[1:])
         if not name or raw[:1] != _ED25519 or len(raw) != 33 or hint != found.hint.hex():

@@ -53,6 +53,8 @@ class Entry(models.Model):
 class Log(models.Model):
     """The tree as a whole, one row: its name, its size, and the public key in force ('' before the first checkpoint).
 
+    `keys` are the public keys that no other one named as its successor: the first, and what followed one that was lost.
+
     `generation` counts how often the tables were put back from a backup: what is signed afterwards has an origin of its
     own, since a log never signs two different trees of one size under one origin.
     """
@@ -62,6 +64,7 @@ class Log(models.Model):
     generation = models.PositiveIntegerField(default=1)
     size = models.PositiveBigIntegerField(default=0)
     key = models.CharField(max_length=200, blank=True, default="")
+    keys = models.JSONField(default=list)
 
     @property
     def origin(self) -> str:

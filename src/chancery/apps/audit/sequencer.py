@@ -106,5 +106,7 @@ def _sign(about: Log, signers: Sequence[note.Signer], now: datetime, **more: Any
         held = Log.objects.select_for_update().get(pk=about.pk)
         if (held.size, held.generation, held.key) != (about.size, about.generation, about.key):
             return None
-        Log.objects.filter(pk=about.pk).update(key=signers[-1].key.text)
+        if held.key != (ours := signers[-1].key.text):
+            alone = [*held.keys, ours] if len(signers) == 1 else held.keys
+            Log.objects.filter(pk=about.pk).update(key=ours, keys=alone)
         return Checkpoint.objects.create(size=about.size, at=now, note=note.sign(said.text, signers))

@@ -37,9 +37,9 @@ class Tree:
             )
         return top(raw)
 
-    def leaf(self, index: int) -> bytes:
-        """Return the hash of one entry."""
-        return self.get(0, index)
+    def tile(self, level: int, index: int, size: int) -> bytes:
+        """Return the hashes of a tile as it stood when its level had `size` of them."""
+        return self._tile(level, index)[: min(WIDTH, size - index * WIDTH) * HASH]
 
     def root(self) -> bytes:
         """Return the root."""

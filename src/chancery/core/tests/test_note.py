@@ -10,9 +10,7 @@ from chancery.core.note import Checkpoint, Note, Signer, VerifierKey, parse, sig
 PUBLISHED = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 PRIVATE = base64.b64decode("AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz")[1:]
 TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
-LINE = (
-    "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
-)
+LINE = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
 
 
 def signer(name="log.example", seed=1):
@@ -67,7 +65,9 @@ def test_a_checkpoint_is_three_lines_and_perhaps_the_next_key():
     assert Checkpoint.parse(plain.text + "something else\n") == plain
 
 
-@pytest.mark.parametrize("text", ["", "a\n1\n", "a\n01\nAA==\n", "a\n-1\nAA==\n", "\n1\nAA==\n", "a\n1\nA\n", "a\n1\nAA=="])
+@pytest.mark.parametrize(
+    "text", ["", "a\n1\n", "a\n01\nAA==\n", "a\n-1\nAA==\n", "\n1\nAA==\n", "a\n1\nA\n", "a\n1\nAA=="]
+)
 def test_what_is_no_checkpoint(text):
     with pytest.raises(ValueError, match="no "):
         Checkpoint.parse(text)

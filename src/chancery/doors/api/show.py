@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, User
+from chancery.apps.audit import proofs
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Call, Connector
@@ -204,3 +205,25 @@ def token(row: ApiToken) -> dict[str, Any]:
     """Return an API token without its text."""
     names = ("name", "hint", "created_at", "expires_at", "revoked_at")
     return {"id": row.pk, **{n: getattr(row, n) for n in names}}
+
+
+def record_state(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the record is proven."""
+    last = found["checkpoint"]
+    anchors = [{n: getattr(a, n) for n in ("place", "size", "at", "failures", "error")} for a in found["anchors"]]
+    names = ("origin", "entries", "waiting", "key", "keys")
+    signed = {"signed_at": last.at if last is not None else None, "checkpoint": found["note"]}
+    return {**{n: found[n] for n in names}, **signed, "anchors": anchors}
+
+
+def entry_proof(found: proofs.Proof) -> dict[str, Any]:
+    """Return the proof of one entry."""
+    return {
+        "entry": str(found.entry.pk),
+        "index": found.index,
+        "size": found.size,
+        "body": bytes(found.entry.body).decode(),
+        "hashes": [proofs.encoded(h) for h in found.hashes],
+        "checkpoint": found.checkpoint,
+        "file": found.text,
+    }

@@ -56,4 +56,6 @@ urlpatterns = [
     path("certificates/<uuid:ident>/renew", certificates.renew, name="certificate_renew"),
     path("audit", audit.listing, name="audit"),
     path("audit/export", audit.export, name="audit_export"),
+    path("audit/proof", audit.proof, name="audit_proof"),
+    path("audit/archive", audit.archive, name="audit_archive"),
 ]
