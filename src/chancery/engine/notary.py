@@ -1,6 +1,6 @@
-"""What a worker does for the record beside its turns: places for entries, checkpoints, and bringing those outside.
+"""What a worker does beside its turns: places for entries, checkpoints, bringing those outside, wrapping secrets anew.
 
-Two threads with connections of their own: one that is held up outside keeps back neither the orders nor the tree.
+A thread with a connection of its own for each: one that is held up outside keeps back neither the orders nor the tree.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 
 from chancery.apps.audit import anchors, sequencer
+from chancery.apps.connectors import rekeying
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import ChanceryError
 
@@ -28,10 +29,11 @@ _PATIENCE = 20.0
 
 @contextmanager
 def notary() -> Iterator[None]:
-    """Run both threads while the block runs, and one round more, so that what was recorded last is sealed too."""
+    """Run the threads while the block runs, and one round more, so that what was recorded last is sealed too."""
     ended = threading.Event()
     threads = [
-        threading.Thread(target=_rounds, args=(step, ended), name=step.__name__, daemon=True) for step in (seal, bring)
+        threading.Thread(target=_rounds, args=(step, ended), name=step.__name__, daemon=True)
+        for step in (seal, bring, rewrap)
     ]
     for thread in threads:
         thread.start()
@@ -55,6 +57,11 @@ def bring() -> bool:
     """Bring checkpoints to the places outside."""
     anchors.deliver(current_clock().now())
     return False
+
+
+def rewrap() -> bool:
+    """Wrap the next secrets anew where the key that seals was changed; says whether there were any."""
+    return rekeying.step(current_clock().now()) > 0
 
 
 def _rounds(step: Callable[[], bool], ended: threading.Event) -> None:

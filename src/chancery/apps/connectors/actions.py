@@ -10,7 +10,7 @@ from uuid import UUID
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import configure as fields
-from chancery.apps.connectors import queries, sealing, trial
+from chancery.apps.connectors import queries, references, sealing, trial
 from chancery.apps.connectors.calls import CALL_TABLE, ask_choices, test_saved, test_unsaved, to_be_tested
 from chancery.apps.connectors.configure import Configured, configure
 from chancery.apps.connectors.models import (
@@ -68,6 +68,7 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at, status=status, probe_at=act.at)
     _apply(connector, configured, act)
     act.require(connector)
+    references.require(act, connector, configured.secrets)
     judged = trial.judged(act, authority, values, None, tested, untested)
     _insert(act, connector)
     _new_version(act, connector, configured, {}, judged)
@@ -100,6 +101,7 @@ def edit(
         judged = trial.Trial(before.tested_at, untested or before.untested_reason)
     _apply(connector, configured, act)
     act.require(connector)
+    references.require(act, connector, configured.secrets)
     with _name_taken(connector):
         _touch(connector)
     same = before.account if not moved and not configured.secrets else None

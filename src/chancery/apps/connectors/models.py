@@ -127,6 +127,19 @@ class ConnectorVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["connector", "number"], name="connector_version_once")]
 
 
+class SealingKey(models.Model):
+    """A key of our own that seals secrets, wrapped by a key store; the newest one seals.
+
+    `done_at` is when nothing was sealed with an older key any more, and those were erased (`wrapped` empty).
+    """
+
+    kid = models.CharField(max_length=32, primary_key=True)
+    store = models.CharField(max_length=300)
+    wrapped = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+
 class Pool(models.Model):
     """An ordered set of connectors that may stand in for one another; one member by default."""
 

@@ -95,18 +95,17 @@ def _where() -> str:
 
 
 def _key() -> Check:
-    from chancery.apps.connectors import sealing
+    from chancery.apps.connectors import ring, sealing
 
     try:
         sealing.check()
         present = sealing.key_id()
     except ChanceryError as error:
         return Check("key file", False, str(error), error.remedy)
-    others = {kid: number for kid, number in sealing.sealed_with().items() if kid != present}
-    if others:
-        text = f"{sum(others.values())} stored secrets were sealed with another key ({', '.join(sorted(others))})."
-        return Check("key file", False, text, f"Put back that key file; the present one has the id {present}.")
-    return Check("key file", True, f"It has the id {present}." if present else "None is needed yet: nothing is sealed.")
+    found = sealing.sealed_with()
+    where = f"{ring.store_name()}, key {present}"
+    under = f"{found.get(present, 0)} of {found.total()} secrets are sealed with it"
+    return Check("key file", True, f"{where}: {under}." if present else "None is needed yet: nothing is sealed.")
 
 
 def _record() -> Iterator[Check]:

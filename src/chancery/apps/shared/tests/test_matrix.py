@@ -72,11 +72,17 @@ def test_a_role_may_do_what_the_table_says(action, role):
 
 
 @pytest.mark.parametrize("role", ORDER)
+def test_only_administrators_say_where_secrets_are_read_from(role):
+    assert (Permission.SECRET_REFERENCE in ROLES[role]) is (role == "administrator")
+
+
+@pytest.mark.parametrize("role", ORDER)
 def test_a_role_may_read_what_the_table_says(role):
     views = {p.removesuffix(".view") for p in ROLES[role] if p.endswith(".view")}
     assert views == set(READING[role].split())
 
 
 def test_no_permission_is_left_that_nothing_asks_for():
-    asked = set(REGISTRY.values()) | {p for p in Permission if p.endswith(".view")} | {Permission.AUDIT_EXPORT}
+    within = {Permission.AUDIT_EXPORT, Permission.SECRET_REFERENCE}
+    asked = set(REGISTRY.values()) | {p for p in Permission if p.endswith(".view")} | within
     assert asked == set(Permission)
