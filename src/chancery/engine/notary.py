@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 
 from chancery.apps.audit import anchors, sequencer
-from chancery.apps.connectors import rekeying
+from chancery.apps.connectors import rekeying, rotating
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import ChanceryError
 
@@ -60,7 +60,8 @@ def bring() -> bool:
 
 
 def rewrap() -> bool:
-    """Wrap the next secrets anew where the key that seals was changed; says whether there were any."""
+    """Look after stored secrets: those of rotations, and those that another key sealed; says whether to go on at once."""
+    rotating.tidy(current_clock().now())
     return rekeying.step(current_clock().now()) > 0
 
 

@@ -16,6 +16,7 @@ class Permission(StrEnum):
     CONNECTOR_DEACTIVATE = "connectors.deactivate"
     CONNECTOR_DELETE = "connectors.delete"
     CONNECTOR_TEST = "connectors.test"
+    CONNECTOR_ROTATE = "connectors.rotate"
     SECRET_REFERENCE = "secrets.reference"  # noqa: S105  a permission's name, not a credential
     PROFILE_VIEW = "profiles.view"
     PROFILE_CREATE = "profiles.create"

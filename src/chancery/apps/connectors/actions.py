@@ -27,6 +27,7 @@ from chancery.apps.connectors.versions import (
     demand_secrets,
     destination,
     differs,
+    end_change,
     kept,
     unsealed_version,
 )
@@ -105,6 +106,9 @@ def edit(
     with _name_taken(connector):
         _touch(connector)
     same = before.account if not moved and not configured.secrets else None
+    if same is None:
+        end_change(connector, act.at, act.actor.name, "edited")
+        Connector.objects.filter(pk=connector.pk).update(credential_expires_on=None)
     _new_version(act, connector, configured, kept(connector, before, moved=moved), judged, account=same)
     _note(act, connector, changed=changed, detail=_trial_note(judged))
     _take_profiles_along(act, connector)
@@ -124,6 +128,7 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     twin.revision = twin.epoch = 1
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
+    twin.credential_expires_on = None
     twin.created_at = twin.updated_at = act.at
     twin.updated_by = act.actor.name
     _insert(act, twin)
@@ -183,6 +188,7 @@ def delete(act: Act, ident: object, confirm: str = "") -> None:
     connector.epoch += 1
     connector.save()
     ConnectorVersion.objects.filter(connector=connector).update(secrets={})
+    end_change(connector, act.at, act.actor.name, "deleted")
     PoolMember.objects.filter(connector=connector).delete()
     _note(act, connector)
 

@@ -17,8 +17,8 @@ from django.db import transaction
 from chancery.apps.audit import occasions
 from chancery.apps.connectors import ring, sealing
 from chancery.apps.connectors.calls import CALL_TABLE
-from chancery.apps.connectors.models import Call, ConnectorVersion, SealingKey
-from chancery.apps.connectors.versions import VERSION_TABLE
+from chancery.apps.connectors.models import Call, ConnectorVersion, CredentialChange, SealingKey
+from chancery.apps.connectors.versions import CHANGE_TABLE, VERSION_TABLE
 from chancery.apps.shared.actor import Actor
 
 BATCH = 50
@@ -57,7 +57,8 @@ def step(now: datetime, most: int = BATCH) -> int:
     if newest is None or newest.done_at is not None:
         return 0
     number = _some(ConnectorVersion, "secrets", VERSION_TABLE, _whole, newest.kid, most)
-    number += _some(Call, "sealed", CALL_TABLE, _inner, newest.kid, most - number) if number < most else 0
+    number += _some(CredentialChange, "sealed", CHANGE_TABLE, _whole, newest.kid, most - number)
+    number += _some(Call, "sealed", CALL_TABLE, _inner, newest.kid, most - number)
     if number == 0 and newest.created_at + KEEP <= now:
         _erase(newest, now)
     return number

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from chancery.apps.connectors.models import Call, ConnectorVersion, SealingKey
+from chancery.apps.connectors.models import Call, ConnectorVersion, CredentialChange, SealingKey
 from chancery.apps.shared import keyfile
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import Unavailable
@@ -87,7 +87,8 @@ def sealed_with() -> Counter[str]:
     """Return key id → number of stored secrets that were sealed with it."""
     versions = ConnectorVersion.objects.exclude(secrets={}).values_list("secrets", flat=True)
     calls = Call.objects.exclude(sealed={}).values_list("sealed", flat=True)
-    values = [*versions.iterator(), *(sealed.get("secrets", {}) for sealed in calls.iterator())]
+    changes = CredentialChange.objects.exclude(sealed={}).values_list("sealed", flat=True)
+    values = [*versions.iterator(), *changes.iterator(), *(sealed.get("secrets", {}) for sealed in calls.iterator())]
     return Counter(str(value.get("kid")) for secrets_ in values for value in secrets_.values())
 
 
@@ -148,12 +149,13 @@ def _direct(kid: str, stores: Sequence[KeyStore]) -> bytes | None:
 
 def _unwrapped(kid: str, stores: Sequence[KeyStore], refusals: list[Unavailable]) -> bytes:
     row = SealingKey.objects.exclude(wrapped="").filter(kid=kid).first()
-    # The store that wrapped it first; a file may have another path by now.
-    for store in sorted(stores, key=lambda s: s.ident != row.store) if row is not None else ():
-        try:
-            return store.unwrap(row.wrapped, _bound(kid))
-        except Unavailable as refusal:
-            refusals.append(refusal)
+    if row is not None:
+        # The store that wrapped it first; a file may have another path by now.
+        for store in sorted(stores, key=lambda s: s.ident != row.store):
+            try:
+                return store.unwrap(row.wrapped, _bound(kid))
+            except Unavailable as refusal:
+                refusals.append(refusal)
     if refusals:
         raise refusals[0]
     text = f"Stored secrets were sealed with another key ({kid[:40]}), which no key store that is named here has."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, JsonValue
@@ -11,6 +11,7 @@ from chancery.core.order import State
 from chancery.doors.api.parameters import UUID_EXAMPLE
 
 Id = Annotated[str, Field(json_schema_extra={"format": "uuid"}, examples=[UUID_EXAMPLE])]
+Day = Annotated[date, Field(examples=["2027-01-31"])]
 Moment = Annotated[datetime, Field(examples=["2026-11-23T21:44:18.989Z"])]
 Host = Annotated[str, Field(examples=["www.example.com"])]
 
@@ -306,6 +307,32 @@ class Certificate(BaseModel):
         description="Whether whoever checks it can see that it is revoked; null where it is not."
     )
     revoked_at: Moment | None
+
+
+class CredentialChange(BaseModel):
+    """A rotation that is under way."""
+
+    state: str = Field(description="`staged`, or `switched` to the new one.", examples=["staged"])
+    names: list[str] = Field(description="The fields that change.", examples=[["api_key"]])
+    expires_on: Day | None
+    staged_at: Moment
+    staged_by: str = Field(examples=["ada"])
+    test: Id | None = Field(description="The call that tested what is staged.")
+    switched_at: Moment | None
+    grace_until: Moment | None = Field(description="Until when the old one is kept for going back to it.")
+    kept: bool = Field(description="Whether a secret is kept: the new one while staged, the old one afterwards.")
+    confirmed_at: Moment | None = Field(description="When the CA first accepted the new one.")
+    confirmed_by: str = Field(description="`probe`, `diagnose` or `order`; empty before.", examples=["probe"])
+
+
+class Credential(BaseModel):
+    """How a connector's credential stands."""
+
+    since: Moment = Field(description="When it was given.")
+    age_days: int = Field(examples=[212])
+    expires_on: Day | None
+    days_left: int | None = Field(examples=[30])
+    change: CredentialChange | None
 
 
 class Certificates(Page):

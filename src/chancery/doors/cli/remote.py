@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from chancery.doors.cli import audit, certificates, connectors, orders, people, profiles
+from chancery.doors.cli import audit, certificates, connectors, credentials, orders, people, profiles
 
 GROUPS: dict[str, typer.Typer] = {
     "authorities": connectors.authorities,
     "connectors": connectors.connectors,
+    "credentials": credentials.credentials,
     "profiles": profiles.profiles,
     "orders": orders.orders,
     "certificates": certificates.certificates,

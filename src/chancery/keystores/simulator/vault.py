@@ -100,7 +100,8 @@ class Simulator:
 
             def _do(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, answer = 200, {}
+                status = 200
+                answer: dict[str, Any] = {}
                 try:
                     path = self.path.partition("?")[0].removeprefix("/v1/")
                     answer = {"data": vault.answer(self.command, path, self.headers, json.loads(raw or b"{}"))}

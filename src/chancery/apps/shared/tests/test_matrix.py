@@ -10,18 +10,25 @@ from chancery.apps.shared.actor import Actor, Grant
 
 for room in ("accounts", "certificates", "connectors", "orders", "profiles"):
     importlib.import_module(f"chancery.apps.{room}.actions")
+importlib.import_module("chancery.apps.connectors.rotating")
 
 ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor")
 MATRIX = """
 certificates.renew        A O R . .
 certificates.revoke       A O . . .
 connectors.activate       A O . . .
+connectors.cancel_credential A O . . .
 connectors.choices        A O . . .
 connectors.copy           A O . . .
 connectors.create         A O . . .
+connectors.credential_expiry A O . . .
 connectors.deactivate     A O . . .
 connectors.delete         A O . . .
 connectors.edit           A O . . .
+connectors.revoked_credential A O . . .
+connectors.stage_credential A O . . .
+connectors.switch_back    A O . . .
+connectors.switch_credential A O . . .
 connectors.test           A O . . .
 connectors.test_unsaved   A O . . .
 environments.create       A . . . .
