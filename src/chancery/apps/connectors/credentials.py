@@ -27,10 +27,8 @@ class Credential:
 
 def credential(connector: Connector) -> Credential:
     """Return how a connector's credential stands; an account's first version is the one that it was given with."""
-    version = connector.current
-    given = ConnectorVersion.objects.filter(pk=version.account if version else None).values_list(
-        "created_at", flat=True
-    )
+    accounts = [connector.current.account] if connector.current is not None else []
+    given = ConnectorVersion.objects.filter(pk__in=accounts).values_list("created_at", flat=True)
     change = CredentialChange.objects.filter(connector=connector, ended_at=None).select_related("call").first()
     return Credential(given.first() or connector.created_at, connector.credential_expires_on, change)
 
