@@ -75,12 +75,14 @@ def _signed(believed: Sequence[note.VerifierKey], files: Sequence[Path], report:
             if signer is None:
                 report.problems.append(f"No key of this record signed {where}.")
                 continue
+            # Those before it are over: one was lost, or named this one.
+            now = now[now.index(signer) :]
             if one.next_key:
                 following = note.VerifierKey.parse(one.next_key)
                 if not following.signed(read):
                     report.problems.append(f"{_upper(where)} names a next key that did not sign it.")
                     continue
-                now = [key for key in now if key != signer] + [following]
+                now = [following, *now[1:]]
                 ever.append(following)
         except ValueError as error:
             report.problems.append(f"{_upper(where)} cannot be read: {error}.")

@@ -19,6 +19,8 @@ from chancery.core.errors import Conflict, Unavailable
 from chancery.core.note import Signer
 
 _PART = 2_000
+_TRIES = 10
+"""How often a new key tries to sign while a worker goes on to place entries."""
 
 
 def new_key(actor: Actor, *, lost: bool = False) -> Checkpoint:
@@ -33,10 +35,14 @@ def new_key(actor: Actor, *, lost: bool = False) -> Checkpoint:
     content = signing.fresh()
     new = Signer(about.name, signing.loaded(content, path))
     occasions.note(actor, "audit.new_key", "audit_key", new.key.hint.hex(), {"key": new.key.text, "lost": lost})
-    while sequencer.sequence():
-        pass
     keyfile.replace(signing.next_file(path), content)
-    made = sequencer.turn(signing.log(), old, new, current_clock().now())
+    made = None
+    for _ in range(_TRIES):
+        while sequencer.sequence():
+            pass
+        made = sequencer.turn(signing.log(), old, new, current_clock().now())
+        if made is not None:
+            break
     if made is None:
         text = "The record grew while the new key was about to sign; the old one stays."
         raise Unavailable(text, remedy="Run the command again.", code="retry")

@@ -230,11 +230,13 @@ def believed(found: list[Checkpoint], keys: Sequence[Key]) -> list[Key]:
         signer = next((k for k in now if one.by(k)), None)
         if signer is None:
             raise Bad(f"no key that is believed signed checkpoint {at} (size {one.size})")
+        # Those before it are over: one was lost, or named this one.
+        now = now[now.index(signer) :]
         if one.next_key:
             following = key(one.next_key)
             if not one.by(following):
                 raise Bad(f"checkpoint {at} (size {one.size}) names a next key that did not sign it")
-            now = [k for k in now if k != signer] + [following]
+            now = [following, *now[1:]]
             ever.append(following)
     return ever
 

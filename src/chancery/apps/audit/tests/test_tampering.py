@@ -239,6 +239,7 @@ def test_a_next_key_that_did_not_sign_itself_is_not_believed(tmp_path, capsys):
 
 def test_a_lost_key_is_followed_by_one_that_must_be_told(tmp_path, capsys, settings):
     sealed(5)
+    before = signing.signer(Log.objects.get())
     settings.AUDIT_KEY_FILE.unlink()
     with pytest.raises(Unavailable):
         keeping.new_key(HOST)
@@ -249,6 +250,13 @@ def test_a_lost_key_is_followed_by_one_that_must_be_told(tmp_path, capsys, setti
     assert alone(capsys, path)[0] == 0
     assert alone(capsys, path, "--key", Log.objects.get().keys[0])[0] == 1
     assert list(Entry.objects.filter(action="audit.new_key").values_list("actor", flat=True)) == ["os:tester"]
+    size = Log.objects.get().size
+    text = forge(size, sequencer.Tree(size).root(), before.private)
+    Checkpoint.objects.create(size=size, at=AT, note=text)
+    assert checking.verify().problems == [f"No key of this record signed the checkpoint of size {size}."]
+    assert "no key that is believed signed checkpoint 2" in alone(capsys, packed(tmp_path))[1], (
+        "whoever found it signs nothing"
+    )
 
 
 def test_a_change_of_keys_that_was_broken_off_is_finished(settings, monkeypatch):
