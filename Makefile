@@ -15,7 +15,7 @@ setup: ## Make .venv with .venv/bin/chancery
 	@bash scripts/setup.sh
 
 setup-test: setup
-	@bash scripts/packages.sh postgresql chromium pebble caddy openssl iproute2
+	@bash scripts/packages.sh postgresql chromium pebble caddy openssl iproute2 softhsm2
 
 demo: setup ## Start sandbox, server and worker, order certificates, show the address
 	@.venv/bin/chancery demo

@@ -14,6 +14,7 @@ def pages() -> dict[str, str]:
     import json
 
     from chancery import catalog
+    from chancery.apps.audit import proofs
     from chancery.doors.api import reference as rest
     from chancery.doors.api import types
     from chancery.doors.api.api import api
@@ -26,6 +27,7 @@ def pages() -> dict[str, str]:
         "rest.md": rest.reference(description),
         "openapi.json": json.dumps(description, indent=1, ensure_ascii=False) + "\n",
         "cli.md": cli.reference(),
+        "verify_audit.py": proofs.program().decode(),
         **{f"authorities/{slug}.md": types.page(catalog.get(slug)) for slug in catalog.BUILT_IN},
     }
 

@@ -18,6 +18,7 @@ PAGES = {
     "connector_copy": "/integrations/ca-connectors/{connector}/copy",
     "connector_delete": "/integrations/ca-connectors/{connector}/delete",
     "connector_health": "/integrations/ca-connectors/{connector}/health",
+    "credential": "/integrations/ca-connectors/{connector}/credential",
     "call": "/calls/{call}",
     "profiles": "/profiles",
     "profile_create": "/profiles/create",
@@ -39,6 +40,7 @@ PAGES = {
     "channel": "/notices/channels/{channel}",
     "channel_edit": "/notices/channels/{channel}/edit",
     "audit": "/audit",
+    "audit_proof": "/audit/proof",
 }
 """Route name → its address; braces stand for the sample object of that kind."""
 
@@ -50,6 +52,7 @@ FORMS = {
     "connector_bulk": "/integrations/ca-connectors/type/digicert/bulk",
     "connector_test": "/integrations/ca-connectors/{connector}/test",
     "connector_switch": "/integrations/ca-connectors/{connector}/switch/activate",
+    "credential_act": "/integrations/ca-connectors/{connector}/credential/stage",
     "profile_delete": "/profiles/{profile}/delete",
     "order_act": "/orders/{order}/do/cancel",
     "certificate_revoke": "/certificates/{certificate}/revoke",
@@ -67,6 +70,7 @@ FILES = {
     "connector_export": "/integrations/ca-connectors/type/digicert/export.csv",
     "certificate_download": "/certificates/{certificate}/download/chain",
     "audit_export": "/audit/export",
+    "audit_archive": "/audit/archive",
 }
 """Routes that answer with a file."""
 

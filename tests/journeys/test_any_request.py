@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chancery.apps.accounts import actions as people
+from chancery.apps.shared.action import current_clock
 from tests.cast import PASSWORD, request_pem
 from tests.journeys.api import Api, description, operations
 
@@ -52,6 +53,7 @@ kinds = st.sampled_from(
 
 def known(cast, local):
     """Return texts that mean something here, so that requests get past the door."""
+    from chancery.apps.audit import sequencer
     from chancery.apps.connectors import actions as connectors
     from chancery.apps.orders.place import PlaceOrder, place
     from chancery.apps.profiles.models import Profile
@@ -59,6 +61,9 @@ def known(cast, local):
     held = place(cast.rob, PlaceOrder("Careful", request_pem("held.example.com")))
     queued = place(cast.rob, PlaceOrder("Internal", request_pem("queued.example.com")))
     call = connectors.test_saved(cast.ada, local.pk)
+    # As a worker leaves it: what is not sealed yet has no proof, which is a 503.
+    sequencer.sequence()
+    sequencer.checkpoint(current_clock().now())
     ids = [local.pk, held.pk, queued.pk, call.pk, *Profile.objects.values_list("pk", flat=True)]
     names = ["Internal", "Local", "local", "Operations", "active", "requester", "superseded", PASSWORD]
     return [*map(str, ids), *names, request_pem("known.example.com"), str(cast.users["rob"].pk)]

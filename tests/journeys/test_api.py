@@ -335,7 +335,7 @@ def test_teams_and_environments_over_rest(api, local):
 def test_the_record_is_filtered_over_rest(api, local):
     api("DELETE", f"/teams/{local.team_id}")
     (entry,) = api("GET", "/audit?action=teams&outcome=refused&address=127.0.0.1&since=2020-01-01").json()["items"]
-    assert (entry["v"], entry["actor"]["name"], entry["actor"]["address"]) == (2, "ada", "127.0.0.1")
+    assert (entry["v"], entry["actor"]["name"], entry["actor"]["address"]) == (3, "ada", "127.0.0.1")
     assert (entry["reason"], entry["target"]["name"]) == ("in_use", "Operations")
     line = b"".join(api("GET", "/audit/export?outcome=refused").streaming_content)
     assert json.loads(line)["id"] == entry["id"]

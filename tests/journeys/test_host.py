@@ -220,6 +220,24 @@ def test_another_key_file_than_secrets_were_sealed_with_is_said(host):
     assert host.state()["key file"]["ok"]
 
 
+def test_keys_are_rotated_on_the_host(host, monkeypatch):
+    host("init")
+    host.python(SEAL)
+    before, rotated, again, shown = host.many(
+        ("keys", "show"), ("keys", "rotate"), ("keys", "rewrap"), ("keys", "show", "--json")
+    )
+    assert "1 of 1 secrets are sealed with it." in before.stdout
+    assert f"file {host.home / 'kek'}" in before.stdout
+    assert "1 of 1 secrets are sealed with the key" in rotated.stdout
+    assert rotated.stdout.splitlines()[-1] == again.stdout.strip()
+    found = json.loads(shown.stdout)
+    assert (found["done"], found["total"], found["erased"]) == (1, 1, False)
+    assert found["kid"] in rotated.stdout
+    monkeypatch.setenv("CHANCERY_KEK", "env:MY_KEK")
+    (refused,) = host.many(("keys", "rotate"))
+    assert (refused.code, "MY_KEK" in refused.stderr) == (1, True)
+
+
 # The way back in
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from chancery import catalog
-from chancery.apps.connectors import sealing
-from chancery.apps.connectors.actions import CALL_TABLE, unsealed_version
+from chancery.apps.connectors import references, sealing
+from chancery.apps.connectors.actions import unsealed_version
 from chancery.apps.connectors.models import Call, ConnectorVersion
+from chancery.apps.connectors.sealed import CALL_TABLE
 from chancery.core.clock import Clock
+from chancery.core.errors import Unavailable
 from chancery.core.secret import Secret
 from chancery.engine.cpu import Settings
 from chancery.net.addresses import AddressPolicy
@@ -33,6 +35,8 @@ class Built:
     door: HttpDoor | None
     settings: Settings
     secrets: tuple[Secret, ...] = ()
+    until: float = float("inf")
+    """Seconds on the steady clock after which what its secrets refer to is read again."""
 
 
 class Builder:
@@ -47,6 +51,8 @@ class Builder:
         """Return the authority of a stored version; call it on the thread that owns the database."""
         with self._lock:
             found = self._cache.get(version_id)
+        if found is not None and found.until <= self._clock.monotonic():
+            found = self._again(version_id, found)
         if found is None:
             version = ConnectorVersion.objects.get(pk=version_id)
             where = {n: getattr(version, n) for n in ("base_url", "proxy", "trust_pem", "allowed_networks")}
@@ -58,6 +64,19 @@ class Builder:
                 while len(self._cache) > _KEEP:
                     self._cache.popitem(last=False)
         return found
+
+    def _again(self, version_id: UUID, before: Built) -> Built | None:
+        """Read again what secrets refer to; None where it changed. Where it cannot be read, what was read before stays."""
+        try:
+            now = _resolved(unsealed_version(ConnectorVersion.objects.get(pk=version_id)))
+        except Unavailable as error:
+            logging.getLogger("chancery.worker").error("%s What was read before is used.", error)
+            before.until = self._clock.monotonic() + references.AGAIN
+            return before
+        if tuple(now.values()) != before.secrets:
+            return None
+        before.until = self._clock.monotonic() + references.FRESH
+        return before
 
     def unsaved(self, call: Call) -> Built:
         """Return the authority of settings that are sealed in a call."""
@@ -79,13 +98,16 @@ class Builder:
 
     def _build(self, slug: str, where: dict[str, Any], plain: dict[str, Any], secrets: dict[str, Secret]) -> Built:
         cls = catalog.build(slug)
+        referring = any(references.kind(secret) for secret in secrets.values())
+        secrets = _resolved(secrets)
         config = cls.config.model_validate({**plain, **secrets})
         outside = getattr(cls, "outside", True)
         door = self._door(where, secrets, config, door_options(cls, config)) if outside else None
         context = Context(http=door, clock=self._clock, log=logging.getLogger(f"chancery.authority.{slug}"))  # type: ignore[arg-type]  # None only where nothing outside is reached
         revealed = tuple(sorted((n, s.reveal()) for n, s in secrets.items()))
         settings = (slug, tuple(sorted(plain.items())), revealed)
-        return Built(cls(config, context), door, settings, tuple(secrets.values()))
+        until = self._clock.monotonic() + references.FRESH if referring else float("inf")
+        return Built(cls(config, context), door, settings, tuple(secrets.values()), until)
 
     def _door(
         self, where: dict[str, Any], secrets: dict[str, Secret], config: Config, options: DoorOptions
@@ -102,3 +124,7 @@ class Builder:
             speaks_http=options.speaks_http,
             pins=pins_of(config),
         )
+
+
+def _resolved(secrets: dict[str, Secret]) -> dict[str, Secret]:
+    return {name: references.resolve(secret) for name, secret in secrets.items()}

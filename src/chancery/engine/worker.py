@@ -31,6 +31,7 @@ from chancery.engine.duties import Duties
 from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
 from chancery.engine.meter import Meter
+from chancery.engine.notary import notary
 from chancery.engine.pacing import BATCH, Pacer
 from chancery.engine.record import Pair, Recorder, unstorable
 from chancery.engine.said import fit
@@ -285,7 +286,7 @@ class Worker:
 
 def run(stop: threading.Event, *, processes: int = 2) -> None:
     """Run a worker in this process until `stop`; on SQLite a second one is refused."""
-    with _only_one():
+    with _only_one(), notary():
         Worker(processes=processes).run(stop)
     connections.close_all()
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from chancery import looking
-from chancery.settings.environment import Environment, database, networks, secret_key
+from chancery.settings.environment import Environment, anchors, database, networks, secret_key, secret_vault, stores
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
@@ -14,6 +14,11 @@ TESTING = "pytest" in sys.modules
 
 SECRET_KEY = secret_key(HOME, make=not looking.only)
 KEK_FILE = HOME / "kek"
+AUDIT_KEY_FILE = HOME / "audit-key"
+KEK = "".join(stores("CHANCERY_KEK", ENVIRONMENT.kek, most=1))
+KEK_OLD = stores("CHANCERY_KEK_OLD", ENVIRONMENT.kek_old)
+SECRET_VAULT = secret_vault("CHANCERY_SECRET_VAULT", ENVIRONMENT.secret_vault)
+SECRET_FILES = ENVIRONMENT.secret_files
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in ENVIRONMENT.allowed_hosts.split(",") if host.strip()]
 CSRF_TRUSTED_ORIGINS = [o.strip() for o in ENVIRONMENT.trusted_origins.split(",") if o.strip()]
@@ -103,6 +108,9 @@ CSR_MAX_NAMES = ENVIRONMENT.csr_max_names
 NOTICE_REPEAT_HOURS = ENVIRONMENT.notice_repeat_hours
 CREDENTIAL_DAYS = ENVIRONMENT.credential_days
 METRICS_ON_LOOPBACK = ENVIRONMENT.metrics_on_loopback
+
+AUDIT_CHECKPOINT_SECONDS = ENVIRONMENT.audit_checkpoint_seconds
+AUDIT_ANCHORS = anchors("CHANCERY_AUDIT_ANCHORS", ENVIRONMENT.audit_anchors)
 
 LOGGING: dict[str, Any] = {
     "version": 1,

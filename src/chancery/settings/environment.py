@@ -32,6 +32,12 @@ class Environment:
     trusted_origins: str = ""
     trusted_proxies: str = ""
     log_level: str = "INFO"
+    kek: str = ""
+    kek_old: str = ""
+    secret_vault: str = ""
+    secret_files: str = ""
+    audit_checkpoint_seconds: int = 10
+    audit_anchors: str = ""
 
     @classmethod
     def read(cls, environ: dict[str, str] | None = None) -> Environment:
@@ -65,6 +71,23 @@ DOCS: dict[str, str] = {
     "trusted_proxies": (
         "Addresses or networks of reverse proxies, by commas. Only what comes from these is believed when it names"
         " the client in X-Forwarded-For; the audit record shows that address."
+    ),
+    "kek": (
+        "Key store that seals secrets: `file:///path`, `env:NAME`, `credential:NAME` (systemd),"
+        " `vault+https://host:8200/transit/KEY`, `awskms:KEY`, `pkcs11:token=…;object=…` (see docs/keys.md)."
+        " Empty for the file `kek` in the home folder, made at first use."
+    ),
+    "kek_old": "Key stores of before, by blanks, which are still asked for what they wrapped.",
+    "secret_vault": (
+        "Vault or OpenBao whose KV engine (version 2) references `@vault:PATH#FIELD` lead to:"
+        " `vault+https://host:8200/MOUNT?token_file=…` (see docs/keys.md)."
+    ),
+    "secret_files": "Folder whose files references `@file:NAME` lead to.",
+    "audit_checkpoint_seconds": "Seconds between two signed checkpoints of the record while there is news.",
+    "audit_anchors": (
+        "Places outside for the record's checkpoints, by blanks: `file:///path`, `syslog:///dev/log`,"
+        " `syslog+udp://host:514`, `syslog+tcp://host:601`, `s3://bucket/prefix?region=…&retain_days=365`"
+        " (see docs/proof.md)."
     ),
     "log_level": "Least level that is logged: DEBUG, INFO, WARNING or ERROR.",
 }
@@ -110,6 +133,52 @@ def networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise SystemExit(f"{name}: {error}; write addresses like 10.0.0.5 or networks like 10.0.0.0/24.") from None
+
+
+def stores(name: str, text: str, most: int = 9) -> tuple[str, ...]:
+    """Return the addresses of key stores that a setting lists; a malformed one stops the start with its name."""
+    from chancery.keystores.opening import check
+
+    if len(text.split()) > most:
+        raise SystemExit(f"{name}: at most {most} key store can be named here.")
+    for address in text.split():
+        try:
+            check(address)
+        except ValueError as error:
+            # Not the address: somebody may have put a key into it.
+            raise SystemExit(f"{name}: {error}.") from None
+    return tuple(text.split())
+
+
+def secret_vault(name: str, text: str) -> str:
+    """Return the address of a KV engine; a malformed one stops the start with its name."""
+    parts = urlsplit(text.removeprefix("vault+"))
+    good = text.startswith(("vault+https://", "vault+http://")) and parts.hostname and parts.path.strip("/")
+    if text and (not good or parts.username):
+        raise SystemExit(f"{name}: write it as vault+https://host:8200/MOUNT.")
+    return text
+
+
+_ANCHORS = {"file": "path", "syslog": "path", "syslog+udp": "hostname", "syslog+tcp": "hostname", "s3": "hostname"}
+"""Scheme of an anchor → the part of its address that it cannot do without."""
+
+
+def anchors(name: str, text: str) -> tuple[str, ...]:
+    """Return the addresses that a setting lists; a malformed one stops the start with its name."""
+    for place in text.split():
+        try:
+            parts = urlsplit(place)
+            known = bool(getattr(parts, _ANCHORS[parts.scheme])) and parts.port != 0 and not parts.username
+            days = parse_qs(parts.query).get("retain_days", ["1"])[-1]
+        except (KeyError, ValueError):
+            known, days = False, "1"
+        if not known or not (days.isascii() and days.isdigit() and len(days) <= _MOST_DIGITS) or len(place) > _LONGEST:
+            kinds = ", ".join(f"{scheme}://" for scheme in _ANCHORS)
+            raise SystemExit(f"{name}: {place!r} is no place for checkpoints; write one of {kinds}.")
+    return tuple(dict.fromkeys(text.split()))
+
+
+_MOST_DIGITS, _LONGEST = 5, 300
 
 
 def database(url: str, home: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ class Permission(StrEnum):
     CONNECTOR_DELETE = "connectors.delete"
     CONNECTOR_TEST = "connectors.test"
     CONNECTOR_PULL = "connectors.pull"
+    CONNECTOR_ROTATE = "connectors.rotate"
+    SECRET_REFERENCE = "secrets.reference"  # noqa: S105  a permission's name, not a credential
     PROFILE_VIEW = "profiles.view"
     PROFILE_CREATE = "profiles.create"
     PROFILE_EDIT = "profiles.edit"

@@ -74,11 +74,18 @@ def export(actor: Actor, **given: str) -> Iterator[bytes]:
     return (bytes(body) + b"\n" for body in bodies.iterator(chunk_size=2000))
 
 
+def seen(actor: Actor) -> QuerySet[Entry]:
+    """Return the entries that an actor may read."""
+    return Entry.objects.filter(_scope(actor, Permission.AUDIT_VIEW) or Q())
+
+
 def content(entry: Entry) -> dict[str, Any]:
     """Return what an entry says, with the texts about persons that its bytes only refer to ('' where erased)."""
     found: dict[str, Any] = json.loads(bytes(entry.body))
     found["id"] = str(entry.pk)
     if found["v"] >= REFERRING:
+        found["actor"].pop("seal", None)
+        found["target"].pop("seal", None)
         found["actor"] |= {"name": entry.actor, "address": entry.address or ""}
         found["target"].setdefault("name", entry.subject)
     return found

@@ -10,8 +10,8 @@ from uuid import UUID
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import configure as fields
-from chancery.apps.connectors import queries, sealing, trial
-from chancery.apps.connectors.calls import CALL_TABLE, ask_choices, test_saved, test_unsaved, to_be_tested
+from chancery.apps.connectors import queries, references, sealing, trial
+from chancery.apps.connectors.calls import ask_choices, test_saved, test_unsaved, to_be_tested
 from chancery.apps.connectors.configure import Configured, configure
 from chancery.apps.connectors.models import (
     Connector,
@@ -21,12 +21,13 @@ from chancery.apps.connectors.models import (
     PoolMember,
     Status,
 )
+from chancery.apps.connectors.sealed import VERSION_TABLE
 from chancery.apps.connectors.versions import (
-    VERSION_TABLE,
     current,
     demand_secrets,
     destination,
     differs,
+    end_change,
     kept,
     unsealed_version,
 )
@@ -42,7 +43,7 @@ from chancery.core.secret import Secret
 from chancery.sdk.config import secret_names
 
 __all__ = [
-    "CALL_TABLE", "VERSION_TABLE", "InFlight", "activate", "ask_choices", "bulk_switch", "copy", "create", "current",
+    "InFlight", "activate", "ask_choices", "bulk_switch", "copy", "create", "current",
     "deactivate", "delete", "edit", "test_saved", "test_unsaved", "to_be_tested", "unsealed_version",
 ]  # fmt: skip
 
@@ -68,6 +69,7 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at, status=status, probe_at=act.at)
     _apply(connector, configured, act)
     act.require(connector)
+    references.require(act, connector, configured.secrets)
     judged = trial.judged(act, authority, values, None, tested, untested)
     _insert(act, connector)
     _new_version(act, connector, configured, {}, judged)
@@ -100,9 +102,13 @@ def edit(
         judged = trial.Trial(before.tested_at, untested or before.untested_reason)
     _apply(connector, configured, act)
     act.require(connector)
+    references.require(act, connector, configured.secrets)
     with _name_taken(connector):
         _touch(connector)
     same = before.account if not moved and not configured.secrets else None
+    if same is None:
+        end_change(connector, act.at, act.actor.name, "edited")
+        Connector.objects.filter(pk=connector.pk).update(credential_expires_on=None)
     _new_version(act, connector, configured, kept(connector, before, moved=moved), judged, account=same)
     _note(act, connector, changed=changed, detail=_trial_note(judged))
     _take_profiles_along(act, connector)
@@ -122,6 +128,7 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     twin.revision = twin.epoch = 1
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
+    twin.credential_expires_on = None
     twin.created_at = twin.updated_at = act.at
     twin.updated_by = act.actor.name
     _insert(act, twin)
@@ -181,6 +188,7 @@ def delete(act: Act, ident: object, confirm: str = "") -> None:
     connector.epoch += 1
     connector.save()
     ConnectorVersion.objects.filter(connector=connector).update(secrets={})
+    end_change(connector, act.at, act.actor.name, "deleted")
     PoolMember.objects.filter(connector=connector).delete()
     _note(act, connector)
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.connectors import queries, sealing, trial
+from chancery.apps.connectors import queries, references, sealing, trial
 from chancery.apps.connectors.configure import Configured, configure
 from chancery.apps.connectors.models import Call, CallKind, Connector
+from chancery.apps.connectors.sealed import CALL_TABLE
 from chancery.apps.connectors.versions import current, demand_secrets, destination, differs, kept
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.actor import Actor
@@ -16,8 +17,6 @@ from chancery.core.errors import Invalid
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
 from chancery.sdk.config import Config, ProfileSettings, extra
-
-CALL_TABLE = "call"
 
 
 @action("connectors.test", Permission.CONNECTOR_TEST)
@@ -69,7 +68,9 @@ def _unsaved(
     # What a stored connector lacks here is what it keeps: nothing is made anew for it.
     named = catalog.prepare(authority, named) if connector is None else named
     configured = configure(catalog.get(authority), named, stored)
-    act.require(Place(configured.team.pk, configured.environment.pk))
+    place = Place(configured.team.pk, configured.environment.pk)
+    act.require(place)
+    references.require(act, place, configured.secrets)
     secrets = configured.secrets if connector is None else _carried(connector, configured)
     call = _call(act, kind, authority, field=field)
     call.digest = trial.digest(authority, values, current(connector) if connector is not None else None)

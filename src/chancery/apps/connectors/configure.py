@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.connectors import references
 from chancery.apps.shared.texts import clean, clean_folded, unfit
 from chancery.core.errors import Invalid, Problem
 from chancery.core.secret import Secret
@@ -99,10 +100,14 @@ def _own(
     odd = {n for n, v in given.items() if v is not None and not isinstance(v, str)}
     problems.extend(Problem(name, "This is not text.", "Send a text.") for name in sorted(odd))
     secrets = {n: Secret(v) for n, v in given.items() if isinstance(v, str) and v}
+    referring = {n for n, secret in secrets.items() if references.kind(secret)}
+    found = (references.problem(n, secrets[n], outside=descriptor.outside) for n in sorted(referring))
+    problems.extend(p for p in found if p is not None)
     probe: dict[str, Any] = {n: v for n, v in own.items() if n not in names and v is not None and v != ""}
     probe |= {n: Secret("kept") for n in (names & stored) | odd if n not in secrets}
     try:
-        model = descriptor.config.model_validate({**probe, **secrets})
+        # What a reference leads to is read by the worker alone.
+        model = descriptor.config.model_validate({**probe, **secrets, **dict.fromkeys(referring, Secret("kept"))})
     except ValidationError as error:
         problems.extend(_problem(descriptor, e) for e in error.errors(include_input=False, include_url=False))
         return {}, {}

@@ -65,6 +65,7 @@ class Connector(models.Model):
     breaker_until = models.DateTimeField(null=True)
     probe_at = models.DateTimeField(null=True)
     last_issue_at = models.DateTimeField(null=True)
+    credential_expires_on = models.DateField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     updated_by = models.CharField(max_length=200, blank=True, default="")
@@ -125,6 +126,19 @@ class ConnectorVersion(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connector", "number"], name="connector_version_once")]
+
+
+class SealingKey(models.Model):
+    """A key of our own that seals secrets, wrapped by a key store; the newest one seals.
+
+    `done_at` is when nothing was sealed with an older key any more, and those were erased (`wrapped` empty).
+    """
+
+    kid = models.CharField(max_length=32, primary_key=True)
+    store = models.CharField(max_length=300)
+    wrapped = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
 
 
 class Pool(models.Model):
@@ -199,6 +213,42 @@ class Call(models.Model):
             models.Index(fields=["due_at"], condition=Q(state__in=["due", "running"]), name="call_due"),
             models.Index(fields=["connector", "kind", "-created_at"], name="call_of_connector"),
             models.Index(fields=["digest", "-created_at"], condition=~Q(digest=""), name="call_of_settings"),
+        ]
+
+
+class CredentialChange(models.Model):
+    """A rotation of a connector's credential: `sealed` holds the new one while it is staged, then the old one for a time.
+
+    One is open (`ended_at` NULL) for each connector at most. `names` are the fields that change; `outcome` says how it
+    ended: `revoked`, `switched_back`, `cancelled`, `replaced`, `edited` or `deleted`.
+    """
+
+    STAGED, SWITCHED = "staged", "switched"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="credential_changes")
+    state = models.CharField(max_length=10, default=STAGED)
+    names = models.JSONField(default=list)
+    sealed = models.JSONField(default=dict)
+    expires_on = models.DateField(null=True)
+    call = models.ForeignKey(Call, null=True, on_delete=models.SET_NULL, related_name="+")
+    version = models.ForeignKey(ConnectorVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    staged_at = models.DateTimeField()
+    staged_by = models.CharField(max_length=200)
+    switched_at = models.DateTimeField(null=True)
+    switched_by = models.CharField(max_length=200, blank=True, default="")
+    grace_until = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    confirmed_by = models.CharField(max_length=20, blank=True, default="")
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=200, blank=True, default="")
+    outcome = models.CharField(max_length=20, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector"], condition=Q(ended_at__isnull=True), name="connector_rotates_once"
+            ),
         ]
 
 

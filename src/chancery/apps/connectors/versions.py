@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from chancery import catalog
 from chancery.apps.connectors import configure as fields
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.configure import Configured
-from chancery.apps.connectors.models import Connector, ConnectorVersion
+from chancery.apps.connectors.models import Connector, ConnectorVersion, CredentialChange
+from chancery.apps.connectors.sealed import CHANGE_TABLE, VERSION_TABLE
 from chancery.core.errors import Absent, Invalid, Problem
 from chancery.core.secret import Secret
 from chancery.sdk.config import destination_names, staying_names
-
-VERSION_TABLE = "connector_version"
 
 
 def current(connector: Connector) -> ConnectorVersion:
@@ -29,6 +29,20 @@ def unsealed_version(version: ConnectorVersion) -> dict[str, Secret]:
         name: sealing.unseal(sealed, table=VERSION_TABLE, record=str(version.pk), field=name)
         for name, sealed in version.secrets.items()
     }
+
+
+def unsealed_change(change: CredentialChange) -> dict[str, Secret]:
+    """Return what a rotation keeps, opened: the new credential while it is staged, the old one afterwards."""
+    return {
+        name: sealing.unseal(sealed, table=CHANGE_TABLE, record=str(change.pk), field=name)
+        for name, sealed in change.sealed.items()
+    }
+
+
+def end_change(connector: Connector, at: datetime, by: str, outcome: str) -> None:
+    """End a rotation that is under way, and erase what it keeps: it was given for another address or was replaced."""
+    change = CredentialChange.objects.filter(connector=connector, ended_at=None)
+    change.update(sealed={}, ended_at=at, ended_by=by, outcome=outcome)
 
 
 def destination(connector: Connector, version: ConnectorVersion) -> dict[str, Any]:

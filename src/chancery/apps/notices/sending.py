@@ -11,12 +11,11 @@ from django.conf import settings
 from django.db import connection
 
 from chancery.apps.connectors import sealing
+from chancery.apps.connectors.sealed import CHANNEL_FIELD, CHANNEL_TABLE
 from chancery.apps.notices.models import Channel, Delivery, DeliveryState, What
 from chancery.core.errors import ChanceryError
 from chancery.core.secret import Secret
 
-TABLE = "notice_channel"
-FIELD = "url"
 LEASE = timedelta(minutes=3)
 _ATTEMPTS = 12
 _FIRST_GAP, _LONGEST_GAP = timedelta(seconds=30), timedelta(hours=2)
@@ -39,7 +38,7 @@ class Message:
 
 def seal(channel: UUID, url: Secret) -> dict[str, object]:
     """Return a channel's address as its row keeps it."""
-    return sealing.seal(url.reveal(), table=TABLE, record=str(channel), field=FIELD)
+    return sealing.seal(url.reveal(), table=CHANNEL_TABLE, record=str(channel), field=CHANNEL_FIELD)
 
 
 def waiting(now: datetime) -> bool:
@@ -69,7 +68,7 @@ def claim(now: datetime, most: int) -> list[Message]:
 
 
 def _message(channel: Channel, fence: UUID, found: list[Delivery]) -> Message:
-    url = sealing.unseal(channel.sealed, table=TABLE, record=str(channel.pk), field=FIELD)
+    url = sealing.unseal(channel.sealed, table=CHANNEL_TABLE, record=str(channel.pk), field=CHANNEL_FIELD)
     lines = [line(delivery) for delivery in found]
     title = lines[0][0] if len(lines) == 1 else f"{len(lines)} notices"
     shown = [text for _, text in lines[:_LINES]]

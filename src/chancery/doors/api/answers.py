@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, JsonValue
@@ -11,6 +11,7 @@ from chancery.core.order import State
 from chancery.doors.api.parameters import UUID_EXAMPLE
 
 Id = Annotated[str, Field(json_schema_extra={"format": "uuid"}, examples=[UUID_EXAMPLE])]
+Day = Annotated[date, Field(examples=["2027-01-31"])]
 Moment = Annotated[datetime, Field(examples=["2026-11-23T21:44:18.989Z"])]
 Host = Annotated[str, Field(examples=["www.example.com"])]
 
@@ -314,6 +315,32 @@ class Certificate(BaseModel):
     revoked_at: Moment | None
 
 
+class CredentialChange(BaseModel):
+    """A rotation that is under way."""
+
+    state: str = Field(description="`staged`, or `switched` to the new one.", examples=["staged"])
+    names: list[str] = Field(description="The fields that change.", examples=[["api_key"]])
+    expires_on: Day | None
+    staged_at: Moment
+    staged_by: str = Field(examples=["ada"])
+    test: Id | None = Field(description="The call that tested what is staged.")
+    switched_at: Moment | None
+    grace_until: Moment | None = Field(description="Until when the old one is kept for going back to it.")
+    kept: bool = Field(description="Whether a secret is kept: the new one while staged, the old one afterwards.")
+    confirmed_at: Moment | None = Field(description="When the CA first accepted the new one.")
+    confirmed_by: str = Field(description="`probe`, `diagnose` or `order`; empty before.", examples=["probe"])
+
+
+class Credential(BaseModel):
+    """How a connector's credential stands."""
+
+    since: Moment = Field(description="When it was given.")
+    age_days: int = Field(examples=[212])
+    expires_on: Day | None
+    days_left: int | None = Field(examples=[30])
+    change: CredentialChange | None
+
+
 class Certificates(Page):
     """A page of certificates."""
 
@@ -350,7 +377,7 @@ class AuditEntry(BaseModel):
     """One line of the record."""
 
     id: Id
-    v: int = Field(description="Version of this format.", examples=[2])
+    v: int = Field(description="Version of this format.", examples=[3])
     at: str = Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T21:44:18.989000+00:00"])
     actor: AuditActor
     via: str = Field(examples=["api"])
@@ -366,6 +393,54 @@ class Audit(Page):
     """A page of the record."""
 
     items: list[AuditEntry]
+
+
+_HASH = "0Nc6Us4+1IFdtzBSG0wUKkmi3nUmXhC0qrZS4RTnIuI="
+
+
+class Anchor(BaseModel):
+    """A place outside that checkpoints are brought to."""
+
+    place: str = Field(examples=["file:///var/log/chancery/checkpoints"])
+    size: int = Field(description="Entries under the last checkpoint that it has.", examples=[1204])
+    at: Moment | None = Field(description="When it got that one.")
+    failures: int = Field(description="Tries since then that failed.", examples=[0])
+    error: str = Field(examples=[""])
+
+
+class RecordState(BaseModel):
+    """How the record is proven: an RFC 9162 tree over the entries' bytes, and signed checkpoints of it."""
+
+    origin: str = Field(description="What checkpoints call this record.", examples=["chancery/audit/5f0c1e9a7b42"])
+    entries: int = Field(description="Entries in the tree.", examples=[1204])
+    waiting: int = Field(description="Entries that have no place in the tree yet.", examples=[0])
+    key: str = Field(description="The public key in force; empty before the first checkpoint.")
+    keys: list[str] = Field(description="The public keys that every later one follows from: note them elsewhere.")
+    signed_at: Moment | None = Field(description="When the newest checkpoint was signed.")
+    checkpoint: str = Field(description="The newest checkpoint (C2SP tlog-checkpoint); empty before the first.")
+    anchors: list[Anchor]
+
+
+class EntryProof(BaseModel):
+    """That one entry is in the record."""
+
+    entry: Id
+    index: int = Field(description="Its place, counted from 0.", examples=[17])
+    size: int = Field(description="Entries under the checkpoint.", examples=[1204])
+    body: str = Field(description="The entry's very bytes (JSON in UTF-8).", examples=['{"action":"orders.place"}'])
+    hashes: list[str] = Field(
+        description="From the entry's hash to the root (RFC 9162 section 2.1.3).", examples=[[_HASH]]
+    )
+    checkpoint: str
+    file: str = Field(description="The same as a file (C2SP tlog-proof).")
+
+
+class GrowthProof(BaseModel):
+    """That a smaller tree is the beginning of a larger one."""
+
+    old: int = Field(examples=[512])
+    new: int = Field(examples=[1204])
+    hashes: list[str] = Field(description="RFC 9162 section 2.1.4.", examples=[[_HASH]])
 
 
 class Grant(BaseModel):

@@ -15,6 +15,7 @@ from chancery.doors.api import (
     audit,
     certificates,
     connectors,
+    credentials,
     inventory,
     notices,
     orders,
@@ -41,6 +42,18 @@ def health(request: HttpRequest) -> dict[str, Any]:
 
 
 api = Described(title="Chancery", version=__version__, auth=AUTH, docs_url=None, urls_namespace="api", parser=Reader())
-for part in (service, connectors, profiles, orders, certificates, inventory, measured, notices, audit, people):
+for part in (
+    service,
+    connectors,
+    credentials,
+    profiles,
+    orders,
+    certificates,
+    inventory,
+    measured,
+    notices,
+    audit,
+    people,
+):
     api.add_router("", part if isinstance(part, Routes) else part.router)
 refusals.register(api)

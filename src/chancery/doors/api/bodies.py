@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, model_validator
@@ -271,3 +272,23 @@ class TokenIn(Body):
 
     name: str = Field(description="What will use it.", examples=["ci"])
     days: int | None = Field(90, description="How long it lives; null for ever.", examples=[90])
+
+
+class StageIn(Body):
+    """A new credential."""
+
+    secrets: dict[str, str] = Field(description="Field of the CA type → secret.", examples=[{"api_key": "…"}])
+    expires_on: date | None = Field(None, description="The day on which the CA lets it end.", strict=False)
+
+
+class CredentialSwitchIn(Body):
+    """How to switch to what is staged."""
+
+    grace_days: int = Field(7, description="Days that the old one is kept, 0 to 90.", examples=[7])
+    untested: str = Field("", description="Why it is used though no test passed.", examples=[""])
+
+
+class ExpiryIn(Body):
+    """When a credential ends."""
+
+    expires_on: date | None = Field(description="Null where it does not, or nobody knows.", strict=False)

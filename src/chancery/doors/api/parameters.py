@@ -80,3 +80,5 @@ ByTarget = Annotated[str, _said("Only entries about the thing with this id.", ex
 ByOutcome = Annotated[str, _said("Only what was done, or what was refused.", among=("", *OUTCOMES))]
 Since = Annotated[str, _said(f"Only entries since then. {_WHEN}", example="2026-11-01")]
 Until = Annotated[str, _said(f"Only entries until then, the day included. {_WHEN}", example="2026-11-30")]
+OldSize = Annotated[int, _said("Entries of the smaller tree.", example=512, ge=1, lt=2**63)]
+NewSize = Annotated[int, _said("Entries of the larger tree.", example=1204, ge=1, lt=2**63)]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, User
+from chancery.apps.audit import proofs
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
-from chancery.apps.connectors.models import Call, Connector
+from chancery.apps.connectors.credentials import Credential
+from chancery.apps.connectors.models import Call, Connector, CredentialChange
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.paging import Page
@@ -223,3 +226,44 @@ def token(row: ApiToken) -> dict[str, Any]:
     """Return an API token without its text."""
     names = ("name", "hint", "created_at", "expires_at", "revoked_at")
     return {"id": row.pk, **{n: getattr(row, n) for n in names}}
+
+
+def record_state(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the record is proven."""
+    last = found["checkpoint"]
+    anchors = [{n: getattr(a, n) for n in ("place", "size", "at", "failures", "error")} for a in found["anchors"]]
+    names = ("origin", "entries", "waiting", "key", "keys")
+    signed = {"signed_at": last.at if last is not None else None, "checkpoint": found["note"]}
+    return {**{n: found[n] for n in names}, **signed, "anchors": anchors}
+
+
+def entry_proof(found: proofs.Proof) -> dict[str, Any]:
+    """Return the proof of one entry."""
+    return {
+        "entry": str(found.entry.pk),
+        "index": found.index,
+        "size": found.size,
+        "body": bytes(found.entry.body).decode(),
+        "hashes": [proofs.encoded(h) for h in found.hashes],
+        "checkpoint": found.checkpoint,
+        "file": found.text,
+    }
+
+
+def credential(found: Credential, now: datetime) -> dict[str, Any]:
+    """Return how a connector's credential stands, without any of it."""
+    change = found.change
+    return {
+        "since": found.since,
+        "age_days": (now - found.since).days,
+        "expires_on": found.expires_on,
+        "days_left": found.days_left(now),
+        "change": _change(change) if change is not None else None,
+    }
+
+
+def _change(row: CredentialChange) -> dict[str, Any]:
+    names = ("state", "names", "expires_on", "staged_at", "staged_by", "switched_at", "grace_until")
+    confirmed = {"confirmed_at": row.confirmed_at, "confirmed_by": row.confirmed_by}
+    test = str(row.call_id) if row.call_id else None
+    return {**{n: getattr(row, n) for n in names}, **confirmed, "test": test, "kept": bool(row.sealed)}

@@ -1,6 +1,6 @@
 """The archive that `backup` writes and `restore` reads: a tar file of mode 0600.
 
-`manifest.json` says what else is in it: the database file (SQLite only), `kek` and `secret-key`, each with its SHA-256.
+`manifest.json` says what else is in it: the database file (SQLite only), `kek`, `secret-key` and `audit-key`, each with its SHA-256.
 It is written beside its place and linked there when it is whole, so that nothing is overwritten and none is half.
 """
 
@@ -19,7 +19,7 @@ from chancery.doors.cli.ready import DATABASE
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-KEYS = ("kek", "secret-key")
+KEYS = ("kek", "secret-key", "audit-key")
 NAMES = (DATABASE, *KEYS)
 _MOST_MANIFEST = 100_000
 

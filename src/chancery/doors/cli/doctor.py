@@ -58,6 +58,7 @@ def _look() -> Iterator[Check]:
     yield Check("database", problem is None, *(problem or (f"{_where()} answers and has every table.",)))
     if problem is None:
         yield _key()
+        yield from _record()
         yield _clock()
         yield _worker()
 
@@ -67,7 +68,7 @@ def _home(home: Path) -> Iterator[Check]:
         yield Check("home", False, f"There is no folder {home}.", "Run `chancery init`, or set CHANCERY_HOME.")
         return
     yield _private("home", home, 0o700)
-    for name in ("secret-key", "kek"):
+    for name in ("secret-key", "kek", "audit-key"):
         if (home / name).exists():
             yield _private(name, home / name, 0o600)
         elif name == "secret-key":
@@ -94,18 +95,36 @@ def _where() -> str:
 
 
 def _key() -> Check:
-    from chancery.apps.connectors import sealing
+    from chancery.apps.connectors import ring, sealing
 
     try:
         sealing.check()
         present = sealing.key_id()
     except ChanceryError as error:
         return Check("key file", False, str(error), error.remedy)
-    others = {kid: number for kid, number in sealing.sealed_with().items() if kid != present}
-    if others:
-        text = f"{sum(others.values())} stored secrets were sealed with another key ({', '.join(sorted(others))})."
-        return Check("key file", False, text, f"Put back that key file; the present one has the id {present}.")
-    return Check("key file", True, f"It has the id {present}." if present else "None is needed yet: nothing is sealed.")
+    found = sealing.sealed_with()
+    where = f"{ring.store_name()}, key {present}"
+    under = f"{found.get(present, 0)} of {found.total()} secrets are sealed with it"
+    return Check("key file", True, f"{where}: {under}." if present else "None is needed yet: nothing is sealed.")
+
+
+def _record() -> Iterator[Check]:
+    """Say whether the record's key and places outside are well; `audit verify` reads the record itself."""
+    from chancery.apps.audit import anchors, signing
+    from chancery.apps.audit.models import Log
+
+    about = Log.objects.first()
+    if about is not None and about.key:
+        try:
+            signing.signer(about)
+        except ChanceryError as error:
+            yield Check("record key", False, str(error), error.remedy)
+        else:
+            yield Check("record key", True, f"It signs as {about.name}.")
+    for anchor in anchors.states():
+        text = f"{anchor.place} has the record up to {anchor.size} entries."
+        wrong = f"{anchor.place} is not reached: {anchor.error}"
+        yield Check("anchor", not anchor.failures, wrong if anchor.failures else text, "Mend the way to it.")
 
 
 def _clock() -> Check:

@@ -14,6 +14,7 @@ import typer
 from chancery.doors.cli import ready
 from chancery.doors.cli.backup import backup
 from chancery.doors.cli.doctor import doctor
+from chancery.doors.cli.keyring import keys
 from chancery.doors.cli.restore import restore
 from chancery.doors.cli.users import users
 
@@ -23,6 +24,7 @@ def add(app: typer.Typer) -> None:
     for command in (init, serve, worker, demo, migrate, backup, restore, doctor):
         app.command()(command)
     app.add_typer(users, name="users")
+    app.add_typer(keys, name="keys")
 
 
 def setup() -> None:

@@ -14,8 +14,8 @@ _HEAD = """\
 # Command line
 
 This page is written by `make docs` from the code. `init`, `serve`, `worker`, `demo`, `migrate`, `backup`, `restore`,
-`doctor` and `users …` run on the host, on the database itself, and act as the operating-system user. Every other command
-speaks REST, from anywhere:
+`doctor`, `users …`, `keys …`, and of `audit` those that say *on the host*, run on the host, on the database itself, and act as the
+operating-system user. Every other command speaks REST, from anywhere:
 
 | Variable | What it does |
 |---|---|

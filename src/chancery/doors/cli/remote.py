@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from chancery.doors.cli import audit, certificates, connectors, inventory, notices, orders, people, profiles, renewals
+from chancery.doors.cli import (
+    audit,
+    certificates,
+    connectors,
+    credentials,
+    inventory,
+    notices,
+    orders,
+    people,
+    profiles,
+    renewals,
+)
 
 GROUPS: dict[str, typer.Typer] = {
     "authorities": connectors.authorities,
     "connectors": connectors.connectors,
+    "credentials": credentials.credentials,
     "profiles": profiles.profiles,
     "orders": orders.orders,
     "certificates": certificates.certificates,

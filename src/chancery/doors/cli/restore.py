@@ -162,7 +162,10 @@ def _sync(folder: Path) -> None:
 
 def _finish(name: str, manifest: dict[str, Any]) -> None:
     if not ready.on_sqlite():
-        hint("Now restore the database with pg_restore, then run `chancery migrate` and `chancery doctor`.")
+        hint(
+            "Now restore the database with pg_restore, then run `chancery migrate`, `chancery audit restored` and"
+            " `chancery doctor`."
+        )
         return
     import django
 
@@ -170,9 +173,10 @@ def _finish(name: str, manifest: dict[str, Any]) -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0, interactive=False)
-    from chancery.apps.audit import occasions
+    from chancery.apps.audit import keeping, occasions
     from chancery.apps.shared.actor import host_actor
 
+    keeping.restored(host_actor(ready.operator()))
     detail = {name: str(manifest.get(name)) for name in ("made_at", "release")}
     occasions.note(host_actor(ready.operator()), "host.restore", "backup", name, detail)
     hint("Run `chancery doctor` to see that all is well, then start server and worker.")

@@ -7,6 +7,7 @@ from chancery.doors.console.views import (
     audit,
     certificates,
     connectors,
+    credentials,
     health,
     home,
     inventory,
@@ -43,6 +44,8 @@ urlpatterns = [
     path(f"{CONNECTORS}/<uuid:ident>/test", connectors.test, name="connector_test"),
     path(f"{CONNECTORS}/<uuid:ident>/switch/<slug:to>", connectors.switch, name="connector_switch"),
     path(f"{CONNECTORS}/<uuid:ident>/health", health.connector, name="connector_health"),
+    path(f"{CONNECTORS}/<uuid:ident>/credential", credentials.credential, name="credential"),
+    path(f"{CONNECTORS}/<uuid:ident>/credential/<slug:what>", credentials.act, name="credential_act"),
     path("calls/<uuid:ident>", connectors.call, name="call"),
     path("profiles", profiles.listing, name="profiles"),
     path("profiles/create", profiles.create, name="profile_create"),
@@ -76,4 +79,6 @@ urlpatterns = [
     path("notices/channels/<uuid:ident>/<slug:what>", notices.act, name="channel_act"),
     path("audit", audit.listing, name="audit"),
     path("audit/export", audit.export, name="audit_export"),
+    path("audit/proof", audit.proof, name="audit_proof"),
+    path("audit/archive", audit.archive, name="audit_archive"),
 ]

@@ -1,9 +1,12 @@
 """Connector versions become authorities once, and are kept while there is room."""
 
+from datetime import timedelta
+
 import pytest
 
 from chancery import catalog
 from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors import references
 from chancery.apps.connectors.models import Call
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.secret import MASK, Secret
@@ -12,6 +15,8 @@ from chancery.engine.build import Builder
 from chancery.net.identity import ClientIdentity
 from chancery.sdk.authority import DoorOptions
 from chancery.sdk.errors import Unreachable
+from chancery.sdk.testing import START, ManualClock
+from tests.cast import digicert_values
 
 pytestmark = pytest.mark.django_db
 
@@ -79,3 +84,33 @@ def test_unsaved_settings_are_opened_from_their_call(cast, remote, builder):
     built = builder.unsaved(Call.objects.get(pk=call.pk))
     assert [s.reveal() for s in built.secrets] == ["another-key-of-the-test"]
     built.door.close()
+
+
+def test_the_worker_reads_it_when_it_builds_and_again_after_a_while(cast, simulator, tmp_path, settings, caplog):
+    settings.SECRET_FILES = str(tmp_path)
+    outside = tmp_path
+    (outside / "digicert").write_text("from-file\n")
+    clock = ManualClock(START)
+    builder = Builder(clock, lambda: None)
+    made = connectors.create(cast.ada, "digicert", digicert_values(simulator, api_key="@file:digicert"))
+    call = connectors.test_unsaved(cast.ada, "digicert", digicert_values(simulator, name="O", api_key="@file:digicert"))
+
+    def secrets():
+        return [s.reveal() for s in builder.version("digicert", made.current_id).secrets]
+
+    unsaved = builder.unsaved(Call.objects.get(pk=call.pk))
+    assert (secrets(), [s.reveal() for s in unsaved.secrets]) == (["from-file"], ["from-file"])
+    unsaved.door.close()
+    first = builder.version("digicert", made.current_id)
+    clock.advance(timedelta(seconds=references.FRESH + 1))
+    assert builder.version("digicert", made.current_id) is first, "it has not changed"
+    (outside / "digicert").write_text("changed")
+    assert secrets() == ["from-file"], "not yet"
+    clock.advance(timedelta(seconds=references.FRESH + 1))
+    assert secrets() == ["changed"]
+    first.door.close()
+    (outside / "digicert").unlink()
+    clock.advance(timedelta(seconds=references.FRESH + 1))
+    assert secrets() == ["changed"]
+    assert "What was read before is used" in caplog.text
+    builder.close()

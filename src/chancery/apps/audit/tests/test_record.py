@@ -1,5 +1,6 @@
 """The record: bytes written once, read by those who may, given out as they are."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -16,7 +17,7 @@ from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Environment, Team
 from chancery.apps.audit import queries
 from chancery.apps.audit.models import Entry
-from chancery.apps.audit.record import LIMIT, Note, body, write
+from chancery.apps.audit.record import LIMIT, Note, body, seal, write
 from chancery.apps.shared.actor import Actor, engine_actor
 from chancery.apps.shared.tests.looking import refused
 from chancery.core.errors import NotPermitted
@@ -28,16 +29,19 @@ AT = datetime(2030, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 PAT = Actor("Pät", 7, "password", "2001:db8::1")
 
 
+SEAL = hashlib.sha256(bytes(16) + '["Pät","2001:db8::1"]'.encode()).hexdigest()
+
+
 def test_an_entry_is_canonical_json_in_utf8():
     note = Note("order", "1", "zoë.example", changed=("b", "a"), detail={"z": 1, "a": [True, None]})
     raw = body(PAT, "orders.place", AT, note, UUID(int=7))
     assert (
         raw
         == (
-            '{"action":"orders.place","actor":{"how":"password","id":7},'
+            '{"action":"orders.place","actor":{"how":"password","id":7,"seal":"' + SEAL + '"},'
             '"at":"2030-01-02T03:04:05.000006+00:00","changed":["a","b"],"detail":{"a":[true,null],"z":1},'
             '"id":"00000000-0000-0000-0000-000000000007","outcome":"done","reason":"",'
-            '"target":{"id":"1","kind":"order","name":"zoë.example"},"v":2,"via":"console"}'
+            '"target":{"id":"1","kind":"order","name":"zoë.example"},"v":3,"via":"console"}'
         ).encode()
     )
 
@@ -61,11 +65,24 @@ def test_what_is_written_out_by_hand_is_what_the_encoder_would_write(note, how, 
     again = json.dumps(json.loads(raw), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert raw == again.encode()
     found = json.loads(raw)
-    assert (found["actor"], found["via"], found["action"]) == ({"how": how, "id": user}, via, action)
+    who = {"how": how, "id": user, "seal": SEAL}
+    assert (found["actor"], found["via"], found["action"]) == (who, via, action)
     assert (found["outcome"], found["reason"], found["detail"]) == (note.outcome, note.reason, note.detail)
     assert found["changed"] == sorted(note.changed)
-    named = {} if note.kind == "user" else {"name": note.name}
+    named = {"seal": seal(bytes(16), note.name)} if note.kind == "user" else {"name": note.name}
     assert found["target"] == {"kind": note.kind, "id": note.id, **named}
+
+
+def test_names_and_addresses_are_bound_to_the_bytes_by_a_salt_of_their_own():
+    write(PAT, "tests.person", AT, [Note("user", "9", "grace"), Note("order", "1")])
+    write(engine_actor(), "tests.engine", AT, [Note("order", "1")])
+    about, plain, engine = Entry.objects.order_by("id")
+    salt, said = bytes(about.salt), json.loads(bytes(about.body))
+    assert said["actor"]["seal"] == seal(salt[:16], "Pät", "2001:db8::1")
+    assert said["target"]["seal"] == seal(salt[16:], "grace")
+    assert (len(salt), bytes(plain.salt), salt[:16] == salt[16:]) == (32, salt[:16], False)
+    assert engine.salt is None
+    assert b"seal" not in bytes(engine.body)
 
 
 def test_no_number_that_json_lacks():

@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from chancery.apps.connectors import sealing
+from chancery.apps.shared import keyfile
 from chancery.core.errors import Unavailable
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +52,7 @@ def test_an_altered_value_does_not_open(kek, change):
     assert code(cut) == "unsealing_failed"
 
 
-@pytest.mark.parametrize("change", [{"v": 2}, {"kid": "0" * 16}])
+@pytest.mark.parametrize("change", [{"v": 3}, {"kid": "0" * 16}])
 def test_another_key_or_format_is_told_by_its_id(kek, change):
     assert code({**sealing.seal("secret", **PLACE), **change}) == "wrong_kek"
 
@@ -66,9 +67,9 @@ def test_the_key_is_made_once_and_for_its_owner_alone(kek):
 
 
 def test_of_two_processes_that_make_it_the_first_wins(kek):
-    sealing._make(kek)
+    keyfile.make(kek, b"a" * 32)
     first = kek.read_bytes()
-    sealing._make(kek)
+    keyfile.make(kek, b"b" * 32)
     assert kek.read_bytes() == first
     assert os.listdir(kek.parent) == ["kek"]
 
@@ -100,7 +101,7 @@ def test_a_missing_key_is_never_replaced_while_something_is_sealed_with_it(kek, 
     kek.unlink()
     sealing.forget_key()
     assert sealing.key_id() == ""
-    for attempt in (sealing.check, lambda: sealing.seal("x", **PLACE), lambda: sealing.unseal({}, **PLACE)):
+    for attempt in (sealing.check, lambda: sealing.seal("x", **PLACE), lambda: sealing.unseal({"v": 2}, **PLACE)):
         with pytest.raises(Unavailable) as caught:
             attempt()
         assert caught.value.code == "no_kek"

@@ -46,7 +46,7 @@ def test_the_change_and_its_entry_say_who_when_how_and_what(cast, act, clock):
     team = act(add_team)(cast.ada, "Fresh")
     (entry,) = said("tests.act")
     assert entry == {
-        "v": 2,
+        "v": 3,
         "id": str(Entry.objects.get(action="tests.act").pk),
         "at": "2030-01-02T03:04:05.678901+00:00",
         "actor": {"name": "ada", "id": cast.users["ada"].pk, "how": "test", "address": ""},

@@ -10,6 +10,7 @@ from chancery.apps.shared.actor import Actor, Grant
 
 for room in ("accounts", "certificates", "connectors", "inventory", "notices", "orders", "profiles", "renewals"):
     importlib.import_module(f"chancery.apps.{room}.actions")
+importlib.import_module("chancery.apps.connectors.rotating")
 
 ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor", "monitor")
 MATRIX = """
@@ -21,13 +22,19 @@ channels.delete           A . . . . .
 channels.edit             A . . . . .
 channels.test             A . . . . .
 connectors.activate       A O . . . .
+connectors.cancel_credential A O . . . .
 connectors.choices        A O . . . .
 connectors.copy           A O . . . .
 connectors.create         A O . . . .
+connectors.credential_expiry A O . . . .
 connectors.deactivate     A O . . . .
 connectors.delete         A O . . . .
 connectors.edit           A O . . . .
 connectors.pull           A O . . . .
+connectors.revoked_credential A O . . . .
+connectors.stage_credential A O . . . .
+connectors.switch_back    A O . . . .
+connectors.switch_credential A O . . . .
 connectors.test           A O . . . .
 connectors.test_unsaved   A O . . . .
 environments.create       A . . . . .
@@ -86,11 +93,17 @@ def test_a_role_may_do_what_the_table_says(action, role):
 
 
 @pytest.mark.parametrize("role", ORDER)
+def test_only_administrators_say_where_secrets_are_read_from(role):
+    assert (Permission.SECRET_REFERENCE in ROLES[role]) is (role == "administrator")
+
+
+@pytest.mark.parametrize("role", ORDER)
 def test_a_role_may_read_what_the_table_says(role):
     views = {p.removesuffix(".view") for p in ROLES[role] if p.endswith(".view")}
     assert views == set(READING[role].split())
 
 
 def test_no_permission_is_left_that_nothing_asks_for():
-    asked = set(REGISTRY.values()) | {p for p in Permission if p.endswith(".view")} | {Permission.AUDIT_EXPORT}
+    within = {Permission.AUDIT_EXPORT, Permission.SECRET_REFERENCE}
+    asked = set(REGISTRY.values()) | {p for p in Permission if p.endswith(".view")} | within
     assert asked == set(Permission)

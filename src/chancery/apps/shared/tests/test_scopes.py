@@ -17,6 +17,7 @@ from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connector_actions
 from chancery.apps.connectors import queries as connectors
+from chancery.apps.connectors import rotating
 from chancery.apps.connectors.tests.account import values
 from chancery.apps.inventory import actions as inventory_actions
 from chancery.apps.inventory import queries as inventory
@@ -209,6 +210,12 @@ ACTIONS = {
     "connectors.test": lambda a, t: connector_actions.test_saved(a, t.connector.pk),
     "connectors.test_unsaved": lambda a, t: connector_actions.test_unsaved(a, "local", {}, t.connector.pk),
     "connectors.choices": lambda a, t: connector_actions.ask_choices(a, "", "server", {}, t.connector.pk),
+    "connectors.stage_credential": lambda a, t: rotating.stage(a, t.connector.pk, {"issuing_key": "x"}),
+    "connectors.switch_credential": lambda a, t: rotating.switch(a, t.connector.pk),
+    "connectors.switch_back": lambda a, t: rotating.switch_back(a, t.connector.pk),
+    "connectors.revoked_credential": lambda a, t: rotating.revoked(a, t.connector.pk),
+    "connectors.cancel_credential": lambda a, t: rotating.cancel(a, t.connector.pk),
+    "connectors.credential_expiry": lambda a, t: rotating.expires(a, t.connector.pk, None),
     "profiles.edit": lambda a, t: profile_actions.edit(a, t.profile.pk, 1, {}),
     "profiles.delete": lambda a, t: profile_actions.delete(a, t.profile.pk),
     "orders.place": lambda a, t: place(a, PlaceOrder("Internal", request_pem("a.example.com"))),
@@ -317,7 +324,7 @@ def test_no_action_on_a_teams_things_is_left_out():
 
 def each_action():
     modules = [import_module(f"chancery.apps.{room}.actions") for room in ROOMS]
-    modules.append(import_module("chancery.apps.accounts.places"))
+    modules += [import_module("chancery.apps.accounts.places"), import_module("chancery.apps.connectors.rotating")]
     found = [f for m in modules for _, f in inspect.getmembers(m, inspect.isfunction) if f.__module__ == m.__name__]
     return [f for f in found if hasattr(f, "__wrapped__")]
 

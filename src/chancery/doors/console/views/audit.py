@@ -6,10 +6,11 @@ from dataclasses import fields
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.audit import queries
+from chancery.apps.audit import proofs, queries
 from chancery.apps.shared.actor import Actor
 from chancery.doors.console.views.base import page, show
 
@@ -41,4 +42,23 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Export the very bytes of the record: all of it, or what the page's filters show."""
     response = StreamingHttpResponse(queries.export(actor, **_asked(request)), content_type="application/x-ndjson")
     response.headers["Content-Disposition"] = 'attachment; filename="audit.ndjson"'
+    return response  # type: ignore[return-value]  # a streaming answer is an answer
+
+
+@page
+def proof(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Show how the record is proven."""
+    context = {
+        "found": proofs.standing(actor),
+        "seconds": settings.AUDIT_CHECKPOINT_SECONDS + 2,
+        "may_archive": actor.scopes(Permission.AUDIT_EXPORT) is None,
+    }
+    return show(request, actor, "proof", context)
+
+
+@page
+def archive(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Hand out the whole record with the program that verifies it."""
+    response = StreamingHttpResponse(proofs.archive(actor), content_type="application/x-tar")
+    response.headers["Content-Disposition"] = 'attachment; filename="chancery-audit.tar"'
     return response  # type: ignore[return-value]  # a streaming answer is an answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from chancery.apps.certificates import queries as certificates
+from chancery.apps.connectors import credentials
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.models import Health
 from chancery.apps.inventory import queries as inventory
@@ -23,6 +24,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
         "held": queries.held(actor),
         "findings": inventory.waiting(actor),
         "sick": sick[:20],
+        "credentials": credentials.reminders(actor, current_clock().now()),
         "worker": connectors.worker_alive(current_clock().now()),
         "expiring": certificates.listing(actor, status="expiring", size=10),
         "recent": queries.listing(actor, size=10),

@@ -1,0 +1,66 @@
+"""Commands about the keys that seal secrets; they run on the host, where the key stores are reached."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+
+from chancery.doors.cli import ready
+from chancery.doors.cli.output import Json, hint, plain
+
+keys = typer.Typer(no_args_is_help=True, help="The keys that seal stored secrets; on the host.")
+
+
+@keys.command("show")
+def keys_show(as_json: Json = False) -> None:
+    """Say which key store and key seal secrets, and how many they have sealed of all."""
+    ready.begin()
+    from chancery.apps.connectors import rekeying, ring, sealing
+
+    sealing.check()
+    found = rekeying.progress()
+    if as_json:
+        print(json.dumps({"store": ring.store_name(), **asdict(found)}, indent=2))
+        return
+    print(plain(f"{ring.store_name()}, key {found.kid or 'not made yet'}"))
+    print(f"{found.done} of {found.total} secrets are sealed with it.")
+    if not found.erased:
+        print("Older keys are kept until an hour after the rotation; a worker erases them then.")
+
+
+@keys.command("rotate")
+def keys_rotate() -> None:
+    """Make another key seal secrets, wrapped by the store of CHANCERY_KEK, and wrap all of them anew; all goes on running."""
+    ready.begin()
+    from chancery.apps.connectors import rekeying, sealing
+    from chancery.apps.shared.actor import host_actor
+
+    sealing.check()
+    row = rekeying.rotate(host_actor(ready.operator()))
+    hint(
+        f"Key {row.kid} seals from here on; older secrets are wrapped anew. A worker goes on where this is broken off."
+    )
+    _wrap()
+
+
+@keys.command("rewrap")
+def keys_rewrap() -> None:
+    """Go on with a rotation that was broken off; a worker does so by itself."""
+    ready.begin()
+    from chancery.apps.connectors import sealing
+
+    sealing.check()
+    _wrap()
+
+
+def _wrap() -> None:
+    from chancery.apps.connectors import rekeying
+    from chancery.apps.shared.action import current_clock
+
+    while rekeying.step(current_clock().now()):
+        found = rekeying.progress()
+        hint(f"{found.done} of {found.total}")
+    found = rekeying.progress()
+    print(f"{found.done} of {found.total} secrets are sealed with the key {found.kid}.")
