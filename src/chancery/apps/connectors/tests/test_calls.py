@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def sealed_secrets(call):
     call = Call.objects.get(pk=call.pk)
     return {
-        name: sealing.unseal(value, table=actions.CALL_TABLE, record=str(call.pk), field=name).reveal()
+        name: sealing.unseal(value, table="call", record=str(call.pk), field=name).reveal()
         for name, value in call.sealed["secrets"].items()
     }
 

@@ -3,15 +3,20 @@
 import base64
 import os
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
+from chancery.apps.accounts.models import Team
 from chancery.apps.connectors import actions, rekeying, ring, sealing
 from chancery.apps.connectors.models import Call, ConnectorVersion, SealingKey
 from chancery.apps.connectors.versions import unsealed_version
+from chancery.apps.notices import sending
+from chancery.apps.notices.models import Channel
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import host_actor
 from chancery.core.errors import Unavailable
+from chancery.core.secret import Secret
 from chancery.keystores.held import decrypt, encrypt
 from tests.cast import digicert_values
 
@@ -73,6 +78,22 @@ def test_a_rotation_wraps_everything_anew_and_leaves_the_secrets_alone(sealed, k
     assert before != row.kid
     ring.forget()
     assert sealed() == SECRETS, "as another process reads it"
+
+
+def test_where_notices_go_is_wrapped_anew_too(cast, keys):
+    ident, now = uuid4(), current_clock().now()
+    where = {"team": Team.objects.get(name="Operations"), "created_at": now, "updated_at": now}
+    Channel.objects.create(pk=ident, name="Chat", sealed=sending.seal(ident, Secret("json://host/token")), **where)
+    Channel.objects.create(name="None yet", **where)
+    rekeying.rotate(HOST)
+    assert finish() == 1
+    row = Channel.objects.get(pk=ident)
+    assert row.sealed["kid"] == sealing.key_id()
+    assert ring.sealed_with() == {sealing.key_id(): 1}
+    assert (
+        sealing.unseal(row.sealed, table="notice_channel", record=str(ident), field="url").reveal()
+        == "json://host/token"
+    )
 
 
 def test_old_keys_are_erased_an_hour_later_and_a_late_writer_is_caught(sealed):
