@@ -17,6 +17,7 @@ PAGES = {
     "connector_edit": "/integrations/ca-connectors/{connector}/edit",
     "connector_copy": "/integrations/ca-connectors/{connector}/copy",
     "connector_delete": "/integrations/ca-connectors/{connector}/delete",
+    "connector_version": "/integrations/ca-connectors/{connector}/versions/1",
     "credential": "/integrations/ca-connectors/{connector}/credential",
     "call": "/calls/{call}",
     "profiles": "/profiles",

@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.doors.console.forms import as_typed
 
 register = template.Library()
 
@@ -45,6 +46,12 @@ def split_words(value: str) -> list[str]:
 def moment(value: str) -> datetime:
     """Return the moment that an ISO 8601 text of ours names, so that it is shown in the reader's zone."""
     return datetime.fromisoformat(value)
+
+
+@register.filter
+def typed(value: object) -> str:
+    """Return a value of a setting as a form has it."""
+    return as_typed(value)
 
 
 class Allowed:
