@@ -18,6 +18,7 @@ PAGES = {
     "connector_copy": "/integrations/ca-connectors/{connector}/copy",
     "connector_delete": "/integrations/ca-connectors/{connector}/delete",
     "connector_health": "/integrations/ca-connectors/{connector}/health",
+    "connector_version": "/integrations/ca-connectors/{connector}/versions/1",
     "credential": "/integrations/ca-connectors/{connector}/credential",
     "call": "/calls/{call}",
     "profiles": "/profiles",

@@ -92,3 +92,52 @@ def test_in_the_console(cast, made, client):
     assert "its credential ends on" in client.get("/").content.decode()
     client.login(username="rob", password=PASSWORD)
     assert client.get(page).status_code == 403
+
+
+@pytest.fixture
+def edited(cast, made, simulator):
+    values = digicert_values(simulator, reference_field_id="99")
+    del values["api_key"]
+    return connectors.edit(cast.ada, made.pk, made.revision, values)
+
+
+def test_versions_from_the_command_line(cli, edited):
+    name = edited.name
+    assert [v["number"] for v in data(cli, "connectors", "versions", name)["items"]] == [2, 1]
+    assert [v["in_force"] for v in data(cli, "connectors", "versions", name)["items"]] == [True, False]
+    (found,) = data(cli, "connectors", "difference", name, 1, 2)["items"]
+    assert (found["field"], found["after"]) == ("reference_field_id", "99")
+    assert "has the settings of version 1 again" in cli("connectors", "roll-back", name, 1).stdout
+    assert data(cli, "connectors", "difference", name, 1, 3)["items"] == []
+    assert "There is no version" in cli("connectors", "difference", name, 1, 9, code=1).stderr
+
+
+def test_versions_in_the_console(cast, edited, client):
+    client.login(username="ada", password=PASSWORD)
+    base = f"/integrations/ca-connectors/{edited.pk}"
+    assert f"{base}/versions/2" in client.get(base).content.decode()
+    first, second = (client.get(f"{base}/versions/{n}").content.decode() for n in (1, 2))
+    assert "It is the first one." in first
+    assert f"{base}/edit?version=1" in first
+    assert "It is the one in force." in second
+    assert "99" in second
+    form = client.get(f"{base}/edit?version=1").content.decode()
+    assert 'value="99"' not in form
+    assert 'value="99"' in client.get(f"{base}/edit").content.decode()
+    assert client.get(f"{base}/versions/7").status_code == 404
+    assert client.get(f"{base}/edit?version=x").status_code == 422
+    client.login(username="rob", password=PASSWORD)
+    assert "Go back to it" not in client.get(f"{base}/versions/1").content.decode()
+
+
+def test_versions_over_rest(cast, edited, client):
+    from chancery.apps.accounts import actions as people
+    from tests.journeys.api import Api
+
+    api = Api(people.create_token(cast.ada, "test")[1])
+    path = f"/connectors/{edited.pk}/versions"
+    assert api("POST", f"{path}/1/restore", b"{}").status_code == 428
+    assert api("POST", f"{path}/1/restore", b"{}", **{"If-Match": '"1"'}).status_code == 412
+    done = api("POST", f"{path}/1/restore", b"{}", **{"If-Match": f'"{edited.revision}"'})
+    assert done.status_code == 200
+    assert api("GET", f"{path}/difference?old=1&new=3").json()["items"] == []

@@ -315,6 +315,44 @@ class Certificate(BaseModel):
     revoked_at: Moment | None
 
 
+class Version(BaseModel):
+    """Settings of a connector as they stood; secrets are in none of them."""
+
+    number: int = Field(examples=[3])
+    in_force: bool
+    created_at: Moment
+    created_by: str = Field(examples=["ada"])
+    tested_at: Moment | None
+    untested_reason: str = Field(examples=[""])
+    base_url: str = Field(examples=["https://ca.example.com/api"])
+    proxy: str = Field(examples=[""])
+    allowed_networks: list[str] = Field(examples=[["10.1.0.0/16"]])
+    settings: dict[str, Any] = Field(description="The CA type's own fields.")
+
+
+class Versions(BaseModel):
+    """The newest versions of a connector, the newest first."""
+
+    items: list[Version]
+
+
+class Difference(BaseModel):
+    """A field in which two versions differ."""
+
+    field: str = Field(examples=["base_url"])
+    title: str = Field(examples=["Base URL"])
+    before: Any = Field(examples=["https://old.example.com"])
+    after: Any = Field(examples=["https://new.example.com"])
+
+
+class Differences(BaseModel):
+    """What two versions differ in; of credentials only that they are others."""
+
+    old: int = Field(examples=[2])
+    new: int = Field(examples=[3])
+    items: list[Difference]
+
+
 class CredentialChange(BaseModel):
     """A rotation that is under way."""
 

@@ -292,3 +292,17 @@ class ExpiryIn(Body):
     """When a credential ends."""
 
     expires_on: date | None = Field(description="Null where it does not, or nobody knows.", strict=False)
+
+
+class RollBackIn(Body):
+    """How to go back to an earlier version."""
+
+    revision: int | None = Field(
+        None, description="The revision that was read; `If-Match` says the same.", examples=[3]
+    )
+    secrets: dict[str, str] = Field(
+        default_factory=dict,
+        description="Credentials, where that version sends them elsewhere.",
+        examples=[{"api_key": "…"}],
+    )
+    untested: str = Field("", description="Why it is saved though its test found faults.", examples=[""])

@@ -82,3 +82,4 @@ Since = Annotated[str, _said(f"Only entries since then. {_WHEN}", example="2026-
 Until = Annotated[str, _said(f"Only entries until then, the day included. {_WHEN}", example="2026-11-30")]
 OldSize = Annotated[int, _said("Entries of the smaller tree.", example=512, ge=1, lt=2**63)]
 NewSize = Annotated[int, _said("Entries of the larger tree.", example=1204, ge=1, lt=2**63)]
+VersionNumber = Annotated[int, _said("Number of a version.", example=2, ge=1, lt=2**31)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chancery.doors.cli import files, typed
+from chancery.doors.cli import files, history, typed
 from chancery.doors.cli.given import Secrets, Sets, pairs, secrets
 from chancery.doors.cli.output import Exit, Json, hint, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
@@ -263,3 +263,6 @@ def _say_lost(found: dict[str, Any]) -> None:
         hint(f"  {one['common_name']}, serial {one['serial']}, until {minute(one['not_after'])}")
     if found["erased"]:
         hint(f"Erased for good, since it exists nowhere else: {', '.join(found['erased'])}. --confirm takes the name.")
+
+
+history.add(connectors)

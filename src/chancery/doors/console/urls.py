@@ -44,6 +44,7 @@ urlpatterns = [
     path(f"{CONNECTORS}/<uuid:ident>/test", connectors.test, name="connector_test"),
     path(f"{CONNECTORS}/<uuid:ident>/switch/<slug:to>", connectors.switch, name="connector_switch"),
     path(f"{CONNECTORS}/<uuid:ident>/health", health.connector, name="connector_health"),
+    path(f"{CONNECTORS}/<uuid:ident>/versions/<int:number>", connectors.version, name="connector_version"),
     path(f"{CONNECTORS}/<uuid:ident>/credential", credentials.credential, name="credential"),
     path(f"{CONNECTORS}/<uuid:ident>/credential/<slug:what>", credentials.act, name="credential_act"),
     path("calls/<uuid:ident>", connectors.call, name="call"),

@@ -510,6 +510,15 @@ def test_tiles_beyond_a_thousand_have_folders():
     assert asked == ["tile/0/x001/x234/067.p/3"]
 
 
+def test_the_program_imports_the_standard_library_alone_in_the_syntax_of_an_older_python():
+    import ast
+
+    tree = ast.parse(proofs.program(), feature_version=(3, 9))
+    names = {n.module if isinstance(n, ast.ImportFrom) else a.name for n in ast.walk(tree)
+             if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}  # fmt: skip
+    assert names <= sys.stdlib_module_names
+
+
 def test_nothing_else_is_shown_of_an_entry(cast):
     sealed(20)
     assert "seal" not in json.dumps(queries.content(at(0)))

@@ -12,6 +12,7 @@ from chancery.core.errors import Invalid, NotPermitted, Unavailable
 from chancery.core.secret import Secret
 from chancery.keystores.simulator.vault import Simulator
 from chancery.sdk.testing import START, ManualClock
+from chancery.settings import environment
 from tests.cast import PASSWORD, digicert_values
 
 pytestmark = pytest.mark.django_db
@@ -131,3 +132,14 @@ def test_only_whoever_may_gives_references_in_every_way_there_is(cast, simulator
     assert unsealed_version(edited.current)["api_key"].reveal() == "@file:digicert"
     with pytest.raises(Invalid, match="not carried over"):
         actions.edit(oli, made.pk, edited.revision, {**kept, "base_url": "https://elsewhere.example"})
+
+
+@pytest.mark.parametrize(
+    "text", ["https://vault.example/secret", "vault+https://vault.example", "vault+https://u:p@v/secret"]
+)
+def test_what_is_no_vault_stops_the_start_with_the_settings_name(text):
+    with pytest.raises(SystemExit, match="CHANCERY_SECRET_VAULT") as refused:
+        environment.secret_vault("CHANCERY_SECRET_VAULT", text)
+    assert "u:p" not in str(refused.value)
+    assert environment.secret_vault("X", "") == ""
+    assert environment.secret_vault("X", "vault+https://vault.example/secret") == "vault+https://vault.example/secret"

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.core.order import State
+from chancery.doors.console.forms import as_typed
 
 register = template.Library()
 
@@ -92,6 +93,12 @@ def split_words(value: str) -> list[str]:
 def moment(value: str) -> datetime:
     """Return the moment that an ISO 8601 text of ours names, so that it is shown in the reader's zone."""
     return datetime.fromisoformat(value)
+
+
+@register.filter
+def typed(value: object) -> str:
+    """Return a value of a setting as a form has it."""
+    return as_typed(value)
 
 
 class Allowed:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from chancery import catalog
 from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.connectors import actions, queries, trial
+from chancery.apps.connectors import actions, history, queries, trial
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import CallKind, Connector, Health, Status
 from chancery.apps.shared.action import current_clock
@@ -83,7 +83,10 @@ def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     require(actor, Permission.CONNECTOR_EDIT, row)
     descriptor = catalog.get(row.authority)
     if request.method != "POST":
-        return _form(request, actor, row.authority, stored(row), [], row)
+        number = request.GET.get("version", "")
+        earlier = history.values(row, whole(number, "version")) if number else {}
+        named = {"team": row.team.name, "environment": row.environment.name}
+        return _form(request, actor, row.authority, {**stored(row), **earlier, **named}, [], row)
     values = _values(request, descriptor)
     try:
         revision = whole(request.POST.get("seen") or request.POST.get("revision", ""), "revision")
@@ -170,6 +173,21 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "versions": row.versions.order_by("-number")[:20],
     }
     return show(request, actor, "connector", context)
+
+
+@page
+def version(request: HttpRequest, actor: Actor, ident: str, number: int) -> HttpResponse:
+    """Show what a version changed, and in what it differs from the one in force."""
+    row = queries.get(actor, ident)
+    found, present = history.version(row, number), actions.current(row)
+    context = {
+        "connector": row,
+        "version": found,
+        "present": present,
+        "changed": history.difference(row, number - 1, number) if number > 1 else [],
+        "since": history.difference(row, number, present.number),
+    }
+    return show(request, actor, "connector_version", context)
 
 
 @require_POST
