@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, Team, User
 from chancery.apps.audit.models import Entry
 from chancery.apps.connectors import actions as connectors
@@ -15,6 +16,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
+from chancery.doors.console.views import profiles as profile_views
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
@@ -374,3 +376,9 @@ def test_a_connector_is_shown_in_the_words_of_its_form(cast, ada, digicert):
     page = text(ada.get(reverse("connector", args=[digicert.pk])))
     assert "API key set" in page
     assert not {"True", "False", "None", "api_key", "skip_approval"} & set(page.split())
+
+
+def test_no_setting_of_an_authority_is_called_as_an_input_of_the_profile_form_is():
+    for descriptor in catalog.descriptors():
+        named = set(descriptor.profile.model_fields) if descriptor.profile else set()
+        assert not named & profile_views.OWN, descriptor.slug
