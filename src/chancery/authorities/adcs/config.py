@@ -109,7 +109,7 @@ class AdcsConfig(Config):
     manager_username: str = setting(
         title="Managing account", group="Managing account", default="", max_length=300,
         help="An account with the right Issue and Manage Certificates, and in the group Certificate Service DCOM Access. With it "
-        "Chancery revokes, cancels and searches over RPC, whatever the transport of orders is. It logs in by Kerberos "
+        "Chancery revokes, cancels, searches and lists over RPC, whatever the transport of orders is. It logs in by Kerberos "
         "where that is chosen for orders, else by NTLM.",
     )  # fmt: skip
     manager_password: Secret | None = setting(

@@ -35,6 +35,7 @@ from chancery.sdk import (
     HttpDoor,
     Issued,
     Level,
+    ListedState,
     OutcomeUnknown,
     Pending,
     ProtocolViolation,
@@ -198,6 +199,9 @@ def test_a_managing_account_gives_the_web_services_what_they_lack(both):
     target = Target(issued.leaf, facts(issued.leaf).serial, issued.reference)
     assert managed.revoke(target, RevocationReason.SUPERSEDED, "")
     assert isinstance(managed.find(ask(reference="never"), START + timedelta(days=1)), Absence)
+    (entry,) = [e for e in managed.inventory(None).entries if e.reference == issued.reference]
+    assert (entry.certificate, entry.state) == (issued.leaf, ListedState.REVOKED)
+    assert managed.fetch(issued.reference).leaf == issued.leaf
     assert {f.level for f in managed.check()} == {Level.OK}
     assert [f.stage for f in managed.check()] == ["login", "rights", "rights", "product", "chain"]
 
@@ -207,6 +211,8 @@ def test_without_one_nothing_is_offered_that_cannot_be_done(both):
     for act in (
         lambda: bare.cancel({"request": 5}, ask()),
         lambda: bare.revoke(Target(b"", "ab", ""), RevocationReason.SUPERSEDED, ""),
+        lambda: bare.inventory(None),
+        lambda: bare.fetch("5"),
     ):
         with pytest.raises(Forbidden) as refused:
             act()
@@ -223,8 +229,8 @@ def test_without_one_nothing_is_offered_that_cannot_be_done(both):
         ({"transport": "ces"}, {"adopts", "chooses"}),
         ({"transport": "rpc"}, {"adopts", "chooses"}),
         ({"transport": "certsrv"}, {"adopts", "chooses"}),
-        ({"transport": "ces", "manager_username": "m"}, {"adopts", "chooses", "finds", "revokes", "cancels"}),
-        ({"transport": "certsrv", "manager_username": "m"}, {"adopts", "chooses", "finds", "revokes", "cancels"}),
+        ({"transport": "ces", "manager_username": "m"}, {"adopts", "chooses", "finds", "lists", "revokes", "cancels"}),
+        ({"transport": "certsrv", "manager_username": "m"}, {"adopts", "chooses", "finds", "lists", "revokes", "cancels"}),
     ],
 )
 def test_powers_are_those_of_the_settings(settings, powers):
