@@ -331,8 +331,10 @@ def test_the_services_are_spoken_to_behind_a_login_by_ntlm(both):
 
 def test_warnings_come_with_what_is_issued_by_rpc_too(both):
     managed = both.managed(transport="rpc", authentication="ntlm", username=rpc.USER, password=rpc.PASSWORD)
-    issued = managed.submit(ask(reference="warned"))
+    assert managed.submit(ask(reference="quiet")).warnings == ()
+    issued = managed.submit(ask("Anybody", reference="warned"))
     assert "logging in as a client" in issued.warnings[0]
+    assert managed.fetch(issued.reference).warnings == issued.warnings
     again = managed.adopt(issued.reference, ask(reference="warned"))
     assert again.outcome.warnings == issued.warnings
     assert managed.choices("other") == []

@@ -397,7 +397,6 @@ def test_the_diagnosis_of_a_good_connector_is_all_well(stand):
         ({}, {"template": "NoSuch"}, "unknown_template", Level.FAILED),
         ({}, {"template": ""}, "no_template", Level.SKIPPED),
         ({"chain": "missing"}, {}, "no_root", Level.WARNING),
-        ({"no_icpr": True}, {}, "bind_382312662", Level.FAILED),
         ({"code": "80070057"}, {}, "0x80070057", Level.FAILED),
         ({}, {"ca": "Another CA"}, "0x80070057", Level.FAILED),
         ({"no_activation": True}, {}, "0x80070005", Level.FAILED),
@@ -410,6 +409,17 @@ def test_the_diagnosis_says_what_is_wrong_and_what_to_do(stand, dials, settings,
     found = {f.code: f for f in stand.client(**settings).check()}
     assert found[code].level is level
     assert found[code].remedy or level is Level.SKIPPED
+
+
+def test_a_ca_that_is_not_there_is_no_refused_login(stand):
+    """The engine would look for it too rarely, and the page would send people after the password."""
+    stand.dial(no_icpr=True)
+    with pytest.raises(Unreachable, match="does not offer this interface") as refused:
+        stand.client().check()
+    assert "IF_NORPCICERTREQUEST" in refused.value.remedy
+    stand.simulator.down()
+    with pytest.raises(Unreachable):
+        stand.client().check()
 
 
 def test_the_ca_says_its_name_and_its_templates(stand):
