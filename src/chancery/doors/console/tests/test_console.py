@@ -347,10 +347,16 @@ def test_a_pick_list_becomes_suggestions(cast, digicert, ada):
     assert answer.status_code == 200
     call = Call.objects.get(kind="choices")
     assert reverse("call", args=[call.pk]) in answer.content.decode()
-    choices = [{"value": "a&b", "label": "A <b>", "detail": {}}]
+    choices = [
+        {"value": "a&b", "label": "A <b>", "detail": {}},
+        {"value": "Agent", "label": "Agent (It wants an agent.)", "detail": {"usable": False}},
+    ]
     Call.objects.filter(pk=call.pk).update(state="done", result={"choices": choices})
     done = ada.get(reverse("call", args=[call.pk]), headers={"HX-Request": "true"}).content.decode()
     assert '<option value="a&amp;b">A &lt;b&gt;</option>' in done
+    assert 'data-value="a&amp;b"' in done
+    assert 'data-value="Agent"' not in done, "what cannot be used is not offered at a click"
+    assert "<li>Agent (It wants an agent.)</li>" in done
     unsaved = ada.post(where, {"kind": "connector", "name": "New"})
     assert unsaved.status_code == 422
     assert "environment" in text(unsaved)
