@@ -72,7 +72,9 @@ class OverCes(Transport):
         if not self._config.policy_path:
             return [Choice(name, label) for name, label in typed.items()]
         told = self._client().policies()
-        shown = sorted((_choice(t, typed) for t in told.templates if not t.is_for_cas), key=lambda c: not c.detail["usable"])
+        shown = sorted(
+            (_choice(t, typed) for t in told.templates if not t.is_for_cas), key=lambda c: not c.detail["usable"]
+        )
         unseen = [n for n in typed if told.template(n) is None]
         return [*shown, *(Choice(n, f"{typed[n]} (not shown to this account)", {"usable": False}) for n in unseen)]
 

@@ -16,9 +16,7 @@ from chancery.sandbox.ledger import Ledger
 _SHOWN = {"WebServer30": "Web server, a month", "ApprovedServer": "Web server, approved by a manager"}
 
 
-def build(
-    *, clock: Clock = SYSTEM_CLOCK, ledger: Ledger | None = None, dials: Dials | None = None
-) -> service.Windows:
+def build(*, clock: Clock = SYSTEM_CLOCK, ledger: Ledger | None = None, dials: Dials | None = None) -> service.Windows:
     """Return a simulator that is not yet started; all of its faces have one ledger and one set of dials.
 
     Beside the control requests of the pages, `POST /services/approve` and `/services/refuse` decide about every request

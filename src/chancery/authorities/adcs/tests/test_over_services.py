@@ -230,7 +230,10 @@ def test_without_one_nothing_is_offered_that_cannot_be_done(both):
         ({"transport": "rpc"}, {"adopts", "chooses"}),
         ({"transport": "certsrv"}, {"adopts", "chooses"}),
         ({"transport": "ces", "manager_username": "m"}, {"adopts", "chooses", "finds", "lists", "revokes", "cancels"}),
-        ({"transport": "certsrv", "manager_username": "m"}, {"adopts", "chooses", "finds", "lists", "revokes", "cancels"}),
+        (
+            {"transport": "certsrv", "manager_username": "m"},
+            {"adopts", "chooses", "finds", "lists", "revokes", "cancels"},
+        ),
     ],
 )
 def test_powers_are_those_of_the_settings(settings, powers):

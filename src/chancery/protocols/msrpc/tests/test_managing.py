@@ -314,7 +314,9 @@ def test_rows_of_a_ca_that_are_not_as_they_should_be():
         read(kept(5, serial="0a"), after=5)
 
 
-@pytest.mark.parametrize("dial", [{"forge": True}, {"half_body": 1.0}, {"broken_view": True}, {"cut_view": True}], ids=str)
+@pytest.mark.parametrize(
+    "dial", [{"forge": True}, {"half_body": 1.0}, {"broken_view": True}, {"cut_view": True}], ids=str
+)
 def test_a_list_that_cannot_be_read_is_never_taken_for_its_end(stand, dial):
     stand.client().submit(request())
     stand.dial(**dial)
