@@ -380,3 +380,19 @@ def test_a_connector_is_shown_in_the_words_of_its_form(cast, ada, digicert):
     page = text(ada.get(reverse("connector", args=[digicert.pk])))
     assert "API key set" in page
     assert not {"True", "False", "None", "api_key", "skip_approval"} & set(page.split())
+
+
+def test_an_order_at_the_ca_is_cancelled_where_its_interface_can(cast, local, ada):
+    """A button that only ever says no is none; who waits is told where it can be done."""
+    order = place(cast.ada, PlaceOrder("Internal", request_pem("www.example.com")))
+    where = reverse("order", args=[order.pk])
+    assert "Cancel the order" in text(ada.get(where))
+    Order.objects.filter(pk=order.pk).update(state="pending", pending_kind="approval", reason="Request 5 waits.")
+    waiting = text(ada.get(where))
+    assert "Cancel the order" not in waiting
+    assert "that is done at the CA" in waiting
+    assert "waits for an approver at the CA · Request 5 waits." in waiting
+    Connector.objects.filter(pk=local.pk).update(authority="digicert")
+    assert "Cancel the order" in text(ada.get(where))
+    Connector.objects.filter(pk=local.pk).update(authority="gone")
+    assert "Cancel the order" not in text(ada.get(where))
