@@ -13,7 +13,7 @@ from chancery.doors.cli.main import main
 
 
 def hurry():
-    from chancery.authorities.digicert import authority
+    from chancery.authorities.digicert import authority, following
     from chancery.authorities.local.authority import Local
     from chancery.engine import record
 
@@ -22,9 +22,9 @@ def hurry():
     digicert = authority.DigiCert
     digicert.facts = replace(digicert.facts, lease=lease, search_lag=soon, calls_per_second=500, burst=500)
     Local.facts = replace(Local.facts, lease=lease)
-    assert authority._SOON
+    assert authority.SOON == following.SOON
     assert record._MIN_WAIT
-    authority._SOON = record._MIN_WAIT = soon
+    authority.SOON = following.SOON = record._MIN_WAIT = soon
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from chancery.authorities.adcs.simulator import build
+from chancery.authorities.adcs.simulator.service import build
 from chancery.core.pem import encode
 from tests.interop.requests import request
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chancery.authorities.adcs.login import credentials_of
-from chancery.authorities.adcs.simulator import build
+from chancery.authorities.adcs.simulator.service import build
 from chancery.protocols.negotiate import Login
 from chancery.sdk.errors import AuthFailed
 from chancery.sdk.outcome import Issued

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from chancery.authorities.adcs.authority import Adcs
-from chancery.authorities.adcs.simulator import build
+from chancery.authorities.adcs.simulator.service import build
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy

@@ -9,7 +9,7 @@ from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
-from chancery.authorities.adcs.simulator import build
+from chancery.authorities.adcs.simulator.service import build
 from tests.cast import request_pem
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from chancery.net import listening
 
 _START = 30.0
 _EVERY = 0.5
+_SERVER = "Starting the server"
 _EXAMPLE = '{"needs_approval": true}'
 
 
@@ -32,8 +33,9 @@ def show(address: str, port: int) -> int:
     home = Path(os.environ.setdefault("CHANCERY_HOME", str(Path("~/.chancery-demo").expanduser())))
     home.mkdir(parents=True, exist_ok=True)
     try:
-        with _everything(home, address, port) as (children, where, url):
+        with _everything(home, address, port) as (children, where, url, ready):
             password = prepare(home, where)
+            children.wait(ready, _START, _SERVER)
             _order(where, 5)
             _tell(url, password, where)
             while True:
@@ -53,8 +55,9 @@ def check(*, as_json: bool) -> int:
         os.environ["CHANCERY_HOME"] = folder
         os.environ.pop("CHANCERY_DATABASE_URL", None)
         try:
-            with _everything(Path(folder), "127.0.0.1", listening.free_port()) as (children, where, url):
+            with _everything(Path(folder), "127.0.0.1", listening.free_port()) as (children, where, url, ready):
                 prepare(Path(folder), where)
+                children.wait(ready, _START, _SERVER)
                 rows = judging.outage(children, where, url)
         except (Ended, OSError) as error:
             print(f"chancery: {error}", file=sys.stderr)
@@ -95,8 +98,11 @@ def _order(where: Where, number: int) -> None:
 
 
 @contextmanager
-def _everything(home: Path, address: str, port: int) -> Iterator[tuple[Children, Where, str]]:
-    """Run sandbox, worker and server as children; they end with this block, also on SIGTERM."""
+def _everything(home: Path, address: str, port: int) -> Iterator[tuple[Children, Where, str, Callable[[], bool]]]:
+    """Run sandbox, worker and server as children; they end with this block, also on SIGTERM.
+
+    The last one says whether the server answers yet: there is something to do meanwhile.
+    """
     _may_listen(address, port)
     os.environ.setdefault("CHANCERY_LOG_LEVEL", "WARNING")
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
@@ -105,8 +111,8 @@ def _everything(home: Path, address: str, port: int) -> Iterator[tuple[Children,
         with _only_one(home):
             where = _sandbox(children, home)
             children.start("worker", "chancery", "worker", again=True)
-            _server(children, home, address, port)
-            yield children, where, f"http://{address}:{port}"
+            ready = _server(children, home, address, port)
+            yield children, where, f"http://{address}:{port}", ready
     finally:
         for number in before:
             signal.signal(number, signal.SIG_IGN)
@@ -155,14 +161,14 @@ def _sandbox(children: Children, home: Path) -> Where:
     return where
 
 
-def _server(children: Children, home: Path, address: str, port: int) -> None:
-    """Start the server, and return when it answers: it, not whoever else may have the port."""
+def _server(children: Children, home: Path, address: str, port: int) -> Callable[[], bool]:
+    """Start the server; return what says whether it answers: it, not whoever else may have the port."""
     ready = home / "serve.pid"
     ready.unlink(missing_ok=True)
     arguments = ("chancery", "serve", "--listen", f"{address}:{port}", "--ready-file", str(ready))
     pid = str(children.start("server", *arguments, again=True))
     url = f"http://{address}:{port}"
-    children.wait(lambda: _says(ready) == pid and _answers(url), _START, "Starting the server")
+    return lambda: _says(ready) == pid and _answers(url)
 
 
 def _says(file: Path) -> str:

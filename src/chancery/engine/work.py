@@ -246,10 +246,16 @@ def _findings(authority: Any) -> list[Finding]:
     try:
         found.extend(authority.check())
     except AuthorityError as error:
-        # Where the kind of error names no stage, it came while the next one was asked for.
-        stage = _STAGE_OF.get(error.kind) or (found[-1].stage if found else "login")
+        stage = _STAGE_OF.get(error.kind) or _stage_of(error, found)
         found.append(Finding(stage, Level.FAILED, error.kind, error.message, error.text, error.remedy))
     return found
+
+
+def _stage_of(error: AuthorityError, found: list[Finding]) -> str:
+    """Return the stage of an error whose kind names none: where the network failed, else what was asked for last."""
+    if error.stage in {"name", "tcp", "tls"}:
+        return error.stage
+    return found[-1].stage if found else "login"
 
 
 def _fault(worst: Finding) -> Failed:

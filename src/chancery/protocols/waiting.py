@@ -46,7 +46,7 @@ class Waiting:
             {"v": 1, "request": self.number, "looks": self.looks},
             PendingKind.APPROVAL,
             timedelta(minutes=wait),
-            f"Request {self.number} waits for a certificate manager of the CA.{said}",
+            f"Request {self.number} waits for a certificate manager of the CA (Pending Requests in its console).{said}",
             str(self.number),
         )
 

@@ -89,6 +89,9 @@ TEMPLATES = (
     Template("Retired", f"{_OID}.9", published=False),
 )
 
+_PLAIN = Template("", "", 30)
+"""What a CA without templates issues."""
+
 
 @dataclass
 class Row:
@@ -200,11 +203,12 @@ class Database:
 
     def _issue(self, row: Row) -> None:
         dials, now = self._dials.now, self._clock.now()
-        days = row.template.days if row.template else 30
+        template = row.template or _PLAIN
         row.certificate = self.ca.issue(
             x509.load_der_x509_csr(row.csr),
             now,
-            now + timedelta(days=days),
+            now + timedelta(days=template.days),
+            usages=template.usages,
             key=other_key() if dials.wrong_key else None,
             name="somebody-else.example.net" if dials.wrong_name else "",
         )

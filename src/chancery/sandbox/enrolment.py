@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 _ENCRYPTS, _SIGNS = "encrypts", "signs"
+_BOTH = (ExtendedKeyUsageOID.SERVER_AUTH.dotted_string, ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string)
 
 
 class EnrolmentCa:
@@ -25,7 +27,14 @@ class EnrolmentCa:
         self.issuing = _above(self.name, self.key.public_key(), root_name, root_key, now, 0)
 
     def issue(
-        self, csr: x509.CertificateSigningRequest, now: datetime, until: datetime, *, key: Any = None, name: str = ""
+        self,
+        csr: x509.CertificateSigningRequest,
+        now: datetime,
+        until: datetime,
+        *,
+        key: Any = None,
+        name: str = "",
+        usages: Sequence[str] = _BOTH,
     ) -> x509.Certificate:
         """Return a certificate for a request, from a minute ago. `key` and `name` replace the request's, as faults do."""
         builder = (
@@ -37,10 +46,7 @@ class EnrolmentCa:
             .not_valid_before(now - _MINUTE)
             .not_valid_after(until)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
-                critical=False,
-            )
+            .add_extension(x509.ExtendedKeyUsage(map(x509.ObjectIdentifier, usages)), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
         alternative = _alternative(csr, name)

@@ -123,7 +123,11 @@ class RenewalHint:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One entry of a dynamic pick list (product, organisation, template)."""
+    """One entry of a dynamic pick list (product, organisation, template).
+
+    `detail` is for programs. Where it has `usable: False` the label says why, and the console shows it apart, behind
+    what can be chosen.
+    """
 
     value: str
     label: str

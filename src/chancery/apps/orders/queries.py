@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 
+from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Status
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.shared.look import EVERYTHING, starting
@@ -106,6 +108,15 @@ def why(order: Order) -> str:
         State.PENDING: "The CA has it and has not issued it yet.",
     }
     return order.reason or usual.get(State(order.state), "")
+
+
+def cancels(order: Order) -> bool:
+    """Say whether an order can be withdrawn: one that the CA has only where its interface can."""
+    if order.state == State.PENDING:
+        connector = order.connector
+        installed = catalog.find(connector.authority) is not None
+        return installed and "cancels" in descriptor_of(connector.authority, connector.current_id).powers
+    return order.state in {State.AWAITING_APPROVAL, State.QUEUED}
 
 
 def wait(actor: Actor, ident: object, seconds: float) -> Order:

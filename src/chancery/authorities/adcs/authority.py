@@ -21,7 +21,8 @@ from chancery.sdk.authority import Context, Dedup, Descriptor, DoorOptions, Fact
 from chancery.sdk.config import Config, ProfileSettings
 from chancery.sdk.errors import ProtocolViolation
 from chancery.sdk.finding import Finding
-from chancery.sdk.outcome import Absence, Choice, Found, Outcome, PollState, RevocationPending, Revoked
+from chancery.sdk.inventory import InventoryPage
+from chancery.sdk.outcome import Absence, Choice, Found, Issued, Outcome, PollState, RevocationPending, Revoked
 
 _TRANSPORTS: dict[str, Callable[[AdcsConfig, Context], Transport]] = {
     CERTSRV: OverCertsrv,
@@ -100,6 +101,14 @@ class Adcs:
     def poll_revocation(self, state: PollState, target: Target) -> Revoked | RevocationPending:
         """Look at a revocation: a CA decides about it at once, so there is none that waits."""
         raise ProtocolViolation("A revocation at AD CS never waits.", code="state", bytes_sent=False)
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return a part of what the CA has issued; for an account that manages the CA."""
+        return self._managing.inventory(cursor)
+
+    def fetch(self, reference: str) -> Issued:
+        """Return a certificate of the CA by its request's id; for an account that manages the CA."""
+        return self._managing.fetch(reference)
 
     def adopt(self, reference: str, request: Request) -> Found:
         """Take over a request that a person names by its id."""

@@ -39,10 +39,17 @@ _LOGINS = {
 }
 
 
-def _choice(choices: dict[str, str], default: str, title: str, group: str, about: str = "") -> Any:
+_KERBEROS = {"authentication": ("kerberos",)}
+_MAPPED = {"authentication": ("certificate",)}
+_NAMED = {"authentication": tuple(login for login in _LOGINS if login != "certificate")}
+
+
+def _choice(
+    choices: dict[str, str], default: str, title: str, group: str, about: str = "", only: Any = None
+) -> Any:
     """Declare a field that takes one of several values, and nothing else."""
     return setting(
-        title=title, help=about, group=group, default=default, choices=choices,
+        title=title, help=about, group=group, default=default, choices=choices, only=only,
         pattern=f"^({'|'.join(map(re.escape, choices))})$",
     )  # fmt: skip
 
@@ -61,17 +68,19 @@ class AdcsConfig(Config):
         help="The CA's own name, or its config string host\\name, as certutil shows it. Test connection compares it.",
     )  # fmt: skip
     path: str = setting(
+        only={"transport": (CERTSRV, CES)},
         title="Path of the transport", group="Certification authority", default="", max_length=300, advanced=True,
         help="Below the base URL. Empty takes certsrv, unless the base URL ends with it already.",
     )  # fmt: skip
     policy_path: str = setting(
+        only={"transport": (CES,)},
         title="Path of the policy service", group="Certification authority", default="", max_length=300, advanced=True,
         destination=True,
         help="CEP, for CES alone: as ADPolicyProvider_CEP_UsernamePassword/service.svc/CEP, or a whole URL. It tells the "
         "templates and the account's rights; left empty, nothing is asked there.",
     )  # fmt: skip
     rpc_interface: str = _choice(
-        _INTERFACES, "icpr", "RPC interface for orders", "Certification authority", "For RPC alone."
+        _INTERFACES, "icpr", "RPC interface for orders", "Certification authority", only={"transport": (RPC,)}
     )
     rpc_port: int = setting(
         title="Port of the endpoint mapper", group="Certification authority", default=135, ge=1, le=65535, advanced=True,
@@ -86,36 +95,42 @@ class AdcsConfig(Config):
         "No way is put in another's place. Kerberos needs the extra chancery[kerberos] where Chancery runs.",
     )  # fmt: skip
     username: str = setting(
+        only=_NAMED,
         title="User name", group="Login", default="", max_length=300,
         help="user@domain, or DOMAIN\\user for NTLM and Basic. Use an account for Chancery alone, with Enroll on its templates.",
     )  # fmt: skip
-    password: Secret | None = setting(title="Password", group="Login", default=None)
+    password: Secret | None = setting(only=_NAMED, title="Password", group="Login", default=None)
     keytab: Secret | None = setting(
+        only=_KERBEROS,
         title="Keytab", group="Login", default=None, multiline=True, stays=True,
         help="For Kerberos, instead of the password: the file as Base64 text (base64 -w0 account.keytab).",
     )  # fmt: skip
     spn: str = setting(
+        only=_KERBEROS,
         title="SPN of the server", group="Login", default="", max_length=300, advanced=True,
         help="As HTTP/pki.example.com, where it is not that of the base URL's host.",
     )  # fmt: skip
     client_certificate: str = setting(
+        only=_MAPPED,
         title="Client certificate", group="Login", default="", max_length=50_000, multiline=True,
         help="PEM, with its issuers behind it.",
     )  # fmt: skip
     client_key: Secret | None = setting(
+        only=_MAPPED,
         title="Key of the client certificate", group="Login", default=None, multiline=True, stays=True,
         help="PEM, without a passphrase.",
     )  # fmt: skip
     manager_username: str = setting(
         title="Managing account", group="Managing account", default="", max_length=300,
         help="An account with the right Issue and Manage Certificates, and in the group Certificate Service DCOM Access. With it "
-        "Chancery revokes, cancels and searches over RPC, whatever the transport of orders is. It logs in by Kerberos "
+        "Chancery revokes, cancels, searches and lists over RPC, whatever the transport of orders is. It logs in by Kerberos "
         "where that is chosen for orders, else by NTLM.",
     )  # fmt: skip
     manager_password: Secret | None = setting(
         title="Password of the managing account", group="Managing account", default=None
     )
     templates: str = setting(
+        only={"setup_type": (ENTERPRISE,)},
         title="Templates", group="Templates", default="", max_length=20_000, multiline=True,
         help="One a line: the template's name (cn, not its display name), and behind = what people shall read, "
         "as WebServer2 = Web server, half a year. Profiles choose among these.",
@@ -126,6 +141,7 @@ class AdcsConfig(Config):
         "module of somebody else's stumbles over it.",
     )  # fmt: skip
     search_from: int = setting(
+        only={"transport": (CERTSRV,)},
         title="Search lost orders from request id", group="Lost answers", default=0, ge=0, le=2**31 - 1, advanced=True,
         help="An id that this CA has, from not long ago. Then a lost order is looked for among the newest 200 requests, "
         "which reads certificates of others. 0: a person decides.",

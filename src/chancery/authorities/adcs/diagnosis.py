@@ -17,7 +17,7 @@ from chancery.authorities.adcs.pages import ca_name_in, options_in, renewals_in
 from chancery.core.decoding import UNREADABLE
 from chancery.protocols.bundle import climb
 from chancery.protocols.negotiate import Session, Way
-from chancery.sdk.errors import AuthFailed, AuthorityError, Forbidden
+from chancery.sdk.errors import AuthFailed, AuthorityError, Forbidden, Throttled, Unreachable
 from chancery.sdk.finding import STAGES, Finding, Level
 
 _YEAR = timedelta(days=365)
@@ -46,6 +46,8 @@ class Diagnosis:
                 found += _attempt("product", lambda: _ca_name(client, session, config))
                 found += _attempt("chain", lambda: _certificates(client, session, now))
                 found += _attempt("chain", lambda: _crl(client, session, now), Level.WARNING)
+        except (Unreachable, Throttled):
+            raise  # says nothing about the login, and the engine knows both
         except AuthorityError as error:
             return [_failed("rights" if isinstance(error, Forbidden) else "login", error)]
         if seen.bound and self._relay is None:

@@ -1,4 +1,4 @@
-"""What an account that manages the CA adds to any transport: search, cancellation, revocation (MS-CSRA, over RPC)."""
+"""What an account that manages the CA adds to any transport: search, list, cancellation, revocation (MS-CSRA, RPC)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chancery.authorities.adcs.config import AdcsConfig
+from chancery.authorities.adcs.issued import warnings_about
 from chancery.authorities.adcs.over_ces import warned
 from chancery.authorities.adcs.over_rpc import client_of
 from chancery.core.order import RevocationReason
@@ -15,7 +16,8 @@ from chancery.protocols.negotiate import Credentials, Way
 from chancery.sdk.authority import Context, Request, Target
 from chancery.sdk.errors import Forbidden
 from chancery.sdk.finding import STAGES, Finding
-from chancery.sdk.outcome import Absence, Found, PollState, Revoked
+from chancery.sdk.inventory import InventoryPage
+from chancery.sdk.outcome import Absence, Found, Issued, PollState, Revoked
 
 
 class Managing:
@@ -42,6 +44,15 @@ class Managing:
     def revoke(self, target: Target, reason: RevocationReason) -> Revoked:
         """Revoke one certificate."""
         return self._client().revoke(target, reason)
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return a part of what the CA has issued, whoever asked for it."""
+        return self._client().inventory(cursor)
+
+    def fetch(self, reference: str) -> Issued:
+        """Return the certificate of a request, with what people must hear of it."""
+        issued = self._client().fetch(reference)
+        return replace(issued, warnings=warnings_about(issued.leaf))
 
     def _client(self) -> MsrpcClient:
         if not self.able:

@@ -62,14 +62,19 @@ class OverCes(Transport):
         return replace(found, outcome=warned(found.outcome))
 
     def choices(self, field: str) -> list[Choice]:
-        """Return the templates with the account's rights; only those typed in, where there is no policy service."""
+        """Return the templates with the account's rights, those that can be used first.
+
+        Only those typed in, where there is no policy service.
+        """
         if field != "template" or self._config.setup_type != ENTERPRISE:
             return []
         typed = typed_templates(self._config)
         if not self._config.policy_path:
             return [Choice(name, label) for name, label in typed.items()]
         told = self._client().policies()
-        shown = [_choice(t, typed) for t in told.templates if not t.is_for_cas]
+        shown = sorted(
+            (_choice(t, typed) for t in told.templates if not t.is_for_cas), key=lambda c: not c.detail["usable"]
+        )
         unseen = [n for n in typed if told.template(n) is None]
         return [*shown, *(Choice(n, f"{typed[n]} (not shown to this account)", {"usable": False}) for n in unseen)]
 

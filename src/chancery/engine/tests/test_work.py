@@ -17,6 +17,7 @@ from chancery.sdk.errors import (
     ProtocolViolation,
     OutcomeUnknown,
     Throttled,
+    Unreachable,
 )
 from chancery.sdk.finding import Finding, Level
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, RevocationPending, Revoked
@@ -170,7 +171,14 @@ def test_a_diagnosis_lists_stages_and_says_what_is_worst():
 
 
 @pytest.mark.parametrize(
-    ("error", "stage"), [(AuthFailed("refused"), "login"), (Forbidden("no right"), "rights"), (NotFound("?"), "login")]
+    ("error", "stage"),
+    [
+        (AuthFailed("refused"), "login"),
+        (Forbidden("no right"), "rights"),
+        (NotFound("?"), "login"),
+        (Unreachable("No route.", stage="tcp"), "tcp"),
+        (Unreachable("503.", stage="response"), "login"),
+    ],
 )
 def test_an_error_during_a_diagnosis_is_a_finding_of_its_stage(error, stage):
     result = do(call("diagnose"), Toy(check=error), at)

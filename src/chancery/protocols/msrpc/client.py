@@ -12,7 +12,7 @@ from chancery.net.redact import register
 from chancery.protocols.bundle import climb
 from chancery.protocols.cms import Unreadable, certificates
 from chancery.protocols.hresult import DENIED_BY_MANAGER, UNKNOWN_REQUEST, Explain, Refusal, failed, plainly
-from chancery.protocols.msrpc import calls
+from chancery.protocols.msrpc import calls, listing
 from chancery.protocols.msrpc.calls import REQUEST, REQUEST_2, REQUEST_CLASS, Answered
 from chancery.protocols.msrpc.channel import Wire
 from chancery.protocols.msrpc.diagnosis import findings, managing
@@ -26,6 +26,7 @@ from chancery.protocols.waiting import Waiting, number_of
 from chancery.sdk.authority import Dedup, Request, Target
 from chancery.sdk.errors import AuthorityError, Forbidden, NotFound, OutcomeUnknown, ProtocolViolation, RejectedByPolicy
 from chancery.sdk.finding import Finding
+from chancery.sdk.inventory import InventoryPage
 from chancery.sdk.outcome import Absence, Found, Issued, Outcome, PollState, Revoked
 
 _SKEW = timedelta(hours=1)
@@ -187,9 +188,17 @@ class MsrpcClient:
         """Revoke one certificate."""
         return self._managing().revoke(target, reason)
 
-    def inventory(self, after: int, most: int) -> list[Kept]:
+    def rows(self, after: int, most: int) -> list[Kept]:
         """Return the rows behind a request number, in their order; [] at the end."""
         return self._managing().after(after, most)
+
+    def inventory(self, cursor: PollState | None) -> InventoryPage:
+        """Return the certificates among the next rows, with their bytes; raises `ProtocolViolation` for a foreign cursor."""
+        return listing.page(cursor, self.rows, self._issuers)
+
+    def fetch(self, reference: str) -> Issued:
+        """Return the certificate of a row, revoked or not; raises `NotFound` where the CA has none of this number."""
+        return listing.certificate_of(reference, self._managing().row, self._issuers)
 
     def _managing(self) -> Manager:
         if self._manager is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chancery.protocols.bundle import climb
-from chancery.sdk.errors import AuthorityError
+from chancery.sdk.errors import AuthorityError, Unreachable
 from chancery.sdk.finding import Finding, Level
 
 _OFFICER = "Issue and Manage Certificates"
@@ -19,17 +19,22 @@ def findings(
     rights: Callable[[], frozenset[str]] | None,
     names: Sequence[str],
 ) -> list[Finding]:
-    """Return login, rights of the managing account, template and chain."""
-    login = _tried("login", touch, "The CA answered this account over RPC.")
+    """Return login, rights of the managing account, template and chain.
+
+    Raises `Unreachable` where nobody answers: that says nothing about the login.
+    """
+    login = _login(touch)
     return [login, managing(rights), *_products(templates, names), _chain(certificates)]
 
 
-def _tried(stage: str, act: Callable[[], None], text: str) -> Finding:
+def _login(touch: Callable[[], None]) -> Finding:
     try:
-        act()
+        touch()
+    except Unreachable:
+        raise
     except AuthorityError as error:
-        return _failed(stage, error)
-    return Finding(stage, Level.OK, "ok", text)
+        return _failed("login", error)
+    return Finding("login", Level.OK, "ok", "The CA answered this account over RPC.")
 
 
 def managing(rights: Callable[[], frozenset[str]] | None) -> Finding:

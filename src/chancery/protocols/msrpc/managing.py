@@ -27,6 +27,8 @@ _UNKNOWN_SERIAL = frozenset({_BAD_ARGUMENT, UNKNOWN_REQUEST})
 _IS_REVOKED, _IS_VALID = 2, 3
 _ISSUED, _PENDING = 3, 5
 _FOUND_AT_MOST = 5000
+_HEAVY = frozenset({"Request.RawRequest", "Request.RequestAttributes"})
+"""Columns that only a search looks at, and half of what a row weighs."""
 REASONS = (
     RevocationReason.UNSPECIFIED,
     RevocationReason.KEY_COMPROMISE,
@@ -89,24 +91,37 @@ class Manager:
         return found, len(found) < _FOUND_AT_MOST
 
     def after(self, number: int, most: int) -> list[Kept]:
-        """Return the rows behind a request number, in their order: how everything is listed, bit by bit."""
+        """Return the rows behind a request number, in their order, without the requests: how everything is listed."""
 
         def conditions(ids: dict[str, int]) -> list[Restriction]:
             value = number.to_bytes(4, "little")
             return [Restriction(ids["Request.RequestID"], Seek.GREATER, value, Sort.ASCENDING)]
 
-        return self._read(conditions, most)
+        return self._read(conditions, most, without=_HEAVY)
 
-    def _read(self, conditions: Callable[[dict[str, int]], list[Restriction]], most: int) -> list[Kept]:
+    def row(self, number: int) -> Kept | None:
+        """Return the row of this number; None where the CA has none."""
+
+        def conditions(ids: dict[str, int]) -> list[Restriction]:
+            return [Restriction(ids["Request.RequestID"], Seek.EQUAL, number.to_bytes(4, "little"))]
+
+        return next((row for row in self._read(conditions, 2, without=_HEAVY) if row.number == number), None)
+
+    def _read(
+        self,
+        conditions: Callable[[dict[str, int]], list[Restriction]],
+        most: int,
+        *,
+        without: frozenset[str] = frozenset(),
+    ) -> list[Kept]:
         ca = self._settings.ca
 
         def act(send: Send) -> list[Kept]:
             ids = self._columns = self._columns or views.known_columns(send, ca)
             first = self._begin(send, ids["Request.RequestID"])
-            found = [
-                _kept(row) for row in views.read(send, ca, conditions(ids), ids, self._explain, first=first, most=most)
-            ]
-            return list({row.number: row for row in found}.values())
+            wanted = {name: number for name, number in ids.items() if name not in without}
+            found = views.read(send, ca, conditions(ids), wanted, self._explain, first=first, most=most)
+            return list({row.number: row for row in map(_kept, found)}.values())
 
         return self._session.object(ADMIN_CLASS, ADMIN, act)
 

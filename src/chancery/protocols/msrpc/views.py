@@ -76,8 +76,10 @@ def read(
             found, ended = rows(blob, by_id)
             yield from found[: most - given]
             given += len(found)
-            if ended or code == _ENDED or not found or given >= most:
+            if ended or code == _ENDED or given >= most:
                 return
+            if not found:
+                raise Malformed("the view gives no more rows, and does not say that it ends")
             code, _, blob = calls.more_of_view(send, ca, first + given, min(_PAGE, most - given))
             _good(code, explain)
         raise Malformed("the view does not come to an end")

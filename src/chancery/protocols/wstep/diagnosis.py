@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from chancery.core.certificate import spki_of
 from chancery.protocols.bundle import climb
 from chancery.protocols.wstep.policies import Login, Policies, Template
-from chancery.sdk.errors import AuthorityError
+from chancery.sdk.errors import AuthorityError, Throttled, Unreachable
 from chancery.sdk.finding import Finding, Level
 
 _SHOWN = 12
@@ -28,7 +28,10 @@ _DANGEROUS = {
 def findings(
     policies: Callable[[], Policies] | None, touch: Callable[[], None], templates: Sequence[str]
 ) -> list[Finding]:
-    """Return login (by the enrolment service), then rights, template and chain (by the policy service, if there is one)."""
+    """Return login (by the enrolment service), then rights, template and chain (by the policy service, if there is one).
+
+    Raises `Unreachable` or `Throttled` where the enrolment service says so: neither is about the login.
+    """
     found = [_login(touch)]
     if policies is None:
         said = "Without a policy service, templates and rights cannot be looked up beforehand."
@@ -43,6 +46,8 @@ def findings(
 def _login(touch: Callable[[], None]) -> Finding:
     try:
         touch()
+    except (Unreachable, Throttled):
+        raise
     except AuthorityError as error:
         return _failed("login", error)
     return Finding("login", Level.OK, "ok", "The enrolment service answered this account.")

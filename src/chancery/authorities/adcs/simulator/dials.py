@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chancery.protocols.msrpc.simulator.dials import MsrpcDials
 from chancery.protocols.negotiate.simulator.dials import LoginDials
+from chancery.protocols.wstep.simulator.dials import WstepDials
 
 
 @dataclass
@@ -31,3 +33,8 @@ class AdcsDials(LoginDials):
     nameless: bool = False
     portal: bool = False
     split_chain: bool = False
+
+
+@dataclass
+class WindowsDials(AdcsDials, WstepDials, MsrpcDials):
+    """Those of the pages, of the web services and of RPC: whatever has a name in common is turned for all of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -43,8 +44,8 @@ def build(
     standalone: bool = False,
     secure: bool = False,
     acceptor: Acceptor | None = None,
-) -> Simulator:
-    """Return a simulator that is not yet started.
+) -> Windows:
+    """Return a simulator of the pages that is not yet started.
 
     A `standalone` CA has no templates, and a manager approves all its requests. With `secure` it speaks TLS, with a
     certificate whose root stands in `credentials["trust_pem"]`. `acceptor` replaces the acceptor of logins.
@@ -53,13 +54,42 @@ def build(
     shifted = ShiftedClock(clock)
     front = tls.make() if secure else None
     server = Server(ledger, dials, shifted, standalone=standalone, front=front, acceptor=acceptor)
-    made = Simulator(NAME, server.answer, prefix="", ledger=ledger, dials=dials, clock=shifted)
+    made = Windows(NAME, server.answer, prefix="", ledger=ledger, dials=dials, clock=shifted)
     made.tls = front.context if front else None
     made.state, made.tick = server.database.as_dict, server.policy.tick
     made.doors = server.manager.doors()
     made.credentials = server.credentials(front)
     made.examples = [] if standalone else _examples(made.credentials)
     return made
+
+
+class Windows(Simulator):
+    """The web server of the pages; other faces of AD CS may go up and down with it."""
+
+    _faces: tuple[Simulator, ...] = ()
+    _shown: Callable[[], list[Example]] | None = None
+
+    def join(self, *faces: Simulator, shown: Callable[[], list[Example]]) -> None:
+        """Take other faces in; `shown` gives the examples of all, and is asked once their ports are known."""
+        self._faces, self._shown = faces, shown
+
+    def start(self) -> None:
+        """Serve on free ports of the loopback address."""
+        super().start()
+        if self._shown is not None:
+            self.examples = self._shown()
+
+    def up(self) -> None:
+        """Listen, on the same ports as before."""
+        super().up()
+        for face in self._faces:
+            face.up()
+
+    def down(self) -> None:
+        """Stop listening."""
+        for face in self._faces:
+            face.down()
+        super().down()
 
 
 class Server:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from chancery.authorities.adcs.authority import Adcs
-from chancery.authorities.adcs.simulator import build
+from chancery.authorities.adcs.simulator.service import build
 from chancery.core import csr, keys
 from chancery.core.clock import ManualClock
 from chancery.core.names import parse_name

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from chancery.authorities.adcs.authority import Adcs
-from chancery.authorities.adcs.simulator import build
+from chancery.authorities.adcs.simulator.service import build
 from chancery.sandbox.faults import PLAYABLE, player
 from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock
 

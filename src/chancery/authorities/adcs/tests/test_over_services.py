@@ -35,6 +35,7 @@ from chancery.sdk import (
     HttpDoor,
     Issued,
     Level,
+    ListedState,
     OutcomeUnknown,
     Pending,
     ProtocolViolation,
@@ -198,6 +199,9 @@ def test_a_managing_account_gives_the_web_services_what_they_lack(both):
     target = Target(issued.leaf, facts(issued.leaf).serial, issued.reference)
     assert managed.revoke(target, RevocationReason.SUPERSEDED, "")
     assert isinstance(managed.find(ask(reference="never"), START + timedelta(days=1)), Absence)
+    (entry,) = [e for e in managed.inventory(None).entries if e.reference == issued.reference]
+    assert (entry.certificate, entry.state) == (issued.leaf, ListedState.REVOKED)
+    assert managed.fetch(issued.reference).leaf == issued.leaf
     assert {f.level for f in managed.check()} == {Level.OK}
     assert [f.stage for f in managed.check()] == ["login", "rights", "rights", "product", "chain"]
 
@@ -207,6 +211,8 @@ def test_without_one_nothing_is_offered_that_cannot_be_done(both):
     for act in (
         lambda: bare.cancel({"request": 5}, ask()),
         lambda: bare.revoke(Target(b"", "ab", ""), RevocationReason.SUPERSEDED, ""),
+        lambda: bare.inventory(None),
+        lambda: bare.fetch("5"),
     ):
         with pytest.raises(Forbidden) as refused:
             act()
@@ -217,14 +223,37 @@ def test_without_one_nothing_is_offered_that_cannot_be_done(both):
         bare.poll_revocation({}, Target(b"", "ab", ""))
 
 
+@pytest.mark.parametrize("size", [20, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("transport", ["ces", "rpc"])
+def test_every_order_whose_answer_is_lost_is_settled_by_the_managing_account(both, transport, size):
+    """By either transport: the CA acts, the answer is lost, and the CA's database says what became of it."""
+    direct = {"transport": "rpc", "authentication": "ntlm", "username": rpc.USER, "password": rpc.PASSWORD}
+    managed = both.managed(**(direct if transport == "rpc" else {}))
+    faulty, before = both.rpc if transport == "rpc" else both.soap, len(both.rpc.ledger.lines("order"))
+    for n in range(size):
+        both.clock.advance(timedelta(hours=3))
+        asked = request(template="WebServer30", reference=f"lost-{transport}-{size}-{n}", at=both.clock.now())
+        faulty.dials.set(error_after=1.0)
+        with pytest.raises(OutcomeUnknown):
+            managed.submit(asked)
+        faulty.dials.set(error_after=0.0)
+        found = managed.find(asked, asked.intended_at - timedelta(minutes=5))
+        assert isinstance(found, Found), f"order {n} is not found: sent again, it would be there twice"
+        assert isinstance(found.outcome, Issued)
+    assert len(both.rpc.ledger.lines("order")) == before + size
+
+
 @pytest.mark.parametrize(
     ("settings", "powers"),
     [
         ({"transport": "ces"}, {"adopts", "chooses"}),
         ({"transport": "rpc"}, {"adopts", "chooses"}),
         ({"transport": "certsrv"}, {"adopts", "chooses"}),
-        ({"transport": "ces", "manager_username": "m"}, {"adopts", "chooses", "finds", "revokes", "cancels"}),
-        ({"transport": "certsrv", "manager_username": "m"}, {"adopts", "chooses", "finds", "revokes", "cancels"}),
+        ({"transport": "ces", "manager_username": "m"}, {"adopts", "chooses", "finds", "lists", "revokes", "cancels"}),
+        (
+            {"transport": "certsrv", "manager_username": "m"},
+            {"adopts", "chooses", "finds", "lists", "revokes", "cancels"},
+        ),
     ],
 )
 def test_powers_are_those_of_the_settings(settings, powers):
@@ -325,8 +354,10 @@ def test_the_services_are_spoken_to_behind_a_login_by_ntlm(both):
 
 def test_warnings_come_with_what_is_issued_by_rpc_too(both):
     managed = both.managed(transport="rpc", authentication="ntlm", username=rpc.USER, password=rpc.PASSWORD)
-    issued = managed.submit(ask(reference="warned"))
+    assert managed.submit(ask(reference="quiet")).warnings == ()
+    issued = managed.submit(ask("Anybody", reference="warned"))
     assert "logging in as a client" in issued.warnings[0]
+    assert managed.fetch(issued.reference).warnings == issued.warnings
     again = managed.adopt(issued.reference, ask(reference="warned"))
     assert again.outcome.warnings == issued.warnings
     assert managed.choices("other") == []

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, Team, User
 from chancery.apps.audit.models import Entry
 from chancery.apps.connectors import actions as connectors
@@ -15,6 +16,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
+from chancery.doors.console.views import profiles as profile_views
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
@@ -347,10 +349,16 @@ def test_a_pick_list_becomes_suggestions(cast, digicert, ada):
     assert answer.status_code == 200
     call = Call.objects.get(kind="choices")
     assert reverse("call", args=[call.pk]) in answer.content.decode()
-    choices = [{"value": "a&b", "label": "A <b>", "detail": {}}]
+    choices = [
+        {"value": "a&b", "label": "A <b>", "detail": {}},
+        {"value": "Agent", "label": "Agent (It wants an agent.)", "detail": {"usable": False}},
+    ]
     Call.objects.filter(pk=call.pk).update(state="done", result={"choices": choices})
     done = ada.get(reverse("call", args=[call.pk]), headers={"HX-Request": "true"}).content.decode()
     assert '<option value="a&amp;b">A &lt;b&gt;</option>' in done
+    assert 'data-value="a&amp;b"' in done
+    assert 'data-value="Agent"' not in done, "what cannot be used is not offered at a click"
+    assert "<li>Agent (It wants an agent.)</li>" in done
     unsaved = ada.post(where, {"kind": "connector", "name": "New"})
     assert unsaved.status_code == 422
     assert "environment" in text(unsaved)
@@ -374,3 +382,25 @@ def test_a_connector_is_shown_in_the_words_of_its_form(cast, ada, digicert):
     page = text(ada.get(reverse("connector", args=[digicert.pk])))
     assert "API key set" in page
     assert not {"True", "False", "None", "api_key", "skip_approval"} & set(page.split())
+
+
+def test_no_setting_of_an_authority_is_called_as_an_input_of_the_profile_form_is():
+    for descriptor in catalog.descriptors():
+        named = set(descriptor.profile.model_fields) if descriptor.profile else set()
+        assert not named & profile_views.OWN, descriptor.slug
+
+
+def test_an_order_at_the_ca_is_cancelled_where_its_interface_can(cast, local, ada):
+    """A button that only ever says no is none; who waits is told where it can be done."""
+    order = place(cast.ada, PlaceOrder("Internal", request_pem("www.example.com")))
+    where = reverse("order", args=[order.pk])
+    assert "Cancel the order" in text(ada.get(where))
+    Order.objects.filter(pk=order.pk).update(state="pending", pending_kind="approval", reason="Request 5 waits.")
+    waiting = text(ada.get(where))
+    assert "Cancel the order" not in waiting
+    assert "that is done at the CA" in waiting
+    assert "waits for an approver at the CA · Request 5 waits." in waiting
+    Connector.objects.filter(pk=local.pk).update(authority="digicert")
+    assert "Cancel the order" in text(ada.get(where))
+    Connector.objects.filter(pk=local.pk).update(authority="gone")
+    assert "Cancel the order" not in text(ada.get(where))

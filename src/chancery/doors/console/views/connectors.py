@@ -332,6 +332,7 @@ def _call_context(actor: Actor, ident: str, *, saving: bool = False) -> dict[str
         "running": running,
         "no_worker": not alive,
         "findings": found.result.get("findings", []),
+        "unusable": [c for c in found.result.get("choices", []) if c.get("detail", {}).get("usable") is False],
         "saving": saving,
         "passed": trial.passed(found),
     }

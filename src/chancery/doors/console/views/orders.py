@@ -79,6 +79,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "live": order.state not in ENDS,
         "own": order.requested_by_id == actor.user,
         "late": order.deadline_at <= current_clock().now(),
+        "cancels": queries.cancels(order),
     }
     if not request.headers.get("HX-Request"):
         return show(request, actor, "order", context)

@@ -28,6 +28,12 @@ _LISTS = ("key_types", "name_kinds", "name_suffixes")
 _NUMBERS = ("validity_days", "validity_days_max", "max_names", "deadline_hours", "renewal_share")
 _SWITCHES = ("wildcard", "needs_approval")
 _TEXTS = ("name", "description", "renewal")
+_POSTED = {"renewal": "when_due"}
+"""How the form calls a field, where authorities have settings of the same name."""
+OWN = frozenset(
+    {*(_POSTED.get(n, n) for n in (*_TEXTS, *_NUMBERS, *_LISTS, *_SWITCHES)), "connector", "revision", "seen"}
+)
+"""The names of the form's own inputs; those of an authority's settings stand beside them."""
 
 
 @page
@@ -82,7 +88,8 @@ def _edit(request: HttpRequest, actor: Actor, row: Profile | None) -> HttpRespon
 
 def _save(request: HttpRequest, actor: Actor, row: Profile | None) -> Profile:
     data = request.POST
-    values: dict[str, Any] = {n: data[n] for n in _TEXTS if n in data}
+    texts = {n: _POSTED.get(n, n) for n in _TEXTS}
+    values: dict[str, Any] = {n: data[posted_as] for n, posted_as in texts.items() if posted_as in data}
     values |= {n: whole(data[n], n) for n in _NUMBERS if data.get(n)}
     values |= {n: [p.strip() for p in data.get(n, "").split(",") if p.strip()] for n in _LISTS}
     values |= {n: data.get(n) == "on" for n in _SWITCHES}
@@ -152,7 +159,7 @@ def _differences(
 def _typed(request: HttpRequest) -> dict[str, Any]:
     """Return a profile's form as it was sent, so that a refusal costs nobody their typing."""
     data = request.POST
-    texts = {n: data.get(n, "") for n in (*_TEXTS, "revision", *_NUMBERS, *_LISTS)}
+    texts = {n: data.get(_POSTED.get(n, n), "") for n in (*_TEXTS, "revision", *_NUMBERS, *_LISTS)}
     return {**texts, **{n: data.get(n) == "on" for n in _SWITCHES}}
 
 

@@ -16,7 +16,8 @@ class MsrpcDials(Settings):
     is answered to every request instead of the real one. `forge` changes a sealed answer on the way, `unsealed` sends answers in
     the clear. `other_call` answers another call. `tiny_fragments` cuts answers into small pieces. `signed_serials`
     keeps serial numbers with the sign byte of their INTEGER. `old_columns` numbers columns as Windows Server 2008 did.
-    `from_zero` counts the rows of views from 0, `lenient_zero` takes 0 for 1. `broken_view` sends rows that lead out of themselves. `rights` are those of the managing account, as bits.
+    `from_zero` counts the rows of views from 0, `lenient_zero` takes 0 for 1. `broken_view` sends rows that lead out of
+    themselves, `cut_view` none at all, and does not say that there are no more. `rights` are those of the managing account, as bits.
     """
 
     no_icpr: bool = False
@@ -34,4 +35,5 @@ class MsrpcDials(Settings):
     from_zero: bool = False
     lenient_zero: bool = False
     broken_view: bool = False
+    cut_view: bool = False
     rights: int = 0x302

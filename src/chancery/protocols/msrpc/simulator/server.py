@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import socketserver
 import struct
@@ -66,12 +67,35 @@ class Server(socketserver.ThreadingTCPServer):
         self.handlers, self.accounts, self.dials, self.open_to_all = handlers, accounts, dials, open_to_all
         self.open: set[socket.socket] = set()
         self.port = self.server_address[1]
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        self._ended = False
+        self._wake, self._woken = socket.socketpair()
+        self._loop = threading.Thread(target=self._accept, daemon=True)
+        self._loop.start()
+
+    def _accept(self) -> None:
+        """Take connections until somebody wakes us: the base class's loop looks for its end now and then only."""
+        with selectors.DefaultSelector() as ready:
+            ready.register(self, selectors.EVENT_READ)
+            ready.register(self._woken, selectors.EVENT_READ)
+            while not self._ended:
+                if any(key.fileobj is self for key, _ in ready.select()):
+                    self._take()
+
+    def _take(self) -> None:
+        try:
+            request, address = self.get_request()
+        except OSError:
+            return  # it went away before it was served
+        self.process_request(request, address)
 
     def end(self) -> None:
         """Stop listening and drop every connection."""
-        self.shutdown()
+        self._ended = True
+        self._wake.send(b"!")
+        self._loop.join()
         self.server_close()
+        self._wake.close()
+        self._woken.close()
         for connection in list(self.open):
             drop(connection)
 

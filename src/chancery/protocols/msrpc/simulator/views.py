@@ -86,6 +86,8 @@ class View:
         start = first if self._now.from_zero else max(first, 1) - 1
         if first == 0 and not (self._now.from_zero or self._now.lenient_zero):
             return struct.pack("<IIII", 0, 0, 0, _BAD_ARGUMENT)
+        if self._now.cut_view and first:
+            return struct.pack("<I", 0) + blob(b"", 1) + bytes(4)
         chosen = self._rows[start : start + most]
         content = b"".join(self._row(row) for row in chosen)
         ended = start + most >= len(self._rows)

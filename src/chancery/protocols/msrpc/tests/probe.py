@@ -75,3 +75,9 @@ class Probe:
 
     def poll_revocation(self, state, target):
         raise AssertionError("a revocation is never pending here")
+
+    def inventory(self, cursor):
+        return self._client.inventory(cursor)
+
+    def fetch(self, reference):
+        return self._client.fetch(reference)

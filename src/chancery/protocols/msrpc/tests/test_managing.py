@@ -13,7 +13,8 @@ from chancery.core.names import parse_name
 from chancery.core.order import RevocationReason
 from chancery.core.secret import Secret
 from chancery.net import redact
-from chancery.protocols.msrpc import managing, views
+from chancery.protocols.msrpc import listing, managing, views
+from chancery.protocols.msrpc.managing import Kept
 from chancery.protocols.msrpc.rows import Disposition
 from chancery.protocols.msrpc.settings import EnrollBy
 from chancery.protocols.msrpc.simulator import MANAGER, PASSWORD, build
@@ -24,6 +25,7 @@ from chancery.sdk import (
     Absence,
     AlreadyDone,
     AuthFailed,
+    AuthorityError,
     Forbidden,
     Found,
     Issued,
@@ -181,7 +183,7 @@ def test_who_may_not_manage_is_told_so(stand):
         lambda c: c.revoke(target(issued), RevocationReason.UNSPECIFIED),
         lambda c: c.cancel({"v": 1, "request": 1, "looks": 0}),
         lambda c: c.approve(1),
-        lambda c: c.inventory(0, 10),
+        lambda c: c.rows(0, 10),
         lambda c: c.find(request(), NOW),
     ):
         with pytest.raises(Forbidden):
@@ -244,7 +246,7 @@ def test_everything_is_listed_bit_by_bit_in_order(stand):
     issued = client.submit(request())
     client.revoke(target(issued), RevocationReason.KEY_COMPROMISE)
     seen, after = [], 0
-    while rows := client.inventory(after, 3):
+    while rows := client.rows(after, 3):
         assert len(rows) <= 3
         seen += rows
         after = rows[-1].number
@@ -258,6 +260,68 @@ def test_everything_is_listed_bit_by_bit_in_order(stand):
     assert last.template.endswith(".197.1")
     assert last.not_after == x509.load_der_x509_certificate(issued.leaf).not_valid_after_utc
     assert last.revoked == stand.clock.now()
+
+
+def test_the_inventory_has_what_was_issued_and_nothing_else(stand, monkeypatch):
+    monkeypatch.setattr(listing, "ROWS", 3)
+    client, waits = stand.client(), stand.client(template="ApprovedServer")
+    first, last = client.submit(request()), client.submit(request())
+    waiting = waits.submit(request())
+    denied = waits.submit(request())
+    waits.cancel(denied.state)
+    client.revoke(target(first), RevocationReason.KEY_COMPROMISE)
+    stand.simulator.database.revoke(stand.simulator.database.row(int(last.reference)).serial, 6, stand.clock.now())
+    entries, cursor, parts = {}, None, 0
+    while parts == 0 or cursor is not None:
+        page = stand.client().inventory(json.loads(json.dumps(cursor)))
+        entries |= {entry.reference: entry for entry in page.entries}
+        cursor, parts = page.cursor, parts + 1
+    assert parts > 2
+    assert not {waiting.reference, denied.reference} & set(entries)
+    stored = {str(row.number) for row in stand.simulator.database.rows() if row.certificate}
+    assert set(entries) == stored
+    told = entries[first.reference]
+    assert (told.state, told.revoked_at, told.text) == ("revoked", stand.clock.now(), "disposition 21, reason 1")
+    assert entries[last.reference].text.endswith("on hold")
+    assert (told.certificate, told.chain) == (first.leaf, first.chain)
+    assert client.fetch(first.reference) == Issued(first.leaf, first.chain, first.reference)
+    for nothing in (waiting.reference, "4000000000", "no number"):
+        with pytest.raises(NotFound):
+            client.fetch(nothing)
+
+
+@pytest.mark.parametrize("cursor", [{"v": 1}, {"v": 1, "after": "3"}, {"after": True}, {"after": -1}, {"after": 2**40}])
+def test_a_place_in_the_list_that_is_none_is_refused(stand, cursor):
+    with pytest.raises(ProtocolViolation, match="none of this CA's"):
+        stand.client().inventory(cursor)
+
+
+def kept(number, disposition=Disposition.ISSUED, **more):
+    return Kept(number, disposition, **more)
+
+
+def test_rows_of_a_ca_that_are_not_as_they_should_be():
+    def read(*rows, after=1):
+        return listing.page({"v": 1, "after": after}, lambda number, most: list(rows), tuple)
+
+    bare, strange = read(kept(5, serial="0a"), kept(6, 44, serial="0b")).entries
+    assert (bare.state, bare.serial, bare.certificate, bare.chain) == ("valid", "0a", b"", ())
+    assert (strange.state, strange.text) == ("unknown", "disposition 44")
+    assert read(kept(7, Disposition.CA_CERTIFICATE), kept(9, Disposition.FOREIGN)).cursor == {"v": 1, "after": 9}
+    with pytest.raises(ProtocolViolation, match="neither certificate nor serial"):
+        read(kept(5))
+    with pytest.raises(ProtocolViolation, match="again and again"):
+        read(kept(5, serial="0a"), after=5)
+
+
+@pytest.mark.parametrize(
+    "dial", [{"forge": True}, {"half_body": 1.0}, {"broken_view": True}, {"cut_view": True}], ids=str
+)
+def test_a_list_that_cannot_be_read_is_never_taken_for_its_end(stand, dial):
+    stand.client().submit(request())
+    stand.dial(**dial)
+    with pytest.raises(AuthorityError):
+        stand.client().inventory(None)
 
 
 def test_more_rows_than_fit_a_page_are_read_page_by_page(stand, monkeypatch):
@@ -283,7 +347,7 @@ def test_no_row_is_missed_however_the_ca_counts_them(stand, monkeypatch, dial):
     for _ in range(4):
         client.submit(request())
     assert isinstance(client.find(asked, stand.clock.now()), Found)
-    every = [row.number for row in client.inventory(0, 5000)]
+    every = [row.number for row in client.rows(0, 5000)]
     assert every == [row.number for row in stand.simulator.database.rows()]
 
 
@@ -292,7 +356,7 @@ def test_a_ca_without_any_row_is_no_error():
     with build(clock=clock) as simulator:
         stand = Stand(simulator, clock)
         stand.dial(from_zero=True)
-        assert stand.client().inventory(0, 10) == []
+        assert stand.client().rows(0, 10) == []
         assert isinstance(stand.client().find(request(), NOW), Absence)
 
 
@@ -308,7 +372,7 @@ def test_a_search_that_does_not_reach_its_end_is_no_absence(stand, monkeypatch):
 def test_columns_are_asked_for_by_name_as_older_servers_number_them_otherwise(stand):
     stand.dial(old_columns=True)
     issued = stand.client().submit(request())
-    (row,) = [r for r in stand.client().inventory(0, 5000) if r.number == int(issued.reference)]
+    (row,) = [r for r in stand.client().rows(0, 5000) if r.number == int(issued.reference)]
     assert row.serial
 
 
@@ -316,7 +380,7 @@ def test_a_view_whose_rows_lead_out_of_themselves_is_not_believed(stand):
     stand.client().submit(request())
     stand.dial(broken_view=True)
     with pytest.raises(ProtocolViolation, match="outside of its row"):
-        stand.client().inventory(0, 10)
+        stand.client().rows(0, 10)
 
 
 # Logins, diagnosis, being away ----------------------------------------------------------------------
@@ -335,7 +399,6 @@ def test_the_diagnosis_of_a_good_connector_is_all_well(stand):
         ({}, {"template": "NoSuch"}, "unknown_template", Level.FAILED),
         ({}, {"template": ""}, "no_template", Level.SKIPPED),
         ({"chain": "missing"}, {}, "no_root", Level.WARNING),
-        ({"no_icpr": True}, {}, "bind_382312662", Level.FAILED),
         ({"code": "80070057"}, {}, "0x80070057", Level.FAILED),
         ({}, {"ca": "Another CA"}, "0x80070057", Level.FAILED),
         ({"no_activation": True}, {}, "0x80070005", Level.FAILED),
@@ -348,6 +411,17 @@ def test_the_diagnosis_says_what_is_wrong_and_what_to_do(stand, dials, settings,
     found = {f.code: f for f in stand.client(**settings).check()}
     assert found[code].level is level
     assert found[code].remedy or level is Level.SKIPPED
+
+
+def test_a_ca_that_is_not_there_is_no_refused_login(stand):
+    """The engine would look for it too rarely, and the page would send people after the password."""
+    stand.dial(no_icpr=True)
+    with pytest.raises(Unreachable, match="does not offer this interface") as refused:
+        stand.client().check()
+    assert "IF_NORPCICERTREQUEST" in refused.value.remedy
+    stand.simulator.down()
+    with pytest.raises(Unreachable):
+        stand.client().check()
 
 
 def test_the_ca_says_its_name_and_its_templates(stand):

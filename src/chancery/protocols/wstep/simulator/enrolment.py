@@ -84,7 +84,7 @@ def _take(element: ET.Element, database: Database, account: str, dials: Dials) -
 
 
 def _told(row: Row, database: Database, dials: Dials, address: str) -> str:
-    now, words = dials.now, _WORDS[dials.now.language]
+    now, words = dials.now, _WORDS.get(dials.now.language, _WORDS[""])
     number = row.number + 1 if now.other_number else row.number
     issued = row.certificate is not None
     language = now.language or "en-US"

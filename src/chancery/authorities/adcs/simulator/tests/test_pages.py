@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chancery.authorities.adcs.simulator import build
+from chancery.authorities.adcs.simulator.service import build
 from chancery.core.clock import ManualClock
 from chancery.protocols.negotiate.simulator import PASSWORD, USER
 from chancery.sandbox.frame import Asked, Reply
