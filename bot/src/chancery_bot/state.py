@@ -1,0 +1,157 @@
+"""What a bot remembers on its host: who it is, its keys, what it is in the middle of, and what it has still to tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from chancery_bot import posix
+from chancery_bot.errors import Refused
+from chancery_bot.material import key_pem
+from chancery_bot.wire import Record
+
+HOME = Path("/var/lib/chancery-bot")
+_MOST_SPOOLED = 10_000
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The server, and who the bot is there; `trust` is a file of roots for its TLS, '' for the system's."""
+
+    server: str
+    bot: str
+    name: str
+    trust: str = ""
+
+
+class State:
+    """The bot's home. Every change is one rename, so that whatever ends the process leaves the old or the new."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        for folder in (home, home / "keys", home / "journal", home / "spool", home / "work"):
+            posix.make_folder(folder)
+
+    # Who it is ---------------------------------------------------------------------------------------
+
+    def identity(self) -> Identity:
+        """Return who the bot is; raises `Refused` before it is enrolled."""
+        path = self.home / "identity.json"
+        if not path.exists():
+            raise Refused("This bot is not enrolled.", "Run `chancery-bot enrol` with a token from the console.")
+        return Identity(**json.loads(path.read_bytes()))
+
+    def enrolled(self, identity: Identity) -> None:
+        """Remember who the bot is from now on; its numbers begin anew."""
+        for path in (self.home / "spool").iterdir():
+            posix.remove(path)
+        (self.home / "number").unlink(missing_ok=True)
+        posix.write_over(self.home / "identity.json", json.dumps(asdict(identity)).encode())
+
+    def own_key(self, *, make: bool = False) -> Ed25519PrivateKey:
+        """Return the key by which the bot proves itself, made where there is none and `make` says so."""
+        path = self.home / "identity.key"
+        if make and not path.exists():
+            posix.write_over(path, key_pem(Ed25519PrivateKey.generate()))
+        try:
+            found = load_pem_private_key(path.read_bytes(), None)
+        except (OSError, ValueError):
+            raise Refused(f"The bot's own key {path} cannot be read.", "Enrol the bot anew.") from None
+        if not isinstance(found, Ed25519PrivateKey):
+            raise Refused(f"{path} is not a key of this bot.", "Enrol the bot anew.")
+        return found
+
+    def forget_own_key(self) -> None:
+        """Take the key away, so that an enrolment makes another."""
+        posix.remove(self.home / "identity.key")
+
+    # Keys of certificates ----------------------------------------------------------------------------
+
+    def keep_key(self, deployment: UUID, pem: bytes) -> bytes:
+        """Keep a key, and return the one that counts: the first that was kept for a deployment."""
+        path = self.home / "keys" / f"{deployment}.pem"
+        if not path.exists():
+            posix.write_over(path, pem)
+        return path.read_bytes()
+
+    def key(self, deployment: UUID) -> bytes:
+        """Return the key that was made for a deployment; raises `Refused`."""
+        try:
+            return (self.home / "keys" / f"{deployment}.pem").read_bytes()
+        except OSError:
+            raise Refused("This host has no key for it any more.", "Order a new certificate for the target.") from None
+
+    # What it is in the middle of ---------------------------------------------------------------------
+
+    def journal(self, target: UUID) -> Path:
+        """Return where a target's present deployment is written down."""
+        return self.home / "journal" / f"{target}.json"
+
+    def journals(self) -> Iterator[Json]:
+        """Yield what was begun and has not ended."""
+        for path in sorted((self.home / "journal").glob("*.json")):
+            found: Json = json.loads(path.read_bytes())
+            yield found
+
+    # What it has still to tell -----------------------------------------------------------------------
+
+    def tell(self, record: Record) -> Record:
+        """Keep a record until the server has it, under the next number."""
+        numbered = record.model_copy(update={"number": self._next()})
+        posix.write_over(self._spooled(numbered.number), numbered.model_dump_json().encode())
+        self._bound()
+        return numbered
+
+    def untold(self, most: int) -> list[Record]:
+        """Return the oldest records that the server does not have."""
+        return [Record.model_validate_json(p.read_bytes()) for p in self._spool()[:most]]
+
+    def told(self, number: int) -> None:
+        """Forget the records up to a number; later ones get higher numbers than that."""
+        for path in self._spool():
+            if int(path.stem) <= number:
+                posix.remove(path)
+        if self._number() < number:
+            posix.write_over(self.home / "number", str(number).encode())
+
+    def _next(self) -> int:
+        number = self._number() + 1
+        posix.write_over(self.home / "number", str(number).encode())
+        return number
+
+    def _number(self) -> int:
+        path = self.home / "number"
+        return int(path.read_bytes()) if path.exists() else 0
+
+    def _spool(self) -> list[Path]:
+        return sorted((self.home / "spool").glob("*.json"))
+
+    def _spooled(self, number: int) -> Path:
+        return self.home / "spool" / f"{number:020d}.json"
+
+    def _bound(self) -> None:
+        """While a server is away for long, the oldest lines of the log go first; outcomes stay."""
+        paths = self._spool()
+        for path in paths[: max(0, len(paths) - _MOST_SPOOLED)]:
+            if Record.model_validate_json(path.read_bytes()).kind != "outcome":
+                posix.remove(path)
+
+    # What it was told last ---------------------------------------------------------------------------
+
+    def remember(self, name: str, content: bytes) -> None:
+        """Keep something for `chancery-bot status`."""
+        posix.write_over(self.home / f"{name}.json", content)
+
+    def remembered(self, name: str) -> Json:
+        """Return it, {} where there is none."""
+        path = self.home / f"{name}.json"
+        found: Json = json.loads(path.read_bytes()) if path.exists() else {}
+        return found
