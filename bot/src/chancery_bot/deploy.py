@@ -161,7 +161,8 @@ class Deployer:
         """Put the version before into force again, and prove it."""
         self._note(journal, journal.stage, journal.why, "error")
         if STAGES.index(journal.stage) < _SWITCHED:
-            target.tidy({journal.before})
+            if journal.stage != STAGES[0]:
+                target.tidy({journal.before})
             return self._end(journal, "failed", f"Nothing was changed. {journal.why}", "")
         try:
             target.switch(journal.before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from cryptography import x509
@@ -116,7 +117,7 @@ def together(key_pem: bytes, chain_pem: bytes, now: datetime) -> Material:
         raise Refused("The certificate or its key cannot be read.", "Deploy it again.") from None
     if _spki(key.public_key()) != _spki(chain[0].public_key()):
         raise Refused("The certificate is not for the key of this host.", "Order it anew for this target.")
-    for lower, upper in zip(chain, chain[1:], strict=False):
+    for lower, upper in pairwise(chain):
         if lower.issuer != upper.subject:
             raise Refused("The chain is not in order.", "Tell whoever runs Chancery.")
     if not chain[0].not_valid_before_utc <= now < chain[0].not_valid_after_utc:

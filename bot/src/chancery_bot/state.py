@@ -18,7 +18,7 @@ from chancery_bot.material import key_pem
 from chancery_bot.wire import Record
 
 HOME = Path("/var/lib/chancery-bot")
-_MOST_SPOOLED = 10_000
+_MOST_SPOOLED, _BOUND_EVERY = 10_000, 100
 Json = dict[str, Any]
 
 
@@ -37,6 +37,7 @@ class State:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._last: int | None = None
         for folder in (home, home / "keys", home / "journal", home / "spool", home / "work"):
             posix.make_folder(folder)
 
@@ -53,7 +54,8 @@ class State:
         """Remember who the bot is from now on; its numbers begin anew."""
         for path in (self.home / "spool").iterdir():
             posix.remove(path)
-        (self.home / "number").unlink(missing_ok=True)
+        posix.remove(self.home / "number")
+        self._last = None
         posix.write_over(self.home / "identity.json", json.dumps(asdict(identity)).encode())
 
     def own_key(self, *, make: bool = False) -> Ed25519PrivateKey:
@@ -105,9 +107,14 @@ class State:
 
     def tell(self, record: Record) -> Record:
         """Keep a record until the server has it, under the next number."""
-        numbered = record.model_copy(update={"number": self._next()})
+        if self._last is None:
+            spooled = self._spool()
+            self._last = int(spooled[-1].stem) if spooled else self._number()
+        self._last += 1
+        numbered = record.model_copy(update={"number": self._last})
         posix.write_over(self._spooled(numbered.number), numbered.model_dump_json().encode())
-        self._bound()
+        if self._last % _BOUND_EVERY == 0:
+            self._bound()
         return numbered
 
     def untold(self, most: int) -> list[Record]:
@@ -116,16 +123,12 @@ class State:
 
     def told(self, number: int) -> None:
         """Forget the records up to a number; later ones get higher numbers than that."""
+        if self._number() < number:
+            posix.write_over(self.home / "number", str(number).encode())
+            self._last = None
         for path in self._spool():
             if int(path.stem) <= number:
                 posix.remove(path)
-        if self._number() < number:
-            posix.write_over(self.home / "number", str(number).encode())
-
-    def _next(self) -> int:
-        number = self._number() + 1
-        posix.write_over(self.home / "number", str(number).encode())
-        return number
 
     def _number(self) -> int:
         path = self.home / "number"

@@ -86,7 +86,7 @@ class FileTarget(Target[F]):
     def present(self) -> str:
         """Return where `current` leads."""
         link = self.store / "current"
-        return Path(os.readlink(link)).name if link.is_symlink() else ""
+        return link.readlink().name if link.is_symlink() else ""
 
     def keep(self, name: str) -> str:
         """Make a version of files that are not ours yet, and links of their paths."""
@@ -166,7 +166,7 @@ class FileTarget(Target[F]):
                 posix.remove(path)
 
     def _ours(self, name: str, path: Path) -> bool:
-        return path.is_symlink() and os.readlink(path) == str(self.store / "current" / name)
+        return path.is_symlink() and path.readlink() == self.store / "current" / name
 
 
 def _printed(contents: list[bytes]) -> bytes:

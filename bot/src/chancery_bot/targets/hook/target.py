@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography import x509
@@ -48,7 +47,7 @@ class Target(Base[Settings]):
     def present(self) -> str:
         """Return where `current` leads."""
         link = self.store / "current"
-        return os.readlink(link) if link.is_symlink() else ""
+        return link.readlink().name if link.is_symlink() else ""
 
     def keep(self, name: str) -> str:
         """Return the version in force: what a hook did before cannot be known."""

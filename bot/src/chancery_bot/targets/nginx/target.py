@@ -58,7 +58,7 @@ def find(local: Local) -> Iterator[Found]:
 def servers(text: str) -> Iterator[Found]:
     """Yield the server blocks of a configuration that have a certificate."""
     for block in _blocks(re.sub(r"(?m)^\s*#.*$", "", text)):
-        said = dict(re.findall(r"(?m)^\s*(ssl_certificate(?:_key)?)\s+([^;]+);", block))
+        said = dict(re.findall(r"(?:^|[\s;{])(ssl_certificate(?:_key)?)\s+([^;]+);", block))
         port = re.search(r"listen\s+(?:[^;\s]*:)?(\d+)[^;]*\bssl\b", block)
         names = re.search(r"server_name\s+([^;]+);", block)
         if len(said) < 2 or port is None:

@@ -9,7 +9,7 @@ from chancery_bot.material import Material
 from chancery_bot.targets.keystore import KeystoreTarget
 from chancery_bot.targets.pkcs12.settings import Settings
 
-_ROUNDS = 50_000
+_ROUNDS = 20_000
 _LEGACY = pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC
 _MODERN = pkcs12.PBES.PBESv2SHA256AndAES256CBC
 
