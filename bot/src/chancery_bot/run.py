@@ -66,6 +66,8 @@ class Bot:
         """Take one turn; returns how many tasks were done. What the server did not hear is told at a later one."""
         self._deployer.recover()
         try:
+            # Told first, so that nothing is asked of this host that it has done already.
+            self._ship()
             work = self._poll()
             done = sum(self._do(task) for task in work.tasks)
             self._ship()

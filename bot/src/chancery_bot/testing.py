@@ -186,7 +186,7 @@ class Conformance(ABC):
     @pytest.fixture
     def stand(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
         """Return a host with a bot."""
-        monkeypatch.setattr(posix, "sync", lambda handle: None)
+        monkeypatch.setattr(posix, "sync", lambda _handle: None)
         return Stand(folder, self.case(folder))
 
     @pytest.fixture

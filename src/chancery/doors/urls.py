@@ -3,9 +3,11 @@
 from django.urls import include, path
 
 from chancery.doors.api.api import api
+from chancery.doors.bots import door
 
 urlpatterns = [
     path("api/v1/", api.urls),
+    path("api/bot/<slug:what>", door.answer, name="bot_message"),
     path("", include("chancery.doors.console.urls")),
 ]
 

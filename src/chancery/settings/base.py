@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "chancery.apps.profiles",
     "chancery.apps.orders",
     "chancery.apps.certificates",
+    "chancery.apps.bots",
     "chancery.doors.console",
 ]
 MIDDLEWARE = [
