@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from chancery import __version__
 from chancery.apps.connectors.queries import worker_alive
 from chancery.apps.shared.action import current_clock
-from chancery.doors.api import answers, audit, certificates, connectors, orders, people, profiles, refusals
+from chancery.doors.api import answers, audit, bots, certificates, connectors, orders, people, profiles, refusals
 from chancery.doors.api.describe import Described
 from chancery.doors.api.reading import Reader
 from chancery.doors.api.routes import Routes
@@ -29,6 +29,6 @@ def health(request: HttpRequest) -> dict[str, Any]:
 
 
 api = Described(title="Chancery", version=__version__, auth=AUTH, docs_url=None, urls_namespace="api", parser=Reader())
-for part in (service, connectors, profiles, orders, certificates, audit, people):
+for part in (service, connectors, profiles, orders, certificates, bots, audit, people):
     api.add_router("", part if isinstance(part, Routes) else part.router)
 refusals.register(api)

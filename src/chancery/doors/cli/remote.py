@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from chancery.doors.cli import audit, certificates, connectors, orders, people, profiles
+from chancery.doors.cli import audit, bots, certificates, connectors, orders, people, profiles
 
 GROUPS: dict[str, typer.Typer] = {
     "authorities": connectors.authorities,
@@ -12,6 +12,7 @@ GROUPS: dict[str, typer.Typer] = {
     "profiles": profiles.profiles,
     "orders": orders.orders,
     "certificates": certificates.certificates,
+    "bots": bots.bots,
     "people": people.people,
     "teams": people.teams,
     "environments": people.environments,

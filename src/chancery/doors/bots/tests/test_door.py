@@ -127,10 +127,22 @@ def test_from_the_token_to_what_is_served(cast, local, stage, enrolled, engine):
     assert (served.certificate, served.problem) == (done.certificate, "")
     assert served.due_at > SYSTEM_CLOCK.now()
     assert queries.standing(now(bot), SYSTEM_CLOCK.now()) == Standing.ACTIVE
-    assert [x.kind for x in queries.timeline(done)] == [
-        *("asked", "order.placed", "ordered", "request", "order.submitting", "order.issued", "due", "fetched"),
-        *("plan", "write", "back_up", "switch", "test", "reload", "prove", "deployed"),
+    kinds = [x.kind for x in queries.timeline(done)]
+    told = [
+        "order.issued",
+        "due",
+        "fetched",
+        "plan",
+        "write",
+        "back_up",
+        "switch",
+        "test",
+        "reload",
+        "prove",
+        "deployed",
     ]
+    assert [k for k in kinds if k in told] == told
+    assert set(kinds) - set(told) == {"asked", "request", "ordered", "order.placed", "order.submitting"}
     assert queries.of_order(cast.ada, order) == done
     assert b"PRIVATE KEY" not in b"".join(raw for _, raw, _ in stage.line.sent)
 
