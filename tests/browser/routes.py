@@ -27,6 +27,13 @@ PAGES = {
     "order": "/orders/{order}",
     "certificates": "/certificates",
     "certificate": "/certificates/{certificate}",
+    "bots": "/bots",
+    "bot_create": "/bots/create",
+    "bot": "/bots/{bot}",
+    "bot_edit": "/bots/{bot}/edit",
+    "target_create": "/bots/{bot}/targets/create",
+    "target_edit": "/bots/targets/{target}/edit",
+    "deployment": "/bots/deployments/{deployment}",
     "audit": "/audit",
 }
 """Route name → its address; braces stand for the sample object of that kind."""
@@ -43,6 +50,9 @@ FORMS = {
     "order_act": "/orders/{order}/do/cancel",
     "certificate_revoke": "/certificates/{certificate}/revoke",
     "certificate_renew": "/certificates/{certificate}/renew",
+    "bot_act": "/bots/{bot}/do/stop",
+    "target_act": "/bots/targets/{target}/do/issue",
+    "deployment_cancel": "/bots/deployments/{deployment}/cancel",
 }
 """Routes that only take what a form sends."""
 
@@ -77,4 +87,18 @@ def unlisted():
 
 
 def _filled(path):
-    return path.format(**dict.fromkeys(("connector", "call", "profile", "order", "certificate"), NOWHERE))
+    return path.format(
+        **dict.fromkeys(
+            (
+                "connector",
+                "call",
+                "profile",
+                "order",
+                "certificate",
+                "bot",
+                "target",
+                "deployment",
+            ),
+            NOWHERE,
+        )
+    )

@@ -175,7 +175,13 @@ def ask(bot: Bot, given: wire.Ask, address: str) -> wire.Asked:
             return wire.Asked(state="refused", text=text[:500])
         row.order, row.state = order, Stage.ORDERED
         row.save(update_fields=["order", "state"])
-        say(row.pk, now, "ordered", f"bot:{bot.name}", f"A key was made on {bot.hostname}; its request is ordered.")
+        say(
+            row.pk,
+            current_clock().now(),
+            "ordered",
+            f"bot:{bot.name}",
+            f"A key was made on {bot.hostname}; its request is ordered.",
+        )
         return wire.Asked(state="ordered", order=order.pk)
 
 

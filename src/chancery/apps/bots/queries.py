@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
 
@@ -144,6 +144,7 @@ class Line:
     actor: str
     text: str
     level: str = "info"
+    detail: dict[str, Any] = field(default_factory=dict)
 
 
 def timeline(row: Deployment) -> list[Line]:
@@ -151,8 +152,9 @@ def timeline(row: Deployment) -> list[Line]:
     ours = DeploymentEvent.objects.filter(deployment=row).order_by("id")[:500]
     theirs = OrderEvent.objects.filter(order=row.order_id).order_by("id")[:500] if row.order_id else ()
     bot = [Line(e.at, e.kind, e.actor, e.text, e.level) for e in ours]
-    order = [Line(e.at, e.kind, e.actor, e.text) for e in theirs]
-    return list(heapq.merge(sorted(bot, key=_at), sorted(order, key=_at), key=_at))
+    order = [Line(e.at, e.kind, e.actor, e.text, detail=e.detail) for e in theirs]
+    # Of two at one moment the order's comes first: what it did is why the bot has something to do.
+    return list(heapq.merge(sorted(order, key=_at), sorted(bot, key=_at), key=_at))
 
 
 def _at(line: Line) -> datetime:

@@ -14,6 +14,9 @@ register = template.Library()
 _COLOURS = {
     "active": "green", "healthy": "green", "issued": "green", "valid": "green", "ok": "green", "confirmed": "green",
     "inactive": "secondary", "cancelled": "secondary", "skipped": "secondary", "expired": "secondary", "unknown": "secondary",
+    "deployed": "green",
+    "stopped": "secondary", "info": "blue", "wanted": "blue", "ordered": "blue", "ready": "blue", "deploying": "blue",
+    "configuration_pending": "yellow", "rolled_back": "yellow",
     "queued": "blue", "submitting": "blue", "pending": "blue", "requested": "blue", "waiting_at_ca": "blue",
     "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",
 }  # fmt: skip
