@@ -39,7 +39,7 @@ class Target(FileTarget[Settings]):
     def test(self) -> None:
         """Let HAProxy read its whole configuration."""
         config = str(self.local.path(self.settings.config, "config"))
-        self.ran([self.local.program("haproxy"), "-c", "-q", "-f", config], TEST_SECONDS, "haproxy -c")
+        self.ran([self.local.program("haproxy"), "-c", "-f", config], TEST_SECONDS, "haproxy -c")
 
     def reload(self) -> None:
         """Let the master start workers with the new file."""

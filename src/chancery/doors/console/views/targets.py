@@ -21,7 +21,7 @@ from chancery.apps.connectors import queries as connectors
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Conflict, Invalid, Problem
-from chancery.doors.console.forms import model_inputs, posted
+from chancery.doors.console.forms import Input, model_inputs, posted
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 _TEXTS = ("name", "profile", "key_type", "window")
@@ -93,7 +93,7 @@ def _form(
 ) -> HttpResponse:
     if kind not in kinds.TITLES:
         raise Absent("kind of target", kind)
-    inputs = [one for _group, one in model_inputs(kinds.settings(kind), settings)]
+    inputs = sorted((one for _group, one in model_inputs(kinds.settings(kind), settings)), key=_later)
     for one in inputs:
         one.problems = [p for p in problems if p.field == f"settings.{one.name}"]
     context = {
@@ -109,6 +109,11 @@ def _form(
         "key_types": KEY_TYPES,
     }
     return show(request, actor, "target_form", context, 422 if problems else 200)
+
+
+def _later(one: Input) -> bool:
+    """Say whether an input can wait: what must be given comes first."""
+    return not one.required
 
 
 def _choice(actor: Actor, bot: Bot, row: Target | None) -> list[tuple[str, list[tuple[str, str]]]]:
