@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -56,6 +56,11 @@ class State:
             posix.remove(path)
         posix.remove(self.home / "number")
         self._last = None
+        posix.write_over(self.home / "identity.json", json.dumps(asdict(identity)).encode())
+
+    def follow(self, server: str) -> None:
+        """Remember another address of the same server."""
+        identity = replace(self.identity(), server=server)
         posix.write_over(self.home / "identity.json", json.dumps(asdict(identity)).encode())
 
     def own_key(self, *, make: bool = False) -> Ed25519PrivateKey:
