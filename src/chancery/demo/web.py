@@ -92,7 +92,12 @@ def _target(folder: Path, url: str, port: int) -> Any:
     if row is None or row.profile.deleted_at is not None:
         return None
     _moved(folder, url)
-    kept: dict[str, Any] = {"name": row.name, "kind": row.kind, "profile": str(row.profile_id), "key_type": row.key_type}
+    kept: dict[str, Any] = {
+        "name": row.name,
+        "kind": row.kind,
+        "profile": str(row.profile_id),
+        "key_type": row.key_type,
+    }
     kept |= {"names": [value for _, value in row.names], "renew_days": row.renew_days, "window": row.window}
     return targets.edit(actor, row.pk, row.revision, {**kept, "settings": {**row.settings, "probe_port": port}})
 

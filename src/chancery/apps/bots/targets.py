@@ -114,8 +114,8 @@ def _parse(values: dict[str, Any]) -> TargetValues:
 
 
 def _problem(error: Any, before: str) -> Problem:
-    where = before + ".".join(map(str, error["loc"]))
-    return Problem(where or "settings", f"{error['msg']}.", "Correct the field.", error["type"])
+    where = (before + ".".join(map(str, error["loc"]))).strip(".")
+    return Problem(where or "values", f"{error['msg']}.", "Correct the field.", error["type"])
 
 
 def _settings(given: TargetValues) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def test_from_the_token_to_what_is_served(cast, local, stage, enrolled, engine):
         "deployed",
     ]
     assert [k for k in kinds if k in told] == told
-    assert set(kinds) - set(told) == {"asked", "request", "ordered", "order.placed", "order.submitting"}
+    assert set(kinds) - set(told) - {"order.submitting"} == {"asked", "request", "ordered", "order.placed"}
     assert queries.of_order(cast.ada, order) == done
     assert b"PRIVATE KEY" not in b"".join(raw for _, raw, _ in stage.line.sent)
 
@@ -398,3 +398,61 @@ def test_a_window_keeps_a_deployment_until_it_opens(cast, local, stage, enrolled
     engine.until(lambda: now(wanted).state == Stage.READY)
     assert stage.agent.turn() == 0
     assert now(wanted).state == Stage.READY
+
+
+def test_a_question_is_answered_alike_however_often_it_is_asked(cast, local, stage, enrolled, engine):
+    from chancery_bot import material
+
+    wanted = actions.issue(cast.ada, target(cast, enrolled, stage, renew_days=10).pk)
+    ask = wire.Ask(deployment=wanted.pk, csr=material.request(material.new_key("EC-P256"), ["www.example.com"]))
+    first, second = (stage.client.ask("csr", ask, wire.Asked) for _ in range(2))
+    assert first == second
+    assert stage.client.ask("certificate", wire.Fetch(deployment=wanted.pk), wire.Issued).chain_pem == ""
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    fetched = [stage.client.ask("certificate", wire.Fetch(deployment=wanted.pk), wire.Issued) for _ in range(2)]
+    assert fetched[0] == fetched[1]
+    assert [e.kind for e in wanted.events.all()].count("fetched") == 1
+    tell(stage, wanted, 7, outcome="deployed", served="")
+    tell(stage, wanted, 8, outcome="failed")
+    assert now(wanted).state == Stage.DEPLOYED
+    row = Target.objects.get()
+    assert row.certificate == wanted.certificate
+    assert row.due_at == row.certificate.not_after - timedelta(days=10)
+    refused = Deployment.objects.create(target=row, state=Stage.READY, asked_by="x", created_at=SYSTEM_CLOCK.now())
+    answer = stage.client.ask("csr", wire.Ask(deployment=refused.pk, csr=ask.csr), wire.Asked)
+    assert (answer.state, answer.text) == ("refused", "This deployment is waiting for the bot.")
+    tell(stage, refused, 9, outcome="rolled_back", text="nginx -t failed")
+    assert (now(refused).state, now(row).problem, now(row).due_at) == (Stage.ROLLED_BACK, "nginx -t failed", None)
+    unknown = Deployment.objects.create(target=row, state=Stage.READY, asked_by="x", created_at=SYSTEM_CLOCK.now())
+    tell(stage, unknown, 10, outcome="deployed", served="ab" * 32)
+    assert (now(row).certificate, now(row).due_at, now(row).problem) == (None, None, "")
+
+
+def tell(stage, deployment, number, **said):
+    record = {"number": number, "at": SYSTEM_CLOCK.now(), "kind": "outcome", "deployment": deployment.pk, **said}
+    report = wire.Report(records=[wire.Record.model_validate(record)])
+    assert stage.client.ask("report", report, wire.Recorded).recorded == number
+
+
+def test_what_a_host_found_is_kept_for_the_form(stage, enrolled):
+    found = wire.Found(kind="nginx", title="nginx, shop", settings={"key": "/etc/nginx/k"}, names=["shop.example.com"])
+    stage.client.ask("poll", wire.Poll(host=HOST, found=[found]), wire.Work)
+    stage.client.ask("poll", wire.Poll(host=HOST), wire.Work)
+    assert now(enrolled).found == [found.model_dump()]
+
+
+def test_only_the_holder_of_a_key_enrols_it(cast, stage, line):
+    import json
+
+    _, token = made(cast)
+    for change in (
+        {"public_key": "AAAA"},
+        {"public_key": wire.public_text(State(stage.folder / "x").own_key(make=True))},
+    ):
+        body = {"v": 2, "token": token, "public_key": "", "host": HOST.model_dump(), **change}
+        stage.state.own_key(make=True)
+        from chancery_bot.state import Identity
+
+        answer = stage.client._post(Identity(SERVER, "", ""), "enrol", json.dumps(body).encode())
+        assert (answer.status, json.loads(answer.body)["code"]) in {(400, "malformed"), (401, "signature")}
+    assert line.web.get("/api/bot/poll", headers={"authorization": "ChanceryBot x"}).status_code == 405
