@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 import threading
@@ -109,8 +108,3 @@ def _scan(given: argparse.Namespace) -> None:
 def _unit(given: argparse.Namespace) -> None:
     del given
     print(files("chancery_bot").joinpath("chancery-bot.service").read_text(encoding="utf-8"), end="")
-
-
-if __name__ == "__main__":
-    os.umask(0o077)
-    main()
