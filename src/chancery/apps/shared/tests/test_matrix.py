@@ -8,54 +8,69 @@ from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import REGISTRY
 from chancery.apps.shared.actor import Actor, Grant
 
-for room in ("accounts", "certificates", "connectors", "orders", "profiles"):
+for room in ("accounts", "certificates", "connectors", "orders", "profiles", "bots"):
     importlib.import_module(f"chancery.apps.{room}.actions")
+importlib.import_module("chancery.apps.bots.targets")
 
-ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor")
+ORDER = ("administrator", "ca_operator", "requester", "bot_operator", "approver", "auditor")
 MATRIX = """
-certificates.renew        A O R . .
-certificates.revoke       A O . . .
-connectors.activate       A O . . .
-connectors.choices        A O . . .
-connectors.copy           A O . . .
-connectors.create         A O . . .
-connectors.deactivate     A O . . .
-connectors.delete         A O . . .
-connectors.edit           A O . . .
-connectors.test           A O . . .
-connectors.test_unsaved   A O . . .
-environments.create       A . . . .
-environments.delete       A . . . .
-environments.edit         A . . . .
-orders.adopt              A O . . .
-orders.approve            A . . P .
-orders.cancel             A O R . .
-orders.deny               A . . P .
-orders.give_up            A O . . .
-orders.place              A . R . .
-people.create             A . . . .
-people.disable            A . . . .
-people.enable             A . . . .
-people.grant              A . . . .
-people.own_account        A O R P D
-people.own_password       A O R P D
-people.password           A . . . .
-profiles.create           A O . . .
-profiles.delete           A O . . .
-profiles.edit             A O . . .
-teams.create              A . . . .
-teams.delete              A . . . .
-teams.rename              A . . . .
-tokens.create             A O R P .
-tokens.revoke             A O R P .
+bots.create               A . . B . .
+bots.delete               A . . B . .
+bots.edit                 A . . B . .
+bots.start                A . . B . .
+bots.stop                 A . . B . .
+bots.token                A . . B . .
+certificates.renew        A O R B . .
+certificates.revoke       A O . . . .
+connectors.activate       A O . . . .
+connectors.choices        A O . . . .
+connectors.copy           A O . . . .
+connectors.create         A O . . . .
+connectors.deactivate     A O . . . .
+connectors.delete         A O . . . .
+connectors.edit           A O . . . .
+connectors.test           A O . . . .
+connectors.test_unsaved   A O . . . .
+deployments.again         A . . B . .
+deployments.cancel        A . . B . .
+deployments.issue         A . . B . .
+deployments.roll_back     A . . B . .
+environments.create       A . . . . .
+environments.delete       A . . . . .
+environments.edit         A . . . . .
+orders.adopt              A O . . . .
+orders.approve            A . . . P .
+orders.cancel             A O R B . .
+orders.deny               A . . . P .
+orders.give_up            A O . . . .
+orders.place              A . R B . .
+people.create             A . . . . .
+people.disable            A . . . . .
+people.enable             A . . . . .
+people.grant              A . . . . .
+people.own_account        A O R B P D
+people.own_password       A O R B P D
+people.password           A . . . . .
+profiles.create           A O . . . .
+profiles.delete           A O . . . .
+profiles.edit             A O . . . .
+targets.create            A . . B . .
+targets.delete            A . . B . .
+targets.edit              A . . B . .
+teams.create              A . . . . .
+teams.delete              A . . . . .
+teams.rename              A . . . . .
+tokens.create             A O R B P .
+tokens.revoke             A O R B P .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates audit people",
-    "ca_operator": "connectors profiles orders certificates audit",
-    "requester": "connectors profiles orders certificates",
-    "approver": "connectors profiles orders certificates",
-    "auditor": "connectors profiles orders certificates audit people",
+    "administrator": "connectors profiles orders certificates bots audit people",
+    "ca_operator": "connectors profiles orders certificates bots audit",
+    "requester": "connectors profiles orders certificates bots",
+    "bot_operator": "connectors profiles orders certificates bots",
+    "approver": "connectors profiles orders certificates bots",
+    "auditor": "connectors profiles orders certificates bots audit people",
 }
 
 

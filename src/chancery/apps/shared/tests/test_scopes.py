@@ -12,6 +12,10 @@ from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Environment, Team
 from chancery.apps.audit import queries as audit
 from chancery.apps.audit.models import Entry
+from chancery.apps.bots import actions as bot_actions
+from chancery.apps.bots import queries as bots
+from chancery.apps.bots import targets as bot_targets
+from chancery.apps.bots.models import Bot, Deployment, Target
 from chancery.apps.certificates import actions as certificate_actions
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
@@ -31,7 +35,10 @@ from chancery.core.errors import Absent, ChanceryError, NotPermitted
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
-ROOMS = ("accounts", "certificates", "connectors", "orders", "profiles")
+ROOMS = ("accounts", "bots", "certificates", "connectors", "orders", "profiles")
+
+
+MODELS = (Order, Profile, Certificate, Bot, Target, Deployment)
 
 
 class Things:
@@ -42,6 +49,12 @@ class Things:
         self.order = place(cast.rob, PlaceOrder("Careful", request_pem("a.example.com")))
         self.profile = Profile.objects.get(name="Internal")
         self.call = connector_actions.test_saved(cast.ada, local.pk)
+        self.bot = bot_actions.create(cast.ada, "web-1", team="Operations", environment="Production")[0]
+        files = {"certificate": "/etc/nginx/a.pem", "key": "/etc/nginx/a.key"}
+        about = {"name": "www", "kind": "nginx", "profile": "Internal", "names": ["a.example.com"], "settings": files}
+        self.target = bot_targets.add(cast.ada, self.bot.pk, about)
+        self.deployment = bot_actions.issue(cast.ada, self.target.pk)
+        Deployment.objects.filter(pk=self.deployment.pk).update(order=self.order)
         now = datetime(2030, 1, 1, tzinfo=UTC)
         self.certificate = Certificate.objects.create(
             id=uuid.uuid4(),
@@ -114,6 +127,10 @@ LISTINGS = {
     "certificates.listing": lambda a, t: certificates.listing(a).items,
     "certificates.listing by serial": lambda a, t: certificates.listing(a, search="1" * 16).items,
     "certificates.listing by connector": lambda a, t: certificates.listing(a, connector=str(t.connector.pk)).items,
+    "bots.visible_to": lambda a, t: list(bots.visible_to(a)),
+    "bots.listing": lambda a, t: bots.listing(a).items,
+    "bots.listing by status": lambda a, t: bots.listing(a, status="configuration_pending").items,
+    "bots.of_order": lambda a, t: [d for d in [bots.of_order(a, t.order.pk)] if d],
 }
 BY_ID = {
     "connectors.get": lambda a, t: connectors.get(a, t.connector.pk),
@@ -126,6 +143,11 @@ BY_ID = {
     "orders.get": lambda a, t: orders.get(a, t.order.pk),
     "orders.wait": lambda a, t: orders.wait(a, t.order.pk, 0),
     "certificates.get": lambda a, t: certificates.get(a, t.certificate.pk),
+    "bots.get": lambda a, t: bots.get(a, t.bot.pk),
+    "bots.target": lambda a, t: bots.target(a, t.target.pk),
+    "bots.deployments": lambda a, t: bots.deployments(a, t.bot.pk),
+    "bots.deployment": lambda a, t: bots.deployment(a, t.deployment.pk),
+    "bots.log": lambda a, t: bots.log(a, t.bot.pk),
 }
 ACTIONS = {
     "connectors.edit": lambda a, t: connector_actions.edit(a, t.connector.pk, 1, {}),
@@ -146,8 +168,21 @@ ACTIONS = {
     "orders.give_up": lambda a, t: order_actions.give_up(a, t.order.pk, "No."),
     "certificates.revoke": lambda a, t: certificate_actions.revoke(a, t.certificate.pk, "superseded"),
     "certificates.renew": lambda a, t: certificate_actions.renew(a, t.certificate.pk),
+    "bots.edit": lambda a, t: bot_actions.edit(a, t.bot.pk, name="x", purpose="both"),
+    "bots.token": lambda a, t: bot_actions.new_token(a, t.bot.pk),
+    "bots.stop": lambda a, t: bot_actions.stop(a, t.bot.pk),
+    "bots.start": lambda a, t: bot_actions.start(a, t.bot.pk),
+    "bots.delete": lambda a, t: bot_actions.delete(a, t.bot.pk),
+    "targets.create": lambda a, t: bot_targets.add(a, t.bot.pk, {}),
+    "targets.edit": lambda a, t: bot_targets.edit(a, t.target.pk, 1, {}),
+    "targets.delete": lambda a, t: bot_targets.remove(a, t.target.pk),
+    "deployments.issue": lambda a, t: bot_actions.issue(a, t.target.pk),
+    "deployments.again": lambda a, t: bot_actions.again(a, t.target.pk),
+    "deployments.roll_back": lambda a, t: bot_actions.roll_back(a, t.target.pk),
+    "deployments.cancel": lambda a, t: bot_actions.cancel(a, t.deployment.pk),
 }
 NEW_THINGS = {
+    "bots.create": lambda a: bot_actions.create(a, "x", team="Operations", environment="Production"),
     "connectors.create": lambda a: connector_actions.create(a, "digicert", values()),
     "connectors.test_unsaved": lambda a: connector_actions.test_unsaved(a, "digicert", values()),
     "connectors.choices": lambda a: connector_actions.ask_choices(a, "digicert", "container_id", values()),
@@ -173,11 +208,11 @@ def test_by_id_it_is_absent_for_an_outsider_and_there_for_its_team(cast, things,
 
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_an_outsider_who_may_all_of_it_elsewhere_changes_nothing_here(things, outsider, name):
-    before = [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate)]
+    before = [list(model.objects.order_by("pk").values()) for model in MODELS]
     entries = Entry.objects.count()
     with pytest.raises(Absent):
         ACTIONS[name](outsider, things)
-    assert [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate)] == before
+    assert [list(model.objects.order_by("pk").values()) for model in MODELS] == before
     assert Entry.objects.count() == entries
 
 
@@ -209,7 +244,7 @@ def readers(room):
 
 def test_no_reader_that_takes_an_actor_is_left_out():
     tried = {name.partition(" ")[0] for name in (*LISTINGS, *BY_ID)}
-    left = {r for room in ("certificates", "connectors", "orders", "profiles") for r in readers(room)} - tried
+    left = {r for room in ("bots", "certificates", "connectors", "orders", "profiles") for r in readers(room)} - tried
     assert left == set()
 
 
@@ -220,7 +255,7 @@ def test_no_action_on_a_teams_things_is_left_out():
 
 def each_action():
     modules = [import_module(f"chancery.apps.{room}.actions") for room in ROOMS]
-    modules.append(import_module("chancery.apps.accounts.places"))
+    modules += [import_module("chancery.apps.accounts.places"), import_module("chancery.apps.bots.targets")]
     found = [f for m in modules for _, f in inspect.getmembers(m, inspect.isfunction) if f.__module__ == m.__name__]
     return [f for f in found if hasattr(f, "__wrapped__")]
 
