@@ -85,7 +85,7 @@ class Deployer:
         if not journal.why:
             try:
                 served = self._forward(journal, target)
-            except (Refused, OSError) as error:
+            except Exception as error:  # whatever it is: what was begun is not left half done
                 journal.why = _said(error)
                 self._save(journal)
             else:
@@ -169,7 +169,7 @@ class Deployer:
             if STAGES.index(journal.stage) >= STAGES.index("reload"):
                 target.reload()
             served = self._look(journal, target, journal.before) if journal.before else ""
-        except (Refused, OSError) as error:
+        except Exception as error:  # whatever it is, it is told, and the journal ends
             text = f"{journal.why} The way back is not proven: {_said(error)}"
             return self._end(journal, "failed", text, "")
         self._note(journal, "roll_back", "The version before is in force again.", "warning")

@@ -64,8 +64,8 @@ class Bot:
 
     def turn(self) -> int:
         """Take one turn; returns how many tasks were done. What the server did not hear is told at a later one."""
-        self._deployer.recover()
         try:
+            self._deployer.recover()
             # Told first, so that nothing is asked of this host that it has done already.
             self._ship()
             work = self._poll()
@@ -76,6 +76,9 @@ class Bot:
             return 0
         except (Turned, Refused) as refusal:
             self._away(f"The server refuses this bot: {refusal}")
+            return 0
+        except Exception as fault:  # one fault must not keep a host from its next renewal
+            self._away(f"A fault of the bot: {type(fault).__name__}: {fault}"[:2000])
             return 0
         self._misses, self.pause = 0, work.poll_seconds
         return done
@@ -135,7 +138,7 @@ class Bot:
         return 1
 
     def _request(self, task: Task) -> None:
-        key = self._state.keep_key(task.deployment, material.new_key(task.key_type))
+        key = self._state.keep_key(task.deployment, material.new_key(task.key_type), task.target.id)
         csr = material.request(key, task.names)
         answer = self._client.ask("csr", Ask(deployment=task.deployment, csr=csr), Asked)
         text = "A key was made here, and its request was sent." if answer.state == "ordered" else answer.text

@@ -19,6 +19,8 @@ from chancery_bot.wire import Record
 
 HOME = Path("/var/lib/chancery-bot")
 _MOST_SPOOLED, _BOUND_EVERY = 10_000, 100
+_KEPT_KEYS = 8
+"""Of a target: those of the versions that are kept, and of orders under way."""
 Json = dict[str, Any]
 
 
@@ -82,12 +84,24 @@ class State:
 
     # Keys of certificates ----------------------------------------------------------------------------
 
-    def keep_key(self, deployment: UUID, pem: bytes) -> bytes:
-        """Keep a key, and return the one that counts: the first that was kept for a deployment."""
+    def keep_key(self, deployment: UUID, pem: bytes, target: UUID | None = None) -> bytes:
+        """Keep a key, and return the one that counts: the first that was kept for a deployment.
+
+        Of a `target` only the newest keys stay, so that old ones are nowhere to be found.
+        """
         path = self.home / "keys" / f"{deployment}.pem"
         if not path.exists():
             posix.write_over(path, pem)
+            if target is not None:
+                self._forget_old_keys(target, str(deployment))
         return path.read_bytes()
+
+    def _forget_old_keys(self, target: UUID, fresh: str) -> None:
+        listed = self.home / "keys" / f"{target}.json"
+        names = [*(json.loads(listed.read_bytes()) if listed.exists() else []), fresh]
+        posix.write_over(listed, json.dumps(names[-_KEPT_KEYS:]).encode())
+        for name in names[:-_KEPT_KEYS]:
+            posix.remove(self.home / "keys" / f"{name}.pem")
 
     def key(self, deployment: UUID) -> bytes:
         """Return the key that was made for a deployment; raises `Refused`."""

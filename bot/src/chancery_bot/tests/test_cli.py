@@ -66,6 +66,9 @@ def test_a_bot_waits_longer_and_says_it_once_while_nobody_answers(tmp_path):
     agent, state = bot(tmp_path / "b", Server(poll=Turned("who are you")))
     agent.turn()
     assert "refuses this bot: who are you" in state.untold(9)[-1].text
+    agent, state = bot(tmp_path / "c", Server(poll=KeyError("odd")))
+    assert agent.turn() == 0
+    assert "A fault of the bot: KeyError" in state.untold(9)[-1].text
 
 
 def test_a_bot_runs_until_it_is_told_to_stop(tmp_path):

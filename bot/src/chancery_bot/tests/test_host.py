@@ -93,6 +93,12 @@ def test_the_home_and_its_keys_are_the_bots_alone(tmp_path):
     assert made.keep_key(deployment, b"two") == first == made.key(deployment)
     with pytest.raises(Refused, match="no key"):
         made.key(uuid4())
+    target, made_for = uuid4(), [uuid4() for _ in range(10)]
+    for ident in made_for:
+        made.keep_key(ident, b"key", target)
+    with pytest.raises(Refused, match="no key"):
+        made.key(made_for[1])
+    assert made.key(made_for[2]) == b"key"
     for path in (tmp_path / "home").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
     (tmp_path / "home" / "identity.key").write_bytes(material.new_key("EC-P256"))

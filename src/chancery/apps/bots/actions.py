@@ -186,6 +186,8 @@ def _fill(bot: Bot, name: str, purpose: str, tags: dict[str, str], poll_seconds:
     bot.name = clean_folded("name", name, 120, wanted="Name the bot, for example by its host.")
     if purpose not in Purpose.values:
         raise Invalid.one("purpose", f"There is no purpose {purpose[:40]!r}.", f"Choose: {', '.join(Purpose.values)}.")
+    if purpose == Purpose.DISCOVERY and bot.configured:
+        raise Invalid.one("purpose", "It has targets, so it is not for discovery alone.", "Delete its targets first.")
     bot.purpose = purpose
     if not _POLL[0] <= poll_seconds <= _POLL[1]:
         raise Invalid.one(

@@ -142,7 +142,9 @@ def _renewals(bot: Bot, now: datetime) -> None:
 
 def _task(row: Deployment, now: datetime) -> wire.Task | None:
     target = row.target
-    if row.state == Stage.ORDERED or (row.state == Stage.READY and not opens(target.window, now)):
+    # What a person asks for now is done now; the window is for what comes due by itself.
+    waits = row.kind == "issue" and row.state == Stage.READY and not opens(target.window, now)
+    if row.state == Stage.ORDERED or waits:
         return None
     spec = wire.TargetSpec(id=target.pk, kind=target.kind, name=target.name, settings=target.settings)
     kind = "request" if row.state == Stage.WANTED else "rollback" if row.kind == "rollback" else "deploy"

@@ -12,7 +12,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import queries
 from chancery.apps.bots.actions import locked
 from chancery.apps.bots.following import summed_up
-from chancery.apps.bots.models import OPEN, Bot, Deployment, Target
+from chancery.apps.bots.models import OPEN, Bot, Deployment, Purpose, Target
 from chancery.apps.bots.window import clean_window
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
@@ -46,6 +46,9 @@ class TargetValues(BaseModel):
 def add(act: Act, bot_id: object, values: dict[str, Any]) -> Target:
     """Add a target to a bot. Whoever does must be allowed to order with its profile: the bot will, for them."""
     bot = locked(act, bot_id)
+    if bot.purpose == Purpose.DISCOVERY:
+        text = f"{bot.name} is for discovery alone."
+        raise Conflict(text, remedy="Give it another purpose, or make another bot.", code="discovery_only")
     target = Target(
         id=new_id(act.at), bot=bot, team_id=bot.team_id, environment_id=bot.environment_id, created_at=act.at
     )

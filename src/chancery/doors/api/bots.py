@@ -116,7 +116,7 @@ def targets_of(request: HttpRequest, ident: parameters.Ident) -> Answer:
     return {"items": [show_bots.target(t) for t in queries.targets(queries.get(actor(request), ident))]}
 
 
-@router.post("/bots/{ident}/targets", response={201: answers.Target}, headers=("Location", "ETag"))
+@router.post("/bots/{ident}/targets", response={201: answers.Target}, headers=("Location", "ETag"), problems=(409,))
 def add_target(
     request: HttpRequest, response: HttpResponse, ident: parameters.Ident, body: bodies.TargetIn
 ) -> Status[Answer]:

@@ -303,3 +303,14 @@ def test_why_a_bot_waits_is_said_in_a_sentence(cast, bot):
 
 def test_deployments_of_a_bot_without_targets_are_none(cast, bot):
     assert queries.deployments(cast.ada, bot.pk).items == []
+
+
+def test_a_bot_for_discovery_gets_no_targets(cast, bot, local):
+    row = targets.add(cast.ada, bot.pk, VALUES)
+    with pytest.raises(Invalid, match="has targets") as refusal:
+        actions.edit(cast.ada, bot.pk, name="web-1", purpose="discovery")
+    assert field(refusal) == "purpose"
+    targets.remove(cast.ada, row.pk)
+    actions.edit(cast.ada, bot.pk, name="web-1", purpose="discovery")
+    with pytest.raises(Conflict, match="discovery alone"):
+        targets.add(cast.ada, bot.pk, VALUES)

@@ -398,6 +398,8 @@ def test_a_window_keeps_a_deployment_until_it_opens(cast, local, stage, enrolled
     engine.until(lambda: now(wanted).state == Stage.READY)
     assert stage.agent.turn() == 0
     assert now(wanted).state == Stage.READY
+    Deployment.objects.update(kind="again")
+    assert stage.agent.turn() == 1, "what a person asks for does not wait"
 
 
 def test_a_question_is_answered_alike_however_often_it_is_asked(cast, local, stage, enrolled, engine):

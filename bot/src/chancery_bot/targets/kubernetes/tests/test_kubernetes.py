@@ -1,6 +1,7 @@
 """A Kubernetes secret on the common suite, against a small API server."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,15 @@ class TestKubernetes(Conformance):
         assert stand.deploy(self.NEW, cluster="other") == "failed"
         assert "knows no cluster 'other'" in stand.told()[-1].text
         assert stand.present() == old == fingerprint(self.OLD)
+
+    def test_an_answer_in_other_words_ends_the_deployment(self, stand, old, monkeypatch):
+        from chancery_bot import web
+
+        real = web.call
+        monkeypatch.setattr(web, "call", lambda *a, **k: replace(real(*a, **k), body=b"<html>"))
+        assert stand.deploy(self.NEW) == "failed"
+        assert "JSONDecodeError" in stand.told()[-1].text
+        assert list(stand.state.journals()) == []
 
     def test_somebody_who_writes_over_it_is_noticed(self, stand, old):
         real = self.cluster.apply
