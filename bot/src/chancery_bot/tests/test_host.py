@@ -199,3 +199,32 @@ def test_every_kind_has_settings_with_words_and_what_a_host_has_is_found(tmp_pat
     assert [f.names for f in found] == [["a.example.com"]]
     assert [f for f in kinds.scan(Local(programs={})) if f.kind == "nginx"] == []
     assert json.dumps(found[0].model_dump())
+
+
+def test_a_certificate_counts_as_served_when_each_look_finds_it(monkeypatch):
+    from chancery_bot import probe
+    from chancery_bot.tests.test_cli import Still
+
+    def looks(*found):
+        left = iter(found)
+
+        def look(_endpoint):
+            one = next(left)
+            if isinstance(one, Exception):
+                raise one
+            return one
+
+        monkeypatch.setattr(probe, "served", look)
+
+    looks("new", "old", OSError("refused"), *["new"] * 5)
+    assert probe.prove(probe.Endpoint("h", 443, ""), "new", 9, Still()) == "new"
+    looks(*["any"] * 5)
+    assert probe.prove(probe.Endpoint("h", 443, ""), "", 9, Still()) == "any"
+    for found, says in (
+        (["old"] * 30, "another certificate"),
+        ([OSError("no")] * 30, "nothing answers"),
+        (["new", "old"] * 20, "not each time|another certificate"),
+    ):
+        looks(*found)
+        with pytest.raises(Refused, match=says):
+            probe.prove(probe.Endpoint("h", 443, ""), "new", 2, Still())
