@@ -15,9 +15,10 @@ setup: ## Make .venv with .venv/bin/chancery
 	@bash scripts/setup.sh
 
 setup-test: setup
-	@bash scripts/packages.sh postgresql chromium pebble caddy openssl iproute2 softhsm2
+	@bash scripts/packages.sh postgresql chromium pebble caddy openssl iproute2 softhsm2 nginx-light apache2 haproxy
 
 demo: setup ## Start sandbox, server and worker, order certificates, show the address
+	@bash scripts/packages.sh nginx-light || echo "Without nginx the demo shows no web server."
 	@.venv/bin/chancery demo
 
 check: setup ## Format, lints, types, import contracts, missing migrations, docs complete (seconds)
@@ -26,7 +27,7 @@ check: setup ## Format, lints, types, import contracts, missing migrations, docs
 test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage gate
 	@rm -f .coverage .coverage.*
 	$(TEST) $(SPOKEN)
-	$(TEST) --cov=src/chancery --cov-report= $(addprefix --ignore=,$(SPOKEN)) src tests
+	$(TEST) --cov=src/chancery --cov-report= $(addprefix --ignore=,$(SPOKEN)) src tests bot
 	bash scripts/with-postgres.sh $(TEST) --cov=src/chancery --cov-append --cov-report= $(TABLES)
 	@.venv/bin/python scripts/coverage_gate.py
 

@@ -16,7 +16,7 @@ def pages() -> dict[str, str]:
     from chancery import catalog
     from chancery.apps.audit import proofs
     from chancery.doors.api import reference as rest
-    from chancery.doors.api import types
+    from chancery.doors.api import target_page, types
     from chancery.doors.api.api import api
     from chancery.doors.cli import reference as cli
     from chancery.settings import environment
@@ -27,6 +27,7 @@ def pages() -> dict[str, str]:
         "rest.md": rest.reference(description),
         "openapi.json": json.dumps(description, indent=1, ensure_ascii=False) + "\n",
         "cli.md": cli.reference(),
+        "targets.md": target_page.page(),
         "verify_audit.py": proofs.program().decode(),
         **{f"authorities/{slug}.md": types.page(catalog.get(slug)) for slug in catalog.BUILT_IN},
     }

@@ -40,6 +40,13 @@ PAGES = {
     "channel_create": "/notices/channels/create",
     "channel": "/notices/channels/{channel}",
     "channel_edit": "/notices/channels/{channel}/edit",
+    "bots": "/bots",
+    "bot_create": "/bots/create",
+    "bot": "/bots/{bot}",
+    "bot_edit": "/bots/{bot}/edit",
+    "target_create": "/bots/{bot}/targets/create",
+    "target_edit": "/bots/targets/{target}/edit",
+    "deployment": "/bots/deployments/{deployment}",
     "audit": "/audit",
     "audit_proof": "/audit/proof",
 }
@@ -64,6 +71,9 @@ FORMS = {
     "pull_stop": "/inventory/pulls/{pull}/stop",
     "certificate_leave_request": "/certificates/{certificate}/next-request",
     "channel_act": "/notices/channels/{channel}/test",
+    "bot_act": "/bots/{bot}/do/stop",
+    "target_act": "/bots/targets/{target}/do/issue",
+    "deployment_cancel": "/bots/deployments/{deployment}/cancel",
 }
 """Routes that only take what a form sends."""
 
@@ -99,5 +109,17 @@ def unlisted():
 
 
 def _filled(path):
-    names = ("connector", "call", "profile", "order", "certificate", "finding", "pull", "channel")
+    names = (
+        "connector",
+        "call",
+        "profile",
+        "order",
+        "certificate",
+        "finding",
+        "pull",
+        "channel",
+        "bot",
+        "target",
+        "deployment",
+    )
     return path.format(**dict.fromkeys(names, NOWHERE))

@@ -97,6 +97,63 @@ def send(url, path, body):
         return json.load(answer)
 
 
+def bots(by):
+    """A bot at work, with what it found, told and deployed; and one that has not come yet."""
+    from chancery_bot import material, wire
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from chancery.apps.bots import actions, channel, targets
+    from chancery.apps.bots.models import Bot
+    from chancery.apps.shared.action import current_clock
+
+    place = {"team": "Operations", "environment": "Production"}
+    actions.create(by["ada"], "db-1", host="db-1.example.com", **place)
+    bot, token = actions.create(by["ada"], "web-1", tags={"rack": "7"}, **place)
+    host = wire.Host(
+        hostname="web-1.example.com", os="Debian GNU/Linux 12 (bookworm)", machine="ab" * 32, bot_version="0.1.0"
+    )
+    key = wire.public_text(Ed25519PrivateKey.generate())
+    bot = channel.enrol(wire.Enrol(token=token, public_key=key, host=host), "192.0.2.7")
+    files = {"certificate": "/etc/nginx/www.pem", "key": "/etc/nginx/www.key"}
+    found = wire.Found(kind="nginx", title="nginx, www.example.com", settings=files, names=["www.example.com"])
+    channel.poll(bot, wire.Poll(host=host, found=[found]), "192.0.2.7")
+    values = {"kind": "nginx", "profile": "Internal TLS", "names": ["www.example.com"], "settings": files}
+    www = targets.add(by["ada"], bot.pk, {"name": "www on 443", **values})
+    late = {"name": "Shop, with quite a long name", "window": "sat-sun 01:00-05:00"}
+    targets.add(
+        by["ada"],
+        bot.pk,
+        {**values, **late, "settings": {"certificate": "/etc/nginx/s.pem", "key": "/etc/nginx/s.key"}},
+    )
+    wanted = actions.issue(by["ada"], www.pk)
+    csr = material.request(material.new_key("EC-P256"), ["www.example.com"])
+    channel.ask(bot, wire.Ask(deployment=wanted.pk, csr=csr), "192.0.2.7")
+    until(lambda: wanted.refresh_from_db() or wanted.state == "ready", "issuing for the bot")
+    channel.fetch(bot, wire.Fetch(deployment=wanted.pk))
+    wanted.refresh_from_db()
+    said = [("plan", ""), ("switch", ""), ("reload", ""), ("prove", ""), ("", "deployed")]
+    records = [
+        {
+            "kind": "outcome" if done else "step",
+            "step": step,
+            "outcome": done,
+            "text": "As it should be.",
+            "number": n + 2,
+        }
+        | {"deployment": wanted.pk, "at": current_clock().now(), "served": wanted.certificate.sha256 if done else ""}
+        for n, (step, done) in enumerate(said)
+    ]
+    log = {
+        "number": 1,
+        "at": current_clock().now(),
+        "level": "warning",
+        "text": "The server did not answer for a while.",
+    }
+    channel.report(bot, [wire.Record.model_validate(r) for r in [log, *records]], "192.0.2.7")
+    assert Bot.objects.count() == 2
+    return {"bot": bot, "target": www, "deployment": wanted}
+
+
 def until(done, what):
     deadline = time.monotonic() + 40
     while not done():
@@ -123,6 +180,7 @@ def make(simulated):
     order(by["rob"], "Public TLS, Americas", "shop.example.com")
     call = actions.test_saved(by["ada"], eu.pk)
     until(lambda: Certificate.objects.count() == 3, "issuing three certificates")
+    at_work = bots(by)
     until(lambda: Call.objects.get(pk=call.pk).state not in {"due", "running"}, "the connection test")
     spoilt = Certificate.objects.get(common_name="db1.example.com")
     certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")
@@ -131,6 +189,7 @@ def make(simulated):
     seen, channel = inventory(by["ada"], eu, simulated), watched(by["ada"], eu)
     found = {
         **seen,
+        **at_work,
         "channel": channel,
         "connector": eu,
         "call": call,

@@ -147,7 +147,7 @@ LISTS = [
     ("authorities", "list"), ("authorities", "fields", "digicert"), ("connectors", "list"), ("connectors", "show", "Local"),
     ("profiles", "list"), ("profiles", "show", "Internal"), ("orders", "list"), ("certificates", "list"),
     ("people", "list"), ("people", "roles"), ("teams", "list"), ("environments", "list"), ("tokens", "list"),
-    ("audit", "list"), ("whoami",), ("inventory", "pulls"), ("inventory", "findings"),
+    ("audit", "list"), ("whoami",), ("inventory", "pulls"), ("inventory", "findings"), ("bots", "kinds"),
 ]  # fmt: skip
 
 
@@ -620,3 +620,58 @@ def test_flags_that_cannot_be_used(cli, arguments, said):
 
 def test_the_flags_of_a_ca_type_that_there_is_not(cli):
     assert "no CA type 'x'" in cli("connectors", "create", "x", "--help-fields", code=Exit.REFUSED).stderr
+
+
+# Bots
+
+
+def test_a_bot_and_its_targets_from_the_command_line(cli, tmp_path):
+    token = tmp_path / "token"
+    made = ("bots", "create", "web-1", "--team", "Operations", "--environment", "Production", "--tag", "rack=7")
+    assert f"The token of web-1 is in {token}." in cli(*made, "--out", str(token)).stdout
+    assert token.read_text().startswith("cbt_")
+    assert token.stat().st_mode & 0o077 == 0
+    assert cli("bots", "token", "web-1", "--days", "2").stdout.startswith("cbt_")
+    assert "--out" in cli(*made, "--out", str(token), code=Exit.USAGE).stderr
+    assert "kubernetes" in cli("bots", "kinds").stdout
+    assert "ssl_certificate" in cli("bots", "kinds", "nginx").stdout
+    assert "no kind" in cli("bots", "kinds", "iis", code=Exit.REFUSED).stderr
+    files = ("--set", "certificate=/etc/nginx/w.pem", "--set", "key=/etc/nginx/w.key", "--set", "probe_port=8443")
+    target = (
+        "bots",
+        "add-target",
+        "web-1",
+        "www",
+        "--kind",
+        "nginx",
+        "--profile",
+        "Internal",
+        "--name",
+        "www.example.com",
+    )
+    assert data(cli, *target, *files)["settings"]["probe_port"] == 8443
+    assert "settings.key" in cli(*target, code=Exit.REFUSED).stderr
+    edited = data(cli, "bots", "edit-target", "web-1", "www", "--window", "sat 01:00-02:00", "--set", "owner=root")
+    assert (edited["window"], edited["settings"]["owner"], edited["revision"]) == ("sat 01:00-02:00", "root", 2)
+    assert data(cli, "bots", "edit-target", "web-1", "www", "--name", "w.example.com", "--profile", "Internal")[
+        "names"
+    ] == ["w.example.com"]
+    assert "no target" in cli("bots", "deploy", "web-1", "other", code=Exit.REFUSED).stderr
+    wanted = data(cli, "bots", "deploy", "web-1", "www")
+    assert (wanted["kind"], wanted["state"]) == ("issue", "wanted")
+    assert "under way" in cli("bots", "deploy", "web-1", "www", code=Exit.REFUSED).stderr
+    assert "Nothing was deployed" in cli("bots", "roll-back", "web-1", "www", code=Exit.REFUSED).stderr
+    assert "A new certificate is wanted." in cli("bots", "timeline", wanted["id"]).stdout
+    assert "given up" in cli("bots", "cancel", wanted["id"]).stdout
+    assert "no certificate yet" in cli("bots", "deploy", "web-1", "www", "--again", code=Exit.REFUSED).stderr
+    assert data(cli, "bots", "deployments", "web-1")["items"][0]["state"] == "cancelled"
+    for command in (("list",), ("list", "--status", "configuration_pending"), ("show", "web-1"), ("targets", "web-1")):
+        assert data(cli, "bots", *command)
+    assert data(cli, "bots", "log", "web-1")["items"] == []
+    assert "is changed" in cli("bots", "edit", "web-1", "--new-name", "web-2", "--poll-seconds", "9").stdout
+    assert data(cli, "bots", "edit", "web-2", "--tag", "rack=8")["tags"] == {"rack": "8"}
+    assert data(cli, "bots", "stop", "web-2")["status"] == "stopped"
+    assert "work again" in cli("bots", "start", "web-2").stdout
+    assert "deleted" in cli("bots", "delete-target", "web-2", "www").stdout
+    assert "deleted" in cli("bots", "delete", "web-2").stdout
+    assert data(cli, "bots", "list")["items"] == []

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 
 import pytest
+from cryptography import x509
 
 from chancery.net.listening import free_port
 
@@ -127,6 +129,11 @@ def test_a_demo_watches_its_processes_and_leaves_none(home):
         with urllib.request.urlopen(urllib.request.Request(down, method="POST"), timeout=5) as answer:
             assert answer.status == 200
         assert "one-time password" in shown
+        if os.access("/usr/sbin/nginx", os.X_OK):
+            assert "(shop.example.com): deployed" in shown
+            port = int(re.search(r"web server at https://127\.0\.0\.1:(\d+)/", shown)[1])
+            served = x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port)).encode())
+            assert "Chancery Local CA" in served.issuer.rfc4514_string()
         worker = child(demo.pid, "chancery worker")
         os.kill(worker, signal.SIGKILL)
         until(lambda: "The worker ended by itself (killed by SIGKILL)" in output(home), lambda: output(home))

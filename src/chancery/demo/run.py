@@ -16,6 +16,7 @@ from typing import Any
 
 from chancery import catalog
 from chancery.demo import check as judging
+from chancery.demo import web
 from chancery.demo.children import Children, Ended
 from chancery.demo.prepare import prepare
 from chancery.demo.requests import request, wanted
@@ -37,7 +38,7 @@ def show(address: str, port: int) -> int:
             password = prepare(home, where)
             children.wait(ready, _START, _SERVER)
             _order(where, 5)
-            _tell(url, password, where)
+            _tell(url, password, where, web.serve(children, home, url))
             while True:
                 time.sleep(_EVERY)
                 children.look()
@@ -70,7 +71,7 @@ def check(*, as_json: bool) -> int:
     return 0 if good else 1
 
 
-def _tell(url: str, password: str | None, where: Where) -> None:
+def _tell(url: str, password: str | None, where: Where, shown: str) -> None:
     known = f"one-time password {password}" if password else "with the password you chose before"
     print(f"\n  Chancery is at  {url}/\n  Log in as       admin, {known}")
     for name, one in where.items():
@@ -79,6 +80,7 @@ def _tell(url: str, password: str | None, where: Where) -> None:
         print(f"    bring it back  curl -X POST {one['control']}/up")
         print(f"    make it awkward: curl {one['control']}/dials shows what there is; turn one with")
         print(f"                   curl -X PUT -d '{_EXAMPLE}' {one['control']}/dials")
+    print(f"\n  {shown}")
     print("\n  Stop            Ctrl-C", flush=True)
 
 

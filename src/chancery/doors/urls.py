@@ -3,10 +3,12 @@
 from django.urls import include, path
 
 from chancery.doors.api.api import api
+from chancery.doors.bots import door
 from chancery.doors.metrics import metrics
 
 urlpatterns = [
     path("api/v1/", api.urls),
+    path("api/bot/<slug:what>", door.answer, name="bot_message"),
     path("metrics", metrics),
     path("", include("chancery.doors.console.urls")),
 ]

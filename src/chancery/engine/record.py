@@ -15,6 +15,7 @@ from django.db import IntegrityError
 from django.db.models import Q
 
 from chancery.apps.audit.record import Note, write
+from chancery.apps.bots import following as bots
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, ConnectorVersion, Health
@@ -57,6 +58,7 @@ _LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 _MAX_ATTEMPTS_BLIND = 3
 _SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
 """Where nothing of an order is answered to a CA any more."""
+_ENDED = {State.REJECTED, State.FAILED, State.CANCELLED}
 _CERTIFICATE_COLUMNS = tuple(f.column for f in Certificate._meta.concrete_fields)
 _BLANK_CERTIFICATE: dict[str, Any] = {f.attname: f.get_default() for f in Certificate._meta.concrete_fields}
 _COMPLETE = """
@@ -134,7 +136,9 @@ class Recorder:
         if any(job.kind is not Kind.SUBMIT for job, _ in kept):
             published.remove(job.row for job, _ in kept)
         self._chains({result.chain for _, result in kept})
-        insert(Certificate, _CERTIFICATE_COLUMNS, [self._certificate(job, result) for job, result in kept])
+        rows = [self._certificate(job, result) for job, result in kept]
+        insert(Certificate, _CERTIFICATE_COLUMNS, rows)
+        bots.issued({job.row: row[0] for (job, _), row in zip(kept, rows, strict=True)}, self._now)
         for job, result in kept:
             self._event(job.row, _ISSUED_EVENT[job.kind], result.evidence, {"serial": result.facts.serial})
             self._note_order(job.row, _asked(job).common_name, _asked(job).team, State.ISSUED)
@@ -301,10 +305,12 @@ class Recorder:
     ) -> None:
         step = None if order.state == target == State.SUBMITTING else move(State(order.state), target, Cause.ENGINE)
         columns |= {"state": target, "fence": None, "lease_until": None}
-        if target in {State.REJECTED, State.FAILED, State.CANCELLED}:
+        if target in _ENDED:
             columns["finished_at"] = self._now
         if target in _SILENT:
             published.drop(order)
+        if target in _ENDED:
+            bots.ended(order.pk, str(target), str(columns.get("reason", text)), self._now)
         Order.objects.filter(pk=order.pk).update(**columns)
         if silent or step is None:
             return

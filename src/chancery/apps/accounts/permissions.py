@@ -38,6 +38,12 @@ class Permission(StrEnum):
     CHANNEL_VIEW = "channels.view"
     CHANNEL_MANAGE = "channels.manage"
     METRICS_VIEW = "metrics.view"
+    BOT_VIEW = "bots.view"
+    BOT_CREATE = "bots.create"
+    BOT_EDIT = "bots.edit"
+    BOT_STOP = "bots.stop"
+    BOT_DELETE = "bots.delete"
+    BOT_DEPLOY = "bots.deploy"
     AUDIT_VIEW = "audit.view"
     AUDIT_EXPORT = "audit.export"
     PEOPLE_VIEW = "people.view"
@@ -50,7 +56,15 @@ class Permission(StrEnum):
 
 _P = Permission
 _READ = frozenset(
-    {_P.CONNECTOR_VIEW, _P.PROFILE_VIEW, _P.ORDER_VIEW, _P.CERTIFICATE_VIEW, _P.INVENTORY_VIEW, _P.NOTICE_VIEW}
+    {
+        _P.CONNECTOR_VIEW,
+        _P.PROFILE_VIEW,
+        _P.ORDER_VIEW,
+        _P.CERTIFICATE_VIEW,
+        _P.INVENTORY_VIEW,
+        _P.NOTICE_VIEW,
+        _P.BOT_VIEW,
+    }
 )
 _OWN_TOKENS = frozenset({_P.TOKEN_CREATE, _P.TOKEN_REVOKE})
 
@@ -69,11 +83,21 @@ ROLES: dict[str, frozenset[Permission]] = {
         _P.METRICS_VIEW,
     },
     "requester": _READ | _OWN_TOKENS | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
+    "bot_operator": _READ
+    | _OWN_TOKENS
+    | {p for p in Permission if p.startswith("bots.")}
+    | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
     "approver": _READ | _OWN_TOKENS | {_P.ORDER_APPROVE},
     "auditor": _READ | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW, _P.CHANNEL_VIEW},
     "monitor": _OWN_TOKENS | {_P.METRICS_VIEW},
 }
 """Role name → what it may do."""
+
+BOT = "bot"
+MACHINES: dict[str, frozenset[Permission]] = {
+    BOT: frozenset({_P.PROFILE_VIEW, _P.CONNECTOR_VIEW, _P.CERTIFICATE_VIEW, _P.ORDER_PLACE, _P.CERTIFICATE_RENEW}),
+}
+"""Role of a machine → what it may do; no person is given these."""
 
 EVERYBODYS = frozenset({_P.PASSWORD_OWN, _P.ACCOUNT_OWN})
 """What whoever is logged in may do about themselves, with any role or none: a one-time password must be changed."""

@@ -14,6 +14,7 @@ from django.db.models import Count, Q, QuerySet
 from chancery import catalog
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.bots.models import Target
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import FILTERED, Call, Connector, Health, PoolMember, Status, WorkerBeat
@@ -193,15 +194,26 @@ def erased(connector: Connector) -> list[str]:
 
 
 def blockers(connector: Connector) -> list[Blocker]:
-    """Return everything that uses the connector: profiles, shared pools, open orders and revocations, the inventory."""
-    own = [*_pool_blockers(connector), *_order_blockers(connector), *_revocation_blockers(connector)]
-    return [*own, *_inventory_blockers(connector)]
+    """Return everything that uses the connector: profiles, shared pools, bots, open orders and revocations, the inventory."""
+    return [
+        *_pool_blockers(connector),
+        *_bot_blockers(connector),
+        *_order_blockers(connector),
+        *_revocation_blockers(connector),
+        *_inventory_blockers(connector),
+    ]
 
 
 def _pool_blockers(connector: Connector) -> list[Blocker]:
     pools = PoolMember.objects.filter(connector=connector).values("pool")
     profiles = Profile.objects.filter(pool__in=pools, deleted_at=None).order_by("name_key")
     return [Blocker("profile", p.name, str(p.pk), "orders with this profile go to this connector") for p in profiles]
+
+
+def _bot_blockers(connector: Connector) -> list[Blocker]:
+    pools = PoolMember.objects.filter(connector=connector).values("pool")
+    targets = Target.objects.filter(profile__pool__in=pools, deleted_at=None).select_related("bot").order_by("id")[:20]
+    return [Blocker("bot", t.bot.name, str(t.bot_id), f"orders through it for its target {t.name}") for t in targets]
 
 
 def _order_blockers(connector: Connector) -> list[Blocker]:

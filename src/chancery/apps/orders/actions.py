@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.bots import following as bots
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.orders import published, queries
 from chancery.apps.orders.models import Order, OrderEvent
@@ -146,6 +147,7 @@ def _move(act: Act, order: Order, target: State, *, event: str = "", text: str =
     if target in {State.DENIED, State.CANCELLED, State.FAILED}:
         order.finished_at = act.at
         published.drop(order)
+        bots.ended(order.pk, str(target), text, act.at)
     order.save()
     _event(act, order, step.event, text)
     act.note(

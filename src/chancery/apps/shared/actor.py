@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chancery.apps.accounts.permissions import EVERYBODYS, ROLES, WHOLE, Permission
+from chancery.apps.accounts.permissions import EVERYBODYS, MACHINES, ROLES, WHOLE, Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Grant:
 
     def gives(self, permission: str) -> bool:
         """Say whether this grant gives a permission for anything at all."""
-        if permission not in ROLES.get(self.role, ()):
+        if permission not in ROLES.get(self.role, MACHINES.get(self.role, ())):
             return False
         return permission not in WHOLE or (self.team is None and self.environment is None)
 
@@ -32,7 +32,8 @@ class Grant:
 class Actor:
     """Somebody, how they proved it, and from where.
 
-    `user` is the id of a person, or None for the engine and the host's operator, who hold every right.
+    `user` is the id of a person, or None for the engine and the host's operator, who hold every right, and for a `machine`,
+    which holds what its grants give.
     """
 
     name: str
@@ -41,13 +42,14 @@ class Actor:
     address: str = ""
     via: str = "console"
     grants: tuple[Grant, ...] = ()
+    machine: bool = False
 
     def may(self, permission: Permission, team: int | None = None, environment: int | None = None) -> bool:
         """Say whether this actor has a permission for a thing of a team in an environment.
 
         Without a team and environment the question is whether it holds anywhere at all.
         """
-        if self.user is None or permission in EVERYBODYS:
+        if not self.machine and (self.user is None or permission in EVERYBODYS):
             return True
         if team is None and environment is None:
             return any(g.gives(permission) for g in self.grants)
@@ -55,7 +57,7 @@ class Actor:
 
     def scopes(self, permission: Permission) -> tuple[Grant, ...] | None:
         """Return the grants that give a permission, or None where it holds everywhere."""
-        if self.user is None:
+        if self.user is None and not self.machine:
             return None
         giving = tuple(g for g in self.grants if g.gives(permission))
         if any(g.team is None and g.environment is None for g in giving):

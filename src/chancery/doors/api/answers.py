@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, JsonValue
 
+from chancery.apps.bots.models import Purpose, Stage, Standing
 from chancery.core.order import State
 from chancery.doors.api.parameters import UUID_EXAMPLE
 
@@ -577,3 +578,145 @@ class Tokens(BaseModel):
     """One's own API tokens."""
 
     items: list[Token]
+
+
+class Bot(BaseModel):
+    """An agent on a host."""
+
+    id: Id
+    name: str = Field(examples=["web-1"])
+    status: str = Field(json_schema_extra={"enum": list(Standing.values)})
+    reason: str = Field(description="What it waits for, or what is wrong.", examples=[""])
+    team: str = Field(examples=["Operations"])
+    environment: str = Field(examples=["Production"])
+    purpose: str = Field(json_schema_extra={"enum": list(Purpose.values)})
+    tags: dict[str, str] = Field(examples=[{"rack": "7"}])
+    poll_seconds: int = Field(description="How often it asks for work.", examples=[30])
+    hostname: str = Field(examples=["web-1"])
+    address: str = Field(examples=["192.0.2.7"])
+    os: str = Field(examples=["Debian GNU/Linux 12"])
+    version: str = Field(examples=["0.1.0"])
+    token_expires_at: Moment | None = Field(description="Until when its one-time token works; null once it is used.")
+    enrolled_at: Moment | None
+    seen_at: Moment | None
+    created_at: Moment
+
+
+class Bots(Page):
+    """A page of bots."""
+
+    items: list[Bot]
+
+
+class NewBot(Bot):
+    """A bot with its one-time token, which is shown this once."""
+
+    token: str = Field(examples=["cbt_…"])
+
+
+class FoundService(BaseModel):
+    """A service that the bot found on its host: what the settings of a target for it would be."""
+
+    kind: str = Field(examples=["nginx"])
+    title: str = Field(examples=["nginx, www.example.com"])
+    settings: dict[str, Any]
+    names: list[str] = Field(examples=[["www.example.com"]])
+
+
+class WholeBot(Bot):
+    """A bot with what it found on its host."""
+
+    found: list[FoundService]
+
+
+class Target(BaseModel):
+    """A place on a bot's host that uses a certificate."""
+
+    id: Id
+    bot: Id
+    name: str = Field(examples=["www on 443"])
+    kind: str = Field(examples=["nginx"])
+    profile: Id
+    profile_name: str = Field(examples=["Internal"])
+    names: list[str] = Field(examples=[["www.example.com"]])
+    key_type: str = Field(examples=["EC-P256"])
+    renew_days: int = Field(description="Days before its end; 0 for the usual share of its life.", examples=[0])
+    window: str = Field(description="When it may be deployed, in UTC; empty for any time.", examples=[""])
+    settings: dict[str, Any]
+    revision: int = Field(examples=[1])
+    certificate: Id | None = Field(description="What it serves.")
+    due_at: Moment | None = Field(description="When the next one is ordered.")
+    problem: str = Field(description="What is wrong; nothing is ordered by itself meanwhile.", examples=[""])
+
+
+class Targets(BaseModel):
+    """Every target of a bot."""
+
+    items: list[Target]
+
+
+class Deployment(BaseModel):
+    """One certificate to one target."""
+
+    id: Id
+    target: Id
+    target_name: str = Field(examples=["www on 443"])
+    kind: str = Field(json_schema_extra={"enum": ["issue", "again", "rollback"]})
+    state: str = Field(json_schema_extra={"enum": list(Stage.values)})
+    order: Id | None
+    certificate: Id | None
+    asked_by: str = Field(examples=["ada"])
+    served: str = Field(description="SHA-256 of what the bot saw served; empty where nobody could look.", examples=[""])
+    text: str = Field(examples=["The new certificate is served."])
+    created_at: Moment
+    finished_at: Moment | None
+
+
+class Deployments(Page):
+    """A page of deployments."""
+
+    items: list[Deployment]
+
+
+class Line(BaseModel):
+    """One line of a timeline."""
+
+    at: Moment
+    kind: str = Field(examples=["switch"])
+    actor: str = Field(examples=["bot:web-1"])
+    level: str = Field(examples=["info"])
+    text: str = Field(examples=["The new version is in force on the disk."])
+
+
+class WholeDeployment(Deployment):
+    """A deployment with everything from the wish over the order to what is served."""
+
+    timeline: list[Line]
+
+
+class LogLine(BaseModel):
+    """A line of a bot's log."""
+
+    at: Moment
+    level: str = Field(examples=["info"])
+    text: str = Field(examples=["The bot 0.1.0 is running."])
+
+
+class Log(Page):
+    """A page of a bot's log."""
+
+    items: list[LogLine]
+
+
+class TargetKind(BaseModel):
+    """A kind of targets."""
+
+    kind: str = Field(examples=["nginx"])
+    title: str = Field(examples=["nginx"])
+    settings: dict[str, Any] = Field(description="JSON Schema of its settings.")
+
+
+class TargetKinds(BaseModel):
+    """Every kind of targets."""
+
+    items: list[TargetKind]

@@ -13,6 +13,7 @@ from chancery.apps.shared.action import current_clock
 from chancery.doors.api import (
     answers,
     audit,
+    bots,
     certificates,
     connectors,
     credentials,
@@ -52,6 +53,7 @@ for part in (
     orders,
     certificates,
     inventory,
+    bots,
     measured,
     notices,
     audit,

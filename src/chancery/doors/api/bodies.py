@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, model_validator
 
 from chancery.apps.accounts.permissions import ROLES
+from chancery.apps.bots.models import Purpose
 from chancery.core.errors import Invalid
 from chancery.core.order import RevocationReason
 from chancery.doors.api.parameters import UUID_EXAMPLE
@@ -306,3 +307,55 @@ class RollBackIn(Body):
         examples=[{"api_key": "…"}],
     )
     untested: str = Field("", description="Why it is saved though its test found faults.", examples=[""])
+
+
+class _BotFields(Body):
+    """What may be changed of a bot."""
+
+    name: str = Field(description="For example the host's.", examples=["web-1"])
+    purpose: str = Field("both", json_schema_extra={"enum": list(Purpose.values)})
+    tags: dict[str, str] = Field({}, examples=[{"rack": "7"}])
+    poll_seconds: int = Field(30, description="How often it asks for work, 1 to 3600.", examples=[30])
+
+
+class BotIn(_BotFields):
+    """A bot."""
+
+    team: str | int = Field(description="Name or id.", examples=["Operations"])
+    environment: str | int = Field(description="Name or id.", examples=["Production"])
+    days: int = Field(30, description="How long its one-time token works, 1 to 90.", examples=[30])
+    host: str = Field("", description="The only host that may use the token; empty for any.", examples=["web-1"])
+
+
+class BotEdit(_BotFields):
+    """A bot's values, all of them."""
+
+
+class BotTokenIn(Body):
+    """A fresh one-time token."""
+
+    days: int = Field(30, description="How long it works, 1 to 90.", examples=[30])
+    host: str = Field("", description="The only host that may use it; empty for any.", examples=[""])
+
+
+class TargetIn(Body):
+    """A place on a bot's host that uses a certificate."""
+
+    name: str = Field(examples=["www on 443"])
+    kind: str = Field(description="`kind` of GET /target-kinds.", examples=["nginx"])
+    profile: str = Field(description="Id or name; of the bot's own team and environment.", examples=["Internal"])
+    names: list[str] = Field(examples=[["www.example.com"]])
+    key_type: str = Field("EC-P256", examples=["EC-P256"])
+    renew_days: int = Field(0, description="Days before its end; 0 for the usual share of its life.", examples=[0])
+    window: str = Field("", description="As mon-fri 22:00-04:00, in UTC; empty for any time.", examples=[""])
+    settings: dict[str, JsonValue] = Field(
+        {},
+        description="Of its kind (GET /target-kinds).",
+        examples=[{"certificate": "/etc/nginx/www.pem", "key": "/etc/nginx/www.key"}],
+    )
+
+
+class TargetEdit(TargetIn):
+    """A target's values, all of them."""
+
+    revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from chancery.apps.audit.queries import OUTCOMES
+from chancery.apps.bots.models import Standing
 from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
 from chancery.apps.certificates.queries import STATUSES
 from chancery.apps.connectors.models import Health, Status
@@ -55,6 +56,7 @@ Confirm = Annotated[str, _said("The connector's name, where deleting it erases a
 Test = Annotated[bool, _said("Have a worker test the settings first (at most 30 seconds); what fails is not saved.")]
 Untested = Annotated[str, _said("Why it is saved though no test passed; needed after one that found faults.")]
 ConnectorSort = Annotated[str, _said("Order of rows.", among=("", *CONNECTOR_SORTS))]
+BotStatus = Annotated[str, _said("Only these.", among=("", *Standing.values))]
 OrderState = Annotated[str, _said("Only orders in this state.", among=("", *State))]
 OrderSort = Annotated[str, _said("Order of rows.", among=("", *ORDER_SORTS))]
 OfConnector = Annotated[str, _said("Only of this connector (its id).", example=UUID_EXAMPLE)]

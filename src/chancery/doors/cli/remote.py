@@ -6,6 +6,7 @@ import typer
 
 from chancery.doors.cli import (
     audit,
+    bots,
     certificates,
     connectors,
     credentials,
@@ -28,6 +29,7 @@ GROUPS: dict[str, typer.Typer] = {
     "renewals": renewals.renewals,
     "notices": notices.notices,
     "channels": notices.channels,
+    "bots": bots.bots,
     "people": people.people,
     "teams": people.teams,
     "environments": people.environments,

@@ -96,6 +96,7 @@ class Rest:
 _GROUP = {
     "connectors": "connectors",
     "profiles": "profiles",
+    "bots": "bots",
     "users": "people",
     "teams": "teams",
     "environments": "environments",

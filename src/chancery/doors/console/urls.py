@@ -5,6 +5,7 @@ from django.urls import path
 from chancery.doors.console.views import (
     account,
     audit,
+    bots,
     certificates,
     connectors,
     credentials,
@@ -16,6 +17,7 @@ from chancery.doors.console.views import (
     people,
     places,
     profiles,
+    targets,
 )
 
 CONNECTORS = "integrations/ca-connectors"
@@ -78,6 +80,16 @@ urlpatterns = [
     path("notices/channels/<uuid:ident>", notices.channel, name="channel"),
     path("notices/channels/<uuid:ident>/edit", notices.edit, name="channel_edit"),
     path("notices/channels/<uuid:ident>/<slug:what>", notices.act, name="channel_act"),
+    path("bots", bots.listing, name="bots"),
+    path("bots/create", bots.create, name="bot_create"),
+    path("bots/<uuid:ident>", bots.detail, name="bot"),
+    path("bots/<uuid:ident>/edit", bots.edit, name="bot_edit"),
+    path("bots/<uuid:ident>/do/<slug:what>", bots.act, name="bot_act"),
+    path("bots/<uuid:ident>/targets/create", targets.create, name="target_create"),
+    path("bots/targets/<uuid:ident>/edit", targets.edit, name="target_edit"),
+    path("bots/targets/<uuid:ident>/do/<slug:what>", targets.act, name="target_act"),
+    path("bots/deployments/<uuid:ident>", targets.deployment, name="deployment"),
+    path("bots/deployments/<uuid:ident>/cancel", targets.cancel, name="deployment_cancel"),
     path("audit", audit.listing, name="audit"),
     path("audit/export", audit.export, name="audit_export"),
     path("audit/proof", audit.proof, name="audit_proof"),

@@ -8,74 +8,89 @@ from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import REGISTRY
 from chancery.apps.shared.actor import Actor, Grant
 
-for room in ("accounts", "certificates", "connectors", "inventory", "notices", "orders", "profiles", "renewals"):
+for room in ("accounts", "bots", "certificates", "connectors", "inventory", "notices", "orders", "profiles", "renewals"):
     importlib.import_module(f"chancery.apps.{room}.actions")
+importlib.import_module("chancery.apps.bots.targets")
 importlib.import_module("chancery.apps.connectors.rotating")
 
-ORDER = ("administrator", "ca_operator", "requester", "approver", "auditor", "monitor")
+ORDER = ("administrator", "ca_operator", "requester", "bot_operator", "approver", "auditor", "monitor")
 MATRIX = """
-certificates.leave_request A O R . . .
-certificates.renew        A O R . . .
-certificates.revoke       A O . . . .
-channels.create           A . . . . .
-channels.delete           A . . . . .
-channels.edit             A . . . . .
-channels.test             A . . . . .
-connectors.activate       A O . . . .
-connectors.cancel_credential A O . . . .
-connectors.choices        A O . . . .
-connectors.copy           A O . . . .
-connectors.create         A O . . . .
-connectors.credential_expiry A O . . . .
-connectors.deactivate     A O . . . .
-connectors.delete         A O . . . .
-connectors.edit           A O . . . .
-connectors.pull           A O . . . .
-connectors.revoked_credential A O . . . .
-connectors.stage_credential A O . . . .
-connectors.switch_back    A O . . . .
-connectors.switch_credential A O . . . .
-connectors.test           A O . . . .
-connectors.test_unsaved   A O . . . .
-environments.create       A . . . . .
-environments.delete       A . . . . .
-environments.edit         A . . . . .
-findings.adopt            A O . . . .
-findings.ignore           A O . . . .
-findings.reopen           A O . . . .
-findings.revoke           A O . . . .
-inventory.import          A O . . . .
-orders.adopt              A O . . . .
-orders.approve            A . . P . .
-orders.cancel             A O R . . .
-orders.confirm            A O . . . .
-orders.deny               A . . P . .
-orders.give_up            A O . . . .
-orders.place              A . R . . .
-people.create             A . . . . .
-people.disable            A . . . . .
-people.enable             A . . . . .
-people.grant              A . . . . .
-people.own_account        A O R P D M
-people.own_password       A O R P D M
-people.password           A . . . . .
-profiles.create           A O . . . .
-profiles.delete           A O . . . .
-profiles.edit             A O . . . .
-pulls.stop                A O . . . .
-teams.create              A . . . . .
-teams.delete              A . . . . .
-teams.rename              A . . . . .
-tokens.create             A O R P . M
-tokens.revoke             A O R P . M
+bots.create               A . . B . . .
+bots.delete               A . . B . . .
+bots.edit                 A . . B . . .
+bots.start                A . . B . . .
+bots.stop                 A . . B . . .
+bots.token                A . . B . . .
+certificates.leave_request A O R . . . .
+certificates.renew        A O R B . . .
+certificates.revoke       A O . . . . .
+channels.create           A . . . . . .
+channels.delete           A . . . . . .
+channels.edit             A . . . . . .
+channels.test             A . . . . . .
+connectors.activate       A O . . . . .
+connectors.cancel_credential A O . . . . .
+connectors.choices        A O . . . . .
+connectors.copy           A O . . . . .
+connectors.create         A O . . . . .
+connectors.credential_expiry A O . . . . .
+connectors.deactivate     A O . . . . .
+connectors.delete         A O . . . . .
+connectors.edit           A O . . . . .
+connectors.pull           A O . . . . .
+connectors.revoked_credential A O . . . . .
+connectors.stage_credential A O . . . . .
+connectors.switch_back    A O . . . . .
+connectors.switch_credential A O . . . . .
+connectors.test           A O . . . . .
+connectors.test_unsaved   A O . . . . .
+deployments.again         A . . B . . .
+deployments.cancel        A . . B . . .
+deployments.issue         A . . B . . .
+deployments.roll_back     A . . B . . .
+environments.create       A . . . . . .
+environments.delete       A . . . . . .
+environments.edit         A . . . . . .
+findings.adopt            A O . . . . .
+findings.ignore           A O . . . . .
+findings.reopen           A O . . . . .
+findings.revoke           A O . . . . .
+inventory.import          A O . . . . .
+orders.adopt              A O . . . . .
+orders.approve            A . . . P . .
+orders.cancel             A O R B . . .
+orders.confirm            A O . . . . .
+orders.deny               A . . . P . .
+orders.give_up            A O . . . . .
+orders.place              A . R B . . .
+people.create             A . . . . . .
+people.disable            A . . . . . .
+people.enable             A . . . . . .
+people.grant              A . . . . . .
+people.own_account        A O R B P D M
+people.own_password       A O R B P D M
+people.password           A . . . . . .
+profiles.create           A O . . . . .
+profiles.delete           A O . . . . .
+profiles.edit             A O . . . . .
+pulls.stop                A O . . . . .
+targets.create            A . . B . . .
+targets.delete            A . . B . . .
+targets.edit              A . . B . . .
+teams.create              A . . . . . .
+teams.delete              A . . . . . .
+teams.rename              A . . . . . .
+tokens.create             A O R B P . M
+tokens.revoke             A O R B P . M
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates audit people inventory notices channels metrics",
-    "ca_operator": "connectors profiles orders certificates audit inventory notices channels metrics",
-    "requester": "connectors profiles orders certificates inventory notices",
-    "approver": "connectors profiles orders certificates inventory notices",
-    "auditor": "connectors profiles orders certificates audit people inventory notices channels",
+    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels metrics",
+    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels metrics",
+    "requester": "connectors profiles orders certificates bots inventory notices",
+    "bot_operator": "connectors profiles orders certificates bots inventory notices",
+    "approver": "connectors profiles orders certificates bots inventory notices",
+    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels",
     "monitor": "metrics",
 }
 

@@ -12,6 +12,10 @@ from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Environment, Team
 from chancery.apps.audit import queries as audit
 from chancery.apps.audit.models import Entry
+from chancery.apps.bots import actions as bot_actions
+from chancery.apps.bots import queries as bots
+from chancery.apps.bots import targets as bot_targets
+from chancery.apps.bots.models import Bot, Deployment, Target
 from chancery.apps.certificates import actions as certificate_actions
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
@@ -42,7 +46,10 @@ from chancery.core.errors import Absent, ChanceryError, NotPermitted
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
-ROOMS = ("accounts", "certificates", "connectors", "inventory", "notices", "orders", "profiles", "renewals")
+ROOMS = ("accounts", "bots", "certificates", "connectors", "inventory", "notices", "orders", "profiles", "renewals")
+
+
+MODELS = (Order, Profile, Certificate, Finding, Bot, Target, Deployment)
 
 
 class Things:
@@ -53,6 +60,12 @@ class Things:
         self.order = place(cast.rob, PlaceOrder("Careful", request_pem("a.example.com")))
         self.profile = Profile.objects.get(name="Internal")
         self.call = connector_actions.test_saved(cast.ada, local.pk)
+        self.bot = bot_actions.create(cast.ada, "web-1", team="Operations", environment="Production")[0]
+        files = {"certificate": "/etc/nginx/a.pem", "key": "/etc/nginx/a.key"}
+        about = {"name": "www", "kind": "nginx", "profile": "Internal", "names": ["a.example.com"], "settings": files}
+        self.target = bot_targets.add(cast.ada, self.bot.pk, about)
+        self.deployment = bot_actions.issue(cast.ada, self.target.pk)
+        Deployment.objects.filter(pk=self.deployment.pk).update(order=self.order)
         now = datetime(2030, 1, 1, tzinfo=UTC)
         self.certificate = Certificate.objects.create(
             id=uuid.uuid4(),
@@ -154,6 +167,10 @@ LISTINGS = {
     "renewals.forecast": lambda a, t: forecast_of(a, t),
     "certificates.listing by serial": lambda a, t: certificates.listing(a, search="1" * 16).items,
     "certificates.listing by connector": lambda a, t: certificates.listing(a, connector=str(t.connector.pk)).items,
+    "bots.visible_to": lambda a, t: list(bots.visible_to(a)),
+    "bots.listing": lambda a, t: bots.listing(a).items,
+    "bots.listing by status": lambda a, t: bots.listing(a, status="configuration_pending").items,
+    "bots.of_order": lambda a, t: [d for d in [bots.of_order(a, t.order.pk)] if d],
 }
 LISTINGS |= {
     "inventory.visible_to": lambda a, t: list(inventory.visible_to(a)),
@@ -184,6 +201,11 @@ BY_ID = {
     "notices.channel by name": lambda a, t: notices.channel(a, "Chat"),
     "notices.delivery": lambda a, t: notices.delivery(a, t.channel.pk, t.delivery.pk),
     "renewals.of": lambda a, t: renewals.of(a, t.certificate.pk),
+    "bots.get": lambda a, t: bots.get(a, t.bot.pk),
+    "bots.target": lambda a, t: bots.target(a, t.target.pk),
+    "bots.deployments": lambda a, t: bots.deployments(a, t.bot.pk),
+    "bots.deployment": lambda a, t: bots.deployment(a, t.deployment.pk),
+    "bots.log": lambda a, t: bots.log(a, t.bot.pk),
 }
 FOR_AUDITORS = ("notices.channel", "notices.channels", "notices.channel_listing", "notices.delivery")
 """What requesters do not see even of their own team."""
@@ -233,6 +255,18 @@ ACTIONS = {
     "channels.test": lambda a, t: channel_actions.test(a, t.channel.pk),
 }
 ACTIONS |= {
+    "bots.edit": lambda a, t: bot_actions.edit(a, t.bot.pk, name="x", purpose="both"),
+    "bots.token": lambda a, t: bot_actions.new_token(a, t.bot.pk),
+    "bots.stop": lambda a, t: bot_actions.stop(a, t.bot.pk),
+    "bots.start": lambda a, t: bot_actions.start(a, t.bot.pk),
+    "bots.delete": lambda a, t: bot_actions.delete(a, t.bot.pk),
+    "targets.create": lambda a, t: bot_targets.add(a, t.bot.pk, {}),
+    "targets.edit": lambda a, t: bot_targets.edit(a, t.target.pk, 1, {}),
+    "targets.delete": lambda a, t: bot_targets.remove(a, t.target.pk),
+    "deployments.issue": lambda a, t: bot_actions.issue(a, t.target.pk),
+    "deployments.again": lambda a, t: bot_actions.again(a, t.target.pk),
+    "deployments.roll_back": lambda a, t: bot_actions.roll_back(a, t.target.pk),
+    "deployments.cancel": lambda a, t: bot_actions.cancel(a, t.deployment.pk),
     "connectors.pull": lambda a, t: inventory_actions.pull(a, t.lister.pk),
     "pulls.stop": lambda a, t: inventory_actions.stop(a, t.pull.pk),
     "findings.adopt": lambda a, t: inventory_actions.adopt(a, t.finding.pk),
@@ -242,6 +276,7 @@ ACTIONS |= {
 }
 NEW_THINGS = {
     "inventory.import": lambda a: imported(a, team="Operations", environment="Production"),
+    "bots.create": lambda a: bot_actions.create(a, "x", team="Operations", environment="Production"),
     "connectors.create": lambda a: connector_actions.create(a, "digicert", values()),
     "connectors.test_unsaved": lambda a: connector_actions.test_unsaved(a, "digicert", values()),
     "connectors.choices": lambda a: connector_actions.ask_choices(a, "digicert", "container_id", values()),
@@ -277,11 +312,11 @@ def test_by_id_it_is_absent_for_an_outsider_and_there_for_its_team(cast, things,
 
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_an_outsider_who_may_all_of_it_elsewhere_changes_nothing_here(things, outsider, name):
-    before = [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate, Finding)]
+    before = [list(model.objects.order_by("pk").values()) for model in MODELS]
     entries = Entry.objects.count()
     with pytest.raises(Absent):
         ACTIONS[name](outsider, things)
-    assert [list(model.objects.order_by("pk").values()) for model in (Order, Profile, Certificate, Finding)] == before
+    assert [list(model.objects.order_by("pk").values()) for model in MODELS] == before
     assert Entry.objects.count() == entries
 
 
@@ -324,7 +359,8 @@ def test_no_action_on_a_teams_things_is_left_out():
 
 def each_action():
     modules = [import_module(f"chancery.apps.{room}.actions") for room in ROOMS]
-    modules += [import_module("chancery.apps.accounts.places"), import_module("chancery.apps.connectors.rotating")]
+    rest = ("accounts.places", "bots.targets", "connectors.rotating")
+    modules += [import_module(f"chancery.apps.{name}") for name in rest]
     found = [f for m in modules for _, f in inspect.getmembers(m, inspect.isfunction) if f.__module__ == m.__name__]
     return [f for f in found if hasattr(f, "__wrapped__")]
 

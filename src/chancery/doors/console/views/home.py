@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from chancery.apps.bots import queries as bots
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import credentials
 from chancery.apps.connectors import queries as connectors
@@ -25,6 +26,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
         "findings": inventory.waiting(actor),
         "sick": sick[:20],
         "credentials": credentials.reminders(actor, current_clock().now()),
+        "bots": bots.listing(actor, status="failed", size=10),
         "worker": connectors.worker_alive(current_clock().now()),
         "expiring": certificates.listing(actor, status="expiring", size=10),
         "recent": queries.listing(actor, size=10),

@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.bots import queries as bots
+from chancery.apps.bots.models import OPEN
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.orders import actions, queries
@@ -71,12 +73,15 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show an order with its timeline; the same page in part for the live update."""
     order = queries.get(actor, ident)
     certificate = certificates.visible_to(actor).filter(order=order).first() if order.state == State.ISSUED else None
+    deployment = bots.of_order(actor, order.pk)
+    going = deployment is not None and deployment.state in OPEN
     context = {
         "order": order,
         "why": queries.why(order),
-        "events": queries.timeline(order),
+        "events": bots.timeline(deployment) if deployment else queries.timeline(order),
+        "deployment": deployment,
         "certificate": certificate,
-        "live": order.state not in ENDS,
+        "live": order.state not in ENDS or going,
         "own": order.requested_by_id == actor.user,
         "late": order.deadline_at <= current_clock().now(),
         "cancels": queries.cancels(order),

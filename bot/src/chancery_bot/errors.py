@@ -1,0 +1,19 @@
+"""What ends a step: each says what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """Something cannot be done; nothing was changed by the call that raises it."""
+
+    def __init__(self, text: str, remedy: str = "") -> None:
+        super().__init__(f"{text} {remedy}".strip())
+        self.text, self.remedy = text, remedy
+
+
+class Away(Exception):
+    """The server does not answer now; what waits for it is kept and sent later."""
+
+
+class Turned(Exception):
+    """The server knows this bot no longer, or takes it for another; only a new enrolment helps."""

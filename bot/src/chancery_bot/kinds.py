@@ -1,0 +1,61 @@
+"""Which kinds of targets there are; the server reads their settings' models here, the bot what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from chancery_bot.errors import Refused
+from chancery_bot.local import Local
+from chancery_bot.targets.settings import TargetSettings
+from chancery_bot.wire import Found
+
+TITLES = {
+    "nginx": "nginx",
+    "apache": "Apache httpd",
+    "haproxy": "HAProxy",
+    "pem": "PEM files",
+    "pkcs12": "PKCS#12 keystore",
+    "jks": "Java keystore (JKS)",
+    "hook": "Command hook",
+    "kubernetes": "Kubernetes secret",
+}
+"""Kind → what people call it. The name is its folder's."""
+
+
+def settings(kind: str) -> type[TargetSettings]:
+    """Return the model of a kind's settings; raises `KeyError` for a kind that there is not."""
+    found: type[TargetSettings] = _folder(kind, "settings").Settings
+    return found
+
+
+def build(kind: str, ident: UUID, given: dict[str, Any], local: Local) -> Any:
+    """Return a target (`targets.base.Target`) of this host; raises `Refused`."""
+    try:
+        model = settings(kind).model_validate(given)
+        made = _folder(kind, "target").Target
+    except KeyError:
+        raise Refused(f"This bot knows no target of the kind {kind[:40]!r}.", "Update the bot.") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Refused(f"{where}: {first['msg']}.", "Correct the target's settings.") from None
+    return made(model, ident, local)
+
+
+def scan(local: Local) -> Iterator[Found]:
+    """Yield what runs on this host and could become a target."""
+    for kind in TITLES:
+        found = getattr(_folder(kind, "target"), "find", None)
+        if found is not None:
+            yield from found(local)
+
+
+def _folder(kind: str, module: str) -> Any:
+    if kind not in TITLES:
+        raise KeyError(kind)
+    return import_module(f"chancery_bot.targets.{kind}.{module}")

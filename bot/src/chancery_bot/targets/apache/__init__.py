@@ -1,0 +1,1 @@
+"""Apache httpd: certificate with chain, and key, as `SSLCertificateFile` and `SSLCertificateKeyFile` name them."""

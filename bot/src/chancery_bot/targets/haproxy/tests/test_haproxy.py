@@ -1,0 +1,42 @@
+"""HAProxy on the common suite, and what is read from its configuration."""
+
+from chancery_bot.targets.haproxy.target import binds
+from chancery_bot.testing import Case, Conformance, host
+
+
+class TestHaproxy(Conformance):
+    def case(self, folder):
+        place = folder / "etc" / "shop.pem"
+
+        def plant(pair):
+            place.unlink(missing_ok=True)
+            place.touch(0o600)
+            place.write_bytes(pair[0] + pair[1])
+
+        def read():
+            return (place.read_bytes(), place.read_bytes()) if place.exists() else None
+
+        settings = {"file": str(place), "config": str(folder / "etc" / "haproxy.cfg"), "service": "shop"}
+        return Case("haproxy", settings, host(folder), read, plant, inside=("file", "config"), stride=5)
+
+    def test_without_a_way_to_reload_nothing_is_begun(self, stand):
+        assert stand.deploy(self.NEW, service="") == "failed"
+        assert "Nothing says how HAProxy is reloaded" in stand.told()[-1].text
+
+    def test_a_service_that_the_host_does_not_allow_is_not_touched(self, stand, old):
+        assert stand.deploy(self.NEW, service="sshd") == "failed"
+        assert "'sshd' may not be touched" in stand.told()[-1].text
+        assert stand.present() == old
+
+    def test_a_pid_file_that_leads_nowhere(self, stand, old, folder):
+        assert stand.deploy(self.NEW, service="", pid_file=str(folder / "etc" / "pid")) == "failed"
+        assert "leads to no running process" in stand.told()[-1].text
+        assert stand.present() == old
+
+
+def test_bind_lines_with_a_file_are_found():
+    text = (
+        "frontend a\n  bind :443 ssl crt /etc/haproxy/shop.pem\n  bind *:8443 ssl crt /etc/haproxy/all/\n  bind :80\n"
+    )
+    (found,) = binds(text)
+    assert found.settings == {"file": "/etc/haproxy/shop.pem", "probe_port": 443, "service": "haproxy"}

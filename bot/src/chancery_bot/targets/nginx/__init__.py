@@ -1,0 +1,1 @@
+"""nginx: certificate with chain, and key, as `ssl_certificate` and `ssl_certificate_key` name them."""

@@ -1,0 +1,38 @@
+"""Writes PKCS#12 keystores."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
+
+from chancery_bot.material import Material
+from chancery_bot.targets.keystore import KeystoreTarget
+from chancery_bot.targets.pkcs12.settings import Settings
+
+_ROUNDS = 20_000
+_LEGACY = pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC
+_MODERN = pkcs12.PBES.PBESv2SHA256AndAES256CBC
+
+
+class Target(KeystoreTarget[Settings]):
+    """One PKCS#12 keystore."""
+
+    def made(self, material: Material, password: str) -> bytes:
+        """Return key, certificate and chain in one keystore."""
+        legacy = self.settings.encryption == "legacy"
+        encryption = (
+            PrivateFormat.PKCS12.encryption_builder()
+            .kdf_rounds(_ROUNDS)
+            .key_cert_algorithm(_LEGACY if legacy else _MODERN)
+            .hmac_hash(hashes.SHA1() if legacy else hashes.SHA256())  # noqa: S303  what old readers know
+            .build(password.encode())
+        )
+        alias, issuers = self.settings.alias.encode(), list(material.chain[1:])
+        return pkcs12.serialize_key_and_certificates(alias, material.key, material.leaf, issuers, encryption)
+
+    def opens(self, content: bytes, password: str) -> bool:
+        """Say whether it opens."""
+        try:
+            return pkcs12.load_key_and_certificates(content, password.encode())[0] is not None
+        except ValueError:
+            return False

@@ -1,0 +1,203 @@
+"""The command, and a bot that has nobody to talk to."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
+
+import pytest
+
+from chancery_bot import cli, wire
+from chancery_bot.clock import Clock
+from chancery_bot.errors import Away, Turned
+from chancery_bot.local import Local
+from chancery_bot.run import Bot
+from chancery_bot.state import Identity, State
+
+HOST = wire.Host(hostname="web-1", machine="ab" * 32)
+
+
+class Still(Clock):
+    """A clock that stands, and counts how long somebody slept."""
+
+    def __init__(self):
+        self.slept = 0.0
+
+    def monotonic(self):
+        return self.slept
+
+    def sleep(self, seconds):
+        self.slept += seconds
+
+
+class Server:
+    """A server that answers what a test puts in."""
+
+    def __init__(self, **answers):
+        self.answers, self.asked = answers, []
+
+    def ask(self, what, body, answer):
+        self.asked.append(what)
+        found = self.answers.get(what)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def bot(tmp_path, server, clock=None):
+    state = State(tmp_path)
+    return Bot(state, Local((), tmp_path, {}), clock or Still(), client=server, host=HOST), state
+
+
+def test_a_bot_waits_longer_and_says_it_once_while_nobody_answers(tmp_path):
+    agent, state = bot(tmp_path, Server(poll=Away("nobody"), report=Away("nobody")))
+    pauses = []
+    for _ in range(12):
+        assert agent.turn() == 0
+        pauses.append(agent.pause)
+    assert pauses[0] <= 2 < pauses[4]
+    assert all(p <= 300 for p in pauses)
+    assert [r.text for r in state.untold(9)] == ["nobody"]
+    agent, state = bot(tmp_path / "b", Server(poll=Turned("who are you")))
+    agent.turn()
+    assert "refuses this bot: who are you" in state.untold(9)[-1].text
+    agent, state = bot(tmp_path / "c", Server(poll=KeyError("odd")))
+    assert agent.turn() == 0
+    assert "A fault of the bot: KeyError" in state.untold(9)[-1].text
+
+
+def test_a_bot_runs_until_it_is_told_to_stop(tmp_path):
+    clock, turns = Still(), []
+    server = Server(poll=wire.Work(poll_seconds=5), report=wire.Recorded(recorded=1))
+    agent, _ = bot(tmp_path, server, clock)
+    agent.run(lambda: clock.slept >= 12 or bool(turns.append(1)))
+    assert server.asked.count("poll") == 3
+    assert server.asked.count("report") == 1
+
+
+def test_what_is_not_told_whole_is_told_later(tmp_path):
+    server = Server(poll=wire.Work(), report=wire.Recorded(recorded=1))
+    agent, state = bot(tmp_path, server)
+    for text in ("one", "two"):
+        agent.log("info", text)
+    agent.turn()
+    assert [r.text for r in state.untold(9)] == ["two"]
+
+
+def test_a_task_that_this_host_cannot_do_ends_with_the_reason(tmp_path):
+    spec = wire.TargetSpec(id=uuid4(), kind="iis", name="x")
+    tasks = [
+        wire.Task(kind="request", deployment=uuid4(), target=spec, key_type="DSA", names=["a.example.com"]),
+        wire.Task(kind="rollback", deployment=uuid4(), target=spec),
+        wire.Task(kind="deploy", deployment=uuid4(), target=spec),
+    ]
+    issued = wire.Issued(deployment=tasks[2].deployment)
+    server = Server(poll=wire.Work(tasks=tasks), certificate=issued, report=wire.Recorded(recorded=0))
+    agent, state = bot(tmp_path, server)
+    assert agent.turn() == 3
+    said = [r.text for r in state.untold(9) if r.kind == "outcome"]
+    assert [text.split(".")[0] for text in said] == [
+        "This bot makes no keys of the kind 'DSA'",
+        "This bot knows no target of the kind 'iis'",
+    ]
+
+
+class _Talk(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, answer = self.server.answer(self.path, body)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *values):
+        pass
+
+
+@contextmanager
+def serving(answer):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Talk)
+    server.answer = answer
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def command(tmp_path, *arguments):
+    cli.main(["--home", str(tmp_path / "home"), "--config", str(tmp_path / "none.toml"), *arguments])
+
+
+def test_enrol_run_and_status(tmp_path, capsys):
+    told = []
+
+    def answer(path, body):
+        told.append((path, json.loads(body)))
+        if path.endswith("enrol"):
+            return 200, wire.write(wire.Enrolled(bot=uuid4(), name="web-1", poll_seconds=1))
+        return 200, wire.write(wire.Work() if path.endswith("poll") else wire.Recorded(recorded=9))
+
+    (tmp_path / "token").write_text("cbt_secret\n")
+    with serving(answer) as url:
+        command(tmp_path, "enrol", "--server", url, "--token-file", str(tmp_path / "token"), "--new-key")
+        command(tmp_path, "run", "--once")
+    assert told[0][1]["token"] == "cbt_secret"
+    assert told[1][0] == "/api/bot/poll"
+    assert isinstance(told[1][1]["found"], list)
+    capsys.readouterr()
+    command(tmp_path, "status")
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["name"], shown["server"], shown["begun"]) == ("web-1", url, [])
+    command(tmp_path, "scan")
+    assert isinstance(json.loads(capsys.readouterr().out), list)
+    command(tmp_path, "unit")
+    assert "ExecStart=/opt/chancery-bot/bin/chancery-bot run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "says"),
+    [
+        (409, {"detail": "This token is used.", "remedy": "Make another."}, 1, "This token is used. Make another."),
+        (401, {"detail": "Nobody."}, 1, "Nobody."),
+        (503, {"detail": "Busy."}, 3, "The server answers 503. Busy."),
+        (404, None, 3, "The server answers 404."),
+        (200, None, 3, "words that are not Chancery's"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_an_exit_status(tmp_path, capsys, monkeypatch, status, body, code, says):
+    raw = json.dumps(body).encode() if body else b"<html>"
+    monkeypatch.setattr("sys.stdin", __import__("io").StringIO("cbt_x\n"))
+    with serving(lambda path, given: (status, raw)) as url, pytest.raises(SystemExit) as end:
+        command(tmp_path, "enrol", "--server", url)
+    assert end.value.code == code
+    assert says in capsys.readouterr().err
+
+
+def test_without_a_token_or_an_enrolment_it_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", __import__("io").StringIO("\n"))
+    for arguments, says in ((("enrol", "--server", "https://x"), "There is no token."), (("run",), "not enrolled")):
+        with pytest.raises(SystemExit):
+            command(tmp_path, *arguments)
+        assert says in capsys.readouterr().err
+
+
+def test_a_running_bot_ends_when_it_is_told_and_with_its_parent(tmp_path):
+    state = State(tmp_path / "home")
+    state.own_key(make=True)
+    with serving(lambda path, body: (503, b"{}")) as url:
+        state.enrolled(Identity(url, str(uuid4()), "web-1"))
+        words = [sys.executable, "-m", "chancery_bot", "--home", str(tmp_path / "home"), "--config", "/none", "run"]
+        with subprocess.Popen([*words, f"--with-parent={os.getpid()}"]) as running:
+            while not state.untold(9):
+                assert running.poll() is None
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(10) == 0
+        assert subprocess.run([*words, "--with-parent=1"], timeout=20).returncode == 0

@@ -1,0 +1,59 @@
+"""What becomes of deployments when something becomes of their orders; called in the commit in which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from chancery.apps.bots.models import Bot, Deployment, DeploymentEvent, Stage, Target
+from chancery.core.ids import new_id
+
+
+def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
+    """Make the deployments due whose orders (order → certificate) were just issued."""
+    waiting = Deployment.objects.filter(order__in=list(found), state=Stage.ORDERED)
+    for row in list(waiting):
+        row.state, row.certificate_id = Stage.READY, found[row.order_id or row.pk]
+        row.save(update_fields=["state", "certificate"])
+        say(row.pk, now, "due", "engine", "The certificate is here; the bot fetches it at its next look.")
+
+
+def ended(order: UUID, state: str, text: str, now: datetime) -> None:
+    """Fail the deployment whose order ended without a certificate."""
+    for row in Deployment.objects.filter(order=order, state=Stage.ORDERED).select_related("target__bot"):
+        fail(row, f"The order is {state.replace('_', ' ')}. {text}".strip(), now, "engine")
+
+
+def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:
+    """End a deployment badly, and say so at its target and its bot."""
+    row.state, row.finished_at, row.text = Stage.FAILED, now, text[:2000]
+    row.save(update_fields=["state", "finished_at", "text"])
+    say(row.pk, now, "failed", actor, text, "error")
+    mind(row.target, text)
+
+
+def mind(target: Target, problem: str) -> None:
+    """Note what is wrong with a target now ('' for nothing), and sum it up at its bot.
+
+    While something is wrong nothing is ordered by itself: each try might be paid for.
+    """
+    bot = target.bot
+    target.problem, target.due_at = problem[:500], None if problem else target.due_at
+    target.save(update_fields=["problem", "due_at"])
+    summed_up(bot)
+
+
+def summed_up(bot: Bot) -> None:
+    """Bring a bot's own columns to what its targets say."""
+    bot.configured = bot.targets.filter(deleted_at=None).exists()
+    first = bot.targets.filter(deleted_at=None).exclude(problem="").order_by("name").first()
+    bot.problem = f"{first.name}: {first.problem}"[:500] if first else ""
+    bot.save(update_fields=["problem", "configured"])
+
+
+def say(deployment: UUID, at: datetime, kind: str, actor: str, text: str, level: str = "info") -> None:
+    """Add a line to a deployment's timeline."""
+    DeploymentEvent.objects.create(
+        id=new_id(at), deployment_id=deployment, at=at, kind=kind, level=level, actor=actor[:200], text=text[:2000]
+    )

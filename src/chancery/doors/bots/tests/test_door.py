@@ -1,0 +1,460 @@
+"""The bots' door with a real bot on the other side: from the token to the certificate that is deployed."""
+
+from datetime import timedelta
+
+import pytest
+from chancery_bot import client, posix, wire
+from chancery_bot.clock import Clock as BotClock
+from chancery_bot.deploy import Deployer
+from chancery_bot.errors import Away, Refused, Turned
+from chancery_bot.run import Bot as Agent
+from chancery_bot.state import State
+from chancery_bot.testing import fingerprint, host
+from chancery_bot.web import Answer
+from django.test import Client
+
+from chancery.apps.bots import actions, queries, targets
+from chancery.apps.bots.models import Deployment, Stage, Standing, Target
+from chancery.apps.orders.models import Order
+from chancery.apps.shared.action import use_clock
+from chancery.sdk.testing import ManualClock
+from chancery.core.clock import SYSTEM_CLOCK
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SERVER = "http://127.0.0.1:1"
+HOST = wire.Host(hostname="web-1", os="Debian", machine="ab" * 32, bot_version="0.1", kinds=["pem"])
+
+
+class Line:
+    """What lies between bot and server: everything that was sent, and what a test makes of it."""
+
+    def __init__(self):
+        self.sent, self.away, self.lose, self.web = [], False, set(), Client()
+
+    def call(self, url, method, body=b"", headers=None, trust=""):
+        path = url.removeprefix(SERVER)
+        if self.away:
+            raise Away("nobody answers")
+        self.sent.append((path, body, dict(headers)))
+        answer = self.again(-1)
+        if path.rpartition("/")[2] in self.lose:
+            self.lose.clear()
+            raise Away("the answer was lost")
+        return answer
+
+    def again(self, index, *, path="", body=None, **headers):
+        """Send something once more, whole or changed."""
+        was, raw, given = self.sent[index]
+        auth = headers.get("authorization", given["Authorization"])
+        found = self.web.post(
+            path or was, raw if body is None else body, content_type="application/json", headers={"Authorization": auth}
+        )
+        return Answer(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
+
+
+class Side:
+    """One bot on one host, and the server."""
+
+    def __init__(self, folder, line):
+        self.folder, self.line = folder, line
+        self.local = host(folder)
+        self.place = folder / "etc" / "www.pem"
+        self.start()
+
+    def start(self, described=HOST, clock=None):
+        self.state = State(self.folder / "home")
+        self.clock = clock or BotClock()
+        self.client = client.Client(self.state, self.clock, described.machine)
+        deployer = Deployer(self.state, self.local, self.clock, lambda endpoint, wanted, *_: wanted)
+        self.agent = Agent(self.state, self.local, self.clock, client=self.client, deployer=deployer, host=described)
+        self.agent._scanned = self.clock.monotonic()
+
+    def enrol(self, token, described=HOST):
+        return self.client.enrol(SERVER, token, described)
+
+
+@pytest.fixture
+def line(monkeypatch):
+    found = Line()
+    monkeypatch.setattr(client, "call", found.call)
+    monkeypatch.setattr(posix, "sync", lambda _handle: None)
+    return found
+
+
+@pytest.fixture
+def stage(tmp_path, line):
+    return Side(tmp_path, line)
+
+
+def made(cast, **more):
+    return actions.create(cast.ada, "web-1", team="Operations", environment="Production", **more)
+
+
+@pytest.fixture
+def enrolled(cast, local, stage):
+    bot, token = made(cast)
+    stage.enrol(token)
+    return bot
+
+
+def target(cast, bot, stage, **more):
+    settings = {"combined": str(stage.place), "service": "shop", "probe_port": 443}
+    values = {"name": "www", "kind": "pem", "profile": "Internal", "names": ["www.example.com"], "settings": settings}
+    return targets.add(cast.ada, bot.pk, {**values, **more})
+
+
+def now(row):
+    row.refresh_from_db()
+    return row
+
+
+def test_from_the_token_to_what_is_served(cast, local, stage, enrolled, engine):
+    bot = now(enrolled)
+    assert queries.standing(bot, SYSTEM_CLOCK.now()) == Standing.PENDING
+    wanted = actions.issue(cast.ada, target(cast, bot, stage).pk)
+    assert stage.agent.turn() == 1
+    order = now(wanted).order
+    assert (order.requested_via, order.requested_by, order.common_name) == ("bot", None, "www.example.com")
+    assert wanted.state == Stage.ORDERED
+    assert stage.agent.turn() == 0
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    assert stage.agent.turn() == 1
+    done = now(wanted)
+    content = stage.place.read_bytes()
+    assert done.state == Stage.DEPLOYED
+    assert done.served == fingerprint((content, content)) == done.certificate.sha256
+    served = Target.objects.get()
+    assert (served.certificate, served.problem) == (done.certificate, "")
+    assert served.due_at > SYSTEM_CLOCK.now()
+    assert queries.standing(now(bot), SYSTEM_CLOCK.now()) == Standing.ACTIVE
+    kinds = [x.kind for x in queries.timeline(done)]
+    told = [
+        "order.issued",
+        "due",
+        "fetched",
+        "plan",
+        "write",
+        "back_up",
+        "switch",
+        "test",
+        "reload",
+        "prove",
+        "deployed",
+    ]
+    assert [k for k in kinds if k in told] == told
+    assert set(kinds) - set(told) - {"order.submitting"} == {"asked", "request", "ordered", "order.placed"}
+    assert queries.of_order(cast.ada, order) == done
+    assert b"PRIVATE KEY" not in b"".join(raw for _, raw, _ in stage.line.sent)
+
+
+def test_the_next_one_is_ordered_when_it_is_due_and_replaces_the_last(cast, local, stage, enrolled, engine):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    assert stage.agent.turn() == 1
+    second = Deployment.objects.order_by("-id").first()
+    assert second != first
+    assert second.order.replaces_id == first.certificate_id
+    assert second.order.spki_sha256 != first.order.spki_sha256
+    engine.until(lambda: now(second).state == Stage.READY)
+    stage.agent.turn()
+    assert now(row).certificate_id == now(second).certificate_id
+    back = actions.roll_back(cast.ada, row.pk)
+    stage.agent.turn()
+    assert (now(back).state, now(row).certificate_id) == (Stage.ROLLED_BACK, first.certificate_id)
+    assert now(row).due_at >= SYSTEM_CLOCK.now() + timedelta(hours=23)
+    once_more = actions.again(cast.ada, row.pk)
+    stage.agent.turn()
+    assert (now(once_more).state, now(row).certificate_id) == (Stage.DEPLOYED, second.certificate_id)
+
+
+def deployed(cast, bot, stage, engine, **more):
+    wanted = actions.issue(cast.ada, target(cast, bot, stage, **more).pk)
+    stage.agent.turn()
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    stage.agent.turn()
+    assert now(wanted).state == Stage.DEPLOYED, wanted.text
+    return wanted
+
+
+def test_lost_answers_order_and_tell_once(cast, local, stage, line, enrolled, engine):
+    wanted = actions.issue(cast.ada, target(cast, enrolled, stage).pk)
+    line.lose.add("csr")
+    stage.agent.turn()
+    stage.start()
+    stage.agent.turn()
+    assert Order.objects.count() == 1
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    line.lose.add("report")
+    stage.agent.turn()
+    assert now(wanted).state == Stage.DEPLOYED
+    stage.start()
+    stage.agent.turn()
+    kinds = [e.kind for e in wanted.events.all()]
+    assert kinds.count("deployed") == kinds.count("switch") == 1
+    assert stage.state.untold(10) == []
+
+
+def test_what_was_begun_is_finished_while_the_server_is_away(cast, local, stage, line, enrolled, engine, monkeypatch):
+    wanted = actions.issue(cast.ada, target(cast, enrolled, stage).pk)
+    stage.agent.turn()
+    engine.until(lambda: now(wanted).state == Stage.READY)
+
+    class Ended(BaseException):
+        pass
+
+    def end(name):
+        if name.startswith("run"):
+            raise Ended
+
+    monkeypatch.setattr(posix, "step", end)
+    with pytest.raises(Ended):
+        stage.agent.turn()
+    monkeypatch.setattr(posix, "step", lambda name: None)
+    line.away = True
+    stage.start()
+    assert stage.agent.turn() == 0
+    assert stage.place.exists()
+    assert now(wanted).state == Stage.DEPLOYING
+    assert stage.agent.pause < 60
+    stage.agent.turn()
+    line.away = False
+    stage.agent.turn()
+    assert now(wanted).state == Stage.DEPLOYED
+    assert [x.text for x in queries.log(cast.ada, enrolled.pk).items if x.level == "warning"].count(
+        "nobody answers"
+    ) == 1
+
+
+def test_a_refused_order_is_said_and_ends_the_deployment(cast, local, stage, enrolled):
+    row = target(cast, enrolled, stage)
+    from chancery.apps.profiles.models import Profile
+
+    Profile.objects.filter(name="Internal").update(name_suffixes=["example.org"])
+    wanted = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    assert now(wanted).state == Stage.FAILED
+    assert "The order was refused" in wanted.text
+    bot = now(enrolled)
+    assert queries.standing(bot, SYSTEM_CLOCK.now()) == Standing.FAILED
+    assert bot.problem.startswith("www: The order was refused")
+
+
+def test_a_bot_cannot_order_for_other_names_or_with_another_kind_of_key(cast, local, stage, enrolled):
+    from chancery_bot import material
+
+    for names, kind in ((["evil.example.com"], "EC-P256"), (["www.example.com"], "EC-P384")):
+        row = target(cast, enrolled, stage, name=f"www {kind} {names[0]}")
+        wanted = actions.issue(cast.ada, row.pk)
+        csr = material.request(material.new_key(kind), names)
+        answer = stage.client.ask("csr", wire.Ask(deployment=wanted.pk, csr=csr), wire.Asked)
+        assert (answer.state, Order.objects.count()) == ("refused", 0)
+        assert "other names or another key" in answer.text
+
+
+def test_one_bot_cannot_reach_anothers_job(cast, local, stage, enrolled, tmp_path, line):
+    _, token = actions.create(cast.ada, "web-2", team="Operations", environment="Production")
+    (tmp_path / "second").mkdir()
+    second = Side(tmp_path / "second", line)
+    second.enrol(token)
+    wanted = actions.issue(cast.ada, target(cast, enrolled, stage).pk)
+    for what, body, answer in (
+        ("csr", wire.Ask(deployment=wanted.pk, csr="x"), wire.Asked),
+        ("certificate", wire.Fetch(deployment=wanted.pk), wire.Issued),
+    ):
+        with pytest.raises(Refused, match="There is no deployment"):
+            second.client.ask(what, body, answer)
+    assert second.agent.turn() == 0
+    record = {"number": 1, "at": SYSTEM_CLOCK.now(), "kind": "outcome", "outcome": "failed", "deployment": wanted.pk}
+    second.client.ask("report", wire.Report(records=[wire.Record.model_validate(record)]), wire.Recorded)
+    assert now(wanted).state == Stage.WANTED
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({}, 401, "replayed"),
+        ({"body": b'{"v":2}'}, 401, "signature"),
+        ({"path": "/api/bot/report"}, 401, "signature"),
+        ({"authorization": "Bearer chy_x"}, 401, "unsigned"),
+        ({"authorization": ""}, 401, "unsigned"),
+        ({"path": "/api/bot/nothing"}, 404, "not_found"),
+        ({"body": b"x" * (wire.MOST_BYTES + 1)}, 413, "too_long"),
+    ],
+)
+def test_what_was_sent_before_or_changed_on_its_way_is_refused(stage, line, enrolled, change, status, code):
+    import json
+
+    stage.agent.turn()
+    answer = line.again(-1, **change)
+    assert (answer.status, json.loads(answer.body)["code"]) == (status, code)
+
+
+def test_a_replay_is_refused_also_much_later(stage, line, enrolled):
+    import json
+
+    stage.agent.turn()
+    later = ManualClock(SYSTEM_CLOCK.now())
+    before = use_clock(later)
+    try:
+        for minutes, code in ((1, "replayed"), (60, "clock")):
+            later.advance(timedelta(minutes=minutes))
+            assert json.loads(line.again(-1).body)["code"] == code
+    finally:
+        use_clock(before)
+
+
+def test_a_host_whose_clock_is_wrong_follows_the_servers(cast, local, line, stage, enrolled):
+    class Wrong(BotClock):
+        def now(self):
+            return super().now() + timedelta(hours=7)
+
+    stage.start(clock=Wrong())
+    stage.agent.turn()
+    assert stage.agent.pause == enrolled.poll_seconds
+    assert "poll" in line.sent[-1][0]
+
+
+def test_a_token_works_once_in_its_time_on_its_host(cast, stage, line, tmp_path):
+    bot, token = made(cast, host="web-1", days=2)
+    with pytest.raises(Refused, match="for the host web-1"):
+        stage.enrol(token, HOST.model_copy(update={"hostname": "web-9"}))
+    with pytest.raises(Refused, match="unknown, used or expired"):
+        stage.enrol("cbt_none")
+    line.lose.add("enrol")
+    with pytest.raises(Away):
+        stage.enrol(token)
+    assert stage.enrol(token).bot == str(bot.pk), "the answer that was lost"
+    (tmp_path / "thief").mkdir()
+    thief = Side(tmp_path / "thief", line)
+    with pytest.raises(Refused, match="unknown, used or expired"):
+        thief.enrol(token)
+    other, late = actions.create(cast.ada, "late", team="Operations", environment="Production", days=1)
+    clock = ManualClock(SYSTEM_CLOCK.now() + timedelta(days=1, minutes=1))
+    before = use_clock(clock)
+    try:
+
+        class Same(BotClock):
+            def now(self):
+                return clock.now()
+
+        thief.start(clock=Same())
+        with pytest.raises(Refused, match="expired"):
+            thief.enrol(late)
+        assert "expired" in queries.why(now(other), clock.now())
+    finally:
+        use_clock(before)
+
+
+def test_a_copy_on_another_machine_is_refused_and_alarmed_until_it_is_enrolled_anew(cast, local, stage, enrolled):
+    target(cast, enrolled, stage)
+    copy = HOST.model_copy(update={"machine": "cd" * 32})
+    stage.start(copy)
+    with pytest.raises(Turned, match="another machine"):
+        stage.client.ask("poll", wire.Poll(host=copy), wire.Work)
+    assert stage.agent.turn() == 0
+    bot = now(enrolled)
+    assert bot.clone.startswith("cdcdcdcdcdcd from ")
+    assert queries.standing(bot, SYSTEM_CLOCK.now()) == Standing.FAILED
+    _, token = actions.new_token(cast.ada, bot.pk)
+    stage.state.forget_own_key()
+    stage.enrol(token, copy)
+    stage.agent.turn()
+    assert queries.standing(now(bot), SYSTEM_CLOCK.now()) == Standing.ACTIVE
+
+
+def test_a_stopped_bot_gets_nothing_and_a_deleted_one_is_nobody(cast, local, stage, enrolled):
+    actions.issue(cast.ada, target(cast, enrolled, stage).pk)
+    actions.stop(cast.ada, enrolled.pk)
+    assert stage.agent.turn() == 0
+    assert queries.standing(now(enrolled), SYSTEM_CLOCK.now()) == Standing.STOPPED
+    actions.start(cast.ada, enrolled.pk)
+    assert stage.agent.turn() == 1
+    actions.delete(cast.ada, enrolled.pk)
+    with pytest.raises(Turned):
+        stage.client.ask("poll", wire.Poll(host=HOST), wire.Work)
+    assert Deployment.objects.get().state == Stage.CANCELLED
+
+
+def test_the_version_before_is_read_and_answered(cast, local, stage, line, enrolled):
+    import json
+
+    flat = {"v": 1, **HOST.model_dump()}
+    body = json.dumps(flat).encode()
+    answer = stage.client._post(stage.state.identity(), "poll", body)
+    assert answer.status == 200
+    assert json.loads(answer.body)["v"] == 1
+    for version in (0, 3, "2", True, None):
+        refused = stage.client._post(stage.state.identity(), "poll", json.dumps({**flat, "v": version}).encode())
+        assert refused.status == 400
+
+
+def test_a_window_keeps_a_deployment_until_it_opens(cast, local, stage, enrolled, engine):
+    shut = (SYSTEM_CLOCK.now() + timedelta(hours=5)).strftime("%H:%M")
+    end = (SYSTEM_CLOCK.now() + timedelta(hours=6)).strftime("%H:%M")
+    row = target(cast, enrolled, stage, window=f"{shut}-{end}")
+    wanted = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    assert stage.agent.turn() == 0
+    assert now(wanted).state == Stage.READY
+    Deployment.objects.update(kind="again")
+    assert stage.agent.turn() == 1, "what a person asks for does not wait"
+
+
+def test_a_question_is_answered_alike_however_often_it_is_asked(cast, local, stage, enrolled, engine):
+    from chancery_bot import material
+
+    wanted = actions.issue(cast.ada, target(cast, enrolled, stage, renew_days=10).pk)
+    ask = wire.Ask(deployment=wanted.pk, csr=material.request(material.new_key("EC-P256"), ["www.example.com"]))
+    first, second = (stage.client.ask("csr", ask, wire.Asked) for _ in range(2))
+    assert first == second
+    assert stage.client.ask("certificate", wire.Fetch(deployment=wanted.pk), wire.Issued).chain_pem == ""
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    fetched = [stage.client.ask("certificate", wire.Fetch(deployment=wanted.pk), wire.Issued) for _ in range(2)]
+    assert fetched[0] == fetched[1]
+    assert [e.kind for e in wanted.events.all()].count("fetched") == 1
+    tell(stage, wanted, 7, outcome="deployed", served="")
+    tell(stage, wanted, 8, outcome="failed")
+    assert now(wanted).state == Stage.DEPLOYED
+    row = Target.objects.get()
+    assert row.certificate == wanted.certificate
+    assert row.due_at == row.certificate.not_after - timedelta(days=10)
+    refused = Deployment.objects.create(target=row, state=Stage.READY, asked_by="x", created_at=SYSTEM_CLOCK.now())
+    answer = stage.client.ask("csr", wire.Ask(deployment=refused.pk, csr=ask.csr), wire.Asked)
+    assert (answer.state, answer.text) == ("refused", "This deployment is waiting for the bot.")
+    tell(stage, refused, 9, outcome="rolled_back", text="nginx -t failed")
+    assert (now(refused).state, now(row).problem, now(row).due_at) == (Stage.ROLLED_BACK, "nginx -t failed", None)
+    unknown = Deployment.objects.create(target=row, state=Stage.READY, asked_by="x", created_at=SYSTEM_CLOCK.now())
+    tell(stage, unknown, 10, outcome="deployed", served="ab" * 32)
+    assert (now(row).certificate, now(row).due_at, now(row).problem) == (None, None, "")
+
+
+def tell(stage, deployment, number, **said):
+    record = {"number": number, "at": SYSTEM_CLOCK.now(), "kind": "outcome", "deployment": deployment.pk, **said}
+    report = wire.Report(records=[wire.Record.model_validate(record)])
+    assert stage.client.ask("report", report, wire.Recorded).recorded == number
+
+
+def test_what_a_host_found_is_kept_for_the_form(stage, enrolled):
+    found = wire.Found(kind="nginx", title="nginx, shop", settings={"key": "/etc/nginx/k"}, names=["shop.example.com"])
+    stage.client.ask("poll", wire.Poll(host=HOST, found=[found]), wire.Work)
+    stage.client.ask("poll", wire.Poll(host=HOST), wire.Work)
+    assert now(enrolled).found == [found.model_dump()]
+
+
+def test_only_the_holder_of_a_key_enrols_it(cast, stage, line):
+    import json
+
+    _, token = made(cast)
+    for change in (
+        {"public_key": "AAAA"},
+        {"public_key": wire.public_text(State(stage.folder / "x").own_key(make=True))},
+    ):
+        body = {"v": 2, "token": token, "public_key": "", "host": HOST.model_dump(), **change}
+        stage.state.own_key(make=True)
+        from chancery_bot.state import Identity
+
+        answer = stage.client._post(Identity(SERVER, "", ""), "enrol", json.dumps(body).encode())
+        assert (answer.status, json.loads(answer.body)["code"]) in {(400, "malformed"), (401, "signature")}
+    assert line.web.get("/api/bot/poll", headers={"authorization": "ChanceryBot x"}).status_code == 405
