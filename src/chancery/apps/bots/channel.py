@@ -8,6 +8,7 @@ from typing import Any
 
 from chancery_bot import wire
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from chancery.apps.accounts.permissions import BOT
 from chancery.apps.audit.record import Note, write
@@ -16,6 +17,7 @@ from chancery.apps.bots.following import fail, mind, say
 from chancery.apps.bots.models import OPEN, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
 from chancery.apps.bots.window import opens
 from chancery.apps.certificates import queries as certificates
+from chancery.apps.certificates.actions import not_twice
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, limits, place
@@ -28,6 +30,7 @@ from chancery.core.csr import parse
 from chancery.core.errors import Absent, ChanceryError, Conflict
 from chancery.core.ids import new_id
 from chancery.core.names import canonical, parse_name
+from chancery.core.order import OPEN as OPEN_ORDERS
 from chancery.core.renewal import renew_at
 
 KEPT_LINES = 2000
@@ -132,8 +135,12 @@ def _seen(bot: Bot, host: wire.Host, address: str, now: datetime) -> None:
 
 
 def _renewals(bot: Bot, now: datetime) -> None:
-    """Begin what is due: each target whose certificate should be renewed by now, and has nothing under way."""
-    due = bot.targets.filter(deleted_at=None, due_at__lte=now).exclude(deployments__state__in=OPEN)
+    """Begin what is due: each target whose certificate should be renewed by now, and has nothing under way.
+
+    While somebody else's order replaces the certificate, the target waits: there is one renewal of a certificate at a time.
+    """
+    others = Order.objects.filter(replaces=OuterRef("certificate"), state__in=list(OPEN_ORDERS))
+    due = bot.targets.filter(~Exists(others), deleted_at=None, due_at__lte=now).exclude(deployments__state__in=OPEN)
     for target in due:
         row = Deployment(id=new_id(now), target=target, kind="issue", asked_by="engine", created_at=now)
         row.save(force_insert=True)
@@ -195,8 +202,10 @@ def _placed(bot: Bot, row: Deployment, csr: str, address: str) -> Order | Chance
         if request.names != wanted or request.key.label != target.key_type:
             raise Conflict("The request is for other names or another key than its target.", code="other_request")
         before = target.certificate
-        replaces = before.pk if before is not None and before.profile_id == target.profile_id else None
-        deadline = before.not_after if before is not None and replaces else None
+        replaced = before if before is not None and before.profile_id == target.profile_id else None
+        if replaced is not None:
+            not_twice(replaced)
+        replaces, deadline = (replaced.pk, replaced.not_after) if replaced is not None else (None, None)
         comment = f"For {target.name} on {bot.name}"[:500]
         asked = PlaceOrder(str(target.profile_id), csr, comment=comment, replaces=replaces, deadline=deadline)
         return place(actor_of(bot, address), asked)

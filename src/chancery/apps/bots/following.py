@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chancery.apps.bots.models import Bot, Deployment, DeploymentEvent, Stage, Target
 from chancery.core.ids import new_id
+
+if TYPE_CHECKING:
+    from chancery.apps.certificates.models import Certificate
 
 
 def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
@@ -23,6 +27,17 @@ def ended(order: UUID, state: str, text: str, now: datetime) -> None:
     """Fail the deployment whose order ended without a certificate."""
     for row in Deployment.objects.filter(order=order, state=Stage.ORDERED).select_related("target__bot"):
         fail(row, f"The order is {state.replace('_', ' ')}. {text}".strip(), now, "engine")
+
+
+def serving(certificate: Certificate) -> Target | None:
+    """Return a target that serves a certificate, so whose bot orders the next one; None where there is none."""
+    rows = Target.objects.filter(certificate=certificate, deleted_at=None, bot__deleted_at=None)
+    return rows.select_related("bot").order_by("due_at", "id").first()
+
+
+def hurry(target: Target, now: datetime) -> None:
+    """Have the bot order the next certificate of a target at its next look, unless something is wrong with it."""
+    Target.objects.filter(pk=target.pk, due_at__gt=now).update(due_at=now)
 
 
 def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:

@@ -59,7 +59,7 @@ def renew(
         record_refusal(actor, RENEW, current_clock().now(), refusal, partial(about, certificate))
         raise refusal
     chosen = _profile(actor, certificate, profile)
-    _not_twice(certificate, idem_key)
+    not_twice(certificate, idem_key)
     request = _earlier_request(certificate) if csr is None else csr
     if not actor.may(Permission.ORDER_PLACE, certificate.team_id, certificate.environment_id):
         _same_names(certificate, request)
@@ -111,7 +111,7 @@ def _named(actor: Actor, certificate: Certificate, named: str) -> Profile:
     return found
 
 
-def _not_twice(certificate: Certificate, idem_key: str | None) -> None:
+def not_twice(certificate: Certificate, idem_key: str | None = None) -> None:
     """Refuse a second renewal while one is open; whoever repeats a request is told of the order that it made."""
     order = Order.objects.filter(replaces=certificate, state__in=list(OPEN)).first()
     if order is not None and (idem_key is None or idem_key != order.idem_key):

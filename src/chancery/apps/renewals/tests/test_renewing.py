@@ -4,6 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from chancery.apps.bots import actions as bots
+from chancery.apps.bots import targets
+from chancery.apps.bots.models import Bot, Target
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.orders import actions as orders
@@ -139,6 +142,60 @@ def test_a_renewal_that_the_rules_refuse_is_told_and_tried_again(planned, due):
     Profile.objects.filter(pk=row.profile_id).update(name_suffixes=["example.org"])
     assert (renew(row).state, row.attempts) == ("retrying", 1)
     assert "outside the domains" in row.text
+
+
+# What a bot serves --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(cast, planned):
+    """Return the plan of a certificate that a bot serves; `columns` are its target's."""
+
+    def make(**columns):
+        row = planned()
+        bot, _token = bots.create(cast.ada, "web-1", team="Operations", environment="Production")
+        files = {"certificate": "/etc/nginx/a.pem", "key": "/etc/nginx/a.key"}
+        values = {"name": "www", "kind": "nginx", "profile": "Internal", "names": ["a.example.com"], "settings": files}
+        target = targets.add(cast.ada, bot.pk, values)
+        Target.objects.filter(pk=target.pk).update(certificate=row.pk, **columns)
+        return row
+
+    return make
+
+
+def test_what_a_bot_serves_is_left_to_it(served, due):
+    later = DUE + timedelta(days=2)
+    row = renew(served(due_at=later))
+    assert (row.state, row.text, row.due_at) == (
+        "planned",
+        "The bot web-1 renews it.",
+        later + timedelta(hours=1),
+    )
+    assert renewals(row) == []
+    assert Target.objects.get().due_at == later
+
+
+def test_a_bot_follows_the_window_of_the_ca(served, due):
+    row = served(due_at=DUE + timedelta(days=2))
+    Plan.objects.update(hint_start=DUE, hint_end=DUE)
+    assert renew(row).due_at == DUE + timedelta(hours=1)
+    assert Target.objects.get().due_at == DUE
+
+
+def test_a_bot_that_does_not_renew_is_told_of(served, due):
+    row = renew(served(problem="nginx does not start."))
+    assert (row.state, row.attempts) == ("retrying", 1)
+    assert "the bot web-1 to renew, which does not now. nginx does not start." in row.text
+    Target.objects.update(problem="", due_at=DUE)
+    Bot.objects.update(stopped_at=NOW)
+    assert "It is stopped." in renew(row, row.due_at).text
+    assert renewals(row) == []
+
+
+def test_a_request_that_was_left_goes_before_a_bot(cast, served, due):
+    row = served(due_at=DUE + timedelta(days=2))
+    actions.leave_request(cast.rob, row.pk, request_pem.__wrapped__("a.example.com"))
+    assert renew(row).state == "ordered"
 
 
 # A request that was left --------------------------------------------------------------------------------

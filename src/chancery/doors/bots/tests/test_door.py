@@ -15,6 +15,8 @@ from django.test import Client
 
 from chancery.apps.bots import actions, queries, targets
 from chancery.apps.bots.models import Deployment, Stage, Standing, Target
+from chancery.apps.certificates import actions as certificates
+from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import use_clock
 from chancery.sdk.testing import ManualClock
@@ -166,6 +168,21 @@ def test_the_next_one_is_ordered_when_it_is_due_and_replaces_the_last(cast, loca
     once_more = actions.again(cast.ada, row.pk)
     stage.agent.turn()
     assert (now(once_more).state, now(row).certificate_id) == (Stage.DEPLOYED, second.certificate_id)
+
+
+def test_a_certificate_has_one_renewal_at_a_time_whoever_ordered_it(cast, local, stage, enrolled, engine):
+    first = deployed(cast, enrolled, stage, engine)
+    theirs = certificates.renew(cast.rob, first.certificate_id)
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    assert stage.agent.turn() == 0
+    asked = actions.issue(cast.ada, Target.objects.get().pk)
+    stage.agent.turn()
+    assert now(asked).state == Stage.FAILED
+    assert f"the order {theirs.pk} is queued" in asked.text
+    orders.cancel(cast.rob, theirs.pk)
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    assert stage.agent.turn() == 1
+    assert Order.objects.order_by("-id").first().replaces_id == first.certificate_id
 
 
 def deployed(cast, bot, stage, engine, **more):
