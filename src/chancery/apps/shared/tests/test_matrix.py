@@ -8,7 +8,17 @@ from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.shared.action import REGISTRY
 from chancery.apps.shared.actor import Actor, Grant
 
-for room in ("accounts", "bots", "certificates", "connectors", "inventory", "notices", "orders", "profiles", "renewals"):
+for room in (
+    "accounts",
+    "bots",
+    "certificates",
+    "connectors",
+    "inventory",
+    "notices",
+    "orders",
+    "profiles",
+    "renewals",
+):
     importlib.import_module(f"chancery.apps.{room}.actions")
 importlib.import_module("chancery.apps.bots.targets")
 importlib.import_module("chancery.apps.connectors.rotating")
@@ -21,7 +31,7 @@ bots.edit                 A . . B . . .
 bots.start                A . . B . . .
 bots.stop                 A . . B . . .
 bots.token                A . . B . . .
-certificates.leave_request A O R . . . .
+certificates.leave_request A O R B . . .
 certificates.renew        A O R B . . .
 certificates.revoke       A O . . . . .
 channels.create           A . . . . . .

@@ -19,8 +19,8 @@ from chancery.apps.certificates import actions as certificates
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import use_clock
-from chancery.sdk.testing import ManualClock
 from chancery.core.clock import SYSTEM_CLOCK
+from chancery.sdk.testing import ManualClock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SERVER = "http://127.0.0.1:1"
