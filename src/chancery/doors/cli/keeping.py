@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from chancery.doors.cli import ready
-from chancery.doors.cli.output import Exit, Json, hint, plain, stop
+from chancery.doors.cli.output import Exit, Json, hint, plain, say, stop
 
 
 def add(group: typer.Typer) -> None:
@@ -55,6 +55,7 @@ def new_key(
     lost: Annotated[
         bool, typer.Option("--lost", help="The old key is gone; whoever verifies must be told the new.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """On the host: let another key sign the record; the old one names it in a checkpoint that both sign."""
     ready.begin()
@@ -62,23 +63,26 @@ def new_key(
     from chancery.apps.shared.actor import host_actor
 
     keeping.new_key(host_actor(ready.operator()), lost=lost)
-    print(f"From here on signs {signing.log().key}")
+    key = str(signing.log().key)
+    say(f"From here on signs {key}", {"key": key}, as_json)
     hint(f"Copy {ready.home() / 'audit-key'} to every other node that runs a worker, and make a backup.")
 
 
-def restored() -> None:
+def restored(as_json: Json = False) -> None:
     """On the host: say that the database was put back from a backup, so that checkpoints get a new origin."""
     ready.begin()
     from chancery.apps.audit import keeping
     from chancery.apps.shared.actor import host_actor
 
-    print(f"Checkpoints are of {keeping.restored(host_actor(ready.operator()))} from here on.")
+    origin = keeping.restored(host_actor(ready.operator()))
+    say(f"Checkpoints are of {origin} from here on.", {"origin": origin}, as_json)
 
 
 def forget(
     name: Annotated[str, typer.Argument(help="Login name as entries show it.")],
     until: Annotated[str, typer.Option(help="Only entries before this day (2026-11-01, UTC).")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
 ) -> None:
     """On the host: erase a person's login name and addresses beside the record; entries and proofs stay as they are."""
     ready.begin()
@@ -89,6 +93,7 @@ def forget(
         before = datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None
     except ValueError:
         stop(f"--until: {until[:40]!r} is no date.", "Write a day, as 2026-11-01.", Exit.USAGE)
-    if not yes and not typer.confirm(f"Erase {plain(name)} and the addresses it came from, for good?"):
+    if not yes and not typer.confirm(f"Erase {plain(name)} and the addresses it came from, for good?", err=True):
         stop("Nothing was erased.")
-    print(f"{keeping.forget(host_actor(ready.operator()), name, before)} entries no longer name {plain(name)}.")
+    erased = keeping.forget(host_actor(ready.operator()), name, before)
+    say(f"{erased} entries no longer name {name}.", {"name": name, "entries": erased}, as_json)
