@@ -44,9 +44,7 @@ _MAPPED = {"authentication": ("certificate",)}
 _NAMED = {"authentication": tuple(login for login in _LOGINS if login != "certificate")}
 
 
-def _choice(
-    choices: dict[str, str], default: str, title: str, group: str, about: str = "", only: Any = None
-) -> Any:
+def _choice(choices: dict[str, str], default: str, title: str, group: str, about: str = "", only: Any = None) -> Any:
     """Declare a field that takes one of several values, and nothing else."""
     return setting(
         title=title, help=about, group=group, default=default, choices=choices, only=only,
