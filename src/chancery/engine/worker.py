@@ -46,8 +46,9 @@ _DRAIN = 30.0
 _BEAT_EVERY = 1.0
 _PAUSE = 1.0
 _BREATH = 0.003
-_FEW, _SMALL_TURN = 50, 0.025
-"""Acts in a turn that are few, and the seconds that such a turn takes at least: more acts then share the next commit."""
+_BUSY, _FULL, _SHARED = 100, 100, 0.1
+"""From so many acts within about a second on, a turn with fewer than that many takes that many seconds at least: each turn
+costs a dozen statements and a commit, which more acts then share. A lone order waits for none of this."""
 _NO_CONNECTOR = UUID(int=0)
 _CALL_FACTS = Facts(certificates=None, concurrency=_CALLS_AT_ONCE, calls_per_second=50, burst=50)  # type: ignore[arg-type]  # only its pace is read
 
@@ -68,6 +69,7 @@ class Worker:
         self._signers: Executor | None = None
         self._processes = processes
         self._last_beat = float("-inf")
+        self._lately, self._looked = 0.0, float("-inf")
         self._meter, self._duties = Meter(), Duties()
 
     def run(self, stop: threading.Event) -> None:
@@ -94,8 +96,13 @@ class Worker:
         self.drain()
 
     def _breath(self, worked: int, begun: float) -> float:
-        """Return the seconds until the next turn: short, so that others get to write, and longer after a small turn."""
-        return max(_BREATH, begun + _SMALL_TURN - self._clock.monotonic()) if worked < _FEW else _BREATH
+        """Return the seconds until the next turn: a moment for others to write, and under load time for more to come."""
+        now = self._clock.monotonic()
+        self._lately = worked + self._lately * max(0.0, 1.0 - (now - self._looked))
+        self._looked = now
+        if self._lately < _BUSY or worked >= _FULL:
+            return _BREATH
+        return max(_BREATH, begun + _SHARED - now)
 
     def turn(self) -> int:
         """Record what has come in and claim what is due; returns how many acts were recorded or begun."""

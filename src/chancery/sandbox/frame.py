@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import selectors
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,6 +19,7 @@ from chancery.core.clock import Clock
 from chancery.sandbox.clock import ShiftedClock
 from chancery.sandbox.dials import Dials
 from chancery.sandbox.ledger import Ledger
+from chancery.sandbox.stopping import StopsAtOnce, drop
 
 MAX_BODY = 1_000_000
 _HUGE = 8 * 1024 * 1024
@@ -146,7 +145,7 @@ class Simulator:
     @property
     def control(self) -> str:
         """Return the URL of the control door."""
-        return f"http://127.0.0.1:{self._control.server_port}" if self._control else ""
+        return f"http://127.0.0.1:{self._control.port}" if self._control else ""
 
     def start(self) -> None:
         """Serve on a free port of the loopback address."""
@@ -164,7 +163,7 @@ class Simulator:
         """Listen, on the same port as before."""
         if self._server is None:
             self._server = _Server(self._port, self._answer, self.dials, self)
-            self._port = self._server.server_port
+            self._port = self._server.port
 
     def down(self) -> None:
         """Stop listening: connections are refused, and those that are open are dropped."""
@@ -236,58 +235,14 @@ def _nothing() -> None:
     """Do nothing: nothing of this simulator follows the time."""
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+class _Server(StopsAtOnce):
     request_queue_size = 256
 
     def __init__(self, port: int, answer: Handler, dials: Dials | None, simulator: Simulator) -> None:
         super().__init__(("127.0.0.1", port), _Talk)
         self.answer, self.dials, self.simulator = answer, dials, simulator
         self.tls = simulator.tls if dials is not None else None
-        self.open: set[socket.socket] = set()
-        self.ended = False
-        self._wake, self._woken = socket.socketpair()
-        self._loop = threading.Thread(target=self._accept, daemon=True)
-        self._loop.start()
-
-    def _accept(self) -> None:
-        """Take connections until somebody wakes us: the base class's loop looks for its end now and then only."""
-        with selectors.DefaultSelector() as ready:
-            ready.register(self, selectors.EVENT_READ)
-            ready.register(self._woken, selectors.EVENT_READ)
-            while not self.ended:
-                if any(key.fileobj is self for key, _ in ready.select()):
-                    self._take()
-
-    def _take(self) -> None:
-        try:
-            request, address = self.get_request()
-        except OSError:
-            return
-        self.process_request(request, address)
-
-    def end(self) -> None:
-        """Stop listening and drop every connection."""
-        self.ended = True
-        self._wake.send(b"!")
-        self._loop.join()
-        self.server_close()
-        self._wake.close()
-        self._woken.close()
-        for connection in list(self.open):
-            _drop(connection)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away are what the sandbox is for."""
-
-
-def _drop(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
-    connection.close()
+        self.begin()
 
 
 class _Talk(BaseHTTPRequestHandler):
@@ -311,7 +266,7 @@ class _Talk(BaseHTTPRequestHandler):
         except OSError:
             pass
         if self.server.tls is not None:
-            _drop(self.connection)  # the server behind us closes only the socket that it knows
+            drop(self.connection)  # the server behind us closes only the socket that it knows
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
         """Say nothing."""
@@ -398,4 +353,4 @@ class _Talk(BaseHTTPRequestHandler):
 
     def _hang_up(self) -> None:
         self.close_connection = True
-        _drop(self.connection)
+        drop(self.connection)

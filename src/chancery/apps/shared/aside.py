@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from django.db.models import F, Func, Model, Q, QuerySet
 
+from chancery.apps.shared.fields import target_of
+
 M = TypeVar("M", bound=Model)
 
 
@@ -31,7 +33,10 @@ class _Aside(Func):
 def looked_at(rows: QuerySet[M], rest: list[Q]) -> tuple[QuerySet[M], list[Q]]:
     """Return the rows, and the conditions in a form that is looked at row by row."""
     columns = {name.partition("__")[0] for q in rest for name in _lookups(q)}
-    aside = {f"aside_{column}": _Aside(F(column), output_field=_plain(rows.model, column)) for column in columns}
+    aside = {
+        f"aside_{column}": _Aside(F(column), output_field=target_of(rows.model._meta.get_field(column)))
+        for column in columns
+    }
     return rows.alias(**aside), [_renamed(q) for q in rest]
 
 
@@ -43,10 +48,3 @@ def _lookups(q: Any) -> Iterator[str]:
 def _renamed(q: Any) -> Any:
     children = [_renamed(c) if isinstance(c, Q) else (f"aside_{c[0]}", c[1]) for c in q.children]
     return Q.create(children=children, connector=q.connector, negated=q.negated)
-
-
-def _plain(model: type[Model], name: str) -> Any:
-    field: Any = model._meta.get_field(name)
-    while field.is_relation:
-        field = field.target_field
-    return field

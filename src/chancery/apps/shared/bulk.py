@@ -17,6 +17,8 @@ from django.db import connection
 from django.db.models import JSONField, Model
 from django.db.models.fields import DateTimeField, UUIDField
 
+from chancery.apps.shared.fields import target_of
+
 _COPY_FROM = 8
 """Fewer rows than this are not worth a COPY."""
 
@@ -72,15 +74,8 @@ def _converted(rows: Sequence[Sequence[Any]], converters: Sequence[tuple[int, Co
 @lru_cache(maxsize=256)
 def _converters(model: type[Model], columns: tuple[str, ...], vendor: str) -> tuple[tuple[int, Convert], ...]:
     fields = {f.column: f for f in model._meta.concrete_fields}
-    found = ((index, _converter(_target(fields[column]), vendor)) for index, column in enumerate(columns))
+    found = ((index, _converter(target_of(fields[column]), vendor)) for index, column in enumerate(columns))
     return tuple((index, convert) for index, convert in found if convert is not None)
-
-
-def _target(field: Any) -> Any:
-    """Return the column that a reference points at, else the field itself."""
-    while field.is_relation:
-        field = field.target_field
-    return field
 
 
 def _converter(field: Any, vendor: str) -> Convert | None:

@@ -44,3 +44,10 @@ class FoldedField(NameField):
         text = fold(getattr(model_instance, self.source))[: self.max_length]
         setattr(model_instance, self.attname, text)
         return text
+
+
+def target_of(field: Any) -> Any:
+    """Return the column that a reference points at, else the field itself."""
+    while field.is_relation:
+        field = field.target_field
+    return field

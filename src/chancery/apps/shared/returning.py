@@ -16,6 +16,8 @@ from django.db import connection
 from django.db.models import JSONField, Model
 from django.db.models.fields import BooleanField, DateTimeField, UUIDField
 
+from chancery.apps.shared.fields import target_of
+
 M = TypeVar("M", bound=Model)
 
 
@@ -118,13 +120,7 @@ def _read(row: Sequence[Any], readers: Sequence[Callable[[Any], Any] | None]) ->
 @lru_cache(maxsize=64)
 def _readers(model: type[Model], columns: tuple[str, ...], vendor: str) -> tuple[Callable[[Any], Any] | None, ...]:
     fields = {f.attname: f for f in model._meta.concrete_fields}
-    return tuple(_reader(_target(fields[name]), vendor) for name in columns)
-
-
-def _target(field: Any) -> Any:
-    while field.is_relation:
-        field = field.target_field
-    return field
+    return tuple(_reader(target_of(fields[name]), vendor) for name in columns)
 
 
 def _reader(field: Any, vendor: str) -> Callable[[Any], Any] | None:

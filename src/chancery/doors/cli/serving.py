@@ -15,8 +15,8 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
-from chancery.doors.cli.memory import settle
 from chancery.doors.cli.parent import follow
+from chancery.doors.cli.settling import settle
 from chancery.net import listening
 
 _PATIENCE, _STEP = 15.0, 0.1

@@ -295,9 +295,13 @@ def test_a_connector_that_just_vanished_is_passed_over(desk, worker):
     assert worker.turn() == 0
 
 
-def test_between_turns_others_get_to_write_and_a_small_turn_waits_for_company(worker, monkeypatch):
-    now = 100.0
-    monkeypatch.setattr(worker, "_clock", SimpleNamespace(monotonic=lambda: now))
-    assert worker._breath(400, 99.0) == pytest.approx(0.003)
-    assert worker._breath(3, 99.995) == pytest.approx(0.02)
-    assert worker._breath(3, 99.0) == pytest.approx(0.003)
+def test_between_turns_others_get_to_write_and_under_load_a_small_turn_waits_for_company(worker, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(worker, "_clock", SimpleNamespace(monotonic=lambda: now[0]))
+    assert worker._breath(3, 99.99) == pytest.approx(0.003)
+    assert worker._breath(400, 99.9) == pytest.approx(0.003)
+    now[0] = 100.5
+    assert worker._breath(30, 100.45) == pytest.approx(0.05)
+    assert worker._breath(30, 100.3) == pytest.approx(0.003)
+    now[0] = 102.0
+    assert worker._breath(30, 101.99) == pytest.approx(0.003)

@@ -71,6 +71,13 @@ def test_two_with_one_key_make_one_order_and_the_first_made_it(cast, local, grou
     assert [getattr(o, "repeated", False) for o in (first, second)] == [False, True]
 
 
+def test_a_group_holds_so_many_and_the_next_one_takes_the_rest(cast, local, grouper, monkeypatch):
+    monkeypatch.setattr(grouping, "MOST", 2)
+    placed = together(grouper, cast, [ask(f"{n}.example.com") for n in range(5)], monkeypatch)
+    assert [o.state for o in placed] == ["queued"] * 5
+    assert grouper._group((None, None, None), 1) == [(None, None, None)]
+
+
 def test_it_starts_afresh_after_an_end(cast, local, grouper):
     grouper.place(cast.rob, ask("a.example.com"))
     grouper.close()

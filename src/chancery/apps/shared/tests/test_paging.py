@@ -292,6 +292,16 @@ def test_counts_end_at_ten_thousand(filled, monkeypatch):
     assert paging.count_text(1_000_000) == "100+"
 
 
+def test_what_several_ranges_hold_together_is_counted_no_further_than_that(filled, monkeypatch):
+    monkeypatch.setattr(paging, "COUNT_CAP", 3)
+    names = [f"orders.{word}" for word in ("adopt", "cancel", "place")]
+    for name in names:
+        Entry.objects.filter(pk__in=[e.pk for e in Entry.objects.filter(action="orders.place")[:5]]).update(action=name)
+    with CaptureQueriesContext(connection) as seen:
+        assert audit.listing(filled.ada, action="orders").count_text == "3+"
+    assert len([q for q in seen.captured_queries if "COUNT(*)" in q["sql"]]) == 1
+
+
 PLANS = [
     *[(orders.listing, {"sort": sort}) for sort in orders.SORTS],
     (orders.listing, {"state": "failed"}),

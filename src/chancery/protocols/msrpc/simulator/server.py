@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import selectors
 import socket
 import socketserver
 import struct
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from chancery.protocols.msrpc.simulator.acceptor import Acceptor, Refused
 from chancery.protocols.msrpc.simulator.packing import BadStub
 from chancery.sandbox.dials import Dials
+from chancery.sandbox.stopping import StopsAtOnce, drop
 
 _REQUEST, _RESPONSE, _FAULT, _BIND, _BIND_ACK, _BIND_NAK, _ALTER, _ALTERED, _AUTH3 = 0, 2, 3, 11, 12, 13, 14, 15, 16
 _FIRST, _LAST, _HEADER_SIGNING, _OBJECT = 1, 2, 4, 0x80
@@ -48,11 +46,8 @@ class Call:
 Handler = Callable[[Call], bytes]
 
 
-class Server(socketserver.ThreadingTCPServer):
+class Server(StopsAtOnce):
     """Listens at one port for some interfaces; `open_to_all` are those that want no login."""
-
-    daemon_threads = True
-    allow_reuse_address = True
 
     def __init__(
         self,
@@ -65,51 +60,7 @@ class Server(socketserver.ThreadingTCPServer):
     ) -> None:
         super().__init__(("127.0.0.1", port), _Talk)
         self.handlers, self.accounts, self.dials, self.open_to_all = handlers, accounts, dials, open_to_all
-        self.open: set[socket.socket] = set()
-        self.port = self.server_address[1]
-        self._ended = False
-        self._wake, self._woken = socket.socketpair()
-        self._loop = threading.Thread(target=self._accept, daemon=True)
-        self._loop.start()
-
-    def _accept(self) -> None:
-        """Take connections until somebody wakes us: the base class's loop looks for its end now and then only."""
-        with selectors.DefaultSelector() as ready:
-            ready.register(self, selectors.EVENT_READ)
-            ready.register(self._woken, selectors.EVENT_READ)
-            while not self._ended:
-                if any(key.fileobj is self for key, _ in ready.select()):
-                    self._take()
-
-    def _take(self) -> None:
-        try:
-            request, address = self.get_request()
-        except OSError:
-            return  # it went away before it was served
-        self.process_request(request, address)
-
-    def end(self) -> None:
-        """Stop listening and drop every connection."""
-        self._ended = True
-        self._wake.send(b"!")
-        self._loop.join()
-        self.server_close()
-        self._wake.close()
-        self._woken.close()
-        for connection in list(self.open):
-            drop(connection)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away are what the sandbox is for."""
-
-
-def drop(connection: socket.socket) -> None:
-    """Close a connection at once."""
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
-    connection.close()
+        self.begin()
 
 
 class _HungUp(Exception):

@@ -1,0 +1,24 @@
+"""What was loaded at the start is no longer searched for garbage, and threads take short turns."""
+
+import gc
+import sys
+
+import pytest
+
+from chancery.doors.cli.settling import settle
+
+
+@pytest.fixture
+def thresholds():
+    before, turn = gc.get_threshold(), sys.getswitchinterval()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+    sys.setswitchinterval(turn)
+
+
+def test_what_is_loaded_is_left_out_of_the_search(thresholds):
+    settle()
+    assert gc.get_freeze_count() > 10_000
+    assert gc.get_threshold()[0] > 700
+    assert sys.getswitchinterval() < 0.001
