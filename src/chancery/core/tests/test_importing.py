@@ -48,9 +48,9 @@ def test_a_single_certificate_in_der():
 
 def test_what_cannot_be_read_is_counted_and_keeps_back_no_other():
     garbled = pem.encode("CERTIFICATE", b"0\x03\x02\x01\x01").encode()
-    # A signature whose last octet has bits left over: it loads, and is refused when it is looked at closely.
+    # A signature whose last octet has a bit left over, which DER wants to be zero: it loads, and is refused closely looked at.
     at = len(LEAF.der) - len(LEAF.cert.signature) - 1
-    bent = LEAF.der[:at] + b"\x01" + LEAF.der[at + 1 :]
+    bent = LEAF.der[:at] + b"\x01" + LEAF.der[at + 1 : -1] + bytes([LEAF.der[-1] & 0xFE])
     found = read(text(LEAF.der, bent) + garbled, 10)
     assert ([f.der for f in found.leaves], found.unreadable) == ([LEAF.der], 2)
 
