@@ -4,6 +4,7 @@ NOWHERE = "00000000-0000-0000-0000-000000000000"
 
 PAGES = {
     "home": "/",
+    "overview": "/overview",
     "login": "/login",
     "password": "/password",
     "account": "/account",

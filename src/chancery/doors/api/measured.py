@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import BaseModel, Field
 
 from chancery.doors.api.answers import Host, Id, Moment, Page
@@ -97,6 +99,32 @@ class Forecast(BaseModel):
     weeks: list[int] = Field(description="Of all connectors.", examples=[[12, 40, 3]])
     overdue: int = Field(examples=[0])
     connectors: list[Load]
+
+
+class Day(BaseModel):
+    """What one day (UTC) brought."""
+
+    day: date
+    issued: int = Field(examples=[120])
+
+
+class Overview(BaseModel):
+    """The installation at a glance, as far as the caller may see it."""
+
+    connectors: dict[str, int] = Field(
+        description="Measured health of the active ones, and inactive → number.",
+        examples=[{"healthy": 4, "inactive": 1}],
+    )
+    orders: dict[str, str] = Field(
+        description="State of those on their way → number; above ten thousand it is cut.",
+        examples=[{"queued": "10 000+", "pending": "3"}],
+    )
+    days: list[Day] = Field(description="The last thirty.")
+    starts: list[Moment] = Field(description="When each of the coming weeks begins.")
+    expiring: list[int] = Field(description="Valid certificates that end in each week.", examples=[[3, 0, 12]])
+    renewals: list[int] = Field(
+        description="Renewals of each week; the first has what is overdue.", examples=[[12, 40, 3]]
+    )
 
 
 class Notice(BaseModel):

@@ -13,6 +13,7 @@ from chancery.doors.cli import (
     inventory,
     notices,
     orders,
+    overview,
     people,
     profiles,
     renewals,
@@ -42,4 +43,5 @@ def add(app: typer.Typer) -> None:
     """Register the groups of commands."""
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)
+    app.command()(overview.overview)
     app.command()(people.whoami)

@@ -24,6 +24,7 @@ CONNECTORS = "integrations/ca-connectors"
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("overview", home.figures, name="overview"),
     path("login", people.log_in, name="login"),
     path("logout", people.log_out, name="logout"),
     path("password", people.password, name="password"),
