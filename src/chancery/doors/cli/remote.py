@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from chancery.doors.cli import (
+    apply,
     audit,
     bots,
     certificates,
@@ -44,4 +45,6 @@ def add(app: typer.Typer) -> None:
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)
     app.command()(overview.overview)
+    app.command()(apply.apply)
+    connectors.connectors.command("declare")(apply.declare)
     app.command()(people.whoami)
