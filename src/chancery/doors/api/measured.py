@@ -182,3 +182,34 @@ class Delivery(BaseModel):
     error: str = Field(examples=[""])
     created_at: Moment
     finished_at: Moment | None
+
+
+class Webhook(BaseModel):
+    """A program that is told what happens."""
+
+    id: Id
+    name: str = Field(examples=["Ticket system"])
+    team: str = Field(examples=["Operations"])
+    environment: str = Field(description="Empty for every one.", examples=[""])
+    url: str = Field(examples=["https://tickets.example.com/hooks/chancery"])
+    events: list[str] = Field(description="Empty for every one.", examples=[["order.*"]])
+    allowed_networks: list[str] = Field(examples=[["10.1.0.0/16"]])
+    is_active: bool
+    revision: int = Field(examples=[1])
+    former_secret_until: Moment | None = Field(description="Until then messages are signed by the secret before, too.")
+    last_sent_at: Moment | None
+    tested_at: Moment | None = Field(description="When the last test was taken.")
+    failures: int = Field(description="In a row.", examples=[0])
+    last_error: str = Field(examples=[""])
+
+
+class WebhookSecret(Webhook):
+    """A webhook with its secret, which is shown this once."""
+
+    secret: str = Field(examples=["whsec_…"])
+
+
+class Webhooks(Page):
+    """A page of webhooks."""
+
+    items: list[Webhook]

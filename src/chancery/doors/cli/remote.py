@@ -18,6 +18,7 @@ from chancery.doors.cli import (
     people,
     profiles,
     renewals,
+    webhooks,
 )
 
 GROUPS: dict[str, typer.Typer] = {
@@ -31,6 +32,7 @@ GROUPS: dict[str, typer.Typer] = {
     "renewals": renewals.renewals,
     "notices": notices.notices,
     "channels": notices.channels,
+    "webhooks": webhooks.webhooks,
     "bots": bots.bots,
     "people": people.people,
     "teams": people.teams,
