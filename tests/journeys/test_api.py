@@ -111,6 +111,19 @@ def test_json_by_another_name(api):
 
 
 @pytest.mark.parametrize(
+    "body",
+    ['{"name": "x"}'.encode("utf-16"), '{"name": "x"}'.encode("utf-32-le"), b'{"name": "a\xed\xa0\x80"}', b"\xff"],
+)
+def test_json_in_another_encoding(api, body):
+    answer = api("POST", "/teams", body, content_type="application/json")
+    assert (answer.status_code, fields(answer)) == (422, ["body"])
+
+
+def test_json_with_a_byte_order_mark(api):
+    assert api("POST", "/teams", b'\xef\xbb\xbf{"name": "x"}', content_type="application/json").status_code == 201
+
+
+@pytest.mark.parametrize(
     ("headers", "error"),
     [
         ({}, ""),
@@ -256,6 +269,7 @@ def test_waiting_is_confirmed(api):
     waited = api("POST", "/orders", body, Prefer="respond-async, wait=0")
     assert waited["Preference-Applied"] == "wait=0"
     assert waited.json()["timeline"]
+    assert api("POST", "/orders", body, Prefer='wait="0"')["Preference-Applied"] == "wait=0"
     assert "Preference-Applied" not in api("POST", "/orders", body, Prefer="wait=soon")
 
 

@@ -78,8 +78,10 @@ def _ask(body: bodies.OrderIn, key: str | None) -> PlaceOrder:
 def _wait(prefer: str) -> int | None:
     for part in prefer.replace(",", ";").split(";"):
         name, _, value = part.strip().partition("=")
-        if name.strip().lower() == "wait" and re.fullmatch("[0-9]{1,6}", value.strip()):
-            return min(int(value), MAX_WAIT)
+        # RFC 7240 section 2: a value is a token or the same in quotes.
+        seconds = re.fullmatch('([0-9]{1,6})|"([0-9]{1,6})"', value.strip())
+        if name.strip().lower() == "wait" and seconds:
+            return min(int(seconds[1] or seconds[2]), MAX_WAIT)
     return None
 
 
