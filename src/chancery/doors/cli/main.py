@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import sys
 
 import typer
@@ -51,7 +52,7 @@ def explained(error: Exception) -> tuple[str, str, Exit] | None:
         )
     from django.db import InterfaceError, OperationalError
 
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
         text = (str(error).strip().splitlines() or ["it does not answer"])[0].rstrip(".")
         remedy = "Start it, or correct CHANCERY_HOME and CHANCERY_DATABASE_URL; a disk may be full or read-only."
         return f"The database cannot be used: {text}.", remedy, Exit.REFUSED

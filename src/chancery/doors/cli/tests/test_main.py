@@ -2,6 +2,7 @@
 
 import errno
 import io
+import sqlite3
 import sys
 
 import pytest
@@ -33,6 +34,7 @@ def ended(monkeypatch, capsys):
         (PermissionError(errno.EACCES, "Permission denied", "/srv/c"), Exit.USAGE, "/srv/c: Permission denied."),
         (OSError(errno.ENOSPC, "No space left on device"), Exit.USAGE, "chancery: No space left on device."),
         (OperationalError("disk I/O error\nmore"), Exit.REFUSED, "The database cannot be used: disk I/O error."),
+        (sqlite3.OperationalError("disk is full"), Exit.REFUSED, "The database cannot be used: disk is full."),
         (OperationalError(), Exit.REFUSED, "The database cannot be used: it does not answer."),
     ],
 )
