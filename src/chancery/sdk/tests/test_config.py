@@ -37,7 +37,7 @@ class Sample(Config):
 
 def test_secrets_and_destinations_are_found():
     assert secret_names(Sample) == {"key", "spare"}
-    assert destination_names(Sample) == {"host"}
+    assert destination_names(Sample) == {"host", "keys"}
     assert staying_names(Sample) == {"spare"}
     assert [is_secret(Sample.model_fields[n]) for n in ("key", "spare", "host")] == [True, True, False]
 
