@@ -1,6 +1,7 @@
 """What every address below /api/ has in common: problems, headers, revisions, pages, keys; all as it is described."""
 
 import json
+import threading
 import logging
 
 import pytest
@@ -271,6 +272,19 @@ def test_waiting_is_confirmed(api):
     assert waited.json()["timeline"]
     assert api("POST", "/orders", body, Prefer='wait="0"')["Preference-Applied"] == "wait=0"
     assert "Preference-Applied" not in api("POST", "/orders", body, Prefer="wait=soon")
+
+
+def test_those_who_wait_leave_threads_to_the_others(api, monkeypatch):
+    from chancery.doors.api import orders
+
+    monkeypatch.setattr(orders, "_waiting", threading.BoundedSemaphore(1))
+    body = {"profile": "Internal", "csr": request_pem("wait.example.com")}
+    with orders._waiting:
+        told = api("POST", "/orders", body, Prefer="wait=60")
+    assert (told.status_code, told["Preference-Applied"]) == (201, "wait=0")
+    assert told.json()["state"] == "queued"
+    assert api("POST", "/orders", body, Prefer="wait=1")["Preference-Applied"] == "wait=1"
+    assert orders._waiting.acquire(blocking=False)
 
 
 # Revisions
