@@ -69,7 +69,7 @@ def setting(
         "dynamic": dynamic,
         "advanced": advanced,
         "multiline": multiline,
-        "destination": destination,
+        "destination": destination or pins,
         "pins": pins,
         "stays": stays,
         "irreplaceable": irreplaceable,
@@ -90,8 +90,7 @@ def secret_names(model: type[_Model]) -> frozenset[str]:
 
 def destination_names(model: type[_Model]) -> frozenset[str]:
     """Return the names of the fields that decide where secrets go: addresses, and the keys that the server must have."""
-    fields = model.model_fields.items()
-    return frozenset(name for name, info in fields if extra(info).get("destination") or extra(info).get("pins"))
+    return frozenset(name for name, info in model.model_fields.items() if extra(info).get("destination"))
 
 
 def pins_of(config: _Model) -> tuple[str, ...]:
