@@ -16,6 +16,7 @@ from chancery.settings.environment import (
     secret_vault,
     stores,
 )
+from chancery.settings.languages import language
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
@@ -106,7 +107,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.secure_cookies else 0
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 
-LANGUAGE_CODE = ENVIRONMENT.language
+LANGUAGE_CODE = language("CHANCERY_LANGUAGE", ENVIRONMENT.language)
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = ENVIRONMENT.time_zone

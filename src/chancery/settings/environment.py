@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from chancery.core.posture import ENFORCEABLE
 
@@ -52,6 +54,7 @@ class Environment:
             name = f"CHANCERY_{field.name.upper()}"
             if source.get(name):
                 given[field.name] = _convert(name, source[name], field.default)
+                _FITS.get(field.name, _anything)(name, source[name])
         return cls(**given)
 
 
@@ -134,6 +137,30 @@ def _convert(name: str, text: str, default: object) -> object:
             raise SystemExit(f"{name}: {text!r} is not a whole number.")
         return int(text)
     return Path(text) if isinstance(default, Path) else text
+
+
+def _anything(name: str, text: str) -> None:
+    """Take every text."""
+
+
+def _time_zone(name: str, text: str) -> None:
+    try:
+        ZoneInfo(text)
+    except (LookupError, ValueError, OSError):
+        raise SystemExit(f"{name}: there is no time zone {text!r} here; write one like Europe/Berlin.") from None
+
+
+def _log_level(name: str, text: str) -> None:
+    if text not in _LEVELS:
+        raise SystemExit(f"{name}: {text!r} is none of {', '.join(_LEVELS)}.")
+
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_FITS: dict[str, Callable[[str, str], None]] = {
+    "time_zone": _time_zone,
+    "log_level": _log_level,
+}
+"""Field → what stops the start where its text would only fail later, with a trace and without the setting's name."""
 
 
 def networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
