@@ -135,7 +135,7 @@ class Engine:
         self.worker = Worker()
         self.worker._signers = ThreadPoolExecutor(1)
 
-    def until(self, done, seconds=15.0):
+    def until(self, done, seconds=60.0):
         deadline = time.monotonic() + seconds
         while not done():
             assert time.monotonic() < deadline, "the engine did not get there in time"
