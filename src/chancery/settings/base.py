@@ -6,7 +6,16 @@ import sys
 from typing import Any
 
 from chancery import looking
-from chancery.settings.environment import Environment, anchors, database, networks, secret_key, secret_vault, stores
+from chancery.settings.environment import (
+    Environment,
+    anchors,
+    database,
+    enforced,
+    networks,
+    secret_key,
+    secret_vault,
+    stores,
+)
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
@@ -40,6 +49,8 @@ INSTALLED_APPS = [
     "chancery.apps.health",
     "chancery.apps.renewals",
     "chancery.apps.notices",
+    "chancery.apps.webhooks",
+    "chancery.apps.posture",
     "chancery.apps.bots",
     "chancery.doors.console",
 ]
@@ -108,6 +119,8 @@ CSR_MAX_BYTES = ENVIRONMENT.csr_max_bytes
 CSR_MAX_NAMES = ENVIRONMENT.csr_max_names
 NOTICE_REPEAT_HOURS = ENVIRONMENT.notice_repeat_hours
 CREDENTIAL_DAYS = ENVIRONMENT.credential_days
+EGRESS_ADDRESSES = ENVIRONMENT.egress_addresses
+POSTURE_ENFORCED = enforced("CHANCERY_POSTURE_ENFORCED", ENVIRONMENT.posture_enforced)
 METRICS_ON_LOOPBACK = ENVIRONMENT.metrics_on_loopback
 
 AUDIT_CHECKPOINT_SECONDS = ENVIRONMENT.audit_checkpoint_seconds

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from chancery.core.posture import ENFORCEABLE
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -36,6 +38,8 @@ class Environment:
     kek_old: str = ""
     secret_vault: str = ""
     secret_files: str = ""
+    egress_addresses: str = ""
+    posture_enforced: str = ""
     audit_checkpoint_seconds: int = 10
     audit_anchors: str = ""
 
@@ -63,6 +67,11 @@ DOCS: dict[str, str] = {
     "csr_max_names": "Most names that one request may ask for.",
     "notice_repeat_hours": "Hours after which a condition that lasts is told of again; 0 for never.",
     "credential_days": "Days after which a connector's credential counts as old and is told of; 0 for never.",
+    "egress_addresses": "The addresses that we reach CAs from, as they see them; shown so that CAs can be told to take no other.",
+    "posture_enforced": (
+        "Findings of the posture page that are refused when a connector is made, changed or switched on, by commas:"
+        " shared_credential, test_in_production, wide_networks, untested."
+    ),
     "metrics_on_loopback": (
         "1 to give `/metrics` to whoever asks from this machine without a proxy; else it takes a token with the"
         " permission `metrics.view`."
@@ -179,6 +188,14 @@ def anchors(name: str, text: str) -> tuple[str, ...]:
 
 
 _MOST_DIGITS, _LONGEST = 5, 300
+
+
+def enforced(name: str, text: str) -> frozenset[str]:
+    """Return the kinds of findings that a setting lists; an unknown one stops the start with its name."""
+    kinds = frozenset(part.strip() for part in text.split(",") if part.strip())
+    for kind in sorted(kinds - ENFORCEABLE):
+        raise SystemExit(f"{name}: {kind!r} cannot be enforced; write some of {', '.join(sorted(ENFORCEABLE))}.")
+    return kinds
 
 
 def database(url: str, home: Path) -> dict[str, Any]:

@@ -22,8 +22,10 @@ from chancery.doors.api import (
     notices,
     orders,
     people,
+    posture,
     profiles,
     refusals,
+    webhooks,
 )
 from chancery.doors.api import health as measured
 from chancery.doors.api.describe import Described
@@ -56,6 +58,8 @@ for part in (
     bots,
     measured,
     notices,
+    webhooks,
+    posture,
     audit,
     people,
 ):
