@@ -6,7 +6,17 @@ import sys
 from typing import Any
 
 from chancery import looking
-from chancery.settings.environment import Environment, anchors, database, networks, secret_key, secret_vault, stores
+from chancery.settings.environment import (
+    Environment,
+    anchors,
+    base_url,
+    database,
+    networks,
+    resolvers,
+    secret_key,
+    secret_vault,
+    stores,
+)
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
@@ -41,6 +51,7 @@ INSTALLED_APPS = [
     "chancery.apps.renewals",
     "chancery.apps.notices",
     "chancery.apps.bots",
+    "chancery.apps.acme",
     "chancery.doors.console",
 ]
 MIDDLEWARE = [
@@ -109,6 +120,9 @@ CSR_MAX_NAMES = ENVIRONMENT.csr_max_names
 NOTICE_REPEAT_HOURS = ENVIRONMENT.notice_repeat_hours
 CREDENTIAL_DAYS = ENVIRONMENT.credential_days
 METRICS_ON_LOOPBACK = ENVIRONMENT.metrics_on_loopback
+ACME_URL = base_url("CHANCERY_ACME_URL", ENVIRONMENT.acme_url)
+ACME_RESOLVERS = resolvers("CHANCERY_ACME_RESOLVERS", ENVIRONMENT.acme_resolvers)
+ACME_PORTS = {"http-01": ENVIRONMENT.acme_http_port, "tls-alpn-01": ENVIRONMENT.acme_tls_port}
 
 AUDIT_CHECKPOINT_SECONDS = ENVIRONMENT.audit_checkpoint_seconds
 AUDIT_ANCHORS = anchors("CHANCERY_AUDIT_ANCHORS", ENVIRONMENT.audit_anchors)
