@@ -16,17 +16,23 @@ from django.db import IntegrityError, transaction
 from chancery.apps.accounts.permissions import ACME
 from chancery.apps.acme.errors import AcmeError, malformed
 from chancery.apps.acme.jose import Key, Message, decode, is_mac, parse_object
-from chancery.apps.acme.models import Account, Credential, Standing
+from chancery.apps.acme.models import Account, Credential, Offer, Standing
 from chancery.apps.audit.record import Note, write
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.sealed import ACME_FIELD, ACME_TABLE
+from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor, Grant
+from chancery.apps.shared.returning import joined
 from chancery.apps.shared.texts import unfit
 from chancery.core.ids import new_id
 
 _MOST_CONTACTS, _LONGEST_CONTACT = 10, 300
 _MAIL = re.compile(r"mailto:[^@\s,?]+@[^@\s,?]+\Z")
+_FROM = """
+FROM acme_account JOIN acme_credential ON acme_credential.id = acme_account.credential_id
+JOIN acme_offer ON acme_offer.profile_id = acme_credential.offer_id
+JOIN profiles_profile ON profiles_profile.id = acme_offer.profile_id"""
 _NO_SUCH = "No account of this server has this key."
 
 
@@ -39,7 +45,7 @@ def actor_of(account: Account, address: str = "") -> Actor:
 
 def by_id(ident: UUID) -> Account:
     """Return an account, however it stands; raises *accountDoesNotExist*."""
-    found = Account.objects.select_related("credential__offer__profile").filter(pk=ident).first()
+    found = _read("acme_account.id = %s", ident)
     if found is None:
         raise AcmeError("accountDoesNotExist", "kid: There is no such account.", "Register, with newAccount.")
     return found
@@ -47,8 +53,18 @@ def by_id(ident: UUID) -> Account:
 
 def by_key(key: Key) -> Account | None:
     """Return the account that has a key, however it stands."""
-    rows = Account.objects.select_related("credential__offer__profile")
-    return rows.filter(thumbprint=key.thumbprint).first()
+    return _read("acme_account.thumbprint = %s", key.thumbprint)
+
+
+def _read(condition: str, value: object) -> Account | None:
+    """Return an account with its credential, what that is for, and the profile: for each message that comes."""
+    rows = joined([(Account, ()), (Credential, ()), (Offer, ()), (Profile, ())], f"{_FROM} WHERE {condition}", [value])
+    if not rows:
+        return None
+    account, credential, offer, profile = rows[0]
+    account.credential, credential.offer, offer.profile = credential, offer, profile
+    found: Account = account
+    return found
 
 
 def standing(account: Account) -> Account:

@@ -15,34 +15,39 @@ from chancery.apps.acme.errors import malformed
 from chancery.apps.acme.models import Account
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.returning import joined
 from chancery.core import pem
 from chancery.core.keys import spki_sha256
 
 _MOST, _LOOKED_AT, _KEPT = 5, 500, 60.0
 """Chains offered, certificates looked at, seconds for which what was found is remembered."""
+_WANTED = ((Certificate, ("id", "der", "connector_id")), (Chain, ()))
+_FROM = """
+FROM certificates_certificate JOIN acme_placement ON acme_placement.order_id = certificates_certificate.order_id
+JOIN acme_acmeorder ON acme_acmeorder.id = acme_placement.acme_order_id
+LEFT JOIN certificates_chain ON certificates_chain.sha256 = certificates_certificate.chain_id
+WHERE certificates_certificate.id = %s AND acme_acmeorder.account_id = %s"""
 Ders = tuple[str, ...]
 _remembered: dict[tuple[UUID | None, str], tuple[float, tuple[Ders, ...]]] = {}
 
 
 def download(account: Account, ident: UUID, index: int = 0) -> tuple[str, int]:
     """Return leaf and chain as PEM, and how many other chains there are; `index` 1 is the first of those."""
-    rows = Certificate.objects.select_related("chain").filter(pk=ident, order__acme__acme_order__account=account)
-    row = rows.first()
-    if row is None:
+    rows = joined(_WANTED, _FROM, [ident, account.pk])
+    if not rows:
         raise malformed("url", "This account has no such certificate.", "Look at the order for its address.", 404)
-    chains = [tuple(row.chain.ders) if row.chain is not None else (), *_others(row)]
+    row, chain = rows[0]
+    chains = [tuple(chain.ders), *_others(row.connector_id, chain)] if chain is not None else [()]
     if index >= len(chains):
         raise malformed("url", "There is no such chain.", "Ask for the certificate, and follow its links.", 404)
     return pem.chain_text([bytes(row.der), *map(base64.b64decode, chains[index])]), len(chains) - 1
 
 
-def _others(row: Certificate) -> tuple[Ders, ...]:
-    if row.chain is None or not row.chain.ders:
-        return ()
-    key, now = (row.connector_id, row.chain.sha256), current_clock().monotonic()
+def _others(connector: UUID | None, chain: Chain) -> tuple[Ders, ...]:
+    key, now = (connector, chain.sha256), current_clock().monotonic()
     until, found = _remembered.get(key, (0.0, ()))
     if until <= now:
-        found = _find(row.connector_id, row.chain)
+        found = _find(connector, chain) if chain.ders else ()
         _remembered[key] = (now + _KEPT, found)
     return found
 

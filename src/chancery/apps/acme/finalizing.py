@@ -51,7 +51,8 @@ def finalize(account: Account, ident: UUID, csr: bytes, address: str = "") -> Vi
     comment = f"ACME order {seen.order.pk} of the account {account.pk}"
     replaced = seen.order.replaces
     deadline = replaced.not_after if replaced is not None else None
-    ask = PlaceOrder(str(seen.order.offer_id), csr, comment=comment, replaces=seen.order.replaces_id, deadline=deadline)
+    profile = account.credential.offer.profile.name
+    ask = PlaceOrder(profile, csr, comment=comment, replaces=seen.order.replaces_id, deadline=deadline)
     _PLACER.do(Ready(seen.order.pk, actor_of(account, address), ask))
     return states.of(account, ident)
 

@@ -102,7 +102,7 @@ def _name(value: str, kind: str) -> Name:
 
 def _allowed(account: Account, offer: Offer, names: Sequence[Name], address: str) -> None:
     """Raise *rejectedIdentifier* where the profile or its CA allows a name not, or no challenge could prove it."""
-    gathered = look_up(actor_of(account, address), str(offer.pk), Permission.ORDER_PLACE)
+    gathered = look_up(actor_of(account, address), offer.profile.name, Permission.ORDER_PLACE)
     ask = Ask(tuple(names), "", 1, gathered.rules, gathered.facts, current_clock().now())
     problems = [p for p in decide(ask).problems if p.field == "names"]
     if problems:

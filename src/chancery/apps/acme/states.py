@@ -14,13 +14,27 @@ from uuid import UUID
 
 from chancery.apps.acme.errors import URN, AcmeError, malformed
 from chancery.apps.acme.models import Account, AcmeOrder, Authorization, AuthorizationState
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order as Placed
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.returning import joined
 from chancery.core.order import State
 
 SOON, LATER, FOR_PEOPLE = 3, 10, 20
 """Seconds after which a client is to look again: while the CA works, while it is away, while a person decides."""
+_WANTED = (
+    (AcmeOrder, ()),
+    (Placed, ("id", "state", "reason", "connector_id")),
+    (Connector, ("id", "status", "deleted_at", "breaker_until")),
+    (Certificate, ("id",)),
+)
+_FROM = """
+FROM acme_acmeorder LEFT JOIN acme_placement ON acme_placement.acme_order_id = acme_acmeorder.id
+LEFT JOIN orders_order ON orders_order.id = acme_placement.order_id
+LEFT JOIN connectors_connector ON connectors_connector.id = orders_order.connector_id
+LEFT JOIN certificates_certificate ON certificates_certificate.order_id = orders_order.id
+WHERE acme_acmeorder.id = %s AND acme_acmeorder.account_id = %s"""
 _REFUSED = {State.DENIED, State.REJECTED, State.CANCELLED, State.FAILED}
 
 
@@ -39,21 +53,15 @@ class View:
 
 def of(account: Account, ident: UUID) -> View:
     """Return one order of an account; another account's is not there for it."""
-    rows = AcmeOrder.objects.select_related("offer", "placement__order__connector", "placement__order__certificate")
-    deferred = rows.defer("placement__order__csr", "placement__order__certificate__der")
-    found = deferred.filter(pk=ident, account=account).first()
-    if found is None:
+    rows = joined(_WANTED, _FROM, [ident, account.pk])
+    if not rows:
         raise malformed("url", "This account has no such order.", "Place one.", 404)
-    return view(found)
-
-
-def view(order: AcmeOrder) -> View:
-    """Return where an order stands now."""
-    placement = getattr(order, "placement", None)
-    if placement is not None:
-        return _placed(order, placement.order)
-    found = list(order.authorizations.order_by("id")) if order.validated else []
-    return unplaced(order, found, current_clock().now())
+    order, placed, connector, certificate = rows[0]
+    if placed is None:
+        found = list(order.authorizations.order_by("id")) if order.validated else []
+        return unplaced(order, found, current_clock().now())
+    placed.connector = connector
+    return _placed(order, placed, certificate)
 
 
 def unplaced(order: AcmeOrder, found: Sequence[Authorization], now: datetime) -> View:
@@ -76,10 +84,10 @@ def _failed(bad: Sequence[Authorization]) -> dict[str, Any]:
     return {"type": f"{URN}unauthorized", "detail": detail, "status": 403, **({"subproblems": parts} if parts else {})}
 
 
-def _placed(order: AcmeOrder, placed: Placed) -> View:
+def _placed(order: AcmeOrder, placed: Placed, certificate: Certificate | None) -> View:
     state = State(placed.state)
-    if state is State.ISSUED:
-        return View(order, "valid", certificate=placed.certificate.pk, placed=placed)
+    if certificate is not None:
+        return View(order, "valid", certificate=certificate.pk, placed=placed)
     if state in _REFUSED:
         return View(order, "invalid", problem=_refused(placed), placed=placed)
     return View(order, "processing", retry_after=look_again(placed), placed=placed)

@@ -12,12 +12,13 @@ from uuid import UUID
 from django.db import OperationalError, close_old_connections, connections
 
 from chancery.apps.orders.models import Order
+from chancery.apps.shared.returning import joined, one_of
 from chancery.core.order import ENDS, FOR_PEOPLE
 
 SECONDS = 10.0
 PLACES = 24
 _STEP = 0.02
-_OVER = sorted(map(str, ENDS | FOR_PEOPLE))
+_OVER = ENDS | FOR_PEOPLE
 
 
 class Waiting:
@@ -86,7 +87,9 @@ class Waiting:
     def _over(wanted: list[UUID]) -> list[UUID]:
         try:
             close_old_connections()
-            return list(Order.objects.filter(pk__in=wanted, state__in=_OVER).values_list("pk", flat=True))
+            some, values = one_of(wanted)
+            rows = joined([(Order, ("id", "state"))], f"FROM orders_order WHERE id {some}", values)
+            return [order.pk for (order,) in rows if order.state in _OVER]
         except OperationalError:
             # Looked at again in a moment; whoever waits is let go in the end anyway.
             return []
