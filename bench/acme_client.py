@@ -88,11 +88,11 @@ class Client:
         found, self._nonce = self._nonce, ""
         return found or self.send("HEAD", self.urls["newNonce"], None, {}).headers["replay-nonce"]
 
-    def post(self, url: str, payload: Any = None, **header: Any) -> Answer:
+    def post(self, where: str, payload: Any = None, **header: Any) -> Answer:
         """Send a signed message; `header` replaces members of the protected header, and None leaves one out."""
         who = {"kid": self.kid} if self.kid else {"jwk": jwk(self.key)}
-        protected = {"alg": "ES256", "nonce": header.pop("nonce", "") or self.nonce(), "url": url, **who, **header}
-        return self.raw(url, sign(self.key, {k: v for k, v in protected.items() if v is not None}, payload))
+        protected = {"alg": "ES256", "nonce": header.pop("nonce", "") or self.nonce(), "url": where, **who, **header}
+        return self.raw(where, sign(self.key, {k: v for k, v in protected.items() if v is not None}, payload))
 
     def raw(self, url: str, body: Any) -> Answer:
         """Send a body as it is."""

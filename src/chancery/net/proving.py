@@ -7,7 +7,6 @@ are judged as everywhere, again for each redirect.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urljoin
 
@@ -75,8 +74,8 @@ def shown(host: str, port: int, policy: AddressPolicy, resolver: Resolver) -> tu
     progress = Progress(SYSTEM_CLOCK.monotonic() + WAIT)
     stream = Guard(policy, lambda: progress, resolver=resolver).connect_tcp(host, port)
     try:
-        inner = stream.start_tls(_anybody([_ALPN]), _asked_for(host))
-        agreed = inner.get_extra_info("ssl_object").selected_alpn_protocol() or ""
+        stream = stream.start_tls(_anybody([_ALPN]), _asked_for(host))
+        agreed = stream.get_extra_info("ssl_object").selected_alpn_protocol() or ""
         return progress.tls.certificate if progress.tls is not None else b"", agreed
     finally:
         stream.close()
@@ -96,6 +95,3 @@ def _anybody(protocols: list[str] | None = None) -> ssl.SSLContext:
     if protocols:
         context.set_alpn_protocols(protocols)
     return context
-
-
-Fetch = Callable[[str, AddressPolicy, Resolver, frozenset[int]], tuple[int, bytes, str]]

@@ -136,6 +136,7 @@ def _authorization(asked: Asked, parts: list[str]) -> HttpResponse:
 
 def _beforehand(asked: Asked, parts: list[str]) -> HttpResponse:
     """Show the authorization of a name that needs no proof: it is valid, and cannot be given up."""
+    asked.nothing()
     index = int(parts[2]) if parts[2].isascii() and parts[2].isdigit() and len(parts[2]) < 5 else -1
     if index < 0:
         raise malformed("url", "There is no such authorization.", "Look at the order for its own.", 404)

@@ -31,7 +31,7 @@ class Waiting:
         self._thread: threading.Thread | None = None
         self._ended = False
 
-    def wait(self, order: UUID, seconds: float = SECONDS) -> bool:
+    def wait(self, order: UUID, seconds: float) -> bool:
         """Wait until an order needs no more waiting for; says whether there was a place to wait at."""
         event = threading.Event()
         with self._asked:
@@ -98,9 +98,9 @@ class Waiting:
 _WAITING = Waiting()
 
 
-def wait(order: UUID, seconds: float = SECONDS) -> bool:
+def wait(order: UUID) -> bool:
     """Wait for an order, as one of this process's requests."""
-    return _WAITING.wait(order, seconds)
+    return _WAITING.wait(order, SECONDS)
 
 
 def close() -> None:
