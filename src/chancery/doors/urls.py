@@ -10,7 +10,7 @@ from chancery.doors.metrics import metrics
 urlpatterns = [
     path("api/v1/", api.urls),
     path("api/bot/<slug:what>", door.answer, name="bot_message"),
-    path("acme/<path:path>", acme.answer, name="acme"),
+    path("acme/<path:path>", acme.answer, name="acme_message"),
     path("metrics", metrics),
     path("", include("chancery.doors.console.urls")),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from chancery.doors.cli import (
+    acme,
     audit,
     bots,
     certificates,
@@ -30,6 +31,7 @@ GROUPS: dict[str, typer.Typer] = {
     "notices": notices.notices,
     "channels": notices.channels,
     "bots": bots.bots,
+    "acme": acme.acme,
     "people": people.people,
     "teams": people.teams,
     "environments": people.environments,
