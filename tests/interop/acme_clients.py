@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-LIMIT = 150.0
+LIMIT = 60.0
 """Seconds for one command."""
 
 
@@ -20,19 +20,18 @@ class Program:
     def start(self, *arguments):
         """Start a command; its output goes to a file."""
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LEGO_EAB_HMAC": self.key}
-        self.log = (self.folder / "log").open("ab")
-        return subprocess.Popen(
-            [self.name, *map(str, arguments)],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        )
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self.name, *map(str, arguments)],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
 
     def said(self):
         """Return the end of what it printed."""
-        self.log.close()
         return (self.folder / "log").read_text(errors="replace")[-3000:]
 
 
