@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-LIMIT = 60.0
+LIMIT = 100.0
 """Seconds for one command."""
 
 
