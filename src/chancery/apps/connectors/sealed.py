@@ -14,6 +14,7 @@ CALL_TABLE = "call"
 CHANNEL_TABLE = "notice_channel"
 CHANNEL_FIELD = "url"
 ACME_TABLE, ACME_FIELD = "acme_credential", "mac"
+WEBHOOK_TABLE = "webhook"
 """The names that values are bound to; they stay what they are, whatever the tables are called."""
 Values = dict[str, dict[str, Any]]
 """Field name → sealed value, each the very object that the column holds."""
@@ -45,6 +46,7 @@ PLACES = (
     Place("connectors.Call", "sealed", CALL_TABLE, _inner),
     Place("notices.Channel", "sealed", CHANNEL_TABLE, lambda column: {CHANNEL_FIELD: column}),
     Place("acme.Credential", "sealed", ACME_TABLE, lambda column: {ACME_FIELD: column}),
+    Place("webhooks.Webhook", "sealed", WEBHOOK_TABLE, lambda column: column),
 )
 
 

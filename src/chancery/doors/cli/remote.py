@@ -6,6 +6,7 @@ import typer
 
 from chancery.doors.cli import (
     acme,
+    apply,
     audit,
     bots,
     certificates,
@@ -14,9 +15,11 @@ from chancery.doors.cli import (
     inventory,
     notices,
     orders,
+    overview,
     people,
     profiles,
     renewals,
+    webhooks,
 )
 
 GROUPS: dict[str, typer.Typer] = {
@@ -30,6 +33,7 @@ GROUPS: dict[str, typer.Typer] = {
     "renewals": renewals.renewals,
     "notices": notices.notices,
     "channels": notices.channels,
+    "webhooks": webhooks.webhooks,
     "bots": bots.bots,
     "acme": acme.acme,
     "people": people.people,
@@ -44,4 +48,7 @@ def add(app: typer.Typer) -> None:
     """Register the groups of commands."""
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)
+    app.command()(overview.overview)
+    app.command()(apply.apply)
+    connectors.connectors.command("declare")(apply.declare)
     app.command()(people.whoami)
