@@ -54,6 +54,11 @@ PAGES = {
     "target_create": "/bots/{bot}/targets/create",
     "target_edit": "/bots/targets/{target}/edit",
     "deployment": "/bots/deployments/{deployment}",
+    "acme": "/acme-clients",
+    "acme_offer": "/acme-clients/offer",
+    "acme_create": "/acme-clients/create",
+    "acme_credential": "/acme-clients/{acme_credential}",
+    "acme_account": "/acme-clients/accounts/{acme_account}",
     "audit": "/audit",
     "audit_proof": "/audit/proof",
 }
@@ -82,6 +87,9 @@ FORMS = {
     "webhook_act": "/webhooks/{webhook}/test",
     "bot_act": "/bots/{bot}/do/stop",
     "target_act": "/bots/targets/{target}/do/issue",
+    "acme_withdraw": "/acme-clients/offers/{profile}/withdraw",
+    "acme_act": "/acme-clients/{acme_credential}/do/revoke",
+    "acme_account_act": "/acme-clients/accounts/{acme_account}/do/revoke",
     "deployment_cancel": "/bots/deployments/{deployment}/cancel",
 }
 """Routes that only take what a form sends."""
@@ -132,5 +140,7 @@ def _filled(path):
         "bot",
         "target",
         "deployment",
+        "acme_credential",
+        "acme_account",
     )
     return path.format(**dict.fromkeys(names, NOWHERE))

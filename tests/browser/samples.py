@@ -154,6 +154,25 @@ def bots(by):
     return {"bot": bot, "target": www, "deployment": wanted}
 
 
+def acme(by):
+    """Two offered profiles, credentials, and a client with an account and an order."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from chancery.apps.acme import accounts, actions, jose, ordering
+
+    actions.offer(by["ada"], "Internal TLS", listed=True)
+    actions.offer(by["ada"], "Public TLS", challenges=["http-01", "dns-01"], networks=["10.1.0.0/16"])
+    actions.create_credential(by["ada"], "Web servers in Berlin", profile="Public TLS", accounts=40, days=30)
+    row, _ = actions.create_credential(by["ada"], "build-1", profile="Internal TLS", accounts=2)
+    numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    parts = {name: jose.encode(getattr(numbers, name).to_bytes(32, "big")) for name in ("x", "y")}
+    key = jose.key({"kty": "EC", "crv": "P-256", **parts})
+    account = accounts._made(row, key, ["mailto:build@example.com"], "192.0.2.9")
+    ordering.new(accounts.by_id(account.pk), {"identifiers": [{"type": "dns", "value": "build.example.com"}]})
+    ordering.close()
+    return {"acme_credential": row, "acme_account": account}
+
+
 def until(done, what):
     deadline = time.monotonic() + 40
     while not done():
@@ -182,7 +201,7 @@ def make(simulated):
     order(by["rob"], "Public TLS, Americas", "shop.example.com")
     call = actions.test_saved(by["ada"], eu.pk)
     until(lambda: Certificate.objects.count() == 3, "issuing three certificates")
-    at_work = bots(by)
+    at_work = {**bots(by), **acme(by)}
     until(lambda: Call.objects.get(pk=call.pk).state not in {"due", "running"}, "the connection test")
     spoilt = Certificate.objects.get(common_name="db1.example.com")
     certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 
+from chancery.apps.acme import nonces
 from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
 from chancery.apps.notices import watch
@@ -22,6 +23,7 @@ from chancery.apps.renewals import planning, renewing
 from chancery.core.clock import Clock
 from chancery.engine import routine
 from chancery.engine.outbox import Outbox
+from chancery.engine.proving import Validations
 
 log = logging.getLogger("chancery.duties")
 State = dict[str, Any]
@@ -40,6 +42,7 @@ class Round:
 def _prune(now: datetime, state: State) -> State:
     health.prune(now)
     watch.prune(now)
+    nonces.prune(now)
     return state
 
 
@@ -61,7 +64,7 @@ class Duties:
 
     def __init__(self) -> None:
         self._last = float("-inf")
-        self._outbox = Outbox()
+        self._outbox, self._validations = Outbox(), Validations()
 
     def come_round(self, clock: Clock) -> None:
         """Do what is due; raises `OperationalError` alone, where the database does not answer."""
@@ -77,10 +80,12 @@ class Duties:
             if one.name in times and _due(times[one.name], one, now):
                 _guarded(one.name, lambda one=one: once(one, now), lambda one=one: _later(one, now))  # type: ignore[misc]  # the defaults bind this one
         _guarded("notices.send", lambda: self._outbox.turn(now))
+        _guarded("acme.validate", lambda: self._validations.turn(now))
 
     def close(self) -> None:
         """Wait for notices that are on their way; what is not recorded is sent again after its lease."""
         self._outbox.close()
+        self._validations.close()
 
 
 def once(one: Round, now: datetime) -> bool:

@@ -48,6 +48,8 @@ class Permission(StrEnum):
     BOT_STOP = "bots.stop"
     BOT_DELETE = "bots.delete"
     BOT_DEPLOY = "bots.deploy"
+    ACME_VIEW = "acme.view"
+    ACME_MANAGE = "acme.manage"
     AUDIT_VIEW = "audit.view"
     AUDIT_EXPORT = "audit.export"
     PEOPLE_VIEW = "people.view"
@@ -68,6 +70,7 @@ _READ = frozenset(
         _P.INVENTORY_VIEW,
         _P.NOTICE_VIEW,
         _P.BOT_VIEW,
+        _P.ACME_VIEW,
     }
 )
 _OWN_TOKENS = frozenset({_P.TOKEN_CREATE, _P.TOKEN_REVOKE})
@@ -76,7 +79,7 @@ ROLES: dict[str, frozenset[Permission]] = {
     "administrator": frozenset(Permission),
     "ca_operator": _READ
     | _OWN_TOKENS
-    | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory.", "posture."))}
+    | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory.", "posture.", "acme."))}
     | {
         _P.ORDER_CANCEL,
         _P.ORDER_SETTLE,
@@ -98,9 +101,19 @@ ROLES: dict[str, frozenset[Permission]] = {
 }
 """Role name → what it may do."""
 
-BOT = "bot"
+BOT, ACME = "bot", "acme"
 MACHINES: dict[str, frozenset[Permission]] = {
     BOT: frozenset({_P.PROFILE_VIEW, _P.CONNECTOR_VIEW, _P.CERTIFICATE_VIEW, _P.ORDER_PLACE, _P.CERTIFICATE_RENEW}),
+    ACME: frozenset(
+        {
+            _P.PROFILE_VIEW,
+            _P.CONNECTOR_VIEW,
+            _P.CERTIFICATE_VIEW,
+            _P.ORDER_PLACE,
+            _P.CERTIFICATE_RENEW,
+            _P.CERTIFICATE_REVOKE,
+        }
+    ),
 }
 """Role of a machine → what it may do; no person is given these."""
 

@@ -13,6 +13,7 @@ CHANGE_TABLE = "credential_change"
 CALL_TABLE = "call"
 CHANNEL_TABLE = "notice_channel"
 CHANNEL_FIELD = "url"
+ACME_TABLE, ACME_FIELD = "acme_credential", "mac"
 WEBHOOK_TABLE = "webhook"
 PRINT_TABLE = "print_key"
 """The names that values are bound to; they stay what they are, whatever the tables are called."""
@@ -46,6 +47,7 @@ PLACES = (
     Place("connectors.Call", "sealed", CALL_TABLE, _inner),
     Place("notices.Channel", "sealed", CHANNEL_TABLE, lambda column: {CHANNEL_FIELD: column}),
     Place("posture.PrintKey", "sealed", PRINT_TABLE, lambda column: column),
+    Place("acme.Credential", "sealed", ACME_TABLE, lambda column: {ACME_FIELD: column}),
     Place("webhooks.Webhook", "sealed", WEBHOOK_TABLE, lambda column: column),
 )
 

@@ -24,7 +24,7 @@ from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import asked
 from chancery.apps.shared.action import REGISTRY, current_clock, record_refusal
-from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.actor import Actor, Grant
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, unfit
@@ -74,8 +74,8 @@ class Gathered:
     product: dict[str, Any]
 
 
-Cache = dict[tuple[str, int | None, Permission], Gathered | ChanceryError]
-"""What one batch has looked up: by profile, person and permission."""
+Cache = dict[tuple[str, int | tuple[Grant, ...] | None, Permission], Gathered | ChanceryError]
+"""What one batch has looked up: by profile, person (a machine: what it may), and permission."""
 
 
 @dataclass(slots=True)
@@ -158,11 +158,11 @@ def limits() -> Limits:
 
 def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
     wanted = Permission.ORDER_PLACE if ask.replaces is None else Permission.CERTIFICATE_RENEW
-    key = (ask.profile, actor.user, wanted)
+    key = (ask.profile, actor.grants if actor.machine else actor.user, wanted)
     found = cache.get(key)
     if found is None:
         try:
-            found = _look_up(actor, ask.profile, wanted)
+            found = look_up(actor, ask.profile, wanted)
         except ChanceryError as refusal:
             found = refusal
         cache[key] = found
@@ -171,7 +171,8 @@ def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
     return found
 
 
-def _look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
+def look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
+    """Return a profile that the actor may order with, and where its orders go. Raises `ChanceryError`."""
     if not actor.may(wanted):
         raise NotPermitted(wanted)
     profile = profiles.orderable(actor, name)

@@ -11,6 +11,7 @@ from chancery import __version__
 from chancery.apps.connectors.queries import worker_alive
 from chancery.apps.shared.action import current_clock
 from chancery.doors.api import (
+    acme,
     answers,
     audit,
     bots,
@@ -56,6 +57,7 @@ for part in (
     certificates,
     inventory,
     bots,
+    acme,
     measured,
     notices,
     webhooks,

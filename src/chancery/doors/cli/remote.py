@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from chancery.doors.cli import (
+    acme,
     apply,
     audit,
     bots,
@@ -36,6 +37,7 @@ GROUPS: dict[str, typer.Typer] = {
     "webhooks": webhooks.webhooks,
     "bots": bots.bots,
     "posture": posture.posture,
+    "acme": acme.acme,
     "people": people.people,
     "teams": people.teams,
     "environments": people.environments,

@@ -10,6 +10,7 @@ from chancery.apps.shared.actor import Actor, Grant
 
 for room in (
     "accounts",
+    "acme",
     "bots",
     "certificates",
     "connectors",
@@ -27,6 +28,11 @@ importlib.import_module("chancery.apps.connectors.rotating")
 
 ORDER = ("administrator", "ca_operator", "requester", "bot_operator", "approver", "auditor", "monitor")
 MATRIX = """
+acme_accounts.revoke      A O . . . . .
+acme_credentials.create   A O . . . . .
+acme_credentials.revoke   A O . . . . .
+acme_offers.set           A O . . . . .
+acme_offers.withdraw      A O . . . . .
 bots.create               A . . B . . .
 bots.delete               A . . B . . .
 bots.edit                 A . . B . . .
@@ -103,12 +109,12 @@ webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics",
-    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels posture metrics",
-    "requester": "connectors profiles orders certificates bots inventory notices",
-    "bot_operator": "connectors profiles orders certificates bots inventory notices",
-    "approver": "connectors profiles orders certificates bots inventory notices",
-    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture",
+    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics acme",
+    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels posture metrics acme",
+    "requester": "connectors profiles orders certificates bots inventory notices acme",
+    "bot_operator": "connectors profiles orders certificates bots inventory notices acme",
+    "approver": "connectors profiles orders certificates bots inventory notices acme",
+    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture acme",
     "monitor": "metrics",
 }
 

@@ -10,6 +10,9 @@ import pytest
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.acme import actions as acme_actions
+from chancery.apps.acme import queries as acme
+from chancery.apps.acme.models import Account, AcmeOrder, Credential, Offer, Placement
 from chancery.apps.audit import queries as audit
 from chancery.apps.audit.models import Entry
 from chancery.apps.bots import actions as bot_actions
@@ -50,6 +53,7 @@ from tests.cast import PASSWORD, gathered, lasting, local_ca, request_pem
 pytestmark = pytest.mark.django_db
 ROOMS = (
     "accounts",
+    "acme",
     "bots",
     "certificates",
     "connectors",
@@ -62,7 +66,7 @@ ROOMS = (
 )
 
 
-MODELS = (Order, Profile, Certificate, Finding, Bot, Target, Deployment)
+MODELS = (Order, Profile, Certificate, Finding, Bot, Target, Deployment, Offer, Credential, Account)
 
 
 class Things:
@@ -117,6 +121,12 @@ class Things:
         )
         mine = {"team_id": local.team_id, "environment_id": local.environment_id}
         planning.cover(now, {})
+        self.offer = acme_actions.offer(cast.ada, "Internal")
+        self.credential = acme_actions.create_credential(cast.ada, "web-1", profile="Internal")[0]
+        owned = {"team_id": local.team_id, "environment_id": local.environment_id, "created_at": now}
+        self.account = Account.objects.create(credential=self.credential, jwk={}, hour_from=now, **owned)
+        asked = AcmeOrder.objects.create(account=self.account, offer=self.offer, names=[], expires_at=now, **owned)
+        Placement.objects.create(acme_order=asked, order=self.order)
         self.channel = Channel.objects.create(name="Chat", team_id=local.team_id, created_at=now, updated_at=now)
         self.webhook, _ = webhook_actions.create(
             cast.ada, {"name": "Tickets", "team": "Operations", "url": "https://x.example"}
@@ -210,7 +220,21 @@ LISTINGS |= {
     "inventory.waiting": lambda a, t: list(inventory.waiting(a)),
     "inventory.can_list": lambda a, t: inventory.can_list(a),
 }
+LISTINGS |= {
+    "acme.visible_offers": lambda a, t: list(acme.visible_offers(a)),
+    "acme.offers": lambda a, t: acme.offers(a),
+    "acme.visible_to": lambda a, t: list(acme.visible_to(a)),
+    "acme.listing": lambda a, t: acme.listing(a).items,
+    "acme.listing by search": lambda a, t: acme.listing(a, search="web").items,
+    "acme.accounts_visible_to": lambda a, t: list(acme.accounts_visible_to(a)),
+    "acme.of_order": lambda a, t: [o for o in [acme.of_order(a, t.order)] if o],
+}
 BY_ID = {
+    "acme.offer": lambda a, t: acme.offer(a, t.offer.pk),
+    "acme.get": lambda a, t: acme.get(a, t.credential.pk),
+    "acme.account": lambda a, t: acme.account(a, t.account.pk),
+    "acme.accounts": lambda a, t: acme.accounts(a, t.credential.pk).items,
+    "acme.orders": lambda a, t: acme.orders(a, t.account.pk).items,
     "inventory.get": lambda a, t: inventory.get(a, t.finding.pk),
     "inventory.get_pull": lambda a, t: inventory.get_pull(a, t.pull.pk),
     "connectors.get": lambda a, t: connectors.get(a, t.connector.pk),
@@ -295,6 +319,11 @@ ACTIONS = {
     "webhooks.test": lambda a, t: webhook_actions.test(a, t.webhook.pk),
 }
 ACTIONS |= {
+    "acme_offers.set": lambda a, t: acme_actions.offer(a, "Internal"),
+    "acme_offers.withdraw": lambda a, t: acme_actions.withdraw(a, t.offer.pk),
+    "acme_credentials.create": lambda a, t: acme_actions.create_credential(a, "x", profile="Internal"),
+    "acme_credentials.revoke": lambda a, t: acme_actions.revoke_credential(a, t.credential.pk),
+    "acme_accounts.revoke": lambda a, t: acme_actions.revoke_account(a, t.account.pk),
     "bots.edit": lambda a, t: bot_actions.edit(a, t.bot.pk, name="x", purpose="both"),
     "bots.token": lambda a, t: bot_actions.new_token(a, t.bot.pk),
     "bots.stop": lambda a, t: bot_actions.stop(a, t.bot.pk),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.acme import queries as acme
 from chancery.apps.bots import queries as bots
 from chancery.apps.bots.models import OPEN
 from chancery.apps.certificates import queries as certificates
@@ -80,6 +81,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "why": queries.why(order),
         "events": bots.timeline(deployment) if deployment else queries.timeline(order),
         "deployment": deployment,
+        "acme": acme.of_order(actor, order),
         "certificate": certificate,
         "live": order.state not in ENDS or going,
         "own": order.requested_by_id == actor.user,
