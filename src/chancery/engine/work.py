@@ -223,6 +223,8 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
         choices = authority.choices(job.extra["field"]) if hasattr(authority, "choices") else []
         return Answered({"choices": [asdict(c) for c in choices]})
     findings = list(job.extra["door"].diagnose()) if job.extra["door"] is not None else []
+    if hasattr(authority, "reach"):
+        findings += authority.reach()
     if not any(f.level is Level.FAILED for f in findings):
         findings += _findings(authority)
     worst = next((f for f in findings if f.level is Level.FAILED), None)

@@ -74,6 +74,10 @@ class Adcs:
         # An empty identity makes the door say that the client certificate cannot be used.
         return DoorOptions(ClientIdentity(config.client_certificate, config.client_key or Secret("")))
 
+    def reach(self) -> Iterable[Finding]:
+        """Name and TCP, where the CA is spoken to by RPC; over HTTP the door tells them."""
+        return self._way.reach()
+
     def check(self) -> Iterable[Finding]:
         """Login, channel binding, CA name, templates, CA certificates and CRL, by reading only."""
         return self._managing.joined(self._way.check())

@@ -29,7 +29,7 @@ class Managing:
 
     def joined(self, found: Iterable[Finding]) -> list[Finding]:
         """Return the findings of *Test connection* with those of the managing account among them, by stage."""
-        every = [*found, *([self._client().check_rights()] if self.able else [])]
+        every = [*found, *(self._client().check_manager() if self.able else [])]
         return sorted(every, key=lambda finding: STAGES.index(finding.stage))
 
     def find(self, request: Request, since: datetime) -> Found | Absence:

@@ -38,6 +38,10 @@ class Transport(ABC):
 
     name = ""
 
+    def reach(self) -> list[Finding]:
+        """Return the findings of *Test connection* before the stage login; [] where the HTTP door tells them."""
+        return []
+
     @abstractmethod
     def check(self) -> list[Finding]:
         """Return the findings of *Test connection* from the stage login on."""

@@ -269,7 +269,19 @@ class Conformance(Declaring, Ordering, Listing, Disturbed, Lost, Reaching, Base)
             )
         order = [STAGES.index(finding.stage) for finding in found]
         assert order == sorted(order), f"not by stages: {', '.join(finding.stage for finding in found)}"
-        assert order[0] >= STAGES.index("login"), "the stages before login are the engine's own"
+        assert order[0] >= STAGES.index("login"), "the stages before login are the engine's own, or those of `reach`"
+
+    def test_how_it_is_reached_is_told_before_the_login(self, bench: Bench) -> None:
+        """`reach` has the stages before *login*, in their order, and a CA that is there has no failed one."""
+        if not hasattr(bench.type, "reach"):
+            pytest.skip("it is reached over HTTP alone")
+        found = bench.ask("reach")
+        for finding in found:
+            self._sound(finding)
+            assert finding.level is not Level.FAILED, f"{finding.stage}: {finding.message}"
+        order = [STAGES.index(finding.stage) for finding in found]
+        assert order == sorted(order)
+        assert all(stage < STAGES.index("login") for stage in order), "what comes after belongs into `check`"
 
     def test_a_refused_login_shows_in_the_diagnosis(self, bench: Bench) -> None:
         """As a failed finding with evidence and remedy, or as the error that the engine makes one of."""

@@ -55,6 +55,9 @@ class Probe:
     def check(self):
         return self._client.check()
 
+    def reach(self):
+        return self._client.reach()
+
     def submit(self, request):
         return self._client.submit(request)
 
