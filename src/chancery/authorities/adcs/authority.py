@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from chancery.authorities.adcs.config import CERTSRV, CES, RPC, AdcsConfig, AdcsProfile
+from chancery.authorities.adcs.directory.source import Directory
 from chancery.authorities.adcs.managing import Managing
 from chancery.authorities.adcs.over_certsrv import OverCertsrv
 from chancery.authorities.adcs.over_ces import OverCes
@@ -58,6 +59,7 @@ class Adcs:
     def __init__(self, config: AdcsConfig, context: Context) -> None:
         self._way = _TRANSPORTS[config.transport](config, context)
         self._managing = Managing(config, context)
+        self._directory = Directory(config, context)
 
     @classmethod
     def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
@@ -80,7 +82,12 @@ class Adcs:
 
     def check(self) -> Iterable[Finding]:
         """Login, channel binding, CA name, templates, CA certificates and CRL, by reading only."""
-        return self._managing.joined(self._way.check())
+        found = self._way.check()
+        if self._directory.used:
+            # It tells what the transport cannot, so nobody need hear of that.
+            told = {"no_policy_service", "unseen"} if self._managing.able else {"no_policy_service"}
+            found = [*(one for one in found if one.code not in told), *self._directory.findings()]
+        return self._managing.joined(found)
 
     def submit(self, request: Request) -> Outcome:
         """Ask for the certificate, once. Names travel in the certificate request and nowhere else."""
@@ -119,5 +126,7 @@ class Adcs:
         return self._way.adopt(reference, request)
 
     def choices(self, field: str) -> list[Choice]:
-        """Return the templates."""
+        """Return the templates, from the directory where that is set."""
+        if self._directory.used:
+            return self._directory.choices() if field == "template" else []
         return self._way.choices(field)
