@@ -146,6 +146,8 @@ def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
     if state == State.PENDING:
         if row["cancel_requested"] and "cancels" in ready.powers:
             return Kind.CANCEL
+        if "release" in row["poll_state"] and "releases" in ready.powers:
+            return Kind.RELEASE
         if "adopt" in row["poll_state"]:
             return Kind.ADOPT
         # The worker that polled it vanished; where a poll may order, it is not repeated blindly either.
@@ -168,7 +170,8 @@ def _job(kind: Kind, row: dict[str, Any], ready: Ready, fence: UUID, now: dateti
         validity=timedelta(days=row["validity_days"]),
         intended_at=row["intended_at"] or now,
         product=row["product"],
-        poll_state=row["poll_state"],
+        # A wish for its release stands around the authority's own state (`orders.release`).
+        poll_state=row["poll_state"].get("release", row["poll_state"]),
         attempt=row["attempt"],
         searches=row["searches"],
         previous=previous.get(row["replaces_id"], ""),

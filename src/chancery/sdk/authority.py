@@ -175,6 +175,17 @@ class Cancels(Protocol):
 
 
 @runtime_checkable
+class Releases(Protocol):
+    """The connector's account may decide, as a manager of the CA, that a request that waits for one is issued."""
+
+    def release(self, state: PollState, request: Request) -> None:
+        """Have it issued; raise `AlreadyDone` if it waits for nobody any more. A poll then tells what came of it.
+
+        Asked for by a person, never by the engine itself, and repeated where its answer was lost.
+        """
+
+
+@runtime_checkable
 class Finds(Protocol):
     """The CA can be searched for what we may have ordered."""
 
@@ -266,6 +277,7 @@ class Advises(Protocol):
 POWERS: dict[str, type[Any]] = {
     "revokes": Revokes,
     "cancels": Cancels,
+    "releases": Releases,
     "finds": Finds,
     "adopts": Adopts,
     "chooses": Chooses,

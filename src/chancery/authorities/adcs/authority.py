@@ -105,6 +105,10 @@ class Adcs:
         """Deny a request that waits; for an account that manages the CA."""
         self._managing.cancel(state)
 
+    def release(self, state: PollState, request: Request) -> None:
+        """Have a request issued that waits for a manager; for an account that manages the CA."""
+        self._managing.release(state)
+
     def revoke(self, target: Target, reason: RevocationReason, comment: str) -> Revoked | RevocationPending:
         """Revoke one certificate; for an account that manages the CA, whose database has no place for the comment."""
         return self._managing.revoke(target, reason)

@@ -41,6 +41,10 @@ class Managing:
         """Deny a request that waits."""
         self._client().cancel(state)
 
+    def release(self, state: PollState) -> None:
+        """Have a request issued that waits."""
+        self._client().release(state)
+
     def revoke(self, target: Target, reason: RevocationReason) -> Revoked:
         """Revoke one certificate."""
         return self._client().revoke(target, reason)

@@ -19,7 +19,7 @@ POWERS: dict[str, frozenset[str]] = {
     RPC: frozenset({"adopts", "chooses"}),
 }
 """Transport → what can be done over it at most. Nobody revokes, denies or lists by an interface of enrolment."""
-MANAGED = frozenset({"finds", "lists", "revokes", "cancels"})
+MANAGED = frozenset({"finds", "lists", "revokes", "cancels", "releases"})
 """What an account that manages the CA adds, over RPC, to any transport."""
 
 

@@ -186,9 +186,9 @@ class MsrpcClient:
         """Deny a pending request; raises `AlreadyDone` if it waits no longer."""
         self._managing().deny(Waiting.read(state).number)
 
-    def approve(self, number: int) -> int:
-        """Have a pending request issued, as its certificate manager; returns the disposition."""
-        return self._managing().resubmit(number)
+    def release(self, state: PollState) -> None:
+        """Have a pending request issued, as its certificate manager; raises `AlreadyDone` if it waits no longer."""
+        self._managing().resubmit(Waiting.read(state).number)
 
     def revoke(self, target: Target, reason: RevocationReason) -> Revoked:
         """Revoke one certificate."""

@@ -161,6 +161,8 @@ class Manager:
         """Have a pending request issued; returns its disposition (3 issued, 5 still pending). Raises what the CA says else."""
         code, disposition = self._admin(lambda send: calls.resubmit(send, self._settings.ca, number))
         self._good(code, number, effect=True)
+        if disposition == _WRONG_STATE:
+            raise AlreadyDone(f"Request {number} does not wait any more.", code=shown(disposition), stage="response")
         self._good(disposition, number, effect=True)
         if disposition not in {_ISSUED, _PENDING}:
             text = f"The CA answered with the disposition {disposition}."

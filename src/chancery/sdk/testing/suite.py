@@ -318,6 +318,21 @@ class Conformance(Declaring, Ordering, Listing, Disturbed, Lost, Reaching, Base)
         again = bench.tried("revoke", target, reason_of(bench.about), "once more")
         assert isinstance(again, Revoked | RevocationPending | AlreadyDone), f"again: {type(again).__name__}"
 
+    def test_what_waits_for_a_manager_is_released(self, bench: Bench) -> None:
+        """Issued once, and not a second time: then it waits for nobody any more, and says so."""
+        self._can(bench, "releases")
+        self._needs(bench, Fault.HOLDS)
+        request = bench.request()
+        with bench.play(Fault.HOLDS):
+            outcome = bench.ask("submit", request)
+            assert isinstance(outcome, Pending)
+            bench.ask("release", outcome.state, request)
+            issued = bench.ask("poll", outcome.state, request)
+        bench.checked(bench.finish(issued, request) if isinstance(issued, Pending) else issued, request)
+        error = bench.refused("release", outcome.state, request)
+        assert isinstance(error, AlreadyDone), error.kind
+        bench.once(request)
+
     def test_a_pending_order_can_be_withdrawn(self, bench: Bench) -> None:
         """Afterwards it is not issued; what was issued already can no longer be stopped, and says so."""
         self._can(bench, "cancels")

@@ -73,6 +73,9 @@ class Probe:
     def cancel(self, state, request):
         self._client.cancel(state)
 
+    def release(self, state, request):
+        self._client.release(state)
+
     def revoke(self, target, reason, comment):
         return self._client.revoke(target, reason)
 

@@ -67,14 +67,14 @@ def test_a_request_waits_for_its_manager_and_is_approved(stand, by):
     again = stand.client(enroll_by=by).poll(json.loads(json.dumps(first.state)), asked)
     assert again.next_check > first.next_check
     assert isinstance(client.adopt(first.reference, asked).outcome, Pending)
-    assert client.approve(int(first.reference)) == 3
+    client.release(first.state)
     issued = client.poll(again.state, asked)
     assert isinstance(issued, Issued)
     assert len(issued.chain) == 2
     with pytest.raises(RejectedByPolicy, match="another key"):
         client.adopt(first.reference, request(key=keys.generate("EC-P256")))
-    with pytest.raises(RejectedByPolicy):
-        client.approve(int(first.reference))
+    with pytest.raises(AlreadyDone):
+        client.release(first.state)
 
 
 @pytest.mark.parametrize("by", BOTH)
@@ -182,7 +182,7 @@ def test_who_may_not_manage_is_told_so(stand):
     for act in (
         lambda c: c.revoke(target(issued), RevocationReason.UNSPECIFIED),
         lambda c: c.cancel({"v": 1, "request": 1, "looks": 0}),
-        lambda c: c.approve(1),
+        lambda c: c.release({"v": 1, "request": 1, "looks": 0}),
         lambda c: c.rows(0, 10),
         lambda c: c.find(request(), NOW),
     ):
