@@ -39,7 +39,8 @@ test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage
 interop: setup-test ## Our clients against other people's servers; installs Go too, for step-ca (a minute, 0.9 GB)
 	@bash scripts/packages.sh golang-go gcc libc6-dev golang-github-smallstep-certificates-dev \
 	  strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep \
-	  certbot lego dehydrated uacme apache2 libapache2-mod-auth-gssapi gss-ntlmssp krb5-kdc krb5-admin-server krb5-user libkrb5-dev python3-dev
+	  certbot lego dehydrated uacme apache2 libapache2-mod-auth-gssapi gss-ntlmssp krb5-kdc krb5-admin-server krb5-user libkrb5-dev python3-dev \
+	  samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind
 	@UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --locked --all-extras --quiet
 	@bash scripts/judges.sh
 	.venv/bin/pytest -q -rs tests/interop

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     SETTLE = "settle"
     ADOPT = "adopt"
     CANCEL = "cancel"
+    RELEASE = "release"
     REVOKE = "revoke"
     POLL_REVOCATION = "poll_revocation"
     CALL = "call"
@@ -36,6 +37,7 @@ ORIGIN: dict[Kind, State] = {
     Kind.POLL: State.PENDING,
     Kind.ADOPT: State.PENDING,
     Kind.CANCEL: State.PENDING,
+    Kind.RELEASE: State.PENDING,
     Kind.SETTLE: State.OUTCOME_UNKNOWN,
 }
 """The state in which each kind of job holds its order."""

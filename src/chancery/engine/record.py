@@ -51,6 +51,9 @@ from chancery.sdk.outcome import RevocationPending, Revoked
 
 Pair = tuple[Job, Result]
 _ACTION = "engine.record"
+_NOES = frozenset({"RejectedByPolicy", "ValidationFailed"})
+_UNWILLING = {Kind.CANCEL: _NOES, Kind.RELEASE: _NOES | {"Forbidden"}}
+"""Act → errors by which the CA says no to it alone, and not to the order or the connector."""
 _MIN_WAIT = timedelta(seconds=1)
 _MAX_PAUSE = timedelta(seconds=30)
 """Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
@@ -267,9 +270,9 @@ class Recorder:
         rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent)
         if job.kind is Kind.ADOPT and error.kind in _NOT_THAT_ONE:
             rule = Consequence(State.OUTCOME_UNKNOWN, Effect.NONE, Retry.NEVER)
-        unwilling = job.kind is Kind.CANCEL and error.kind in {"RejectedByPolicy", "ValidationFailed"}
+        unwilling = error.kind in _UNWILLING.get(job.kind, ())
         if unwilling:
-            # The CA refuses to withdraw it: that says nothing against the order itself.
+            # The CA refuses to withdraw it, or to issue it for us: that says nothing against the order itself.
             rule = Consequence(State.PENDING, Effect.NONE, Retry.BACKOFF)
         attempt = order.attempt + 1
         self._connector(job, error, rule.effect)
@@ -280,6 +283,8 @@ class Recorder:
             "reason": f"{error.message} {error.remedy}".strip(),
             "cancel_requested": order.cancel_requested and not unwilling,
         }
+        if unwilling and job.asked is not None:
+            columns["poll_state"] = job.asked.poll_state
         same = order.state == rule.target and order.reason == columns["reason"]
         self._move(order, rule.target, _evidence(error), silent=same, **columns)
 

@@ -154,6 +154,15 @@ def _cancel(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
     return Cancelled()
 
 
+def _release(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    asked = _asked(job)
+    try:
+        authority.release(asked.poll_state, request_of(asked, authority))
+    except AlreadyDone:
+        pass  # somebody was faster, or an earlier answer was lost: the look tells what came of it
+    return _poll(job, authority, now)
+
+
 def _judge(outcome: Outcome, asked: Asked, now: datetime, evidence: str = "") -> Result:
     return _check(_read(outcome, evidence), asked, now, evidence)
 
@@ -223,6 +232,8 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
         choices = authority.choices(job.extra["field"]) if hasattr(authority, "choices") else []
         return Answered({"choices": [asdict(c) for c in choices]})
     findings = list(job.extra["door"].diagnose()) if job.extra["door"] is not None else []
+    if hasattr(authority, "reach"):
+        findings += authority.reach()
     if not any(f.level is Level.FAILED for f in findings):
         findings += _findings(authority)
     worst = next((f for f in findings if f.level is Level.FAILED), None)
@@ -279,6 +290,7 @@ _VERBS: dict[Kind, Callable[[Job, Any, Callable[[], datetime]], Result]] = {
     Kind.SETTLE: _settle,
     Kind.ADOPT: _adopt,
     Kind.CANCEL: _cancel,
+    Kind.RELEASE: _release,
     Kind.REVOKE: _revoke,
     Kind.POLL_REVOCATION: _poll_revocation,
     Kind.CALL: _call,

@@ -28,6 +28,7 @@ class Permission(StrEnum):
     ORDER_APPROVE = "orders.approve"
     ORDER_CANCEL = "orders.cancel"
     ORDER_SETTLE = "orders.settle"
+    ORDER_RELEASE = "orders.release"
     CERTIFICATE_VIEW = "certificates.view"
     CERTIFICATE_REVOKE = "certificates.revoke"
     CERTIFICATE_RENEW = "certificates.renew"
@@ -83,6 +84,7 @@ ROLES: dict[str, frozenset[Permission]] = {
     | {
         _P.ORDER_CANCEL,
         _P.ORDER_SETTLE,
+        _P.ORDER_RELEASE,
         _P.CERTIFICATE_REVOKE,
         _P.CERTIFICATE_RENEW,
         _P.AUDIT_VIEW,

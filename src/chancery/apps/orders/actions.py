@@ -18,7 +18,7 @@ from chancery.core.ids import new_id
 from chancery.core.order import Cause, IllegalMove, Move, State, move
 from chancery.sdk.outcome import PendingKind
 
-__all__ = ["PlaceOrder", "adopt", "approve", "cancel", "confirm", "deny", "give_up", "place", "place_many"]
+__all__ = ["PlaceOrder", "adopt", "approve", "cancel", "confirm", "deny", "give_up", "place", "place_many", "release"]
 
 
 @action("orders.approve", Permission.ORDER_APPROVE)
@@ -51,6 +51,29 @@ def cancel(act: Act, ident: object) -> Order:
         act.note("order", order.pk, order.common_name, team=order.team_id, changed=("cancel_requested",))
         return order
     _move(act, order, State.CANCELLED, due_at=None)
+    return order
+
+
+@action("orders.release", Permission.ORDER_RELEASE)
+def release(act: Act, ident: object) -> Order:
+    """Have an order issued that waits at the CA for its manager; never by the person who asked for it."""
+    order = _locked(act, ident)
+    _not_own(act, order)
+    if order.state != State.PENDING or order.pending_kind != PendingKind.APPROVAL or order.cancel_requested:
+        raise Conflict(
+            "The order does not wait for a manager of the CA.",
+            remedy="Its reason says what it waits for, and who can do something about it.",
+            code="wrong_state",
+        )
+    _needs_power(order, "releases", "Have it issued in the CA's own console.")
+    if "release" in order.poll_state:
+        raise Conflict("That is asked for already.", remedy="Wait: a worker tells the CA.", code="wrong_state")
+    order.poll_state, order.due_at = {"v": 1, "release": order.poll_state}, act.at
+    # A look that is under way would write the authority's state over the wish: without its fence it writes nothing.
+    order.fence = order.lease_until = None
+    order.save(update_fields=["poll_state", "due_at", "fence", "lease_until"])
+    _event(act, order, "order.release_requested", "The CA is asked to issue it.")
+    act.note("order", order.pk, order.common_name, team=order.team_id, changed=("release_requested",))
     return order
 
 
@@ -102,7 +125,7 @@ def _locked(act: Act, ident: object) -> Order:
 def _not_own(act: Act, order: Order) -> None:
     if order.requested_by_id is not None and order.requested_by_id == act.actor.user:
         detail = "Nobody decides about an order that they placed themselves."
-        raise NotPermitted(Permission.ORDER_APPROVE, detail, "Ask a second person with the role Approver to decide.")
+        raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")
 
 
 def _needs_power(order: Order, power: str, remedy: str) -> None:

@@ -119,6 +119,16 @@ def cancels(order: Order) -> bool:
     return order.state in {State.AWAITING_APPROVAL, State.QUEUED}
 
 
+def releases(order: Order) -> bool:
+    """Say whether an order waits for the CA's manager, whom the connector may stand in for."""
+    if order.state != State.PENDING or order.pending_kind != PendingKind.APPROVAL or order.cancel_requested:
+        return False
+    connector = order.connector
+    installed = catalog.find(connector.authority) is not None
+    known = installed and "releases" in descriptor_of(connector.authority, connector.current_id).powers
+    return known and "release" not in order.poll_state
+
+
 def wait(actor: Actor, ident: object, seconds: float) -> Order:
     """Return the order when it has ended, or as it stands after `seconds`; the engine does the work."""
     deadline = time.monotonic() + seconds

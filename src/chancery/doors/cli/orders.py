@@ -237,6 +237,7 @@ def _command(name: str, about: str, field: str = "") -> None:
 _command("approve", "Let a held order go ahead.")
 _command("deny", "Refuse a held order, with a reason.", "reason")
 _command("cancel", "Withdraw an order, at the CA too where it can.")
+_command("release", "Have an order issued that waits for a manager of its CA, where the connector may decide there.")
 _command("confirm", "Accept what an order warns of that waits for a confirmation, and send it.")
 _command("adopt", "Settle an unknown outcome by the CA's order number.", "reference")
 _command("give-up", "End an order whose outcome stays unknown, with a reason.", "reason")

@@ -1,5 +1,6 @@
 """What came of a job, written once: the order, its timeline, the connector's health, the audit."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -97,6 +98,20 @@ def test_a_refused_cancellation_leaves_the_order_pending(desk):
     )
     assert order.due_at > desk.now
     assert event.kind == "order.waiting"
+
+
+def test_a_refused_release_goes_back_to_waiting_as_before(desk):
+    """The CA says no to the act, and not to the order or the connector: it is looked at as before, and not asked again."""
+    order = desk.order("pending", poll_state={"v": 1, "release": {"v": 1, "request": 7}}, pending_kind="approval")
+    job = desk.job(order, Kind.RELEASE)
+    job = replace(job, asked=replace(job.asked, poll_state={"v": 1, "request": 7}))
+    (after,) = desk.record((job, Failed("Forbidden", "Only officers.", remedy="Give it the right.")))
+    assert (after.state, after.poll_state, after.reason) == (
+        "pending",
+        {"v": 1, "request": 7},
+        "Only officers. Give it the right.",
+    )
+    assert Connector.objects.get(pk=desk.connector.pk).breaker_until is None
 
 
 def test_what_was_withdrawn_is_cancelled(desk):

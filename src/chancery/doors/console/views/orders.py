@@ -87,6 +87,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "own": order.requested_by_id == actor.user,
         "late": order.deadline_at <= current_clock().now(),
         "cancels": queries.cancels(order),
+        "releases": queries.releases(order),
     }
     if not request.headers.get("HX-Request"):
         return show(request, actor, "order", context)
@@ -100,12 +101,13 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 @require_POST
 @page
 def act(request: HttpRequest, actor: Actor, ident: str, what: str) -> HttpResponse:
-    """Approve, deny, cancel, confirm, adopt or give up."""
+    """Approve, deny, cancel, release, confirm, adopt or give up."""
     text = request.POST.get("text", "")
     verbs: dict[str, tuple[Any, str]] = {
         "approve": (lambda: actions.approve(actor, ident), _("It is approved and goes to the CA.")),
         "deny": (lambda: actions.deny(actor, ident, text), _("It is denied.")),
         "cancel": (lambda: actions.cancel(actor, ident), _("Its cancellation is asked for.")),
+        "release": (lambda: actions.release(actor, ident), _("The CA is asked to issue it.")),
         "confirm": (lambda: actions.confirm(actor, ident), _("It is accepted and goes to the CA.")),
         "adopt": (lambda: actions.adopt(actor, ident, text), _("The CA is asked for that order.")),
         "give-up": (lambda: actions.give_up(actor, ident, text), _("It is given up.")),
