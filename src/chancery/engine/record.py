@@ -39,6 +39,7 @@ from chancery.engine.jobs import (
     Bad,
     Cancelled,
     Failed,
+    Fetched,
     Good,
     Job,
     Kind,
@@ -55,7 +56,7 @@ _MIN_WAIT = timedelta(seconds=1)
 _MAX_PAUSE = timedelta(seconds=30)
 """Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
 _LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
-_MAX_ATTEMPTS_BLIND = 3
+_MAX_SENT_AGAIN = 3
 _SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
 """Where nothing of an order is answered to a CA any more."""
 _ENDED = {State.REJECTED, State.FAILED, State.CANCELLED}
@@ -253,8 +254,8 @@ class Recorder:
             self._move(
                 order, State.OUTCOME_UNKNOWN, result.evidence, due_at=due, searches=searches, reason=result.evidence
             )
-        elif order.attempt >= _MAX_ATTEMPTS_BLIND:
-            text = f"{result.evidence} It was sent {order.attempt} times; a person decides."
+        elif (sent := _sent(order)) > _MAX_SENT_AGAIN:
+            text = f"{result.evidence} It was sent {sent} times; a person decides."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=None, searches=searches, reason=text)
         else:
             text = f"{result.evidence} The CA does not have it, so it is sent again."
@@ -279,7 +280,17 @@ class Recorder:
             "cancel_requested": order.cancel_requested and not unwilling,
         }
         same = order.state == rule.target and order.reason == columns["reason"]
-        self._move(order, rule.target, _evidence(error), silent=same, **columns)
+        if same and job.kind is Kind.SETTLE:
+            self._searched_again(order)
+        told = {"error": error.kind, "doing": str(doing), "bytes_sent": error.bytes_sent, "said": _said(error)}
+        self._move(order, rule.target, _evidence(error), silent=same, evidence=told, **columns)
+
+    def _searched_again(self, order: Order) -> None:
+        """Count on the timeline a search that failed as the one before, instead of a line for each."""
+        last = OrderEvent.objects.filter(order=order, kind="order.searched").order_by("-id").first()
+        if last is not None:
+            last.detail |= {"times": last.detail.get("times", 1) + 1, "last_at": self._now.isoformat()}
+            last.save(update_fields=["detail"])
 
     def _when(self, rule: Consequence, error: Failed, job: Job, attempt: int, left: timedelta) -> datetime | None:
         if rule.retry is Retry.NEVER:
@@ -300,7 +311,7 @@ class Recorder:
         text: str,
         *,
         silent: bool = False,
-        evidence: dict[str, str] | None = None,
+        evidence: dict[str, Any] | None = None,
         **columns: Any,
     ) -> None:
         step = None if order.state == target == State.SUBMITTING else move(State(order.state), target, Cause.ENGINE)
@@ -397,10 +408,8 @@ class Recorder:
         call = Call.objects.filter(pk=job.row, fence=job.fence).first()
         if call is None:
             return
-        call.state = CallState.DONE if isinstance(result, Answered) else CallState.FAILED
-        call.result = (
-            result.result if isinstance(result, Answered) else {"error": getattr(result, "message", str(result))}
-        )
+        call.state = CallState.DONE if isinstance(result, Answered | Fetched) else CallState.FAILED
+        call.result = _call_result(result)
         call.sealed, call.fence, call.lease_until, call.finished_at = {}, None, None, self._now
         call.save()
         if call.connector_id is not None and call.kind in {CallKind.PROBE, CallKind.DIAGNOSE}:
@@ -422,6 +431,20 @@ def unstorable(result: Result, error: Exception) -> Result:
         text = "The CA answered with a certificate that is stored already, for another order."
         return Bad((text,), reference=result.reference)
     return Bad((text,)) if isinstance(result, Good) else Failed("Bug", text)
+
+
+def _sent(order: Order) -> int:
+    """Return how often an order was sent under its present reference; failed searches are no sendings."""
+    events = OrderEvent.objects.filter(order=order)
+    decided = events.filter(kind="order.ordered_again").order_by("-id").values_list("pk", flat=True).first()
+    absent = events.filter(kind="order.settled_absent")
+    return 1 + (absent.filter(pk__gt=decided) if decided else absent).count()
+
+
+def _call_result(result: Result) -> dict[str, Any]:
+    if isinstance(result, Answered):
+        return result.result
+    return {} if isinstance(result, Fetched) else {"error": getattr(result, "message", str(result))}
 
 
 def _doubt(order: Order, job: Job) -> str:
@@ -447,5 +470,9 @@ def _chain_id(chain: tuple[bytes, ...]) -> str:
 
 def _evidence(error: Failed) -> str:
     sent = "The request had left." if error.bytes_sent else "Nothing had been sent."
-    said = f" The CA said: {error.code} {error.text}".rstrip() if error.text or error.code else ""
+    said = f" The CA said: {_said(error)}" if _said(error) else ""
     return f"{error.kind}: {error.message} {sent}{said}"
+
+
+def _said(error: Failed) -> str:
+    return f"{error.code} {error.text}".strip()[:500]
