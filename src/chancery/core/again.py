@@ -71,7 +71,9 @@ def _cleaner(stakes: Stakes) -> str:
         text = f"Chancery goes on searching for the first one for {days} days. If it turns up, {listed}"
         return f"{text}, and {team} revokes, adopts or ignores it."
     if stakes.lists:
-        return f"This CA cannot be searched. Pull its list later: if the first one is there, {listed}, and {team} decides."
+        return (
+            f"This CA cannot be searched. Pull its list later: if the first one is there, {listed}, and {team} decides."
+        )
     return (
         "This CA can neither be searched nor listed from here: whoever confirms looks at the CA's own console, now and in "
         "the days after, and has the first one withdrawn or revoked there."

@@ -21,7 +21,7 @@ def explain(facts: Facts) -> Explanation:
     """Return why the order stands where it stands, what it waits for, and what makes it go on."""
     waits, goes_on = _OPEN.get(facts.state, (_nothing, _nothing))
     summary = f"{STATES[facts.state]} {facts.reason}".strip() if facts.state in ENDS else STATES[facts.state]
-    waiting = tuple([*waits(facts), *_deadline(facts)])
+    waiting = (*waits(facts), *_deadline(facts))
     return Explanation(summary, tuple(_decided(facts)), waiting, tuple(goes_on(facts)))
 
 
@@ -75,7 +75,9 @@ def _chosen(facts: Facts) -> str:
         return f"It goes to {name}, the only connector of its pool."
     order = ", ".join(n if takes else f"{n} (takes nothing now)" for n, takes in pool.members)
     if not any(n == name for n, _ in pool.members):
-        return f"It goes to {name}, which was in the pool {pool.name} when it was placed. In it now: {order or 'nobody'}."
+        return (
+            f"It goes to {name}, which was in the pool {pool.name} when it was placed. In it now: {order or 'nobody'}."
+        )
     return f"It goes to {name}: of the pool {pool.name}, the most preferred one that took orders then. Preference: {order}."
 
 
@@ -88,7 +90,9 @@ def _settings(facts: Facts) -> str:
 
 
 def _error(error: Error) -> str:
-    what = {Doing.SUBMIT: "sending it", Doing.POLL: "asking how it stands", Doing.SETTLE: "searching for it"}[error.doing]
+    what = {Doing.SUBMIT: "sending it", Doing.POLL: "asking how it stands", Doing.SETTLE: "searching for it"}[
+        error.doing
+    ]
     left = "The request had left." if error.bytes_sent else "The request had not left."
     said = f" {error.text}" if error.text else ""
     return f"The last error was {error.kind}, when {what}: {ERRORS[error.kind]} {left}{said}"
@@ -111,13 +115,11 @@ def _queue_wait(facts: Facts) -> Said:
     connector, later = facts.connector, facts.due_at is not None and facts.due_at > facts.now
     if not connector.active:
         yield _say(Topic.CONNECTOR, f"{connector.name} is inactive.")
-    yield from _breaker(facts)
-    if not facts.worker_alive:
-        yield _say(Topic.WORKER, "No worker is running, so nothing reaches any CA.")
+    yield from _held_up(facts)
     if later and facts.due_at is not None:
         tried = number(facts.attempt, "try", "tries")
         yield _say(Topic.RETRY, f"It is tried again at {at(facts.due_at)}, after {tried} in vain.")
-    if connector.active and connector.paused_until is None and not later:
+    if connector.active and connector.installed and connector.paused_until is None and not later:
         yield _say(Topic.LIMIT, _line(connector))
 
 
@@ -127,18 +129,27 @@ def _line(connector: Connector) -> str:
     return f"{connector.name} takes the most urgent first: {ahead}, {seats}, at most {connector.per_second:g} calls a second."
 
 
-def _breaker(facts: Facts) -> Said:
+def _held_up(facts: Facts) -> Said:
+    """Say what keeps the engine from anything that it has to do for the order."""
     connector = facts.connector
+    if not connector.installed:
+        yield _say(Topic.CONNECTOR, f"What speaks to the CA of {connector.name} is not installed, or cannot be loaded.")
+    if not facts.worker_alive:
+        yield _say(Topic.WORKER, "No worker is running, so nothing reaches any CA.")
     if connector.paused_until is None:
         return
-    said = f" ({connector.health_text})" if connector.health_text else ""
+    said = f" ({connector.health_text.rstrip('.')})" if connector.health_text else ""
     until = at(connector.paused_until)
-    yield _say(Topic.BREAKER, f"{connector.name} is {connector.health.lower()}{said}: its breaker is open until {until}.")
+    yield _say(
+        Topic.BREAKER, f"{connector.name} is {connector.health.lower()}{said}: its breaker is open until {until}."
+    )
 
 
 def _call_wait(facts: Facts) -> Said:
     if facts.lease_until is not None and facts.lease_until > facts.now:
-        yield _say(Topic.CONNECTOR, f"A worker is calling {facts.connector.name} and has until {at(facts.lease_until)}.")
+        yield _say(
+            Topic.CONNECTOR, f"A worker is calling {facts.connector.name} and has until {at(facts.lease_until)}."
+        )
     else:
         yield _say(Topic.WORKER, "The worker that was calling the CA is silent; another one settles what became of it.")
 
@@ -146,7 +157,7 @@ def _call_wait(facts: Facts) -> Said:
 def _ca_wait(facts: Facts) -> Said:
     asked = " The CA is asked to withdraw it." * facts.cancel_requested
     yield _say(Topic.CONNECTOR, f"{PENDING[facts.pending_kind]}{asked}")
-    yield from _breaker(facts)
+    yield from _held_up(facts)
     if facts.due_at is not None and facts.pending_kind != "confirmation":
         yield _say(Topic.RETRY, f"The engine asks {facts.connector.name} how it stands at {at(facts.due_at)}.")
 
@@ -162,7 +173,7 @@ def _unknown_wait(facts: Facts) -> Said:
     tries = f"{facts.searches} of {number(connector.search_tries, 'search', 'searches')} have found nothing"
     text = f"{connector.name} is searched for it at {at(facts.due_at)}; {tries}."
     yield _say(Topic.SEARCH, f"{text} {_lag(connector)}")
-    yield from _breaker(facts)
+    yield from _held_up(facts)
 
 
 def _lag(connector: Connector) -> str:
@@ -172,6 +183,7 @@ def _lag(connector: Connector) -> str:
 
 
 def _person_wait(facts: Facts) -> Said:
+    del facts
     yield _say(Topic.PERSON, "A person has to look at the certificate that came back.")
 
 
@@ -199,11 +211,21 @@ def _queue_on(facts: Facts) -> Said:
         text = f"Mend the credential or the account of {connector.name} and activate it, which tries it at once."
         yield _say(Topic.BREAKER, text)
     elif connector.paused_until is not None:
-        yield _say(Topic.BREAKER, "A harmless probe is sent when the pause ends; if it passes, the queue goes on by itself.")
+        yield _say(
+            Topic.BREAKER, "A harmless probe is sent when the pause ends; if it passes, the queue goes on by itself."
+        )
+    yield from _mend(facts)
+    if connector.active and connector.installed and connector.paused_until is None and facts.worker_alive:
+        yield _say(Topic.LIMIT, "Nobody has to do anything.")
+
+
+def _mend(facts: Facts) -> Said:
+    if not facts.connector.installed:
+        yield _say(
+            Topic.CONNECTOR, "Install that type of CA, or mend it: chancery authorities list says what is wrong."
+        )
     if not facts.worker_alive:
         yield _say(Topic.WORKER, "Start a worker: chancery worker.")
-    if connector.active and connector.paused_until is None and facts.worker_alive:
-        yield _say(Topic.LIMIT, "Nobody has to do anything.")
 
 
 def _call_on(facts: Facts) -> Said:
@@ -219,13 +241,15 @@ def _ca_on(facts: Facts) -> Said:
         yield _say(Topic.PERSON, "What the CA waits for; the engine notices by itself.")
     else:
         yield _say(Topic.CONNECTOR, "The CA's answer; nobody has to do anything here.")
-    if not facts.worker_alive:
-        yield _say(Topic.WORKER, "Start a worker: chancery worker.")
+    yield from _mend(facts)
 
 
 def _unknown_on(facts: Facts) -> Said:
+    yield from _mend(facts)
     if facts.due_at is not None:
-        text = "If the search finds it, it goes on as the CA has it. If it is not there in all searches, it is sent anew."
+        text = (
+            "If the search finds it, it goes on as the CA has it. If it is not there in all searches, it is sent anew."
+        )
         yield _say(Topic.SEARCH, text)
     yield _say(
         Topic.PERSON,

@@ -80,10 +80,15 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """The order's connector as it stands now. `ahead` and `under_way` count other orders; None where they do not matter."""
+    """The order's connector as it stands now.
+
+    `installed` says whether what speaks to its type of CA can be loaded. `under_way` counts the connector's orders that
+    have a seat, `ahead` those in the queue that are more urgent.
+    """
 
     name: str
     active: bool
+    installed: bool
     health: str
     health_text: str
     paused_until: datetime | None
