@@ -24,6 +24,7 @@ from chancery.doors.api import (
     people,
     profiles,
     refusals,
+    unknown,
 )
 from chancery.doors.api import health as measured
 from chancery.doors.api.describe import Described
@@ -51,6 +52,7 @@ for part in (
     credentials,
     profiles,
     orders,
+    unknown,
     certificates,
     inventory,
     bots,
