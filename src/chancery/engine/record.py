@@ -109,7 +109,8 @@ class Recorder:
         """Move orders whose worker vanished in mid-act to *outcome unknown*; never sent again blindly."""
         for order in Order.objects.filter(pk__in=ids, state__in=(State.SUBMITTING, State.PENDING)):
             descriptor = descriptor_of(authority, order.version_id)
-            due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
+            lag = max(descriptor.facts.search_lag, _MIN_WAIT)
+            due = self._now + lag if "finds" in descriptor.powers else None
             doing = "submitting it" if order.state == State.SUBMITTING else "sending it again, as this CA wants it,"
             text = f"The worker that was {doing} vanished; what became of it at the CA is not known."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=due, reason_code="lease_expired", reason=text)

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from chancery import catalog
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Connector, Health, PoolMember
 from chancery.apps.orders import actions, evidence, explaining, queries
@@ -92,14 +91,6 @@ def test_where_the_type_of_ca_is_not_installed_both_still_stand(cast, account, o
     Connector.objects.filter(pk=account.pk).update(authority="gone")
     assert known(cast, made).settling.way.startswith("What speaks to this type of CA is not installed")
     assert "is not installed, or cannot be loaded" in words(why(cast, made))
-
-
-@pytest.mark.parametrize("slug", sorted(catalog.BUILT_IN))
-def test_every_authority_says_how_a_lost_answer_settles(slug):
-    about = catalog.get(slug)
-    said = evidence.way_of(about)
-    assert ("cannot be searched" in said) is ("finds" not in about.powers)
-    assert ("sent again" in said) is about.facts.dedup.harmless
 
 
 # Why -------------------------------------------------------------------------------------------------
