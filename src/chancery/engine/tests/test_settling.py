@@ -46,7 +46,7 @@ def test_every_authority_is_there_over_each_transport_and_some_of_them_search_wi
     assert any(catalog.get(slug, settings).facts.search_lag for slug, settings in made)
 
 
-@pytest.fixture(params=variants())
+@pytest.fixture(params=list(variants()))
 def bench(request, desk):
     """Put the desk's connector into the hands of another authority, at the same address."""
     slug, settings = request.param
@@ -130,15 +130,14 @@ def a_worker_that_vanished_leaves_what_only_the_cas_own_way_settles(bench, order
 def each_search_that_finds_nothing_waits_for_the_lag_before_the_next(bench, order):
     tries = bench.about.facts.search_tries
     for number in range(tries):
-        bench.back(order, "outcome_unknown", searches=number)
-        after = bench.record(order, Kind.SETTLE, Missing("Nothing."))
+        after = bench.record(bench.back(order, "outcome_unknown", searches=number), Kind.SETTLE, Missing("Nothing."))
         if number + 1 < tries:
             assert (after.state, after.searches) == ("outcome_unknown", number + 1)
             waits_for_the_lag(bench, after)
     assert (after.state, after.again) == ("queued", 0)
 
 
-@pytest.mark.parametrize("variant", variants())
+@pytest.mark.parametrize("variant", list(variants()))
 def test_what_is_said_of_a_type_of_ca_is_what_the_engine_does(variant):
     about = catalog.get(*variant)
     said = evidence.way_of(about)
