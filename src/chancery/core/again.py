@@ -37,7 +37,7 @@ def next_look(decided_at: datetime, looks: int, lag: timedelta) -> datetime | No
     """
     if looks >= len(LOOKS):
         return None
-    return decided_at + max(LOOKS[looks], lag)
+    return decided_at + lag + LOOKS[looks]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any
@@ -30,7 +31,7 @@ from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
 from chancery.core.retry import next_gap
-from chancery.engine import routine
+from chancery.engine import routine, watching
 from chancery.engine.inventory import Inventories
 from chancery.engine.jobs import (
     ORIGIN,
@@ -133,6 +134,9 @@ class Recorder:
             return
         alive = self._complete([job for job, _ in pairs])
         kept = [(job, result) for job, result in pairs if job.row in alive and isinstance(result, Good)]
+        for job, result in pairs:
+            if job.row not in alive:
+                self._late(job, result)
         if not kept:
             return
         if any(job.kind is not Kind.SUBMIT for job, _ in kept):
@@ -191,8 +195,23 @@ class Recorder:
     def _order(self, job: Job, result: Result) -> None:
         order = published.read(Order.objects.filter(pk=job.row, fence=job.fence)).first()
         if order is None:
+            self._late(job, result)
             return
         self._outcomes[type(result)](order, job, result)
+
+    def _late(self, job: Job, result: Result) -> None:
+        """Let an answer settle the call that it is about, though it came after its worker had been given up for lost.
+
+        Nothing else that comes under a stale fence changes anything.
+        """
+        if not isinstance(result, Good | Waiting):
+            return
+        number = _asked(job).again
+        unknown = Order.objects.filter(pk=job.row, state=State.OUTCOME_UNKNOWN, again=number)
+        if unknown.exclude(fence=job.fence).update(fence=job.fence):
+            self.record([(replace(job, kind=Kind.SETTLE), result)])
+        elif Order.objects.filter(pk=job.row, again__gt=number).exists():
+            watching.late(job, result, self._now)
 
     @cached_property
     def _outcomes(self) -> dict[type[Any], Callable[[Order, Job, Any], None]]:
@@ -281,17 +300,18 @@ class Recorder:
             "cancel_requested": order.cancel_requested and not unwilling,
         }
         same = order.state == rule.target and order.reason == columns["reason"]
-        if same and job.kind is Kind.SETTLE:
-            self._searched_again(order)
+        same = same and (job.kind is not Kind.SETTLE or self._searched_again(order))
         told = {"error": error.kind, "doing": str(doing), "bytes_sent": error.bytes_sent, "said": _said(error)}
         self._move(order, rule.target, _evidence(error), silent=same, evidence=told, **columns)
 
-    def _searched_again(self, order: Order) -> None:
-        """Count on the timeline a search that failed as the one before, instead of a line for each."""
-        last = OrderEvent.objects.filter(order=order, kind="order.searched").order_by("-id").first()
-        if last is not None:
-            last.detail |= {"times": last.detail.get("times", 1) + 1, "last_at": self._now.isoformat()}
-            last.save(update_fields=["detail"])
+    def _searched_again(self, order: Order) -> bool:
+        """Count a search that failed as the one before on that one's line; False where it has none."""
+        last = OrderEvent.objects.filter(order=order).order_by("-id").first()
+        if last is None or last.kind != "order.searched":
+            return False
+        last.detail |= {"times": last.detail.get("times", 1) + 1, "last_at": self._now.isoformat()}
+        last.save(update_fields=["detail"])
+        return True
 
     def _when(self, rule: Consequence, error: Failed, job: Job, attempt: int, left: timedelta) -> datetime | None:
         if rule.retry is Retry.NEVER:

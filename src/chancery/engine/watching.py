@@ -15,11 +15,11 @@ from chancery.apps.connectors.models import Call, CallKind, CallState, Status
 from chancery.apps.inventory.models import Finding
 from chancery.apps.orders.models import EarlierCall, Later, OrderEvent
 from chancery.apps.shared.actor import engine_actor
-from chancery.core.again import call_reference, next_look
+from chancery.core.again import LOOKS, call_reference, next_look
 from chancery.core.ids import new_id
 from chancery.core.inventory import FindingKind
 from chancery.core.names import Name
-from chancery.engine.jobs import Answered, Asked, Fetched, Result
+from chancery.engine.jobs import Answered, Asked, Fetched, Good, Job, Result, Waiting
 from chancery.engine.timers import ask
 
 _AT_ONCE = 20
@@ -34,15 +34,21 @@ def ask_earlier(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
     rows = EarlierCall.objects.filter(due_at__lte=now, order__connector__status=Status.ACTIVE)
     rows = rows.filter(order__connector__breaker_until=None, order__connector__deleted_at=None)
     rows = rows.exclude(Exists(under_way.filter(connector=OuterRef("order__connector"))))
+    asked = set()
     for row in rows.select_related("order__connector").order_by("due_at")[:_AT_ONCE]:
-        ask(CallKind.EARLIER, row.order.connector, now, str(row.pk))
-        EarlierCall.objects.filter(pk=row.pk).update(due_at=now + _AGAIN)
+        # One at a time for each CA: these searches stand outside its pace.
+        if row.order.connector_id not in asked:
+            asked.add(row.order.connector_id)
+            ask(CallKind.EARLIER, row.order.connector, now, str(row.pk))
+            EarlierCall.objects.filter(pk=row.pk).update(due_at=now + _AGAIN)
     return state
 
 
 def about(call: Call) -> dict[str, Any]:
     """Return what a seat needs to search for the call: the order as it was asked for then."""
-    row = EarlierCall.objects.select_related("order").get(pk=call.field)
+    row = EarlierCall.objects.select_related("order").filter(pk=call.field).first()
+    if row is None:
+        return {}
     order = row.order
     asked = Asked(
         id=order.pk,
@@ -71,8 +77,29 @@ def keep(call: Call, result: Result, now: datetime) -> None:
         row.looks += 1
         _not_found(row, result.result, call, now)
     else:
-        row.text = str(getattr(result, "message", ""))[:1000]
+        _failed(row, str(getattr(result, "message", "")), now)
     row.save()
+
+
+def late(job: Job, result: Good | Waiting, now: datetime) -> None:
+    """Keep an answer that came after its call had been left behind: it says what became of that call."""
+    number = job.asked.again if job.asked is not None else 0
+    row = EarlierCall.objects.filter(order=job.row, number=number).select_related("order").first()
+    if row is None or row.state == Later.FOUND:
+        return
+    if isinstance(result, Good):
+        _found(row, Fetched(result.facts, result.chain, result.reference, "Its answer came late."), now)
+    else:
+        row.state, row.text = Later.WAITING, "Its answer came late: the CA has it, and has not issued it yet."
+        row.ca_reference = result.pending.reference[:200] or row.ca_reference
+    row.save()
+
+
+def _failed(row: EarlierCall, text: str, now: datetime) -> None:
+    row.text = text[:1000]
+    if now >= row.decided_at + LOOKS[-1]:
+        row.due_at, row.state = None, Later.UNSEEN
+        _tell(row, f"{row.text} The call {_reference(row)} is not searched for any more.", now)
 
 
 def _not_found(row: EarlierCall, told: dict[str, Any], call: Call, now: datetime) -> None:

@@ -158,6 +158,12 @@ def test_a_search_that_fails_alike_is_counted_on_one_line_of_the_timeline(desk):
     assert [(s.times, s.at == s.last_at) for s in found.searches] == [(3, True)]
 
 
+def test_the_first_search_has_its_line_also_where_it_fails_as_the_request_did(desk):
+    order = desk.order("outcome_unknown", reason="Nobody answered.")
+    after = desk.record((desk.job(order, Kind.SETTLE), Failed("Unreachable", "Nobody answered.")))[0]
+    assert [e.kind for e in after.events.order_by("id")] == ["order.placed", "order.searched"]
+
+
 def test_searches_that_failed_are_not_counted_as_sendings(desk):
     order = desk.order("outcome_unknown", attempt=7, searches=99)
     after = desk.record((desk.job(order, Kind.SETTLE), Missing("Nothing.")))[0]

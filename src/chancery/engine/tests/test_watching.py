@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -17,7 +18,7 @@ from chancery.core.ids import new_id
 from chancery.engine import inventory as pulls
 from chancery.engine import routine, watching, work
 from chancery.engine.earlier import told
-from chancery.engine.jobs import Answered, Failed, Fetched, Kind
+from chancery.engine.jobs import Answered, Failed, Fetched, Kind, Missing, Stopped, Waiting
 from chancery.engine.said import fit
 from chancery.engine.tests.kit import CA, FENCE, KEY, Toy, asked, at, job, leaf
 from chancery.engine.tests.test_record import GOOD
@@ -26,12 +27,14 @@ from chancery.sdk.outcome import Absence, Found, Issued, Pending
 pytestmark = pytest.mark.django_db
 DER = leaf(key=KEY).der
 CHAIN = (CA.der,)
+LAG = timedelta(seconds=60)
+"""What DigiCert's search may be behind."""
 
 
 @pytest.fixture
 def left(desk):
     """An order that was ordered again just now, and the call that it left behind."""
-    order = desk.order("queued", again=1)
+    order = desk.order("queued", again=1, fence=None)
     return EarlierCall.objects.create(
         id=new_id(desk.now), order=order, number=0, intended_at=desk.now, decided_at=desk.now, due_at=desk.now
     )
@@ -123,7 +126,7 @@ def test_it_is_searched_for_in_growing_intervals_and_then_given_up_with_a_line(d
         assert left.due_at is not None
         searched(desk, left, Absence("Nothing."))
         seen.append(left.due_at)
-    assert seen[:-1] == [desk.now + look for look in LOOKS[1:]]
+    assert seen[:-1] == [desk.now + LAG + look for look in LOOKS[1:]]
     assert (seen[-1], left.state, left.looks) == (None, "gone", len(LOOKS))
     assert "not searched for any more" in left.order.events.order_by("id").last().text
     before = left.text
@@ -140,7 +143,7 @@ def test_it_is_searched_for_in_growing_intervals_and_then_given_up_with_a_line(d
 )
 def test_what_waits_at_the_ca_or_cannot_be_read_is_said_and_looked_for_again(desk, left, answer, text):
     searched(desk, left, answer)
-    assert (left.state, left.ca_reference, left.due_at) == ("waiting", "4711", desk.now + LOOKS[1])
+    assert (left.state, left.ca_reference, left.due_at) == ("waiting", "4711", desk.now + LAG + LOOKS[1])
     assert text in left.text
     for _ in LOOKS[1:]:
         searched(desk, left, answer)
@@ -151,6 +154,62 @@ def test_a_search_that_fails_counts_as_none_and_says_why(desk, left):
     keep(desk, left, Failed("Unreachable", "Nobody answered."))
     assert (left.state, left.looks, left.text) == ("watched", 0, "Nobody answered.")
     assert (left.looked_at, left.due_at) == (desk.now, desk.now)
+    desk.now += LOOKS[-1]
+    keep(desk, left, Failed("Bug", "There is no search."))
+    assert (left.state, left.due_at) == ("unseen", None)
+    assert "not searched for any more" in left.order.events.order_by("id").last().text
+
+
+def test_one_search_at_a_time_for_each_ca(desk, left):
+    other = desk.order("queued", again=1, fence=None)
+    EarlierCall.objects.create(
+        id=new_id(desk.now), order=other, number=0, decided_at=desk.now, due_at=desk.now + timedelta(seconds=1)
+    )
+    watching.ask_earlier(desk.now + timedelta(seconds=1), {})
+    assert Call.objects.get().field == str(left.pk)
+
+
+# An answer that came after its worker had been given up for lost --------------------------------------
+
+
+def test_a_late_certificate_settles_the_call_that_it_is_about(desk):
+    order = desk.order("outcome_unknown", fence=None, due_at=None)
+    late = desk.job(order, Kind.SUBMIT, late=True)
+    after = desk.record((late, GOOD))[0]
+    assert (after.state, after.due_at, after.fence) == ("issued", None, None)
+    assert after.events.order_by("id").last().kind == "order.settled"
+    assert Certificate.objects.get().order_id == order.pk
+    assert desk.record((late, GOOD))[0].state == "issued"
+    assert Certificate.objects.count() == 1
+
+
+def test_a_late_number_settles_it_too_also_while_somebody_searches(desk):
+    order = desk.order("outcome_unknown", fence=UUID(int=8))
+    pending = Waiting(Pending({"v": 1}, reference="4711"))
+    after = desk.record((desk.job(order, Kind.SUBMIT, late=True), pending))[0]
+    assert (after.state, after.ca_reference) == ("pending", "4711")
+
+
+@pytest.mark.parametrize("result", [Failed("Unreachable", "x"), Stopped(), Missing("x")])
+def test_nothing_else_that_comes_late_changes_anything(desk, result):
+    order = desk.order("outcome_unknown", fence=None)
+    after = desk.record((desk.job(order, Kind.SUBMIT, late=True), result))[0]
+    assert (after.state, after.fence) == ("outcome_unknown", None)
+
+
+def test_a_late_certificate_of_a_call_that_was_left_behind_is_listed(desk, left):
+    late = desk.job(Order.objects.get(pk=left.order_id), Kind.SUBMIT, late=True)
+    desk.record((late, Waiting(Pending({"v": 1}, reference="4711"))))
+    left.refresh_from_db()
+    assert (left.state, left.ca_reference) == ("waiting", "4711")
+    for _ in range(2):
+        desk.record((late, GOOD))
+        left.refresh_from_db()
+        assert (left.state, left.finding) == ("found", Finding.objects.get())
+    assert Order.objects.get(pk=left.order_id).state == "queued"
+    left.delete()
+    desk.record((late, GOOD))
+    assert not Certificate.objects.exists()
 
 
 @pytest.mark.parametrize("odd", [None, Issued(DER), Found(None, "?")])
@@ -163,6 +222,7 @@ def test_an_order_that_is_gone_is_no_reason_to_fail(desk, left):
     made = call(desk, left)
     left.delete()
     watching.keep(made, Answered({"absent": ""}), desk.now)
+    assert watching.about(made) == {}
 
 
 def test_the_call_itself_is_recorded_as_done(desk, left):

@@ -1,10 +1,12 @@
 """The evidence about a call, and the explanation of an order, out of the tables."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from chancery import catalog
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Connector, Health, PoolMember
 from chancery.apps.orders import actions, evidence, explaining, queries
@@ -91,6 +93,13 @@ def test_where_the_type_of_ca_is_not_installed_both_still_stand(cast, account, o
     Connector.objects.filter(pk=account.pk).update(authority="gone")
     assert known(cast, made).settling.way.startswith("What speaks to this type of CA is not installed")
     assert "is not installed, or cannot be loaded" in words(why(cast, made))
+
+
+def test_a_search_without_a_lag_is_told_from_one_with():
+    about = catalog.get("digicert")
+    at_once = replace(about, facts=replace(about.facts, search_lag=timedelta(0)))
+    assert "its search knows an order at once" in evidence.way_of(at_once)
+    assert "never sooner than 1 minute after" in evidence.way_of(about)
 
 
 # Why -------------------------------------------------------------------------------------------------
