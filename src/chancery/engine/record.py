@@ -209,7 +209,8 @@ class Recorder:
         number = _asked(job).again
         unknown = Order.objects.filter(pk=job.row, state=State.OUTCOME_UNKNOWN, again=number)
         if unknown.exclude(fence=job.fence).update(fence=job.fence):
-            self.record([(replace(job, kind=Kind.SETTLE), result)])
+            told = result.evidence or "The answer came after its worker had been given up for lost."
+            self.record([(replace(job, kind=Kind.SETTLE), replace(result, evidence=told))])
         elif Order.objects.filter(pk=job.row, again__gt=number).exists():
             watching.late(job, result, self._now)
 

@@ -177,7 +177,8 @@ def test_a_late_certificate_settles_the_call_that_it_is_about(desk):
     late = desk.job(order, Kind.SUBMIT, late=True)
     after = desk.record((late, GOOD))[0]
     assert (after.state, after.due_at, after.fence) == ("issued", None, None)
-    assert after.events.order_by("id").last().kind == "order.settled"
+    event = after.events.order_by("id").last()
+    assert (event.kind, event.text) == ("order.settled", "The answer came after its worker had been given up for lost.")
     assert Certificate.objects.get().order_id == order.pk
     assert desk.record((late, GOOD))[0].state == "issued"
     assert Certificate.objects.count() == 1
