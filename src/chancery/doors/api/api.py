@@ -22,6 +22,7 @@ from chancery.doors.api import (
     notices,
     orders,
     people,
+    posture,
     profiles,
     refusals,
     unknown,
@@ -60,6 +61,7 @@ for part in (
     measured,
     notices,
     webhooks,
+    posture,
     audit,
     people,
 ):
