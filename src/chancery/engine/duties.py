@@ -21,7 +21,7 @@ from chancery.apps.notices import watch
 from chancery.apps.posture import prints
 from chancery.apps.renewals import planning, renewing
 from chancery.core.clock import Clock
-from chancery.engine import routine
+from chancery.engine import routine, watching
 from chancery.engine.outbox import Outbox
 from chancery.engine.proving import Validations
 
@@ -51,6 +51,7 @@ ROUNDS: tuple[Round, ...] = (
     Round("renewals.replan", timedelta(seconds=20), planning.recover),
     Round("renewals.renew", timedelta(seconds=3), renewing.renew),
     Round("renewals.hints", timedelta(seconds=15), routine.ask_hints),
+    Round("orders.earlier", timedelta(seconds=30), watching.ask_earlier),
     Round("health.freshness", timedelta(seconds=60), routine.ask_freshness),
     Round("health.prune", timedelta(minutes=5), _prune),
     Round("posture.prints", timedelta(seconds=30), prints.take),

@@ -58,6 +58,7 @@ class Asked(Lean):
     poll_state: dict[str, Any] = field(default_factory=dict)
     attempt: int = 0
     searches: int = 0
+    again: int = 0
     previous: str = ""
     profile: int = 0
     team: int = 0
@@ -174,11 +175,12 @@ class Taken(Lean):
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Lean):
-    """The certificate of a finding, with what came beside it in any order."""
+    """A certificate that the CA has, with what came beside it in any order; `evidence` says how a search found it."""
 
     facts: CertificateFacts
     chain: tuple[bytes, ...]
     reference: str
+    evidence: str = ""
 
 
 Result = (

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from chancery.core.again import call_reference
 from chancery.core.certificate import Decoded, Expected, Mismatch, check_decoded, decode
 from chancery.core.effects import KINDS
 from chancery.core.order import RevocationReason
-from chancery.engine import freshness, listing
+from chancery.engine import earlier, freshness, listing
 from chancery.engine.jobs import (
     Answered,
     Asked,
@@ -98,7 +99,7 @@ def failed(error: AuthorityError) -> Failed:
 def request_of(asked: Asked, authority: Any) -> Request:
     """Return what an authority gets to see of an order."""
     return Request(
-        reference=str(asked.id),
+        reference=call_reference(asked.id, asked.again),
         csr=asked.csr,
         common_name=asked.common_name,
         names=asked.names,
@@ -228,6 +229,10 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
         return Answered({"vitals": freshness.look(job.extra)})
     if job.extra["kind"] == "hint":
         return Answered(_hint(job.extra, authority))
+    if job.extra["kind"] == "earlier":
+        asked: Asked = job.extra["asked"]
+        found = authority.find(request_of(asked, authority), asked.intended_at - _SEARCH_BACK)
+        return earlier.told(found)
     if job.extra["kind"] == "choices":
         choices = authority.choices(job.extra["field"]) if hasattr(authority, "choices") else []
         return Answered({"choices": [asdict(c) for c in choices]})

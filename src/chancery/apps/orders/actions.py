@@ -7,7 +7,7 @@ from typing import Any
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import following as bots
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.orders import published, queries
+from chancery.apps.orders import again, published, queries
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.shared.action import Act, action
@@ -18,7 +18,21 @@ from chancery.core.ids import new_id
 from chancery.core.order import Cause, IllegalMove, Move, State, move
 from chancery.sdk.outcome import PendingKind
 
-__all__ = ["PlaceOrder", "adopt", "approve", "cancel", "confirm", "deny", "give_up", "place", "place_many", "release"]
+__all__ = [
+    "PlaceOrder",
+    "adopt",
+    "approve",
+    "cancel",
+    "confirm",
+    "confirm_again",
+    "deny",
+    "give_up",
+    "order_again",
+    "place",
+    "place_many",
+    "refuse_again",
+    "release",
+]
 
 
 @action("orders.approve", Permission.ORDER_APPROVE)
@@ -112,6 +126,68 @@ def give_up(act: Act, ident: object, reason: str) -> Order:
     order = _locked(act, ident)
     _move(act, order, State.FAILED, text=_reason(reason), due_at=None)
     return order
+
+
+@action("orders.order_again", Permission.ORDER_SETTLE)
+def order_again(act: Act, ident: object, reason: str) -> Order:
+    """Ask that an order with an unknown outcome be sent anew; a second person has to confirm it."""
+    order = _locked(act, ident)
+    _step(order, State.QUEUED, "order.ordered_again")
+    again.ask(order, _person(act), why := _reason(reason), act.at)
+    _event(act, order, "order.again_asked", why)
+    act.note("order", order.pk, order.common_name, team=order.team_id, detail={"again": "asked"})
+    return order
+
+
+@action("orders.confirm_again", Permission.ORDER_SETTLE)
+def confirm_again(act: Act, ident: object) -> Order:
+    """Agree, as the second person, that an order is sent anew; the call it leaves behind is searched for from now on."""
+    order = _locked(act, ident)
+    _step(order, State.QUEUED, "order.ordered_again")
+    asked = again.waiting(order, act.at)
+    _second_person(act, order, asked.asked_by_id)
+    again.too_soon(order, act.at)
+    again.decide(asked, again.CONFIRMED, _person(act), "", act.at)
+    again.leave_behind(order, act.at)
+    fresh: dict[str, Any] = {
+        "again": order.again + 1,
+        "version": None,
+        "intended_at": None,
+        "submitted_at": None,
+        "poll_state": {},
+        "ca_reference": "",
+        "reason_code": "",
+        "attempt": 0,
+        "searches": 0,
+    }
+    text = f"Asked for by {asked.asked_by}: {asked.reason}"[:1000]
+    _move(act, order, State.QUEUED, event="order.ordered_again", text=text, due_at=act.at, **fresh)
+    return order
+
+
+@action("orders.refuse_again", Permission.ORDER_SETTLE)
+def refuse_again(act: Act, ident: object, reason: str) -> Order:
+    """Refuse, as the second person, that an order is sent anew; it stays where it is."""
+    order = _locked(act, ident)
+    asked = again.waiting(order, act.at)
+    _second_person(act, order, asked.asked_by_id)
+    again.decide(asked, again.REFUSED, _person(act), why := _reason(reason), act.at)
+    _event(act, order, "order.again_refused", why)
+    act.note("order", order.pk, order.common_name, team=order.team_id, detail={"again": "refused"})
+    return order
+
+
+def _person(act: Act) -> int:
+    if act.actor.user is None:
+        detail = "Ordering again takes two people, each with an account of their own."
+        raise NotPermitted(Permission.ORDER_SETTLE, detail, "Log in as a person with the role CA operator.")
+    return act.actor.user
+
+
+def _second_person(act: Act, order: Order, asked_by: int) -> None:
+    if _person(act) in {asked_by, order.requested_by_id}:
+        detail = "Neither who asks to order again nor who placed the order can be the second person."
+        raise NotPermitted(Permission.ORDER_SETTLE, detail, "Ask somebody else with the role CA operator to decide.")
 
 
 def _locked(act: Act, ident: object) -> Order:

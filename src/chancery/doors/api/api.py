@@ -26,6 +26,7 @@ from chancery.doors.api import (
     posture,
     profiles,
     refusals,
+    unknown,
     webhooks,
 )
 from chancery.doors.api import health as measured
@@ -54,6 +55,7 @@ for part in (
     credentials,
     profiles,
     orders,
+    unknown,
     certificates,
     inventory,
     bots,

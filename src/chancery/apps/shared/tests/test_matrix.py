@@ -78,9 +78,12 @@ orders.adopt              A O . . . . .
 orders.approve            A . . . P . .
 orders.cancel             A O R B . . .
 orders.confirm            A O . . . . .
+orders.confirm_again      A O . . . . .
 orders.deny               A . . . P . .
 orders.give_up            A O . . . . .
+orders.order_again        A O . . . . .
 orders.place              A . R B . . .
+orders.refuse_again       A O . . . . .
 people.create             A . . . . . .
 people.disable            A . . . . . .
 people.enable             A . . . . . .

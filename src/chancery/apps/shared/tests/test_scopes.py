@@ -36,7 +36,7 @@ from chancery.apps.webhooks import actions as webhook_actions
 from chancery.apps.webhooks import queries as webhooks
 from chancery.apps.orders import actions as order_actions
 from chancery.apps.orders import queries as orders
-from chancery.apps.orders.models import Order
+from chancery.apps.orders.models import AgainRequest, Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profile_actions
 from chancery.apps.profiles import queries as profiles
@@ -44,7 +44,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals import actions as renewal_actions
 from chancery.apps.renewals import planning
 from chancery.apps.renewals import queries as renewals
-from chancery.apps.shared.action import REGISTRY, use_clock
+from chancery.apps.shared.action import REGISTRY, current_clock, use_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.clock import ManualClock
 from chancery.core.errors import Absent, ChanceryError, NotPermitted
@@ -66,7 +66,7 @@ ROOMS = (
 )
 
 
-MODELS = (Order, Profile, Certificate, Finding, Bot, Target, Deployment, Offer, Credential, Account)
+MODELS = (Order, AgainRequest, Profile, Certificate, Finding, Bot, Target, Deployment, Offer, Credential, Account)
 
 
 class Things:
@@ -105,6 +105,9 @@ class Things:
         )
         held = place(cast.rob, PlaceOrder("Internal", request_pem("held.example.com")))
         Order.objects.filter(pk=held.pk).update(state="pending", pending_kind="confirmation")
+        self.unknown = place(cast.rob, PlaceOrder("Internal", request_pem("unknown.example.com")))
+        Order.objects.filter(pk=self.unknown.pk).update(state="outcome_unknown", due_at=None)
+        order_actions.order_again(cast.ada, self.unknown.pk, "The CA does not know it.")
         self.lister = connector_actions.create(cast.ada, "digicert", values())
         self.pull = inventory_actions.pull(cast.ada, self.lister.pk)
         self.finding = Finding.objects.create(
@@ -189,6 +192,8 @@ LISTINGS = {
     "orders.listing by connector": lambda a, t: orders.listing(a, connector=str(t.connector.pk)).items,
     "orders.listing by search": lambda a, t: orders.listing(a, search="a").items,
     "orders.held": lambda a, t: list(orders.held(a)),
+    "orders.unknown": lambda a, t: list(orders.unknown(a)),
+    "orders.asked_again": lambda a, t: orders.asked_again(a, current_clock().now()),
     "orders.waiting_for_people": lambda a, t: list(orders.waiting_for_people(a)),
     "certificates.visible_to": lambda a, t: list(certificates.visible_to(a)),
     "certificates.listing": lambda a, t: certificates.listing(a).items,
@@ -307,6 +312,9 @@ ACTIONS = {
     "orders.confirm": lambda a, t: order_actions.confirm(a, t.order.pk),
     "orders.adopt": lambda a, t: order_actions.adopt(a, t.order.pk, "1"),
     "orders.give_up": lambda a, t: order_actions.give_up(a, t.order.pk, "No."),
+    "orders.order_again": lambda a, t: order_actions.order_again(a, t.unknown.pk, "No."),
+    "orders.confirm_again": lambda a, t: order_actions.confirm_again(a, t.unknown.pk),
+    "orders.refuse_again": lambda a, t: order_actions.refuse_again(a, t.unknown.pk, "No."),
     "certificates.revoke": lambda a, t: certificate_actions.revoke(a, t.certificate.pk, "superseded"),
     "certificates.renew": lambda a, t: certificate_actions.renew(a, t.certificate.pk),
     "certificates.leave_request": lambda a, t: renewal_actions.leave_request(a, t.certificate.pk, ""),
