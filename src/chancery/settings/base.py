@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from chancery.settings.environment import Environment, anchors, database, networ
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
+NODE = ENVIRONMENT.node or socket.gethostname()
 TESTING = "pytest" in sys.modules
 
 SECRET_KEY = secret_key(HOME, make=not looking.only)
