@@ -40,7 +40,7 @@ class Living:
         try:
             nodes.end(self.id)
         except DatabaseError:
-            log.warning("the database does not answer; this process is shown as silent instead of ended")
+            log.error("the database does not answer; this process is shown as silent instead of ended")
         finally:
             connections.close_all()
 

@@ -82,4 +82,4 @@ class Leading:
         try:
             Lead.objects.filter(pk=TIMERS, holder=self._node, fence=self._fence).update(until=Now())
         except DatabaseError:
-            log.warning("the database does not answer; another worker leads when the lease is over")
+            log.error("the database does not answer; another worker leads when the lease is over")

@@ -45,7 +45,7 @@ class Listener:
             try:
                 self._listen(parameters)
             except Error as error:
-                log.warning("no word from the database is heard: %s", type(error).__name__)
+                log.error("no word from the database is heard: %s", type(error).__name__)
             finally:
                 self.hears = False
             self._ended.wait(_PATIENCE)

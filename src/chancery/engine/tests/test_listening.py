@@ -80,7 +80,12 @@ def test_a_worker_that_rests_is_woken(cast, local, monkeypatch):
 
     monkeypatch.setattr(workers, "_TOLD", 60.0)
     worker, stop = Worker(processes=1), threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
+
+    def work():
+        worker.run(stop)
+        connection.close()
+
+    thread = threading.Thread(target=work)
     thread.start()
     try:
         deadline = time.monotonic() + 20
