@@ -18,6 +18,7 @@ class Verdict:
     orders: int = 0
     issued: int = 0
     unknown: int = 0
+    quarantined: int = 0
     lost: list = field(default_factory=list)
     doubled: list = field(default_factory=list)
     silent: list = field(default_factory=list)
@@ -35,13 +36,16 @@ class Verdict:
     def __str__(self):
         figures = f"{self.orders} orders, issued {self.issued}, lost {len(self.lost)}, doubled {len(self.doubled)}"
         broken = [*self.lost, *self.doubled, *self.silent]
-        return f"{figures}, unknown with evidence {self.unknown}" + (f": {broken[:5]}" if broken else "")
+        people = f"unknown with evidence {self.unknown}"
+        people += f", quarantined by a wrong clock {self.quarantined}" if self.quarantined else ""
+        return f"{figures}, {people}" + (f": {broken[:5]}" if broken else "")
 
 
-def judge(orders, ledger, *, resting=True):
+def judge(orders, ledger, *, resting=True, quarantine=False):
     """Return the verdict about these orders; `ledger` is the CA's, None where the CA is Chancery itself.
 
-    While work goes on (`resting` is false) an order that is not there yet is not lost.
+    While work goes on (`resting` is false) an order that is not there yet is not lost. `quarantine` says that clocks were
+    wrong, so that a certificate may have looked as if it were not valid: a person decides about it, and nothing is lost.
     """
     by_csr = ledger.orders_by_csr() if ledger is not None else None
     held = Counter(Certificate.objects.filter(order__in=orders).values_list("order", flat=True))
@@ -60,6 +64,8 @@ def judge(orders, ledger, *, resting=True):
             found.unknown += 1
             if not order.reason or "order.outcome_unknown" not in about[-1]:
                 found.silent.append(about)
+        elif order.state == "quarantined" and quarantine:
+            found.quarantined += 1
         elif resting and order.state not in {"issued", *BY_PEOPLE}:
             found.lost.append(about)
         elif order.state in BY_PEOPLE and held[order.pk]:

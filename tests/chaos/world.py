@@ -122,12 +122,13 @@ class World:
             self.pass_(min(wait + 1.0, _LONGEST.total_seconds()))
         raise AssertionError(f"never at rest: {list(Order.objects.exclude(due_at=None).values('state', 'reason'))[:5]}")
 
-    def verdict(self):
+    def verdict(self, *, quarantine=False):
         """Compare our ledger with those of all CAs."""
         total = Verdict()
         for slug, row, *_ in self.ways:
             orders = Order.objects.filter(connector=row.pk)
-            total += judge(orders, None if slug == LOCAL else self.simulators[slug].ledger)
+            ledger = None if slug == LOCAL else self.simulators[slug].ledger
+            total += judge(orders, ledger, quarantine=quarantine)
         return total
 
     def _said(self):

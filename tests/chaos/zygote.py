@@ -76,9 +76,11 @@ def work(order):
     from concurrent.futures import ThreadPoolExecutor
 
     from chancery.apps.shared.action import use_clock
+    from chancery.engine import cpu
     from chancery.engine.worker import Worker
 
     clock = Apart(order["ahead"])
+    cpu.SYSTEM_CLOCK = clock  # signers read the machine's clock, which here is the worker's
     use_clock(clock)
     worker = Worker(processes=1)
     worker._signers = ThreadPoolExecutor(1)
