@@ -50,4 +50,5 @@ bench: setup-test ## Measure rates, listings and waits on both databases; half a
 
 docs: setup-test ## Write the reference from the code, photograph every page
 	@.venv/bin/python scripts/reference.py
+	@.venv/bin/python scripts/promises.py
 	@.venv/bin/python scripts/photographs.py
