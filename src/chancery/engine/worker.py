@@ -25,6 +25,7 @@ from chancery.apps.connectors.models import Call
 from chancery.apps.health import nodes
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.sqlite import give_way
+from chancery.apps.shared.waking import hurry_up
 from chancery.core.errors import Unavailable
 from chancery.engine import claim, cpu, inventory, routine, timers
 from chancery.engine.build import Builder, Built
@@ -81,6 +82,7 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then let what is under way finish."""
         give_way(connection)
+        hurry_up()
         self._listener.start()
         while not stop.is_set():
             begun = self._clock.monotonic()

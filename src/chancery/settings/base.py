@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import platform
 import sys
 from typing import Any
 
@@ -11,7 +11,7 @@ from chancery.settings.environment import Environment, anchors, database, networ
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
-NODE = ENVIRONMENT.node or socket.gethostname()
+NODE = ENVIRONMENT.node or platform.node()
 TESTING = "pytest" in sys.modules
 
 SECRET_KEY = secret_key(HOME, make=not looking.only)

@@ -207,16 +207,16 @@ def database(url: str, home: Path) -> dict[str, Any]:
 
 _CUT_OFF: dict[str, Any] = {
     "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
     "keepalives_count": 3,
-    "tcp_user_timeout": 12_000,
+    "tcp_user_timeout": 8_000,
     "options": (
-        "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=12000"
+        "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=8000"
         " -c idle_in_transaction_session_timeout=30000"
     ),
 }
-"""Either side notices within some twelve seconds that the other is gone (the first lines are ours, `options` the server's). So a
+"""Either side notices within some eight seconds that the other is gone (the first lines are ours, `options` the server's). So a
 node that was cut off holds its locks no longer than that, and one that was stopped inside a transaction, whose kernel still
 answers, for half a minute."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -44,7 +44,7 @@ def beat(ident: UUID, started: datetime, now: datetime, kind: str = WORKER) -> N
         "kind": kind,
         "name": settings.NODE[:200],
         "version": __version__[:40],
-        "host": socket.gethostname()[:200],
+        "host": platform.node()[:200],
         "pid": os.getpid(),
         "started_at": started,
         "seen_at": now,
