@@ -111,6 +111,7 @@ class Host:
             if (folder / "first" / key).exists():
                 shutil.copy(folder / "first" / key, self.home / key)
         self._environment = {**environment, "CHANCERY_HOME": str(self.home), "CHANCERY_NODE": self.name}
+        self._clear()
         run("ip", "netns", "add", self.name)
         run("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self.name)
         run("ip", "link", "set", self._link, "master", BRIDGE, "up")
@@ -161,7 +162,12 @@ class Host:
         self.kill()
         self._forward.kill()
         self._forward.wait(10)
-        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
+        self._clear()
+
+    def _clear(self):
+        """Remove what is there, also of a run that was broken off; a link outlives its namespace for a moment."""
+        for thing in (["link", "del", self._link], ["netns", "del", self.name]):
+            subprocess.run(["ip", *thing], capture_output=True, check=False)
 
 
 class Hosts:
@@ -227,6 +233,14 @@ class Hosts:
         sql = """SELECT b.name FROM health_lead l JOIN connectors_workerbeat b ON b.id = l.holder
                  WHERE l.until > clock_timestamp()"""
         return next((name for (name,) in self.postgres.ask(sql)), None)
+
+    def state(self):
+        """Say who leads, which nodes there are, and what sessions do: for a failure's text."""
+        lead = self.postgres.ask("SELECT holder, fence, until - clock_timestamp() FROM health_lead")
+        nodes = self.postgres.ask("SELECT id, name, kind, clock_timestamp() - seen_at FROM connectors_workerbeat")
+        sessions = """SELECT client_addr, pid, state, wait_event_type, wait_event, now() - xact_start, left(query, 90)
+                      FROM pg_stat_activity WHERE datname = 'chancery' AND state <> 'idle'"""
+        return "\n".join(map(str, [*lead, *nodes, *self.postgres.ask(sessions)]))
 
     def wait(self, done, seconds, what):
         """Wait until `done` says so; a database that is away says no."""

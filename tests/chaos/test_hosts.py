@@ -70,10 +70,14 @@ def hosts(simulator, tmp_path):
     made.close()
 
 
-def replaced(hosts, before):
+def replaced(hosts, before, how):
     """Wait until another worker leads; returns the seconds that it took."""
     begun = time.monotonic()
-    hosts.wait(lambda: hosts.leader() not in {None, before}, REPLACED, lambda: f"{before} is not replaced")
+    hosts.wait(
+        lambda: hosts.leader() not in {None, before},
+        REPLACED,
+        lambda: f"{before} is not replaced after {how}: {hosts.state()}",
+    )
     return time.monotonic() - begun
 
 
@@ -92,6 +96,7 @@ def test_hosts_that_vanish_lose_and_double_nothing(hosts, simulator, capsys, res
         # The first one makes the key that signs the record; the next is given it, as docs/running.md says.
         hosts.wait(lambda: hosts.leader() in workers, 60, host.said)
         hosts.wait(lambda: hosts.keep_keys(next(iter(workers.values()))), 60, host.said)
+    hosts.wait(lambda: working(hosts) == 2, 60, host.said)
     url, rng, took = f"http://{web.address}:8140", random.Random(SEED), []
     hosts.wait(lambda: answers(url), 60, web.said)
     client = Client(url, hosts.token, 150)
@@ -115,21 +120,26 @@ def test_hosts_that_vanish_lose_and_double_nothing(hosts, simulator, capsys, res
     )
     with capsys.disabled():
         print(f"\nhosts, seed {SEED}: 0 {unit}", flush=True)
-    result("R11", 0, unit, SEED)
+    result("R11", 0, unit, SEED, database="postgresql")
 
 
 def vanish(hosts, host, name, how):
     """Let the host that leads vanish, wait until another leads, and bring it back."""
     {"cut": host.cut, "kill": host.kill, "pause": lambda: host.signal(signal.SIGSTOP)}[how]()
-    took = replaced(hosts, name)
+    took = replaced(hosts, name, how)
     time.sleep(2.0)
     if how == "kill":
         host.start("tests.chaos.child", "worker", "--processes", "1")
     else:
         {"cut": host.mend, "pause": lambda: host.signal(signal.SIGCONT)}[how]()
-    sql = "SELECT count(*) FROM connectors_workerbeat WHERE kind = 'worker' AND seen_at > clock_timestamp() - interval '4 s'"
-    hosts.wait(lambda: hosts.postgres.ask(sql)[0][0] >= 2, 60, host.said)
+    hosts.wait(lambda: working(hosts) >= 2, 60, host.said)
     return took
+
+
+def working(hosts):
+    """Count the workers whose last sign of life is fresh."""
+    fresh = "seen_at > clock_timestamp() - interval '4 s'"
+    return hosts.postgres.ask(f"SELECT count(*) FROM connectors_workerbeat WHERE kind = 'worker' AND {fresh}")[0][0]
 
 
 def answers(url):

@@ -8,7 +8,7 @@ from tests.chaos import machine
 from tests.chaos.test_random_kills import SEED
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SHORT, LONG = (3, 16), (40, 50)
+SHORT, LONG = (3, 16), (12, 40)
 """Stories, and steps of each."""
 
 

@@ -33,11 +33,11 @@ def hurry_up() -> None:
     """
     here = threading.get_ident()
 
-    def tell(sender: Any, connection: Any, **more: Any) -> None:
+    def tell(connection: Any, **_: Any) -> None:
         if connection.vendor == "postgresql" and threading.get_ident() == here:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", [_PATIENCE])
 
     connection_created.connect(tell, weak=False, dispatch_uid=f"hurry-up-{here}")
     if connection.connection is not None:
-        tell(None, connection)
+        tell(connection)
