@@ -34,7 +34,7 @@ class Leading:
     def __init__(self, node: UUID, clock: Clock) -> None:
         self._node, self._clock = node, clock
         self._looked = self._until = float("-inf")
-        self._fence = 0
+        self._fence = -1
 
     @property
     def held(self) -> bool:
@@ -47,8 +47,8 @@ class Leading:
         if begun - self._looked < _EVERY:
             return
         self._looked = begun
-        took = self._take()
-        if took and not self.held:
+        before, took = self._fence, self._take()
+        if took and before != self._fence:
             log.info("this worker leads in what comes round by itself")
         # From before the question on: the row may be older than the answer, never younger.
         self._until = begun + LEASE.total_seconds() if took else float("-inf")
