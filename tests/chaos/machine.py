@@ -16,7 +16,8 @@ from chancery.apps.profiles.models import Profile
 from chancery.core.errors import Conflict
 from tests.chaos.judge import judge
 
-PICK = st.integers(0, 999)
+PICK, KILL = st.integers(0, 999), st.integers(0, 200)
+"""Which one, by its place; the call at which a worker is killed, 0 or a late one for none."""
 SEEN = Counter()
 """Rule → how often it was taken in all examples; a rule that is never taken shows nothing."""
 
@@ -142,9 +143,10 @@ class Machine(RuleBasedStateMachine):
         self._saw("rotate")
 
     @precondition(lambda self: self.world.simulators)
-    @rule(pick=PICK)
-    def outage(self, pick):
+    @rule(pick=PICK, kill=KILL)
+    def outage(self, pick, kill):
         self._simulator(pick).down()
+        self.world.work(kill, lead=True)
         self._saw("outage")
 
     @precondition(lambda self: self.world.simulators)
@@ -158,12 +160,14 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.simulators)
     @rule(
         pick=PICK,
+        kill=KILL,
         fault=st.sampled_from(
             ["fail_before", "fail_after", "error_page", "error_after", "half_body", "garbled", "issue_delay"]
         ),
     )
-    def disturb(self, pick, fault):
+    def disturb(self, pick, kill, fault):
         self._simulator(pick).dials.set(**{fault: 30.0 if fault == "issue_delay" else 0.5})
+        self.world.work(kill, lead=True)
         self._saw(fault)
 
     def _simulator(self, pick):
@@ -188,6 +192,7 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, 30.0, 400.0, 7200.0]))
     def jump(self, seconds):
         self.world.pass_(seconds)
+        self.world.work(lead=True)
         self._saw("jump")
 
     @invariant()

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ONCE = pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="short, and on the other database: test_every_call"
 )
-SHORT, LONG = (3, 16), (12, 40)
+SHORT, LONG = (2, 12), (12, 40)
 """Stories, and steps of each."""
 
 
