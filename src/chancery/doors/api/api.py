@@ -24,6 +24,7 @@ from chancery.doors.api import (
     people,
     profiles,
     refusals,
+    webhooks,
 )
 from chancery.doors.api import health as measured
 from chancery.doors.api.describe import Described
@@ -56,6 +57,7 @@ for part in (
     bots,
     measured,
     notices,
+    webhooks,
     audit,
     people,
 ):
