@@ -17,7 +17,10 @@ KEYS = ("row", "figure", "unit", "seed", "date", "commit", "command", "database"
 PROMISES: dict[str, tuple[str, str]] = {
     "R1": ("It carries load", "placing speeds up until answers become slow; the rate at that point"),
     "R2": ("All certificates of a CA are replaced within a day", "a drill with 100 000 of them, and bots that deploy"),
-    "R3": ("A killed worker loses and doubles nothing", "kill -9 at its calls of database and network, for each connector"),
+    "R3": (
+        "A killed worker loses and doubles nothing",
+        "kill -9 at its calls of database and network, for each connector",
+    ),
     "R4": ("Orders outlive a CA's outage", "10 000 orders over an outage of eight hours, then healing"),
     "R5": ("A slow CA slows no other", "one CA answers after a minute or never; how long the others take"),
     "R6": ("A CA that comes and goes is borne", "up and down every few seconds for an hour, under load"),
@@ -85,7 +88,9 @@ def results() -> dict[str, dict[str, Any]]:
     for path in sorted((FOLDER / "results").glob("*.json")):
         one = json.loads(path.read_text(encoding="utf-8"))
         if tuple(one) != KEYS or one["row"] != path.stem or one["row"] not in PROMISES:
-            raise ValueError(f"{path.name} is no result: it needs the keys {', '.join(KEYS)}, and a row that is its name")
+            raise ValueError(
+                f"{path.name} is no result: it needs the keys {', '.join(KEYS)}, and a row that is its name"
+            )
         found[one["row"]] = one
     return found
 

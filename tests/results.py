@@ -41,7 +41,7 @@ def about(request):
     runner = "bash scripts/with-postgres.sh " if connection.vendor == "postgresql" else ""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit(),
+        "commit": MEASURED,
         "command": runner + shlex.join([".venv/bin/pytest", *long, where.partition("[")[0]]),
         "database": connection.vendor,
     }
@@ -53,3 +53,7 @@ def commit():
         ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     return text.stdout.strip() or "unknown"
+
+
+MEASURED = commit()
+"""Asked for before anything runs: the tree may go on while a long test does."""
