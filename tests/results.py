@@ -36,13 +36,13 @@ def result(request):
 def about(request):
     from django.db import connection
 
-    where = request.node.nodeid
+    where = f"{request.node.path.relative_to(ROOT)}::{request.node.originalname}"
     long = ["--long"] if request.config.getoption("--long") else []
     runner = "bash scripts/with-postgres.sh " if connection.vendor == "postgresql" else ""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "commit": MEASURED,
-        "command": runner + shlex.join([".venv/bin/pytest", *long, where.partition("[")[0]]),
+        "command": runner + shlex.join([".venv/bin/pytest", *long, where]),
         "database": connection.vendor,
     }
 
