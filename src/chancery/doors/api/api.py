@@ -22,6 +22,7 @@ from chancery.doors.api import (
     notices,
     orders,
     people,
+    posture,
     profiles,
     refusals,
     webhooks,
@@ -58,6 +59,7 @@ for part in (
     measured,
     notices,
     webhooks,
+    posture,
     audit,
     people,
 ):

@@ -17,6 +17,7 @@ for room in (
     "notices",
     "orders",
     "profiles",
+    "posture",
     "renewals",
     "webhooks",
 ):
@@ -91,6 +92,7 @@ targets.edit              A . . B . . .
 teams.create              A . . . . . .
 teams.delete              A . . . . . .
 teams.rename              A . . . . . .
+posture.decide            A O . . . . .
 tokens.create             A O R B P . M
 tokens.revoke             A O R B P . M
 webhooks.create           A . . . . . .
@@ -101,12 +103,12 @@ webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels webhooks metrics",
-    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels metrics",
+    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics",
+    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels posture metrics",
     "requester": "connectors profiles orders certificates bots inventory notices",
     "bot_operator": "connectors profiles orders certificates bots inventory notices",
     "approver": "connectors profiles orders certificates bots inventory notices",
-    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels webhooks",
+    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture",
     "monitor": "metrics",
 }
 
