@@ -45,9 +45,9 @@ interop: setup-test ## Our clients against other people's servers; installs Go t
 	@bash scripts/judges.sh
 	.venv/bin/pytest -q -rs tests/interop
 
-chaos: setup-test ## Kill -9 at every step and at random, barriers, keys, thousands of lost answers (CHANCERY_CHAOS_SEED=n repeats)
-	.venv/bin/pytest -q --long tests/chaos
-	bash scripts/with-postgres.sh --fleeting .venv/bin/pytest -q --long tests/chaos
+chaos: setup-test ## Kill -9 at every step and call, hosts cut off, anything in any order, lost answers (CHANCERY_CHAOS_SEED=n repeats)
+	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),6) .venv/bin/pytest -q --long tests/chaos
+	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),3) bash scripts/with-postgres.sh --fleeting .venv/bin/pytest -q --long tests/chaos
 	$(TEST) --long -k "ordered_once_at_most or bulk" src/chancery/authorities src/chancery/protocols
 
 bench: setup-test ## Measure rates, listings and waits on both databases; half an hour (results in bench/results)
@@ -56,4 +56,5 @@ bench: setup-test ## Measure rates, listings and waits on both databases; half a
 
 docs: setup-test ## Write the reference from the code, photograph every page
 	@.venv/bin/python scripts/reference.py
+	@.venv/bin/python scripts/promises.py
 	@.venv/bin/python scripts/photographs.py

@@ -78,6 +78,10 @@ _ROWS: tuple[tuple[str, str, Callable[[Results], object]], ...] = (
     ("cfssl on the same PostgreSQL, per second", "", lambda r: r["peers"]["cfssl"]["per_second"]),
     ("listings whose 95th percentile grows more than 1.5 times", "0", _listings),
     ("eight writers during the first row, p95 in ms", "< 250", lambda r: r["writers"]["writes_during_a"]["p95_ms"]),
+    ("orders that waited over an outage, then drained; listed while they waited, p95 in ms", "< 1 000", lambda r: f"{r['waiting']['large']['orders']}: {r['waiting']['large']['listed']['p95_ms']}"),
+    ("how many times as long as a tenth of them they took to drain", "≤ 11", lambda r: r["waiting"]["drained_times"]),
+    ("how many times the worker's memory with a tenth of them", "≤ 1.1", lambda r: r["waiting"]["memory_times"]),
+    ("rate at a remote CA, 64 connections, as a share of its client's alone", "≥ 0.8", lambda r: r["overhead"]["ratio"]),
     ("placed to issued when idle, p95 in ms", "< 300", lambda r: r["writers"]["placed_to_issued_idle"]["p95_ms"]),
 )  # fmt: skip
 

@@ -74,9 +74,9 @@ def token() -> str:
 
 
 @contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(*arguments: str, module: str = "chancery") -> Iterator[subprocess.Popen[bytes]]:
     """Run one of Chancery's commands as a child that ends with the block."""
-    started = subprocess.Popen([sys.executable, "-m", "chancery", *arguments], stdin=subprocess.DEVNULL)
+    started = subprocess.Popen([sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL)
     try:
         yield started
     finally:

@@ -40,6 +40,7 @@ PAGES = {
     "finding": "/inventory/findings/{finding}",
     "pulls": "/inventory/pulls",
     "pull": "/inventory/pulls/{pull}",
+    "nodes": "/nodes",
     "notices": "/notices",
     "channel_create": "/notices/channels/create",
     "channel": "/notices/channels/{channel}",

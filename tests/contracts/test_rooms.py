@@ -19,7 +19,6 @@ OUTSIDE = {
 OUTSIDE_ROOMS = ("net/", "protocols/", "sandbox/", "demo/")
 OUTSIDE_FILES = {
     "doors/cli/rest.py": "the command line is a client of our own REST",
-    "engine/timers.py": "reads this host's name, connects to nothing",
     "sdk/testing/line.py": "stands on loopback between an authority under test and its simulator; nothing that serves imports it",
     "sdk/testing/watch.py": "connects to nothing: sees to it that an authority under test does not either",
 }

@@ -164,7 +164,7 @@ class Tables(Collector):
             "Seconds since a worker's last sign of life.",
             labels=["worker", "host"],
         )
-        for beat in WorkerBeat.objects.order_by("pk"):
+        for beat in WorkerBeat.objects.filter(kind="worker").order_by("pk"):
             beats.add_metric([str(beat.pk), beat.host], max((self._now - beat.seen_at).total_seconds(), 0.0))
         yield beats
         notices = GaugeMetricFamily("chancery_notices_open", "Conditions that people are told of.", labels=["kind"])

@@ -22,6 +22,7 @@ from chancery.apps.posture import prints
 from chancery.apps.renewals import planning, renewing
 from chancery.core.clock import Clock
 from chancery.engine import routine, watching
+from chancery.engine.leading import Still
 from chancery.engine.outbox import Outbox
 from chancery.engine.proving import Validations
 
@@ -64,11 +65,11 @@ class Duties:
     """One per worker."""
 
     def __init__(self) -> None:
-        self._last = float("-inf")
+        self._last = self._sent = float("-inf")
         self._outbox, self._validations = Outbox(), Validations()
 
-    def come_round(self, clock: Clock) -> None:
-        """Do what is due; raises `OperationalError` alone, where the database does not answer."""
+    def come_round(self, clock: Clock, still: Still = lambda: True) -> None:
+        """Do what is due while `still` says that this worker leads; raises `OperationalError` alone."""
         if clock.monotonic() - self._last < _LOOK_EVERY:
             return
         self._last = clock.monotonic()
@@ -79,9 +80,15 @@ class Duties:
         Duty.objects.bulk_create(fresh, ignore_conflicts=True)
         for one in ROUNDS:
             if one.name in times and _due(times[one.name], one, now):
-                _guarded(one.name, lambda one=one: once(one, now), lambda one=one: _later(one, now))  # type: ignore[misc]  # the defaults bind this one
-        _guarded("notices.send", lambda: self._outbox.turn(now))
-        _guarded("acme.validate", lambda: self._validations.turn(now))
+                _guarded(one.name, lambda one=one: once(one, now, still), lambda one=one: _later(one, now))  # type: ignore[misc]  # the defaults bind this one
+
+    def send(self, clock: Clock) -> None:
+        """Send notices and look at names of ACME clients as they are due: any worker does, each claims its own."""
+        if clock.monotonic() - self._sent < _LOOK_EVERY:
+            return
+        self._sent = clock.monotonic()
+        _guarded("notices.send", lambda: self._outbox.turn(clock.now()))
+        _guarded("acme.validate", lambda: self._validations.turn(clock.now()))
 
     def close(self) -> None:
         """Wait for notices that are on their way; what is not recorded is sent again after its lease."""
@@ -89,11 +96,11 @@ class Duties:
         self._validations.close()
 
 
-def once(one: Round, now: datetime) -> bool:
-    """Do a duty if it is due and nobody else is at it; returns whether it was done."""
+def once(one: Round, now: datetime, still: Still = lambda: True) -> bool:
+    """Do a duty if it is due, nobody else is at it, and this worker leads; returns whether it was done."""
     with transaction.atomic():
         row = Duty.objects.select_for_update(skip_locked=True).filter(pk=one.name).first()
-        if row is None or not _due(row.next_at, one, now):
+        if row is None or not _due(row.next_at, one, now) or not still():
             return False
         row.state = one.act(now, row.state)
         row.next_at = now + one.every

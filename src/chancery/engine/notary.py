@@ -29,12 +29,17 @@ _PATIENCE = 20.0
 
 
 @contextmanager
-def notary() -> Iterator[None]:
-    """Run the threads while the block runs, and one round more, so that what was recorded last is sealed too."""
+def notary(leads: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Run the threads while the block runs, and one round more, so that what was recorded last is sealed too.
+
+    Only where `leads` says so: several workers that seal the same entries would only wait for each other. The last round
+    is everybody's, since whoever leads next may not have begun.
+    """
     ended = threading.Event()
     threads = [
-        threading.Thread(target=_rounds, args=(step, ended), name=step.__name__, daemon=True)
-        for step in (seal, bring, rewrap, tell)
+        threading.Thread(target=_rounds, args=(step, ended, who), name=step.__name__, daemon=True)
+        # What is told to others is claimed under a lease, so any worker tells it.
+        for step, who in ((seal, leads), (bring, leads), (rewrap, leads), (tell, lambda: True))
     ]
     for thread in threads:
         thread.start()
@@ -66,12 +71,12 @@ def rewrap() -> bool:
     return rekeying.step(current_clock().now()) > 0
 
 
-def _rounds(step: Callable[[], bool], ended: threading.Event) -> None:
+def _rounds(step: Callable[[], bool], ended: threading.Event, leads: Callable[[], bool]) -> None:
     said, last, more = "", False, False
     try:
         while not last or more:
             last = ended.is_set()
-            more, said = _round(step, said)
+            more, said = _round(step, said) if last or leads() else (False, said)
             ended.wait(_BREATH if more else EVERY)
     finally:
         connections.close_all()

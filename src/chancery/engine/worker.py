@@ -19,17 +19,21 @@ from typing import IO, Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError, close_old_connections, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, close_old_connections, connection, connections, transaction
 
 from chancery.apps.connectors.models import Call
+from chancery.apps.health import nodes
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.sqlite import give_way
+from chancery.apps.shared.waking import hurry_up
 from chancery.core.errors import Unavailable
 from chancery.engine import claim, cpu, inventory, routine, timers
 from chancery.engine.build import Builder, Built
 from chancery.engine.duties import Duties
 from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
+from chancery.engine.leading import Leading
+from chancery.engine.listening import Listener
 from chancery.engine.meter import Meter
 from chancery.engine.notary import notary
 from chancery.engine.pacing import BATCH, SEATS, Pacer
@@ -39,7 +43,8 @@ from chancery.engine.work import do
 from chancery.sdk.authority import Facts
 
 log = logging.getLogger("chancery.worker")
-IDLE = 0.05
+IDLE, _TOLD = 0.05, 0.25
+"""Seconds between two looks when there is nothing to do: without and with somebody who tells of what is new."""
 _CALLS_AT_ONCE = 8
 _DRAIN = 30.0
 _BEAT_EVERY = 1.0
@@ -70,10 +75,14 @@ class Worker:
         self._last_beat = float("-inf")
         self._lately, self._looked = 0.0, float("-inf")
         self._meter, self._duties = Meter(), Duties()
+        self.leading = Leading(self.id, self._clock)
+        self._listener = Listener(lambda: self._results.put([]))
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then let what is under way finish."""
         give_way(connection)
+        hurry_up()
+        self._listener.start()
         while not stop.is_set():
             begun = self._clock.monotonic()
             try:
@@ -89,7 +98,7 @@ class Worker:
                 stop.wait(_PAUSE)
                 continue
             if not worked:
-                self._wait(IDLE)
+                self._wait(_TOLD if self._listener.hears else IDLE)
             else:
                 stop.wait(self._breath(worked, begun))
         self.drain()
@@ -105,7 +114,10 @@ class Worker:
 
     def turn(self) -> int:
         """Record what has come in and claim what is due; returns how many acts were recorded or begun."""
-        self._duties.come_round(self._clock)
+        self.leading.renew()
+        if self.leading.held:
+            self._duties.come_round(self._clock, self.leading.still)
+        self._duties.send(self._clock)
         pairs = self._collect()
         seats = self._pacer.seats()
         try:
@@ -138,7 +150,14 @@ class Worker:
             except OperationalError:
                 log.exception("the database does not answer; trying again")
                 close_old_connections()
+        self._leave()
         self.close()
+
+    def _leave(self) -> None:
+        """Let others lead at once, and nobody count on this worker."""
+        self.leading.resign()
+        with suppress(DatabaseError):
+            nodes.end(self.id)
 
     def _singly(self, pairs: list[Pair]) -> None:
         """Record each result in a commit of its own, so that one that cannot be stored keeps back no other."""
@@ -166,6 +185,7 @@ class Worker:
 
     def close(self) -> None:
         """End threads and processes."""
+        self._listener.close()
         self._seats.shutdown(wait=True, cancel_futures=True)
         if self._signers is not None:
             self._signers.shutdown(wait=False, cancel_futures=True)
@@ -194,7 +214,8 @@ class Worker:
         timers.beat(self.id, self._started, now)
         # Before anything of a connector is locked: another worker that adds to the same rows may be waited for here.
         self._meter.flush(now, self._last_beat)
-        timers.probes(now)
+        if self.leading.held and self.leading.still():
+            timers.probes(now)
 
     def _claim(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
         claimed = self._claim_calls(now)
@@ -292,8 +313,10 @@ class Worker:
 
 def run(stop: threading.Event, *, processes: int = 2) -> None:
     """Run a worker in this process until `stop`; on SQLite a second one is refused."""
-    with _only_one(), notary():
-        Worker(processes=processes).run(stop)
+    with _only_one():
+        worker = Worker(processes=processes)
+        with notary(lambda: worker.leading.held):
+            worker.run(stop)
     connections.close_all()
 
 

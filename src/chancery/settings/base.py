@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from typing import Any
 
@@ -22,6 +23,7 @@ from chancery.settings.languages import language
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
+NODE = ENVIRONMENT.node or platform.node()
 TESTING = "pytest" in sys.modules
 
 SECRET_KEY = secret_key(HOME, make=not looking.only)

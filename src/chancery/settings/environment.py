@@ -24,6 +24,7 @@ class Environment:
     home: Path = Path("~/.chancery")
     database_url: str = ""
     listen: str = "127.0.0.1:8140"
+    node: str = ""
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     secure_cookies: bool = False
     language: str = "en"
@@ -66,6 +67,7 @@ DOCS: dict[str, str] = {
     "home": "Folder of the database file and the keys; made with mode 0700. Logs go to standard error.",
     "database_url": "Empty for SQLite in the home folder, or postgresql://user:password@host/name.",
     "listen": "Address and port that `chancery serve` binds.",
+    "node": "What this machine is called among the nodes of an installation; empty for its host name.",
     "allowed_hosts": "Host names under which the console may be reached, separated by commas.",
     "secure_cookies": "1 where the console is reached over https; cookies then never travel in the clear.",
     "language": "Default language of pages (a gettext locale).",
@@ -296,8 +298,24 @@ def database(url: str, home: Path) -> dict[str, Any]:
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         # Prepared are only the few statements that every order needs (`apps/shared/returning.py`).
-        "OPTIONS": {"application_name": "chancery", "prepare_threshold": 5},
+        "OPTIONS": {"application_name": "chancery", "prepare_threshold": 5, **_CUT_OFF},
     }
+
+
+_CUT_OFF: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 8_000,
+    "options": (
+        "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=8000"
+        " -c idle_in_transaction_session_timeout=30000"
+    ),
+}
+"""Either side notices within some eight seconds that the other is gone (the first lines are ours, `options` the server's). So a
+node that was cut off holds its locks no longer than that, and one that was stopped inside a transaction, whose kernel still
+answers, for half a minute."""
 
 
 def _sqlite(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean
+from chancery.apps.shared.waking import wake
 from chancery.core.errors import Conflict, Invalid
 from chancery.core.order import RevocationState
 
@@ -74,3 +75,4 @@ def ask(certificate: Certificate, reason: str, comment: str, by: str, at: dateti
     for name, value in columns(**words, by=by, at=at).items():
         setattr(certificate, name, value)
     certificate.save()
+    wake()

@@ -13,6 +13,7 @@ from chancery.apps.connectors.sealed import CALL_TABLE
 from chancery.apps.connectors.versions import current, demand_secrets, destination, differs, kept
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.waking import wake
 from chancery.core.errors import Invalid
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
@@ -25,7 +26,7 @@ def test_saved(act: Act, ident: object) -> Call:
     connector = queries.get(act.actor, ident)
     act.require(connector)
     call = _call(act, CallKind.DIAGNOSE, connector.authority, connector=connector)
-    call.save(force_insert=True)
+    _ask(call)
     act.note("connector", connector.pk, connector.name, team=connector.team_id)
     return call
 
@@ -44,7 +45,7 @@ def ask_choices(act: Act, authority: str, field: str, values: dict[str, Any], co
         act.require(connector)
         _must_be_dynamic(connector.authority, field)
         call = _call(act, CallKind.CHOICES, connector.authority, connector=connector, field=field)
-        call.save(force_insert=True)
+        _ask(call)
         act.note("connector", connector.pk, connector.name, team=connector.team_id, detail={"field": field})
         return call
     _must_be_dynamic(authority, field)
@@ -82,7 +83,7 @@ def _unsaved(
             for name, secret in secrets.items()
         },
     }
-    call.save(force_insert=True)
+    _ask(call)
     ident, name = connector.pk if connector else call.pk, configured.texts["name"]
     act.note("connector", ident, name, team=configured.team.pk, detail={"unsaved": True})
     return call
@@ -112,6 +113,11 @@ def _must_be_dynamic(authority: str, name: str) -> None:
     if "chooses" not in descriptor.powers or name not in known:
         remedy = f"Fields with one are: {', '.join(known)}." if known else "Type the value in."
         raise Invalid.one("field", f"{descriptor.title} has no pick list for {name[:60]!r}.", remedy)
+
+
+def _ask(call: Call) -> None:
+    call.save(force_insert=True)
+    wake()
 
 
 def _call(

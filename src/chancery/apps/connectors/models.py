@@ -254,9 +254,16 @@ class CredentialChange(models.Model):
 
 
 class WorkerBeat(models.Model):
-    """A worker's sign of life; the console says *no worker is running* when none is fresh."""
+    """A node's sign of life: of a worker, or (`kind` *web*) of a process that serves pages.
+
+    The console says *no worker is running* when no worker's is fresh. Columns that came later have their defaults in the
+    database, so that workers of the release before go on writing theirs during an upgrade.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=10, db_default="worker")
+    name = models.CharField(max_length=200, db_default="")
+    version = models.CharField(max_length=40, db_default="")
     host = models.CharField(max_length=200)
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()

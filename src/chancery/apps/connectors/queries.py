@@ -260,7 +260,7 @@ def _may_see(actor: Actor, found: Call) -> bool:
 
 def worker_alive(now: datetime) -> bool:
     """Say whether some worker gave a sign of life within the last five seconds."""
-    return WorkerBeat.objects.filter(seen_at__gt=now - BEAT_FRESH).exists()
+    return WorkerBeat.objects.filter(kind="worker", seen_at__gt=now - BEAT_FRESH).exists()
 
 
 CSV_COLUMNS = (

@@ -94,3 +94,15 @@ class Duty(models.Model):
     name = models.CharField(max_length=40, primary_key=True)
     next_at = models.DateTimeField()
     state = models.JSONField(default=dict)
+
+
+class Lead(models.Model):
+    """Which worker sees to what comes round by itself, and until when (by the database's clock) without a new word.
+
+    `fence` grows by one with each new holder: what was begun under an older one is no longer done.
+    """
+
+    name = models.CharField(max_length=40, primary_key=True)
+    holder = models.UUIDField()
+    fence = models.PositiveBigIntegerField()
+    until = models.DateTimeField()

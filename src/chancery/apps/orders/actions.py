@@ -13,6 +13,7 @@ from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean
+from chancery.apps.shared.waking import wake
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, IllegalMove, Move, State, move
@@ -63,6 +64,7 @@ def cancel(act: Act, ident: object) -> Order:
         order.save(update_fields=["cancel_requested", "due_at"])
         _event(act, order, "order.cancel_requested", "The CA is asked to withdraw it.")
         act.note("order", order.pk, order.common_name, team=order.team_id, changed=("cancel_requested",))
+        wake()
         return order
     _move(act, order, State.CANCELLED, due_at=None)
     return order
@@ -252,6 +254,8 @@ def _move(act: Act, order: Order, target: State, *, event: str = "", text: str =
     act.note(
         "order", order.pk, order.common_name, team=order.team_id, changed=("state",), detail={"state": str(target)}
     )
+    if order.due_at is not None:
+        wake()
 
 
 def _event(act: Act, order: Order, kind: str, text: str) -> None:

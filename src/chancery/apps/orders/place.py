@@ -28,6 +28,7 @@ from chancery.apps.shared.actor import Actor, Grant
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, unfit
+from chancery.apps.shared.waking import wake
 from chancery.core.csr import Limits, Request, parse
 from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
@@ -340,6 +341,8 @@ def _store(fresh: list[tuple[Actor, Ready]]) -> None:
     insert(Order, ORDER_COLUMNS, [ready.values for _, ready in fresh])
     insert(OrderEvent, EVENT_COLUMNS, [_event(actor, ready) for actor, ready in fresh])
     _audit(fresh)
+    if any(ready.order.due_at is not None for _, ready in fresh):
+        wake()
 
 
 def _audit(fresh: list[tuple[Actor, Ready]]) -> None:

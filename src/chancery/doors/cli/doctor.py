@@ -61,6 +61,7 @@ def _look() -> Iterator[Check]:
         yield from _record()
         yield _clock()
         yield _worker()
+        yield _nodes()
 
 
 def _home(home: Path) -> Iterator[Check]:
@@ -160,3 +161,22 @@ def _worker() -> Check:
     if alive:
         return Check("worker", True, "One gave a sign of life within five seconds.")
     return Check("worker", False, "None is running: nothing reaches the CAs.", "Start one with `chancery worker`.")
+
+
+def _nodes() -> Check:
+    """Say which processes there are; during an upgrade they are of two releases, afterwards they should not be."""
+    from chancery.apps.health import nodes
+    from chancery.apps.shared.action import current_clock
+
+    now = current_clock().now()
+    found = [node for node in nodes.listing(now) if node.alive]
+    said = "; ".join(
+        f"{node.name} ({node.kind}, {node.version or 'an older release'}, since {node.started_at:%Y-%m-%d %H:%M},"
+        f" seen {max((now - node.seen_at).total_seconds(), 0):.0f} s ago{', leads' if node.leads else ''})"
+        for node in found
+    )
+    if len({node.version for node in found}) > 1:
+        return Check(
+            "nodes", False, f"They are of several releases: {said}.", "Finish the upgrade: restart the old ones."
+        )
+    return Check("nodes", True, f"{said}." if said else "None is running.")

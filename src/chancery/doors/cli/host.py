@@ -37,21 +37,25 @@ def setup() -> None:
 def migrate() -> None:
     """Bring the database to this release's schema."""
     setup()
+    _up_to_date()
+    print("The database is up to date.")
+
+
+def _up_to_date() -> None:
+    """Bring the database to this release's schema; of several nodes that start together one does it, the others wait."""
     from django.core.management import call_command
 
-    call_command("migrate", verbosity=0, interactive=False)
-    print("The database is up to date.")
+    with ready.alone():
+        call_command("migrate", verbosity=0, interactive=False)
 
 
 def init(username: Annotated[str, typer.Option(help="Login name of the first administrator.")] = "admin") -> None:
     """Create the tables, a team, an environment and the first administrator."""
     setup()
-    from django.core.management import call_command
-
     from chancery.apps.accounts import start
     from chancery.apps.shared.actor import host_actor
 
-    call_command("migrate", verbosity=0, interactive=False)
+    _up_to_date()
     password = start.first_administrator(host_actor(ready.operator()), username)
     if password is None:
         print("There are people already; nothing was changed.")
@@ -74,22 +78,24 @@ Parent = Annotated[
 
 def serve(
     listen: Annotated[str, typer.Option(help="Address and port; the default is CHANCERY_LISTEN.")] = "",
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Requests answered at once.")] = 32,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Requests that each process answers at once.")] = 32,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that serve; see docs/running.md before you want more.")
+    ] = 1,
     with_parent: Parent = 0,
     ready_file: Annotated[Path | None, typer.Option(help="Write the process id there once the port is ours.")] = None,
 ) -> None:
     """Serve the console and the API."""
     setup()
     from django.conf import settings
-    from django.core.management import call_command
 
     from chancery.doors.cli import serving
 
     address, port = listened(listen or settings.ENVIRONMENT.listen)
-    call_command("migrate", verbosity=0, interactive=False)
+    _up_to_date()
     ready.key_file()
     level = settings.ENVIRONMENT.log_level
-    serving.run(address, port, threads, log_level=level, parent=with_parent, ready=ready_file)
+    serving.run(address, port, threads, processes=processes, log_level=level, parent=with_parent, ready=ready_file)
 
 
 def worker(

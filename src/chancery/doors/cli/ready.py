@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from chancery import looking
@@ -14,6 +16,8 @@ from chancery.core.errors import ChanceryError
 from chancery.doors.cli.output import stop
 
 DATABASE = "chancery.sqlite3"
+_SCHEMA = 0x6368616E63657279
+"""The number of the advisory lock under which the schema changes; any, as long as it stays."""
 
 
 def look_only() -> None:
@@ -82,6 +86,22 @@ def tables_missing() -> tuple[str, str] | None:
         return "The database is empty.", "Run `chancery init` first."
     text = f"The database lacks {len(pending)} changes of this release (next: {pending[0][0]})."
     return text, "Make a backup, then run `chancery migrate`."
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other nodes out of what changes the schema while the block runs; on SQLite its own transactions do."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        yield
+        return
+    from psycopg import connect
+
+    # A session of its own: what runs in the block may end the connection that it uses.
+    with connect(**{**connection.get_connection_params(), "autocommit": True}) as held:
+        held.execute("SELECT pg_advisory_lock(%s)", [_SCHEMA])
+        yield
 
 
 def key_file() -> None:

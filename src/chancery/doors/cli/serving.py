@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -24,17 +25,25 @@ _PATIENCE, _STEP = 15.0, 0.1
 
 
 def run(
-    address: str, port: int, threads: int, *, log_level: str = "info", parent: int = 0, ready: Path | None = None
+    address: str,
+    port: int,
+    threads: int,
+    *,
+    processes: int = 1,
+    log_level: str = "info",
+    parent: int = 0,
+    ready: Path | None = None,
 ) -> None:
     """Serve until told to stop, or until the process `parent` is gone. Ends with a sentence where it cannot serve.
 
-    `ready` is a file that is written once the port is this server's own: it holds the process id.
+    `processes` share the port, each with its own threads and connections. `ready` is a file that is written once the port is this server's own: it holds the process id.
     """
     server = Server(
         "chancery.doors.wsgi:application",
         address=_usable(address, port, _PATIENCE if parent else 0),
         port=port,
         interface=Interfaces.WSGI,
+        workers=processes,
         blocking_threads=threads,
         websockets=False,
         log_level=LogLevels(log_level.lower()),
@@ -83,9 +92,12 @@ def _serve(server: Any) -> None:
 def load() -> Callable[..., Any]:
     """Return the application, in the process that answers; it ends with the one that started it, however that ends."""
     follow(os.getppid(), _stop)
-    from chancery.doors import urls, wsgi
+    from chancery.doors import living, urls, wsgi
 
     del urls  # read now, not while the first visitor waits
+    alive = living.Living()
+    alive.start()
+    atexit.register(alive.close)
     settle()
     return wsgi.application
 

@@ -1,0 +1,98 @@
+"""(g) What Chancery costs: the same orders through its own client alone, and through the whole of it, at 64 connections."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from bench import ca, fast, requests, stand, waiting
+
+_PER_SECOND = 60
+
+
+def run(seconds: float) -> dict[str, Any]:
+    """Return both rates and their ratio, for as many orders as take about so many seconds."""
+    number = int(_PER_SECOND * seconds)
+    with stand.installation(), ca.running() as about:
+        row = ca.connect(about)
+        direct = _direct(row, requests.make(number, "direct"))
+        whole = _whole(requests.make(number, "whole"))
+    return {
+        "orders": number,
+        "connections": fast.CONNECTIONS,
+        "direct_per_second": round(direct, 1),
+        "through_chancery_per_second": round(whole, 1),
+        "ratio": round(whole / direct, 3),
+    }
+
+
+def _direct(row: Any, ders: list[bytes]) -> float:
+    """Return the rate of the authority's own code on 64 threads: nothing is stored, and nothing is promised."""
+    from chancery.core.clock import SYSTEM_CLOCK
+    from chancery.engine.build import Builder
+
+    fast.unlimited()
+    builder = Builder(SYSTEM_CLOCK, lambda: None)
+    built = builder.version(row.authority, row.current_id)
+    jobs = [_job(row, der) for der in ders]
+    begun = time.monotonic()
+    with ThreadPoolExecutor(fast.CONNECTIONS) as threads:
+        list(threads.map(lambda job: _issued(job, built.authority), jobs))
+    rate = len(ders) / (time.monotonic() - begun)
+    builder.close()
+    return rate
+
+
+def _job(row: Any, der: bytes) -> Any:
+    from chancery.apps.profiles.models import Profile
+    from chancery.core.clock import SYSTEM_CLOCK
+    from chancery.core.csr import parse
+    from chancery.engine.jobs import Asked, Job, Kind
+
+    request, ident = parse(der), uuid.uuid4()
+    product = Profile.objects.get(name=ca.PROFILE).products[row.authority]
+    about = (ident, der, request.common_name, tuple(request.names), request.key.spki_sha256)
+    asked = Asked(*about, timedelta(days=90), SYSTEM_CLOCK.now(), product, companions=True)
+    return Job(Kind.SUBMIT, ident, ident, row.pk, row.epoch, row.current_id, row.authority, asked)
+
+
+def _issued(job: Any, authority: Any) -> None:
+    """Submit, and poll at once for as long as the CA lets us wait."""
+    from dataclasses import replace
+
+    from chancery.core.clock import SYSTEM_CLOCK
+    from chancery.engine.jobs import Good, Kind, Waiting
+    from chancery.engine.work import do
+
+    result = do(job, authority, SYSTEM_CLOCK.now)
+    while isinstance(result, Waiting):
+        asked = replace(job.asked, poll_state=result.pending.state)
+        result = do(replace(job, kind=Kind.POLL, asked=asked), authority, SYSTEM_CLOCK.now)
+    if not isinstance(result, Good):
+        msg = f"an order was not issued: {result}"
+        raise TypeError(msg)
+
+
+def _whole(ders: list[bytes]) -> float:
+    """Return the rate from the first order placed to the last certificate stored."""
+    stored = stand.Stored()
+    with stand.process("worker", module="bench.fast"):
+        stand.wait(_alive, 60)
+        before, begun = stored(), time.monotonic()
+        placing = threading.Thread(target=waiting._place, args=(ders,))
+        placing.start()
+        stand.wait(lambda: stored() - before >= len(ders), 3600)
+        rate = len(ders) / (time.monotonic() - begun)
+        placing.join()
+    return rate
+
+
+def _alive() -> bool:
+    from chancery.apps.connectors.queries import worker_alive
+    from chancery.core.clock import SYSTEM_CLOCK
+
+    return worker_alive(SYSTEM_CLOCK.now())

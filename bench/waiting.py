@@ -1,0 +1,107 @@
+"""(f) Orders that wait over an outage: how fast they are listed, how long they take to drain, how much memory the worker needs.
+
+A tenth of the orders goes first. What grows more than in proportion, or memory that grows with the queue, shows then.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import ca, client, figures, requests, stand
+
+_MOST = 100_000
+_BATCH = 500
+_LISTED = 20
+_LONGEST = 4 * 3600.0
+_NOTICED = 60.0
+
+
+def run(seconds: float) -> dict[str, Any]:
+    """Return the figures of a small and a ten times larger queue; with 60 seconds asked for, 10 000 and 100 000 orders."""
+    most = min(_MOST, int(_MOST * seconds / 60) // _BATCH * _BATCH)
+    with stand.installation(), ca.running() as about, stand.server():
+        ca.connect(about)
+        token = stand.token()
+        small = _once(about, token, max(most // 10, _BATCH), "small")
+        large = _once(about, token, most, "large")
+    return {
+        "small": small,
+        "large": large,
+        "drained_times": round(large["drained_seconds"] / small["drained_seconds"], 2),
+        "memory_times": round(large["worker_peak_mib"] / small["worker_peak_mib"], 3),
+    }
+
+
+def _once(about: dict[str, Any], token: str, number: int, prefix: str) -> dict[str, Any]:
+    ders = requests.make(number, prefix)
+    ca.switch(about, "down")
+    idents = _place(ders)
+    with stand.process("worker", module="bench.fast") as worker:
+        stand.wait(_breaker_is_open, _NOTICED)
+        listed = _listed(token)
+        ca.switch(about, "up")
+        begun = time.monotonic()
+        stand.wait(lambda: _open() == 0, _LONGEST, 0.5)
+        took, peak = time.monotonic() - begun, _peak(worker)
+    return {
+        "orders": number,
+        "listed": listed,
+        "drained_seconds": round(took, 1),
+        "per_second": round(number / took, 1),
+        "worker_peak_mib": peak,
+        **_judged(about, idents),
+    }
+
+
+def _place(ders: list[bytes]) -> set[str]:
+    from chancery.apps.orders.place import PlaceOrder, place_many
+
+    found: set[str] = set()
+    for start in range(0, len(ders), _BATCH):
+        for one in place_many(stand.host(), [PlaceOrder(ca.PROFILE, der) for der in ders[start : start + _BATCH]]):
+            if isinstance(one, Exception):
+                raise one
+            found.add(str(one.pk))
+    return found
+
+
+def _listed(token: str) -> dict[str, float]:
+    visitor, took = client.api(token), []
+    for _ in range(_LISTED):
+        start = time.perf_counter()
+        visitor.good("GET", "/api/v1/orders?state=queued")
+        took.append(time.perf_counter() - start)
+    visitor.close()
+    return figures.milliseconds(took)
+
+
+def _judged(about: dict[str, Any], idents: set[str]) -> dict[str, int]:
+    from chancery.apps.orders.models import Order
+
+    paid = {tag.removeprefix("chancery:"): n for tag, n in ca.ordered(about).items()}
+    issued = {str(pk) for pk in Order.objects.filter(state="issued").values_list("pk", flat=True)}
+    return {
+        "lost": len(idents - issued) + sum(1 for ident in idents & issued if ident not in paid),
+        "doubled": sum(1 for ident in idents if paid.get(ident, 0) > 1),
+    }
+
+
+def _open() -> int:
+    from chancery.apps.orders.models import Order
+
+    return int(Order.objects.filter(state__in=["queued", "submitting", "pending"]).count())
+
+
+def _breaker_is_open() -> bool:
+    from chancery.apps.connectors.models import Connector
+
+    return bool(Connector.objects.filter(name=ca.CONNECTOR, breaker_until__isnull=False).exists())
+
+
+def _peak(process: subprocess.Popen[bytes]) -> float:
+    """Return the most memory (MiB) that the worker's own process has had."""
+    lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
+    return round(int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024, 1)

@@ -1,0 +1,50 @@
+"""Anything in any order, judged by both ledgers after each step; `CHANCERY_CHAOS_SEED` repeats a run."""
+
+import pytest
+from django.db import connection  # noqa: F401  conditions of marks read it
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.chaos import machine
+from tests.chaos.test_random_kills import SEED
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ONCE = pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="short, and on the other database: test_every_call"
+)
+SHORT, LONG = (2, 12), (12, 40)
+"""Stories, and steps of each."""
+
+
+@pytest.mark.parametrize(
+    ("size", "chosen"),
+    [pytest.param(SHORT, ("digicert", "local"), marks=ONCE), pytest.param(LONG, (), marks=pytest.mark.long)],
+    ids=["short", "long"],
+)
+def test_anything_in_any_order(cast, tmp_path, say, result, size, chosen):
+    from tests.chaos.world import World
+
+    world = World(tmp_path, cast.ada, chosen)
+    machine.SEEN.clear()
+    # A subclass, as what the test gives it must not stay on the class of another run.
+    mine = seed(SEED)(type("Mine", (machine.Machine,), {"given": (world, cast)}))
+    profile = settings(
+        max_examples=size[0],
+        stateful_step_count=size[1],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    try:
+        run_state_machine_as_test(mine, settings=profile)
+        verdict = world.verdict(quarantine="skew" in machine.SEEN)
+    finally:
+        world.close()
+    steps = machine.SEEN.total()
+    say(f"{steps} steps of {size[0]} stories, seed {SEED}: {verdict}; {dict(machine.SEEN)}")
+    assert verdict.orders
+    assert steps > size[0]
+    if size is LONG:
+        assert {"order", "approve", "edit", "deactivate", "rotate", "outage", "killed", "skew"} <= set(machine.SEEN)
+        result("R12", steps, f"steps with wrong clocks, jumps, crashes and outages among them; {verdict}", SEED)
