@@ -7,7 +7,7 @@ import socket
 import uuid
 from datetime import datetime, timedelta
 
-from chancery.apps.connectors.models import Call, CallKind, Connector, Health, Status, WorkerBeat
+from chancery.apps.connectors.models import BreakerState, Call, CallKind, Connector, Health, Status, WorkerBeat
 from chancery.core.ids import new_id
 
 PROBE_EVERY = timedelta(seconds=60)
@@ -28,15 +28,17 @@ def beat(ident: uuid.UUID, started: datetime, now: datetime) -> None:
 
 def probes(now: datetime) -> None:
     """Write the probes that are due: on the timer, and for breakers whose pause is over."""
-    Connector.objects.filter(breaker_until__lte=now, health=Health.THROTTLED).update(breaker_until=None)
-    paused = Connector.objects.filter(deleted_at=None, breaker_until__lte=now)[:_MOST]
-    for row in list(paused):
-        Connector.objects.filter(pk=row.pk).update(breaker_until=now + _PROBE_LEASE, probe_at=now + PROBE_EVERY)
-        _probe(row, now)
-    due = Connector.objects.filter(deleted_at=None, status=Status.ACTIVE, breaker_until=None, probe_at__lte=now)[:_MOST]
-    for row in list(due):
-        Connector.objects.filter(pk=row.pk).update(probe_at=now + PROBE_EVERY)
-        _probe(row, now)
+    throttled = Connector.objects.filter(breaker_until__lte=now, health=Health.THROTTLED)
+    throttled.update(breaker_until=None, breaker=BreakerState.HALF_OPEN)
+    known = Connector.objects.filter(deleted_at=None).exclude(breaker=BreakerState.STOPPED)
+    for row in list(known.filter(breaker_until__lte=now)[:_MOST]):
+        # Of several workers that see this, one writes the probe.
+        mine = Connector.objects.filter(pk=row.pk, breaker_until=row.breaker_until)
+        if mine.update(breaker_until=now + _PROBE_LEASE, probe_at=now + PROBE_EVERY):
+            _probe(row, now)
+    for row in list(known.filter(status=Status.ACTIVE, breaker_until=None, probe_at__lte=now)[:_MOST]):
+        if Connector.objects.filter(pk=row.pk, probe_at=row.probe_at).update(probe_at=now + PROBE_EVERY):
+            _probe(row, now)
     Call.objects.filter(kind__in=_ROUTINE, finished_at__lt=now - _KEEP_PROBES).delete()
 
 

@@ -14,9 +14,11 @@ from chancery.apps.connectors import queries, references, sealing, trial
 from chancery.apps.connectors.calls import ask_choices, test_saved, test_unsaved, to_be_tested
 from chancery.apps.connectors.configure import Configured, configure
 from chancery.apps.connectors.models import (
+    BreakerState,
     Connector,
     ConnectorVersion,
     Health,
+    Pace,
     Pool,
     PoolMember,
     Status,
@@ -67,6 +69,7 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     status = _status(values)
     configured = configure(descriptor, catalog.prepare(authority, values))
     connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at, status=status, probe_at=act.at)
+    connector.breaker = BreakerState.HALF_OPEN
     _apply(connector, configured, act)
     act.require(connector)
     references.require(act, connector, configured.secrets)
@@ -103,9 +106,9 @@ def edit(
     _apply(connector, configured, act)
     act.require(connector)
     references.require(act, connector, configured.secrets)
-    with _name_taken(connector):
-        _touch(connector)
     same = before.account if not moved and not configured.secrets else None
+    with _name_taken(connector):
+        _touch(connector, proven=same is not None)
     if same is None:
         end_change(connector, act.at, act.actor.name, "edited")
         Connector.objects.filter(pk=connector.pk).update(credential_expires_on=None)
@@ -128,6 +131,7 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     twin.revision = twin.epoch = 1
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
+    twin.refusals, twin.breaker, twin.sick_since, twin.slowed, twin.slowed_at = 0, BreakerState.HALF_OPEN, None, 1.0, None
     twin.credential_expires_on = None
     twin.created_at = twin.updated_at = act.at
     twin.updated_by = act.actor.name
@@ -312,10 +316,14 @@ def _missing_secrets(connector: Connector) -> list[str]:
     return sorted(needed - set(current(connector).secrets))
 
 
-def _touch(connector: Connector) -> None:
+def _touch(connector: Connector, *, proven: bool = True) -> None:
+    """Make the engine look anew. What was held back, or has another address or credential, is first tried by one act."""
     connector.revision += 1
     connector.epoch += 1
-    connector.failures, connector.breaker_until = 0, None
+    if not proven or connector.breaker != BreakerState.CLOSED:
+        connector.breaker = BreakerState.HALF_OPEN
+    connector.failures = connector.refusals = 0
+    connector.breaker_until, connector.sick_since = None, None
     connector.probe_at = connector.updated_at
     connector.save()
 
@@ -337,6 +345,7 @@ def _status(values: dict[str, Any]) -> Status:
 def _insert(act: Act, connector: Connector) -> None:
     with _name_taken(connector):
         connector.save(force_insert=True)
+    Pace.objects.create(connector=connector)
     pool = Pool.objects.create(name=connector.name, created_at=act.at)
     PoolMember.objects.create(pool=pool, connector=connector)
 
