@@ -17,6 +17,7 @@ from django.db import OperationalError, transaction
 from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
 from chancery.apps.notices import watch
+from chancery.apps.pools import moving
 from chancery.apps.renewals import planning, renewing
 from chancery.core.clock import Clock
 from chancery.engine import routine
@@ -43,6 +44,7 @@ def _prune(now: datetime, state: State) -> State:
 
 
 ROUNDS: tuple[Round, ...] = (
+    Round("pools.fail_over", timedelta(seconds=2), moving.fail_over),
     Round("renewals.plan", timedelta(seconds=5), planning.cover),
     Round("renewals.replan", timedelta(seconds=20), planning.recover),
     Round("renewals.renew", timedelta(seconds=3), renewing.renew),

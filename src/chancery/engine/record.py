@@ -98,7 +98,7 @@ class Recorder:
         orders = [p for p in pairs if p[0].asked is not None]
         self._issued([p for p in orders if isinstance(p[1], Good)])
         # Good news first: a breaker that opens in this batch stays open.
-        self._healthy({(j.connector, j.epoch) for j, r in pairs if _proves(r)})
+        self._healthy({(j.connector, j.epoch) for j, r in pairs if _proves(j, r)})
         for job, result in orders:
             if not isinstance(result, Good):
                 self._order(job, result)
@@ -346,8 +346,9 @@ class Recorder:
         if after.failures > before.failures or after.state is not before.state:
             columns |= {"health": _HEALTH.get(error.kind, Health.UNREACHABLE), "health_text": error.message[:500]}
             columns |= {"health_at": self._now}
-        if effect is Effect.SLOW_DOWN and after.until is not None and after.failures > before.failures:
-            columns |= {"slowed": slower(row.slowed, row.slowed_at, self._now), "slowed_at": after.until}
+        if effect is Effect.SLOW_DOWN and after.until != before.until:
+            columns["slowed_at"] = after.until
+            columns["slowed"] = slower(row.slowed, row.slowed_at, self._now) if not before.holds else row.slowed
         Connector.objects.filter(pk=row.pk).update(**columns)
 
     def _seen_issuing(self, connectors: set[UUID]) -> None:
@@ -429,8 +430,9 @@ class Recorder:
         Connector.objects.filter(pk=row.pk).update(**columns)
 
 
-def _proves(result: Result) -> bool:
-    return isinstance(result, _PROOFS) or (isinstance(result, Failed) and result.kind in _READABLE)
+def _proves(job: Job, result: Result) -> bool:
+    refused = isinstance(result, Failed) and result.kind in _READABLE and job.asked is not None
+    return refused or isinstance(result, _PROOFS)
 
 
 def unstorable(result: Result, error: Exception) -> Result:
