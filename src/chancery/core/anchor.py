@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from chancery.core.decoding import UNREADABLE
 
@@ -21,7 +20,7 @@ def anchor(certificate: bytes, chain: Sequence[bytes]) -> str:
     try:
         top = x509.load_der_x509_certificate(chain[-1] if chain else certificate)
         name, key = top.issuer.rfc4514_string(), _key_id(top)
-    except (*UNREADABLE, InvalidSignature):
+    except UNREADABLE:
         return ""
     return f"{name} ({key[:_KEY_ID]})" if key else name
 

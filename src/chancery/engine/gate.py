@@ -81,10 +81,14 @@ def still(job: Job) -> bool:
     that opened meanwhile holds back what was claimed before: a CA that refuses the login does not get one more try.
     """
     rows = Order.objects.filter(pk=job.row, fence=job.fence, lease_until__gt=current_clock().now())
-    return rows.filter(
-        connector=job.connector,
-        connector__deleted_at=None,
-        connector__status=Status.ACTIVE,
-        connector__epoch=job.epoch,
-        connector__breaker_until=None,
-    ).exclude(connector__breaker=BreakerState.STOPPED).exists()
+    return (
+        rows.filter(
+            connector=job.connector,
+            connector__deleted_at=None,
+            connector__status=Status.ACTIVE,
+            connector__epoch=job.epoch,
+            connector__breaker_until=None,
+        )
+        .exclude(connector__breaker=BreakerState.STOPPED)
+        .exists()
+    )

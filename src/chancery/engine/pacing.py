@@ -136,4 +136,6 @@ class Pacer:
 def _locked(idents: Iterable[UUID]) -> list[Pace]:
     wanted = list(idents)
     rows = Pace.objects.filter(pk__in=wanted)
-    return list(rows.select_for_update(skip_locked=True) if connection.vendor == "postgresql" else rows) if wanted else []
+    return (
+        list(rows.select_for_update(skip_locked=True) if connection.vendor == "postgresql" else rows) if wanted else []
+    )

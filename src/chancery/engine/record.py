@@ -212,7 +212,9 @@ class Recorder:
 
     def _stopped(self, order: Order, job: Job, result: Stopped) -> None:
         del job, result
-        self._move(order, State.QUEUED, "The connector changed, or was held back, before anything was sent.", due_at=self._now)
+        self._move(
+            order, State.QUEUED, "The connector changed, or was held back, before anything was sent.", due_at=self._now
+        )
 
     def _cancelled(self, order: Order, job: Job, result: Cancelled) -> None:
         del job, result
@@ -421,7 +423,7 @@ class Recorder:
             self._connector(job, fault, Effect.STOP_LOGIN if fault.kind == "AuthFailed" else Effect.OPEN_BREAKER)
 
     def _passed(self, job: Job) -> None:
-        row = Connector.objects.filter(pk=job.connector, epoch=job.epoch).first()
+        row = Connector.objects.filter(pk=job.connector or job.row, epoch=job.epoch).first()
         if row is None:
             return
         columns = columns_of(probed(standing(row), self._now))

@@ -99,6 +99,7 @@ def edit(
     moved = destination(connector, before) != configured.destination()
     if moved:
         demand_secrets(connector, stored, configured)
+    _stays_in_its_pools(connector, configured)
     changed = _changed(connector, before, configured)
     judged = trial.judged(act, connector.authority, values, before, tested, untested)
     if not tested and not differs(before, configured):
@@ -131,7 +132,13 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     twin.revision = twin.epoch = 1
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
-    twin.refusals, twin.breaker, twin.sick_since, twin.slowed, twin.slowed_at = 0, BreakerState.HALF_OPEN, None, 1.0, None
+    twin.refusals, twin.breaker, twin.sick_since, twin.slowed, twin.slowed_at = (
+        0,
+        BreakerState.HALF_OPEN,
+        None,
+        1.0,
+        None,
+    )
     twin.credential_expires_on = None
     twin.created_at = twin.updated_at = act.at
     twin.updated_by = act.actor.name
@@ -232,7 +239,7 @@ def _same_revision(connector: Connector, revision: int) -> None:
 
 
 def _apply(connector: Connector, configured: Configured, act: Act) -> None:
-    for name, text in configured.texts.items():
+    for name, text in (configured.texts | configured.limits).items():
         setattr(connector, name, text)
     connector.base_url = configured.where["base_url"]
     connector.team, connector.environment, connector.tags = configured.team, configured.environment, configured.tags
@@ -241,10 +248,12 @@ def _apply(connector: Connector, configured: Configured, act: Act) -> None:
 
 def _changed(connector: Connector, before: ConnectorVersion, after: Configured) -> tuple[str, ...]:
     old = {name: getattr(connector, name) for name in fields.TEXTS}
+    old |= {name: getattr(connector, name) for name in fields.LIMITS}
     old |= {"team": connector.team_id, "environment": connector.environment_id, "tags": connector.tags}
     old |= {**{name: getattr(before, name) for name in fields.WHERE}, **before.settings}
     new: dict[str, Any] = {
         **after.texts,
+        **after.limits,
         "team": after.team.pk,
         "environment": after.environment.pk,
         "tags": after.tags,
@@ -260,7 +269,8 @@ def _trial_note(judged: trial.Trial) -> dict[str, Any]:
 
 def _take_profiles_along(act: Act, connector: Connector) -> None:
     """Keep its profiles in its team and environment, so that production never orders from a test account."""
-    rows = Profile.objects.filter(pool__members__connector=connector, deleted_at=None)
+    own = Pool.objects.filter(members__connector=connector, shared=False)
+    rows = Profile.objects.filter(pool__in=own, deleted_at=None)
     for profile in rows.exclude(team=connector.team, environment=connector.environment):
         before = (profile.team_id, profile.environment_id)
         profile.team, profile.environment = connector.team, connector.environment
@@ -270,6 +280,16 @@ def _take_profiles_along(act: Act, connector: Connector) -> None:
         profile.save()
         changed = tuple(n for n, a, b in zip(("team", "environment"), before, after, strict=True) if a != b)
         act.note("profile", profile.pk, profile.name, team=profile.team_id, changed=changed)
+
+
+def _stays_in_its_pools(connector: Connector, configured: Configured) -> None:
+    """Refuse to move a member of a pool to another team or environment: its profiles would order elsewhere unseen."""
+    if (connector.team_id, connector.environment_id) == (configured.team.pk, configured.environment.pk):
+        return
+    pool = Pool.objects.filter(members__connector=connector, shared=True, deleted_at=None).first()
+    if pool is not None:
+        text = f"{connector.name} is a member of the pool {pool.name}, which is of one team and environment."
+        raise Invalid.one("environment", text, "Take it out of the pool first.", "in_use")
 
 
 def _new_version(

@@ -15,6 +15,7 @@ from chancery.apps.orders.models import OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
 from chancery.apps.pools import moving, queries, repointing
 from chancery.apps.shared.action import Act, action
+from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, clean_folded, fold
@@ -131,15 +132,13 @@ def repoint(act: Act, ident: object, to: str, previewed: str, vouch: str = "") -
         text, remedy = "This is no longer what the preview showed.", "Look at the preview again."
         raise Conflict(text, remedy=remedy, code="stale")
     for profile in plan.profiles:
-        profile.pool, profile.team_id, profile.environment_id = plan.pool, plan.source.team_id, plan.source.environment_id
+        profile.pool = plan.pool
         profile.revision += 1
         profile.updated_at = act.at
-        profile.products = {**profile.products}
         profile.save()
         act.note("profile", profile.pk, profile.name, team=profile.team_id, changed=("pool",))
     done = moving.move(plan.moving, act.at)
-    rows = [dict(zip(EVENT_COLUMNS, line, strict=True)) for line in moving.events(act.actor, done, act.at)]
-    OrderEvent.objects.bulk_create([OrderEvent(**row) for row in rows])
+    insert(OrderEvent, EVENT_COLUMNS, moving.events(act.actor, done, act.at))
     act.notes.extend(moving.notes(done))
     detail = {"to": plan.target_name, "profiles": len(plan.profiles), "orders": len(done)}
     detail |= {"vouched": vouch} if vouch else {}
@@ -193,7 +192,9 @@ def _trust(pool: Pool) -> Iterator[Problem]:
 def _member(act: Act, pool: Pool, one: MemberValues, problems: list[Problem]) -> PoolMember | None:
     found = _connector(act, one.connector)
     if found is None or not held(Connector, [found.pk]):
-        problems.append(Problem("members", f"There is no connector {one.connector[:80]!r}.", "Choose one from the list."))
+        problems.append(
+            Problem("members", f"There is no connector {one.connector[:80]!r}.", "Choose one from the list.")
+        )
         return None
     if (found.team_id, found.environment_id) != (pool.team_id, pool.environment_id):
         text = f"{found.name} is in {found.team.name}, {found.environment.name}, and the pool is not."

@@ -115,7 +115,9 @@ def _profiles(actor: Actor, connector: Connector) -> list[Dependent]:
 
 
 def _stand_ins(pool: Pool, connector: Connector) -> str:
-    others = PoolMember.objects.filter(pool=pool, draining=False, connector__deleted_at=None, connector__status="active")
+    others = PoolMember.objects.filter(
+        pool=pool, draining=False, connector__deleted_at=None, connector__status="active"
+    )
     names = others.exclude(connector=connector).order_by("preference").values_list("connector__name", flat=True)
     return ", ".join(names)
 

@@ -106,7 +106,7 @@ def _rescue(connector: Connector, orders: Sequence[Order], now: datetime) -> Non
 
 def _wanted(made: Setting, order: Order, now: datetime) -> Wanted:
     names = [Name(kind, value) for kind, value in order.names]
-    about = {"now": now, "deadline": order.deadline_at, "seed": order.pk}
+    about: dict[str, Any] = {"now": now, "deadline": order.deadline_at, "seed": order.pk}
     return made.wanted(names, order.key_type, order.validity_days, **about)
 
 
@@ -165,4 +165,3 @@ def notes(done: Sequence[Moved]) -> list[Note]:
         )
         for m in done
     ]  # fmt: skip
-

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import Connector, Pool, PoolMember
+from chancery.apps.connectors.models import Connector, Pool
 from chancery.apps.orders.models import Order
 from chancery.apps.pools import queries
 from chancery.apps.pools.gathering import Setting, away, setting
@@ -80,7 +80,7 @@ def _target(actor: Actor, source: Connector, to: str) -> tuple[Pool, str]:
         one = by_id(rows, text) or rows.filter(name_key=fold(text), name=text).first()
         if one is None:
             raise Invalid.one("to", f"There is no other connector or pool {text[:80]!r}.", "Name one by its id.")
-        pool = PoolMember.objects.filter(connector=one, pool__shared=False).order_by("pool__created_at")[0].pool
+        pool = connectors.own_pool(one)
         pool.team, pool.environment = one.team, one.environment
         text = one.name
     else:
@@ -125,7 +125,9 @@ def _cannot(profile: Profile, pool: Pool) -> str:
 def _orders(found: Repointing, *, vouch: bool, now: datetime, lock: bool) -> None:
     rows = Order.objects.filter(connector=found.source, state__in=_WAITING)
     found.bound = rows.filter(bound=True).count()
-    free = rows.filter(bound=False, fence=None).select_related("profile__pool").defer("csr").order_by("deadline_at", "id")
+    free = (
+        rows.filter(bound=False, fence=None).select_related("profile__pool").defer("csr").order_by("deadline_at", "id")
+    )
     if lock and connection.vendor == "postgresql":
         free = free.select_for_update(skip_locked=True, of=("self",))
     waiting = list(free[: AT_ONCE + 1])
@@ -146,7 +148,7 @@ def _setting(found: Repointing, profile: Profile, *, vouch: bool) -> Setting:
 def _one(found: Repointing, order: Order, made: Setting, now: datetime) -> None:
     home = away(made.home(found.source), f"{found.source.name} is left for {found.target_name}.")
     names = [Name(kind, value) for kind, value in order.names]
-    about = {"now": now, "deadline": order.deadline_at, "seed": order.pk}
+    about: dict[str, Any] = {"now": now, "deadline": order.deadline_at, "seed": order.pk}
     wanted = made.wanted(names, order.key_type, order.validity_days, **about)
     members = [m for m in made.members if m.key != home.key]
     choice = choose(members, wanted, home)

@@ -92,9 +92,7 @@ def route(profile: Profile) -> Connector | None:
 def routes(profiles: Iterable[Profile]) -> dict[UUID, Connector]:
     """Return profile id → where its new orders go, for the rows of one page."""
     pools: dict[UUID, list[Connector]] = {}
-    rows = PoolMember.objects.filter(
-        pool__in={p.pool_id for p in profiles}, draining=False, connector__deleted_at=None
-    )
+    rows = PoolMember.objects.filter(pool__in={p.pool_id for p in profiles}, draining=False, connector__deleted_at=None)
     for member in rows.select_related("connector").order_by("preference"):
         pools.setdefault(member.pool_id, []).append(member.connector)
     found = {p.pk: _preferred(pools.get(p.pool_id, [])) for p in profiles}

@@ -233,7 +233,12 @@ def test_refusals_of_one_burst_count_each_since_the_ca_counts_them_too(desk):
 def test_a_longer_patience_that_comes_later_is_kept(desk):
     orders = [desk.order() for _ in range(2)]
     until = [desk.now + timedelta(minutes=n) for n in (2, 9)]
-    desk.record(*[(desk.job(o, Kind.SUBMIT), Failed("Throttled", "Slow down.", until=u)) for o, u in zip(orders, until, strict=True)])
+    desk.record(
+        *[
+            (desk.job(o, Kind.SUBMIT), Failed("Throttled", "Slow down.", until=u))
+            for o, u in zip(orders, until, strict=True)
+        ]
+    )
     row = Connector.objects.get(pk=desk.connector.pk)
     assert (row.breaker_until, row.slowed, row.slowed_at) == (until[1], 0.5, until[1])
 
