@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import BreakerState, Call, CallState, Connector, Pace, Status
+from chancery.apps.connectors.pace import limits
 from chancery.apps.inventory.models import Finding, Pull
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.returning import held, returned, skip_locked
@@ -119,11 +120,7 @@ def _ready(row: Connector, descriptor: Descriptor, pace: Pace | None) -> Ready:
         broken=row.breaker_until is not None or row.breaker == BreakerState.STOPPED,
         facts=facts,
         powers=descriptor.powers,
-        limits=Limits(
-            row.limit_seats or facts.concurrency,
-            row.limit_rate or facts.calls_per_second,
-            row.limit_burst or facts.burst,
-        ),
+        limits=limits(row, facts),
         half_open=row.breaker == BreakerState.HALF_OPEN,
         slowed=row.slowed,
         slowed_at=row.slowed_at,

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import Status
+from chancery.apps.connectors.models import BreakerState, Status
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.shared.look import EVERYTHING, starting
 from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, uuid_or_none
@@ -96,7 +96,10 @@ def why(order: Order) -> str:
         return order.reason
     connector = order.connector
     if order.state == State.QUEUED and connector.status != Status.ACTIVE:
-        return f"{connector.name} is inactive; the order goes out when it is activated."
+        # In a pool, the engine says here why nobody stands in.
+        return order.reason or f"{connector.name} is inactive; the order goes out when it is activated."
+    if order.state == State.QUEUED and connector.breaker == BreakerState.STOPPED:
+        return f"{connector.name} was refused its login too often; a person must act. {connector.health_text}".strip()
     if order.state == State.QUEUED and connector.breaker_until is not None:
         said = f" ({connector.health_text})" if connector.health_text else ""
         at = f"{connector.breaker_until:%H:%M:%S} UTC"

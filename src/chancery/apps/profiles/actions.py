@@ -136,6 +136,8 @@ def _fill(act: Act, profile: Profile, values: dict[str, Any], present: list[Conn
     if bool(given.pool) == bool(given.connector):
         raise Invalid.one("connector", "A profile orders through a connector or through a pool.", "Name one of them.")
     where = _pool(act, given) if given.pool else _alone(act, given, present or [])
+    if present is not None and where.connector in present and not profile.pool.shared:
+        where.pool = profile.pool
     problems = [*where.problems, *_domains(given), *_usual(given)]
     if present is not None:
         problems += _moved(given, profile, where)
@@ -158,12 +160,14 @@ class _Where:
     environment: Any
     products: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    connector: Connector | None = None
 
 
 def _alone(act: Act, given: ProfileValues, present: list[Connector]) -> _Where:
     """Return the connector that is named, as the pool that it is by itself."""
     connector = _connector(act, given.connector, present)
     where = _Where(connector.name, connectors.own_pool(connector), connector.team_id, connector.environment)
+    where.connector = connector
     where.problems = _check(given, [connector])
     where.products[connector.authority] = _product(connector, given.product, "product", where.problems)
     return where

@@ -22,6 +22,7 @@ from chancery.doors.api import (
     notices,
     orders,
     people,
+    pools,
     profiles,
     refusals,
 )
@@ -49,6 +50,7 @@ for part in (
     connectors,
     history,
     credentials,
+    pools,
     profiles,
     orders,
     certificates,

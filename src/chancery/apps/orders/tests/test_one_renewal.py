@@ -11,19 +11,18 @@ from tests.cast import request_pem
 
 
 @pytest.fixture
-def before(transactional_db, cast):
-    """The tables as they were before there was one renewal at a time."""
+def back(transactional_db, cast):
+    """Makes the tables what they were before there was one renewal at a time."""
     latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
-    target = [("orders", "0004_published")]
-    MigrationExecutor(connection).migrate(target)
-    yield
+    yield lambda: MigrationExecutor(connection).migrate([("orders", "0004_published")])
     MigrationExecutor(connection).migrate(latest)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_several_open_renewals_the_first_stays_one(cast, local, issued, before):  # noqa: F811
+def test_of_several_open_renewals_the_first_stays_one(cast, local, issued, back):  # noqa: F811
     row = issued()
     orders = [place(cast.rob, PlaceOrder("Internal", request_pem("a.example.com"))) for _ in range(4)]
+    back()
     Order.objects.filter(pk__in=[o.pk for o in orders]).update(replaces=row)
     Order.objects.filter(pk=orders[0].pk).update(state="issued")
     executor = MigrationExecutor(connection)
