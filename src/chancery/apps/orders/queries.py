@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
 
 _STEP = 0.05
+NO_STAND_IN = "no_stand_in"
+"""Code of an order that waits at a member of a pool that is out of order, and that no other member may take."""
 SORTS = ("-id", "id", "common_name", "-common_name")
 
 
@@ -95,9 +97,10 @@ def why(order: Order) -> str:
     if order.state in ENDS:
         return order.reason
     connector = order.connector
+    if order.state == State.QUEUED and order.reason_code == NO_STAND_IN:
+        return order.reason
     if order.state == State.QUEUED and connector.status != Status.ACTIVE:
-        # In a pool, the engine says here why nobody stands in.
-        return order.reason or f"{connector.name} is inactive; the order goes out when it is activated."
+        return f"{connector.name} is inactive; the order goes out when it is activated."
     if order.state == State.QUEUED and connector.breaker == BreakerState.STOPPED:
         return f"{connector.name} was refused its login too often; a person must act. {connector.health_text}".strip()
     if order.state == State.QUEUED and connector.breaker_until is not None:

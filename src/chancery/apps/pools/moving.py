@@ -18,6 +18,7 @@ from chancery.apps.audit.record import Note, write
 from chancery.apps.connectors.models import BreakerState, Connector, PoolMember, Status
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
+from chancery.apps.orders.queries import NO_STAND_IN
 from chancery.apps.pools.gathering import Setting, setting
 from chancery.apps.shared.actor import Actor, engine_actor
 from chancery.apps.shared.bulk import insert
@@ -99,7 +100,7 @@ def _rescue(connector: Connector, orders: Sequence[Order], now: datetime) -> Non
         else:
             moving.append(Moved(order, home, choice, made))
     for text, idents in staying.items():
-        Order.objects.filter(pk__in=idents, state=State.QUEUED).update(reason=text)
+        Order.objects.filter(pk__in=idents, state=State.QUEUED).update(reason=text, reason_code=NO_STAND_IN)
     done = move(moving, now)
     _record(engine_actor(), ACTION, done, now)
 

@@ -14,6 +14,7 @@ from chancery.doors.cli import (
     notices,
     orders,
     people,
+    pools,
     profiles,
     renewals,
 )
@@ -22,6 +23,7 @@ GROUPS: dict[str, typer.Typer] = {
     "authorities": connectors.authorities,
     "connectors": connectors.connectors,
     "credentials": credentials.credentials,
+    "pools": pools.pools,
     "profiles": profiles.profiles,
     "orders": orders.orders,
     "certificates": certificates.certificates,

@@ -95,6 +95,7 @@ class Rest:
 
 _GROUP = {
     "connectors": "connectors",
+    "pools": "pools",
     "profiles": "profiles",
     "bots": "bots",
     "users": "people",

@@ -16,6 +16,7 @@ for room in (
     "inventory",
     "notices",
     "orders",
+    "pools",
     "profiles",
     "renewals",
 ):
@@ -48,6 +49,7 @@ connectors.deactivate     A O . . . . .
 connectors.delete         A O . . . . .
 connectors.edit           A O . . . . .
 connectors.pull           A O . . . . .
+connectors.repoint        A O . . . . .
 connectors.revoked_credential A O . . . . .
 connectors.stage_credential A O . . . . .
 connectors.switch_back    A O . . . . .
@@ -80,6 +82,10 @@ people.grant              A . . . . . .
 people.own_account        A O R B P D M
 people.own_password       A O R B P D M
 people.password           A . . . . . .
+pools.create              A O . . . . .
+pools.delete              A O . . . . .
+pools.drain               A O . . . . .
+pools.edit                A O . . . . .
 profiles.create           A O . . . . .
 profiles.delete           A O . . . . .
 profiles.edit             A O . . . . .
@@ -95,12 +101,12 @@ tokens.revoke             A O R B P . M
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels metrics",
-    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels metrics",
-    "requester": "connectors profiles orders certificates bots inventory notices",
-    "bot_operator": "connectors profiles orders certificates bots inventory notices",
-    "approver": "connectors profiles orders certificates bots inventory notices",
-    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels",
+    "administrator": "connectors pools profiles orders certificates bots audit people inventory notices channels metrics",
+    "ca_operator": "connectors pools profiles orders certificates bots audit inventory notices channels metrics",
+    "requester": "connectors pools profiles orders certificates bots inventory notices",
+    "bot_operator": "connectors pools profiles orders certificates bots inventory notices",
+    "approver": "connectors pools profiles orders certificates bots inventory notices",
+    "auditor": "connectors pools profiles orders certificates bots audit people inventory notices channels",
     "monitor": "metrics",
 }
 
