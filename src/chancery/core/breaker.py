@@ -66,7 +66,7 @@ def failed(standing: Standing, fault: Fault, now: datetime, rng: random.Random) 
     """
     refusals = standing.refusals + fault.refused_login
     stop = refusals >= LOGIN_TRIES and fault.refused_login
-    if standing.state is Breaker.STOPPED and not fault.probe:
+    if standing.state is Breaker.STOPPED:
         return replace(standing, refusals=refusals)
     if standing.holds and not fault.probe:
         until = _later(standing.until, fault)

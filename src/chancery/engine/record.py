@@ -362,7 +362,9 @@ class Recorder:
         known = [Q(pk=ident, epoch=epoch) for ident, epoch in seen if ident is not None]
         if not known:
             return
-        rows = Connector.objects.filter(reduce(or_, known))
+        # An act that was on its way before says nothing against the patience that the CA asked for since.
+        patient = Q(health=Health.THROTTLED, breaker_until__gt=self._now)
+        rows = Connector.objects.filter(reduce(or_, known)).exclude(patient)
         sick = rows.exclude(health=Health.HEALTHY, breaker=BreakerState.CLOSED, failures=0, breaker_until=None)
         sick.update(health=Health.HEALTHY, health_text="", health_at=self._now, **columns_of(Standing()))
 
@@ -424,7 +426,7 @@ class Recorder:
 
     def _passed(self, job: Job) -> None:
         row = Connector.objects.filter(pk=job.connector or job.row, epoch=job.epoch).first()
-        if row is None:
+        if row is None or (row.health == Health.THROTTLED and row.breaker_until and row.breaker_until > self._now):
             return
         columns = columns_of(probed(standing(row), self._now))
         if row.health != Health.HEALTHY:
