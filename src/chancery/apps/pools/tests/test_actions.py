@@ -57,8 +57,9 @@ def test_an_edit_keeps_who_drains_and_refuses_who_comes_second(site):
 
 
 def test_a_pool_that_profiles_use_stays_where_it_is_and_cannot_be_removed(site, qa):
+    connectors.create(site.cast.ada, "local", {"name": "Test", "team": "Operations", "environment": "QA"})
     with pytest.raises(Invalid, match="stays in its team"):
-        site.edit(environment="QA", members=())
+        site.edit(environment="QA", members=("Test",))
     with pytest.raises(Conflict, match="Profiles order through Both") as refused:
         actions.delete(site.cast.ada, site.pool.pk)
     assert [b.name for b in refused.value.blockers] == ["Web"]
@@ -110,7 +111,7 @@ def test_a_profile_names_a_connector_or_a_pool_and_has_settings_for_it(site):
             profiles.create(site.cast.ada, {"name": "Other", **wrong})
     with pytest.raises(Invalid, match="CA type 'digicert'"):
         profiles.create(site.cast.ada, {"name": "Other", "pool": "Both", "products": {"digicert": {}}})
-    assert site.profile.products == {"local": {}}
+    assert list(site.profile.products) == ["local"]
     assert (site.profile.team_id, site.profile.environment_id) == (site.pool.team_id, site.pool.environment_id)
 
 

@@ -75,7 +75,7 @@ def test_a_profile_that_the_target_cannot_serve_stays(alone):
     refused = {p.name: why for p, why in plan.refused}
     assert "does not certify uri" in refused["Odd"]
     assert "no settings for" in refused["Roman"]
-    assert "product" in [line[0] for line in []] or plan.staying
+    assert "no settings for the type of CA" in plan.staying[0][1]
 
 
 def test_it_goes_nowhere_else_than_in_its_team_and_environment(alone, qa):

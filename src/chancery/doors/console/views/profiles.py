@@ -142,7 +142,7 @@ def _form(
 ) -> HttpResponse:
     present = queries.members(row) if row and not row.pool.shared else []
     pool = _chosen_pool(request, actor, row)
-    offered, chosen = _offered(request, actor, present) if pool is None else (present, None)
+    offered, chosen = _offered(request, actor, present, other=pool is not None)
     typed = request.method == "POST"
     values = _typed(request) if typed else _present(row)
     inputs, product, stored = _inputs(request, row, chosen, pool)
@@ -150,7 +150,7 @@ def _form(
     context = {
         "profile": row,
         "values": values,
-        "connectors": offered if pool is None else _offered(request, actor, present)[0],
+        "connectors": offered,
         "pools": pools.usable(actor) if actor.may(Permission.POOL_VIEW) else [],
         "pool": pool,
         "present": present,
@@ -195,12 +195,19 @@ def _chosen_pool(request: HttpRequest, actor: Actor, row: Profile | None) -> Poo
     return pools.find(pools.visible_to(actor), wanted) if wanted and actor.may(Permission.POOL_VIEW) else None
 
 
-def _offered(request: HttpRequest, actor: Actor, present: list[Connector]) -> tuple[list[Connector], Connector | None]:
-    """Return the connectors to choose from, those that the profile has among them whatever their state, and the chosen one."""
+def _offered(
+    request: HttpRequest, actor: Actor, present: list[Connector], *, other: bool
+) -> tuple[list[Connector], Connector | None]:
+    """Return the connectors to choose from, those that the profile has among them whatever their state, and the chosen one.
+
+    None is chosen where a pool (`other`) is.
+    """
     usable = connectors.usable_connectors(actor).order_by("authority", "name_key")
     find = request.GET.get("find", "")
     found = list((usable.filter(starting(fold(find)).on("name_key")) if find else usable)[: connectors.NAMES])
     offered = present + [c for c in found if c not in present]
+    if other:
+        return offered, None
     wanted = request.POST.get("connector") or request.GET.get("connector", "")
     if not wanted:
         return offered, offered[0] if offered else None
