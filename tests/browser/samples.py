@@ -183,6 +183,7 @@ def make(simulated):
     from chancery.apps.connectors import actions
     from chancery.apps.connectors.models import Call
     from chancery.apps.shared.actor import host_actor
+    from chancery.apps.webhooks import actions as webhooks
 
     by = people(host_actor("samples"))
     eu, us = connectors(by["ada"], simulated)
@@ -203,10 +204,12 @@ def make(simulated):
     until(lambda: Certificate.objects.get(pk=spoilt.pk).revocation == "confirmed", "the revocation")
     certificate = Certificate.objects.get(order=first)
     seen, channel = inventory(by["ada"], eu, simulated), watched(by["ada"], eu)
+    hook = {"name": "Tickets", "team": "Operations", "url": "https://tickets.example.com/hook", "events": ["order.*"]}
     found = {
         **seen,
         **at_work,
         "channel": channel,
+        "webhook": webhooks.create(by["ada"], hook)[0],
         "connector": eu,
         "call": call,
         "pool": together,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from chancery.doors.cli import (
+    apply,
     audit,
     bots,
     certificates,
@@ -13,10 +14,12 @@ from chancery.doors.cli import (
     inventory,
     notices,
     orders,
+    overview,
     people,
     pools,
     profiles,
     renewals,
+    webhooks,
 )
 
 GROUPS: dict[str, typer.Typer] = {
@@ -31,6 +34,7 @@ GROUPS: dict[str, typer.Typer] = {
     "renewals": renewals.renewals,
     "notices": notices.notices,
     "channels": notices.channels,
+    "webhooks": webhooks.webhooks,
     "bots": bots.bots,
     "people": people.people,
     "teams": people.teams,
@@ -44,4 +48,7 @@ def add(app: typer.Typer) -> None:
     """Register the groups of commands."""
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)
+    app.command()(overview.overview)
+    app.command()(apply.apply)
+    connectors.connectors.command("declare")(apply.declare)
     app.command()(people.whoami)

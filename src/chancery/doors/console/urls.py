@@ -19,12 +19,14 @@ from chancery.doors.console.views import (
     pools,
     profiles,
     targets,
+    webhooks,
 )
 
 CONNECTORS = "integrations/ca-connectors"
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("overview", home.figures, name="overview"),
     path("login", people.log_in, name="login"),
     path("logout", people.log_out, name="logout"),
     path("password", people.password, name="password"),
@@ -89,6 +91,11 @@ urlpatterns = [
     path("notices/channels/<uuid:ident>", notices.channel, name="channel"),
     path("notices/channels/<uuid:ident>/edit", notices.edit, name="channel_edit"),
     path("notices/channels/<uuid:ident>/<slug:what>", notices.act, name="channel_act"),
+    path("webhooks", webhooks.listing, name="webhooks"),
+    path("webhooks/create", webhooks.create, name="webhook_create"),
+    path("webhooks/<uuid:ident>", webhooks.detail, name="webhook"),
+    path("webhooks/<uuid:ident>/edit", webhooks.edit, name="webhook_edit"),
+    path("webhooks/<uuid:ident>/<slug:what>", webhooks.act, name="webhook_act"),
     path("bots", bots.listing, name="bots"),
     path("bots/create", bots.create, name="bot_create"),
     path("bots/<uuid:ident>", bots.detail, name="bot"),

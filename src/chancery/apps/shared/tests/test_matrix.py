@@ -19,6 +19,7 @@ for room in (
     "pools",
     "profiles",
     "renewals",
+    "webhooks",
 ):
     importlib.import_module(f"chancery.apps.{room}.actions")
 importlib.import_module("chancery.apps.bots.targets")
@@ -98,15 +99,20 @@ teams.delete              A . . . . . .
 teams.rename              A . . . . . .
 tokens.create             A O R B P . M
 tokens.revoke             A O R B P . M
+webhooks.create           A . . . . . .
+webhooks.delete           A . . . . . .
+webhooks.edit             A . . . . . .
+webhooks.rotate           A . . . . . .
+webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors pools profiles orders certificates bots audit people inventory notices channels metrics",
+    "administrator": "connectors pools profiles orders certificates bots audit people inventory notices channels webhooks metrics",
     "ca_operator": "connectors pools profiles orders certificates bots audit inventory notices channels metrics",
     "requester": "connectors pools profiles orders certificates bots inventory notices",
     "bot_operator": "connectors pools profiles orders certificates bots inventory notices",
     "approver": "connectors pools profiles orders certificates bots inventory notices",
-    "auditor": "connectors pools profiles orders certificates bots audit people inventory notices channels",
+    "auditor": "connectors pools profiles orders certificates bots audit people inventory notices channels webhooks",
     "monitor": "metrics",
 }
 
