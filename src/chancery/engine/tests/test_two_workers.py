@@ -19,7 +19,7 @@ from chancery.engine.tests.pair import REFUSED, UNREACHABLE, Pair, copies, issue
 from tests.promises import record
 
 pytestmark = pytest.mark.django_db(transaction=True)
-HERE = "bash scripts/test.sh src/chancery/engine/tests/test_two_workers.py"
+HERE = ".venv/bin/pytest -q -n 0 src/chancery/engine/tests/test_two_workers.py"
 SEATS, RATE, BURST = 4, 2.0, 6
 
 

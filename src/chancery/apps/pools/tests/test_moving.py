@@ -16,7 +16,7 @@ from chancery.core.clock import SYSTEM_CLOCK
 from tests.promises import record
 
 pytestmark = pytest.mark.django_db
-HERE = "bash scripts/test.sh src/chancery/apps/pools/tests/test_moving.py"
+HERE = ".venv/bin/pytest -q -n 0 src/chancery/apps/pools/tests/test_moving.py"
 
 
 @pytest.fixture
