@@ -1,6 +1,7 @@
 """Pools through each door: the API, the command line, the console; and an order that goes over while a CA is away."""
 
 import re
+from hashlib import sha256
 
 import pytest
 from django.test import Client
@@ -82,7 +83,7 @@ def test_limits_are_fields_of_a_connector_and_breaker_and_pace_are_shown(api, tw
     path = f"/connectors/{two[0].pk}"
     shown = api("PATCH", path, {"limit_rate": "2.5", "limit_seats": 3, "revision": 1}).json()
     assert (shown["limit_rate"], shown["limit_seats"], shown["limit_burst"]) == (2.5, 3, None)
-    assert (shown["pace"]["seats"], shown["pace"]["calls_per_second"], shown["breaker"]) == (3, 2.5, "half_open")
+    assert (shown["pace"]["seats"], shown["pace"]["calls_per_second"], shown["breaker"]) == (3, 2.5, "closed")
     kept = api("PATCH", path, {"region": "eu", "revision": 2}).json()
     assert kept["limit_rate"] == 2.5
     for wrong in ({"limit_seats": 0}, {"limit_rate": "fast"}, {"limit_burst": 1.5}):
@@ -196,5 +197,5 @@ def test_an_account_that_is_switched_off_is_stood_in_for_by_another_and_nothing_
     engine.until(lambda: Order.objects.filter(state="issued").count() == 2)
     assert Order.objects.get(pk=stuck).connector == one
     assert {o.connector.name for o in Order.objects.filter(state="issued")} == {"Two"}
-    ordered = simulator.ledger.orders_by_reference()
-    assert [ordered[str(o.pk)] for o in made] == [0, 1, 1]
+    ordered = simulator.ledger.orders_by_csr()
+    assert [ordered[sha256(bytes(o.csr)).hexdigest()] for o in made] == [0, 1, 1]

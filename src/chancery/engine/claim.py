@@ -102,7 +102,9 @@ def connector_row(ident: UUID) -> Ready | None:
         descriptor = descriptor_of(row.authority, row.current_id)
     except Exception:
         return None
-    if pace is None and _shared(row, descriptor.facts):
+    if not _shared(row, descriptor.facts):
+        pace = None
+    elif pace is None:
         pace = _new_pace(ident)
         if pace is None:
             return None

@@ -69,7 +69,8 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     status = _status(values)
     configured = configure(descriptor, catalog.prepare(authority, values))
     connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at, status=status, probe_at=act.at)
-    connector.breaker = BreakerState.HALF_OPEN
+    if not descriptor.facts.cpu_bound:
+        connector.breaker = BreakerState.HALF_OPEN
     _apply(connector, configured, act)
     act.require(connector)
     references.require(act, connector, configured.secrets)
@@ -132,13 +133,8 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     twin.revision = twin.epoch = 1
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
-    twin.refusals, twin.breaker, twin.sick_since, twin.slowed, twin.slowed_at = (
-        0,
-        BreakerState.HALF_OPEN,
-        None,
-        1.0,
-        None,
-    )
+    twin.refusals, twin.breaker, twin.sick_since = 0, BreakerState.HALF_OPEN, None
+    twin.slowed, twin.slowed_at = 1.0, None
     twin.credential_expires_on = None
     twin.created_at = twin.updated_at = act.at
     twin.updated_by = act.actor.name
@@ -365,7 +361,8 @@ def _status(values: dict[str, Any]) -> Status:
 def _insert(act: Act, connector: Connector) -> None:
     with _name_taken(connector):
         connector.save(force_insert=True)
-    Pace.objects.create(connector=connector)
+    if not catalog.get(connector.authority).facts.cpu_bound:
+        Pace.objects.create(connector=connector)
     pool = Pool.objects.create(name=connector.name, created_at=act.at)
     PoolMember.objects.create(pool=pool, connector=connector)
 

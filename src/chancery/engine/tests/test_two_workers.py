@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -283,3 +284,17 @@ def test_whatever_comes_pace_and_breaker_hold_for_both(pair):
     quiet = settings(max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     Together.TestCase.settings = quiet
     Together.TestCase("runTest").runTest()
+
+
+def test_an_authority_that_signs_here_shares_no_row_and_waits_for_no_other_worker(pair, cast, local):
+    from chancery.engine import claim
+
+    with transaction.atomic():
+        ready = claim.connector_row(local.pk)
+        assert ready.pace is None
+        assert pair.workers[0]._pacer.room(ready, pair.clock.now()).others > 100
+    Connector.objects.filter(pk=local.pk).update(limit_seats=2)
+    with transaction.atomic():
+        ready = claim.connector_row(local.pk)
+        assert ready.pace is not None
+        assert pair.workers[0]._pacer.room(ready, pair.clock.now()).urgent == 2
