@@ -7,7 +7,7 @@ worker passes the connector over until its next turn. An authority that signs he
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -26,7 +26,9 @@ SEATS = 128
 _TURN = 400
 _REMOTE_TURN = 10
 """Acts claimed in one turn: many for an authority that signs here, few for one that is called over the network."""
-Kept = tuple[dict[UUID, int], dict[UUID, int]]
+KEEP = timedelta(seconds=6)
+"""How long seats count without a word of the worker that has them: one that was killed gives them back then."""
+Kept = tuple[dict[UUID, int], dict[UUID, tuple[int, datetime]]]
 
 
 class Pacer:
@@ -35,7 +37,7 @@ class Pacer:
     def __init__(self, clock: Clock, worker: UUID) -> None:
         self._clock, self._worker = clock, str(worker)
         self._busy: dict[UUID, int] = {}
-        self._told: dict[UUID, int] = {}
+        self._told: dict[UUID, tuple[int, datetime]] = {}
         self._tokens: dict[UUID, tuple[float, float]] = {}
 
     def room(self, ready: Ready, now: datetime) -> Room:
@@ -59,7 +61,7 @@ class Pacer:
             return
         self._busy[ready.id] = self._busy.get(ready.id, 0) + number
         bucket = pacing.spent(self._bucket(ready, now), number)
-        self._tell(ready.pace, now + ready.facts.lease)
+        self._tell(ready.pace, now)
         ready.pace.tokens, ready.pace.at = bucket.tokens, bucket.at
         ready.pace.save(update_fields=["tokens", "at", "seats"])
 
@@ -77,20 +79,21 @@ class Pacer:
         """Give seats back."""
         self._busy[connector] = max(0, self._busy.get(connector, 0) - number)
 
-    def share(self) -> None:
-        """Tell the other workers of seats that were given back since the last claim; used inside a transaction."""
-        stale = [ident for ident, told in self._told.items() if told != self._busy.get(ident, 0)]
-        for pace in _locked(stale):
-            # What is still under way was claimed before, and ends with the lease that was told then.
-            self._tell(pace, None)
+    def share(self, now: datetime) -> None:
+        """Tell the other workers of seats that were given back, and that those still taken are; used inside a transaction."""
+        for pace in _locked([ident for ident, told in self._told.items() if self._is_stale(ident, *told, now)]):
+            self._tell(pace, now)
             pace.save(update_fields=["seats"])
-            if not self._told[pace.pk]:
+            if not self._told[pace.pk][0]:
                 del self._told[pace.pk]
 
-    def leave(self) -> None:
+    def _is_stale(self, ident: UUID, number: int, at: datetime, now: datetime) -> bool:
+        return number != self._busy.get(ident, 0) or abs(now - at) > KEEP / 3
+
+    def leave(self, now: datetime) -> None:
         """Give every seat back for good."""
         self._busy = {}
-        self.share()
+        self.share(now)
 
     def seats(self) -> Kept:
         """Return what is taken, and what others were told of it, to come back to when a claim is not committed."""
@@ -107,12 +110,12 @@ class Pacer:
     def _free(self) -> int:
         return max(0, SEATS - sum(self._busy.get(ident, 0) for ident in self._told))
 
-    def _tell(self, pace: Pace, until: datetime | None) -> None:
+    def _tell(self, pace: Pace, now: datetime) -> None:
         mine = self._busy.get(pace.pk, 0)
-        kept = pace.seats.pop(self._worker, [0, ""])[1]
+        pace.seats.pop(self._worker, None)
         if mine:
-            pace.seats[self._worker] = [mine, kept if until is None else until.isoformat()]
-        self._told[pace.pk] = mine
+            pace.seats[self._worker] = [mine, (now + KEEP).isoformat()]
+        self._told[pace.pk] = (mine, now)
 
     def _others(self, pace: Pace, now: datetime) -> int:
         """Return the seats of other workers, forgetting those of workers that vanished."""

@@ -21,7 +21,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import OperationalError, close_old_connections, connection, connections, transaction
 
-from chancery.apps.connectors.models import Call
+from chancery.apps.connectors.models import Call, Pace
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.sqlite import give_way
 from chancery.core.errors import Unavailable
@@ -168,9 +168,9 @@ class Worker:
                 result = unstorable(result, error)
 
     def _leave(self) -> None:
-        """Give the seats back that other workers were told of; those of a worker that cannot are free with their lease."""
+        """Give the seats back that other workers were told of; those of a worker that cannot are free a little later."""
         with suppress(Exception), transaction.atomic():
-            self._pacer.leave()
+            self._pacer.leave(self._clock.now())
 
     def close(self) -> None:
         """End threads and processes."""
@@ -202,7 +202,7 @@ class Worker:
         timers.beat(self.id, self._started, now)
         # Before anything of a connector is locked: another worker that adds to the same rows may be waited for here.
         self._meter.flush(now, self._last_beat)
-        self._pacer.share()
+        self._pacer.share(now)
         timers.probes(now)
 
     def _claim(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
@@ -307,6 +307,9 @@ class Worker:
 def run(stop: threading.Event, *, processes: int = 2) -> None:
     """Run a worker in this process until `stop`; on SQLite a second one is refused."""
     with _only_one(), notary():
+        if connection.vendor == "sqlite":
+            # Whoever had seats before is gone: there is one worker.
+            Pace.objects.exclude(seats={}).update(seats={})
         Worker(processes=processes).run(stop)
     connections.close_all()
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from chancery.apps.connectors.models import BreakerState, Call, CallKind, Connector
 from chancery.core.clock import ManualClock
 from chancery.core.order import State
@@ -53,9 +55,8 @@ class Pair:
         return begun
 
     def in_flight(self):
-        """Return the acts that the CA may still be at: those of a dead worker until their lease is over."""
-        now, lease = self.clock.now(), timedelta(seconds=120)
-        return [a for a in self.acts if not a["ended"] and a["at"] + lease > now]
+        """Return the acts that the CA may still be at: those of a worker that lives."""
+        return [a for a in self.acts if not a["ended"] and a["worker"] in self.workers]
 
     def answer(self, which, result, number=1):
         """Give the oldest acts of a worker their result."""
@@ -76,6 +77,15 @@ class Pair:
             self.probes += 1
             worker._report([(job, Answered({"findings": []}, fault))])
         return len(calls)
+
+    def wait(self, seconds):
+        """Let time pass; workers that live say so every other second."""
+        while seconds > 0:
+            self.clock.advance(timedelta(seconds=min(seconds, 2)))
+            seconds -= 2
+            for worker in self.workers:
+                with transaction.atomic():
+                    worker._pacer.share(self.clock.now())
 
     def crash(self, which):
         """Lose a worker with all that it has begun, and start another."""
