@@ -12,7 +12,7 @@ from concurrent.futures import Future
 
 from django.db import DatabaseError, connection, connections
 
-from chancery.apps.connectors.models import BreakerState, Status
+from chancery.apps.connectors.models import Status
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import current_clock
 from chancery.engine.jobs import Job, Kind
@@ -75,20 +75,14 @@ def _look(job: Job) -> bool:
 
 
 def still(job: Job) -> bool:
-    """Say whether the order is under this job's fence and lease, and its connector active, unchanged and not held back.
+    """Say whether the order is under this job's fence and lease, and its connector active and unchanged.
 
-    A worker that was asleep for long may have lost the order to another one, which must not send it twice. A breaker
-    that opened meanwhile holds back what was claimed before: a CA that refuses the login does not get one more try.
+    A worker that was asleep for long may have lost the order to another one, which must not send it twice.
     """
     rows = Order.objects.filter(pk=job.row, fence=job.fence, lease_until__gt=current_clock().now())
-    return (
-        rows.filter(
-            connector=job.connector,
-            connector__deleted_at=None,
-            connector__status=Status.ACTIVE,
-            connector__epoch=job.epoch,
-            connector__breaker_until=None,
-        )
-        .exclude(connector__breaker=BreakerState.STOPPED)
-        .exists()
-    )
+    return rows.filter(
+        connector=job.connector,
+        connector__deleted_at=None,
+        connector__status=Status.ACTIVE,
+        connector__epoch=job.epoch,
+    ).exists()

@@ -212,9 +212,7 @@ class Recorder:
 
     def _stopped(self, order: Order, job: Job, result: Stopped) -> None:
         del job, result
-        self._move(
-            order, State.QUEUED, "The connector changed, or was held back, before anything was sent.", due_at=self._now
-        )
+        self._move(order, State.QUEUED, "The connector changed before anything was sent.", due_at=self._now)
 
     def _cancelled(self, order: Order, job: Job, result: Cancelled) -> None:
         del job, result
