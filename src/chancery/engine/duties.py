@@ -18,6 +18,7 @@ from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
 from chancery.apps.notices import watch
 from chancery.apps.pools import moving
+from chancery.apps.posture import prints
 from chancery.apps.renewals import planning, renewing
 from chancery.core.clock import Clock
 from chancery.engine import routine
@@ -51,6 +52,7 @@ ROUNDS: tuple[Round, ...] = (
     Round("renewals.hints", timedelta(seconds=15), routine.ask_hints),
     Round("health.freshness", timedelta(seconds=60), routine.ask_freshness),
     Round("health.prune", timedelta(minutes=5), _prune),
+    Round("posture.prints", timedelta(seconds=30), prints.take),
     Round("notices.watch", timedelta(seconds=15), watch.watch),
 )
 """Each is bounded, to some ten milliseconds: the worker's next turn waits for it."""

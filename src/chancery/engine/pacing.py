@@ -21,8 +21,8 @@ from chancery.sdk.authority import Facts
 
 BATCH = 100
 """Certificates that a signing process makes before it reports."""
-SEATS = 128
-"""Threads of a worker that call CAs."""
+SEATS = 512
+"""Calls under way at once in one worker. A thread that waits for a CA costs little, and one made is used again."""
 _TURN = 400
 _REMOTE_TURN = 10
 """Acts claimed in one turn: many for an authority that signs here, few for one that is called over the network."""

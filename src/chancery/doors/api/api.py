@@ -23,6 +23,7 @@ from chancery.doors.api import (
     orders,
     people,
     pools,
+    posture,
     profiles,
     refusals,
     webhooks,
@@ -60,6 +61,7 @@ for part in (
     measured,
     notices,
     webhooks,
+    posture,
     audit,
     people,
 ):

@@ -18,6 +18,7 @@ for room in (
     "orders",
     "pools",
     "profiles",
+    "posture",
     "renewals",
     "webhooks",
 ):
@@ -97,6 +98,7 @@ targets.edit              A . . B . . .
 teams.create              A . . . . . .
 teams.delete              A . . . . . .
 teams.rename              A . . . . . .
+posture.decide            A O . . . . .
 tokens.create             A O R B P . M
 tokens.revoke             A O R B P . M
 webhooks.create           A . . . . . .
@@ -107,12 +109,12 @@ webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors pools profiles orders certificates bots audit people inventory notices channels webhooks metrics",
-    "ca_operator": "connectors pools profiles orders certificates bots audit inventory notices channels metrics",
+    "administrator": "connectors pools profiles orders certificates bots audit people inventory notices channels webhooks posture metrics",
+    "ca_operator": "connectors pools profiles orders certificates bots audit inventory notices channels posture metrics",
     "requester": "connectors pools profiles orders certificates bots inventory notices",
     "bot_operator": "connectors pools profiles orders certificates bots inventory notices",
     "approver": "connectors pools profiles orders certificates bots inventory notices",
-    "auditor": "connectors pools profiles orders certificates bots audit people inventory notices channels webhooks",
+    "auditor": "connectors pools profiles orders certificates bots audit people inventory notices channels webhooks posture",
     "monitor": "metrics",
 }
 
