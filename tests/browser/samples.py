@@ -46,6 +46,21 @@ def connectors(ada, simulated):
     return eu, us
 
 
+def pool(ada):
+    """Two accounts of one CA that stand in for one another, one of them draining."""
+    from chancery.apps.connectors.models import Connector
+    from chancery.apps.pools import actions
+
+    members = [
+        {"connector": f"DigiCert {n}", "preference": i, "validation": "ov"}
+        for i, n in enumerate(("Europe", "Americas"), 1)
+    ]
+    place = {"team": COMMON["team"], "environment": COMMON["environment"]}
+    made = actions.create(ada, {"name": "Public TLS", "members": members, **place})
+    actions.drain(ada, made.pk, Connector.objects.get(name="DigiCert Americas").pk, draining=True)
+    return made
+
+
 def profiles(ada, organization):
     from chancery.apps.profiles import actions
 
@@ -229,6 +244,7 @@ def make(simulated):
     by = people(host_actor("samples"))
     eu, us = connectors(by["ada"], simulated)
     public = profiles(by["ada"], simulated["credentials"]["organization_id"])
+    together = pool(by["ada"])
     actions.deactivate(by["ada"], us.pk)
     first = order(by["rob"], "Public TLS", "www.example.com")
     for host in ("db1.example.com", "a-host-with-quite-a-long-name.department.intranet.example.com"):
@@ -252,6 +268,7 @@ def make(simulated):
         "webhook": webhooks.create(by["ada"], hook)[0],
         "connector": eu,
         "call": call,
+        "pool": together,
         "profile": public,
         "order": first,
         "unknown": unknown(by, us),

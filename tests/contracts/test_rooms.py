@@ -27,6 +27,7 @@ CLOCK = {
 }  # fmt: skip
 CLOCK_FILES = {"core/clock.py": "is the clock"}
 DICE_FILES = {
+    "core/breaker.py": "spreads probes with the generator it is given",
     "core/retry.py": "spreads retries with the generator it is given",
     "sdk/testing/lost.py": "chooses faults from a seed",
     "sdk/testing/case.py": "names the type of what it is handed",

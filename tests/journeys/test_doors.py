@@ -118,6 +118,8 @@ def test_private_key_is_refused_and_not_echoed(cast, local, client):
 PLAIN = (
     "home",
     "ca_types",
+    "pools",
+    "pool_create",
     "profiles",
     "profile_create",
     "orders",
@@ -150,7 +152,17 @@ def test_pages_about_things(cast, local, client, engine):
     client.login(username="ada", password=PASSWORD)
     certificate = Certificate.objects.get()
     pages = [("connectors", ["local"]), ("connector_create", ["local"]), ("connector_create", ["digicert"])]
-    pages += [(n, [local.pk]) for n in ("connector", "connector_edit", "connector_copy", "connector_delete")]
+    pages += [
+        (n, [local.pk])
+        for n in (
+            "connector",
+            "connector_edit",
+            "connector_copy",
+            "connector_delete",
+            "connector_impact",
+            "connector_repoint",
+        )
+    ]
     pages += [("order", [made.pk]), ("certificate", [certificate.pk]), ("connector_export", ["local"])]
     pages += [("certificate_download", [certificate.pk, "chain"]), ("profile_edit", [Profile.objects.first().pk])]
     for name, arguments in pages:

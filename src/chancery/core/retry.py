@@ -24,8 +24,8 @@ def next_gap(attempt: int, rng: random.Random, left: timedelta | None = None) ->
     """Return the wait after the `attempt`-th failure (from 1), spread by a fifth either way.
 
     `left` is the time until it is too late; no wait takes more than a tenth of it, so that a renewal
-    that is running out is tried more often.
+    that is running out is tried more often. What is too late already is in no hurry any more.
     """
     seconds = GAPS[min(max(attempt, 1), len(GAPS)) - 1][0] * rng.uniform(1 - _SPREAD, 1 + _SPREAD)
     gap = timedelta(seconds=seconds)
-    return gap if left is None else max(min(gap, left / 10), timedelta(seconds=1))
+    return gap if left is None or left <= timedelta(0) else max(min(gap, left / 10), timedelta(seconds=1))

@@ -111,7 +111,7 @@ class Tables(Collector):
         for row in self._rows:
             labels = self._labels[row.pk]
             active.add_metric(labels, row.status == Status.ACTIVE)
-            paused.add_metric(labels, row.breaker_until is not None)
+            paused.add_metric(labels, row.breaker_until is not None or row.breaker == "stopped")
             state.add_metric([*labels, row.health], 1)
             failures.add_metric(labels, row.failures)
         yield from (active, paused, state, failures)

@@ -13,14 +13,16 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import Call, CallState, Connector, Status
+from chancery.apps.connectors.models import BreakerState, Call, CallState, Connector, Pace, Status
+from chancery.apps.connectors.pace import limits
 from chancery.apps.inventory.models import Finding, Pull
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.returning import held, returned, skip_locked
 from chancery.core.names import Name
 from chancery.core.order import RevocationState, State
+from chancery.core.pacing import Limits
 from chancery.engine.jobs import Asked, Job, Kind
-from chancery.sdk.authority import Dedup, Facts
+from chancery.sdk.authority import Dedup, Descriptor, Facts
 
 _ORDER_FIELDS = (
     "id",
@@ -64,6 +66,12 @@ class Ready:
     broken: bool
     facts: Facts
     powers: frozenset[str]
+    limits: Limits
+    half_open: bool = False
+    slowed: float = 1.0
+    slowed_at: datetime | None = None
+    pace: Pace | None = None
+    """What all workers share, locked by this one; None where only the processors of this machine are the limit."""
 
     @property
     def takes_new(self) -> bool:
@@ -79,7 +87,7 @@ def due_connectors(now: datetime) -> list[UUID]:
     fetches = Finding.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
     due = Exists(orders) | Exists(revocations) | Exists(pulls) | Exists(fetches)
     rows = Connector.objects.filter(deleted_at=None).filter(due)
-    return list(rows.values_list("pk", flat=True))
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def connector_row(ident: UUID) -> Ready | None:
@@ -87,17 +95,60 @@ def connector_row(ident: UUID) -> Ready | None:
     # A row that an administrator is just changing is passed over until the next turn: waiting could deadlock.
     if not held(Connector, [ident], skip=True):
         return None
-    row = Connector.objects.get(pk=ident)
+    pace = _pace(ident)
+    row = pace.connector if pace is not None else Connector.objects.get(pk=ident)
     if row.current_id is None:
         return None
     try:
         descriptor = descriptor_of(row.authority, row.current_id)
     except Exception:
         return None
-    open_breaker = row.breaker_until is not None
+    if not _shared(row, descriptor.facts):
+        pace = None
+    elif pace is None:
+        pace = _new_pace(ident)
+        if pace is None:
+            return None
+    return _ready(row, descriptor, pace)
+
+
+def _ready(row: Connector, descriptor: Descriptor, pace: Pace | None) -> Ready:
+    facts = descriptor.facts
     return Ready(
-        row.pk, row.authority, row.status, row.epoch, row.current_id, open_breaker, descriptor.facts, descriptor.powers
+        id=row.pk,
+        authority=row.authority,
+        status=row.status,
+        epoch=row.epoch,
+        version=row.current_id,  # type: ignore[arg-type]  # looked at before
+        broken=row.breaker_until is not None or row.breaker == BreakerState.STOPPED,
+        facts=facts,
+        powers=descriptor.powers,
+        limits=limits(row, facts),
+        half_open=row.breaker == BreakerState.HALF_OPEN,
+        slowed=row.slowed,
+        slowed_at=row.slowed_at,
+        pace=pace,
     )
+
+
+def _shared(row: Connector, facts: Facts) -> bool:
+    return not facts.cpu_bound or any((row.limit_seats, row.limit_rate, row.limit_burst))
+
+
+def _pace(ident: UUID) -> Pace | None:
+    """Return what the workers share of a connector, locked, and the connector with it; None where there is none to be had."""
+    rows = Pace.objects.select_related("connector").filter(pk=ident)
+    if connection.vendor == "postgresql":
+        rows = rows.select_for_update(skip_locked=True, of=("self",))
+    return rows.first()
+
+
+def _new_pace(ident: UUID) -> Pace | None:
+    """Make that row for a connector that has none; None where another worker holds it at this moment."""
+    if Pace.objects.filter(pk=ident).exists():
+        return None
+    Pace.objects.bulk_create([Pace(connector_id=ident)], ignore_conflicts=True)
+    return _pace(ident)
 
 
 def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], list[UUID]]:
@@ -189,11 +240,12 @@ def _job(kind: Kind, row: dict[str, Any], ready: Ready, fence: UUID, now: dateti
 def _lease(jobs: list[Job], ready: Ready, fence: UUID, now: datetime) -> None:
     until = now + ready.facts.lease
     common = {"fence": fence, "lease_until": until, "due_at": until}
+    # Taken up anew after a worker vanished: the first try may have reached the CA, so the order is bound to it.
     fresh = [j.row for j in jobs if j.kind is Kind.SUBMIT]
     if fresh:
         rows = Order.objects.filter(pk__in=fresh)
         rows.filter(intended_at=None).update(intended_at=now)
-        rows.update(state=State.SUBMITTING, version_id=ready.version, submitted_at=now, **common)
+        rows.update(state=State.SUBMITTING, version_id=ready.version, submitted_at=now, bound=True, **common)
     others = [j.row for j in jobs if j.kind is not Kind.SUBMIT]
     if others:
         Order.objects.filter(pk__in=others).update(**common)

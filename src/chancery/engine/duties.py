@@ -18,6 +18,7 @@ from chancery.apps.acme import nonces
 from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
 from chancery.apps.notices import watch
+from chancery.apps.pools import moving
 from chancery.apps.posture import prints
 from chancery.apps.renewals import planning, renewing
 from chancery.core.clock import Clock
@@ -48,6 +49,7 @@ def _prune(now: datetime, state: State) -> State:
 
 
 ROUNDS: tuple[Round, ...] = (
+    Round("pools.fail_over", timedelta(seconds=2), moving.fail_over),
     Round("renewals.plan", timedelta(seconds=5), planning.cover),
     Round("renewals.replan", timedelta(seconds=20), planning.recover),
     Round("renewals.renew", timedelta(seconds=3), renewing.renew),

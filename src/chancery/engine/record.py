@@ -8,7 +8,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from chancery.apps.audit.record import Note, write
 from chancery.apps.bots import following as bots
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, ConnectorVersion, Health
+from chancery.apps.connectors.models import BreakerState, Call, CallKind, CallState, Connector, ConnectorVersion, Health
 from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
@@ -27,11 +28,14 @@ from chancery.apps.renewals import planning
 from chancery.apps.shared.actor import engine_actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import one_of, returned
+from chancery.core.breaker import Fault, Standing, failed, probed
 from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
+from chancery.core.pacing import slower
 from chancery.core.retry import next_gap
 from chancery.engine import routine, watching
+from chancery.engine.breaking import SETTINGS_UNUSABLE, columns_of, standing
 from chancery.engine.inventory import Inventories
 from chancery.engine.jobs import (
     ORIGIN,
@@ -57,12 +61,10 @@ _NOES = frozenset({"RejectedByPolicy", "ValidationFailed"})
 _UNWILLING = {Kind.CANCEL: _NOES, Kind.RELEASE: _NOES | {"Forbidden"}}
 """Act → errors by which the CA says no to it alone, and not to the order or the connector."""
 _MIN_WAIT = timedelta(seconds=1)
-_MAX_PAUSE = timedelta(seconds=30)
-"""Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
-_LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 _MAX_SENT_AGAIN = 3
 _SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
 """Where nothing of an order is answered to a CA any more."""
+_BINDS = {State.PENDING, State.OUTCOME_UNKNOWN, State.QUARANTINED}
 _NOT_THAT_ONE = {"NotFound", "RejectedByPolicy", "ValidationFailed", "ProtocolViolation", "AlreadyDone", "Bug"}
 """What gives an order that a person named back to the person, who may have mistyped its number; the rest passes by itself."""
 _ENDED = {State.REJECTED, State.FAILED, State.CANCELLED}
@@ -83,6 +85,9 @@ _HEALTH = {
     "Bug": Health.ERROR,
 }
 """Kind of error → what is shown; anything else means that nobody answers."""
+_PROOFS = (Good, Waiting, Missing, Cancelled, Revoked, RevocationPending)
+_READABLE = {"RejectedByPolicy", "ValidationFailed"}
+"""Answers to acts that only a CA which works gives; a readable no to one request is one too."""
 _ISSUE_SEEN_EVERY = timedelta(seconds=5)
 """How exact a connector's last issue is; written for every order it would be the busiest row of all."""
 
@@ -99,6 +104,8 @@ class Recorder:
         """Write the results of jobs."""
         orders = [p for p in pairs if p[0].asked is not None]
         self._issued([p for p in orders if isinstance(p[1], Good)])
+        # Good news first: a breaker that opens in this batch stays open.
+        self._healthy({(j.connector, j.epoch) for j, r in pairs if _proves(j, r)})
         for job, result in orders:
             if not isinstance(result, Good):
                 self._order(job, result)
@@ -153,7 +160,7 @@ class Recorder:
         for job, result in kept:
             self._event(job.row, _ISSUED_EVENT[job.kind], result.evidence, {"serial": result.facts.serial})
             self._note_order(job.row, _asked(job).common_name, _asked(job).team, State.ISSUED)
-        self._healthy({job.connector for job, _ in kept}, issued=True)
+        self._seen_issuing({job.connector for job, _ in kept if job.connector is not None})
 
     def _complete(self, jobs: list[Job]) -> set[UUID]:
         """Mark the orders of these jobs as issued where the fence still is the job's; return which."""
@@ -266,7 +273,6 @@ class Recorder:
         }
         self._move(order, State.PENDING, result.evidence or pending.text, silent=not note, **columns)
         published.keep(order, pending.publish)
-        self._healthy({job.connector}, issued=False)
 
     def _missing(self, order: Order, job: Job, result: Missing) -> None:
         facts = descriptor_of(job.authority, job.version).facts
@@ -345,6 +351,9 @@ class Recorder:
     ) -> None:
         step = None if order.state == target == State.SUBMITTING else move(State(order.state), target, Cause.ENGINE)
         columns |= {"state": target, "fence": None, "lease_until": None}
+        if target in _BINDS:
+            # The CA has it, or may have: no other connector takes it from here on.
+            columns["bound"] = True
         if target in _ENDED:
             columns["finished_at"] = self._now
         if target in _SILENT:
@@ -369,34 +378,33 @@ class Recorder:
         row = Connector.objects.filter(pk=job.connector or job.row).first()
         if row is None or effect is Effect.NONE or row.epoch != job.epoch:
             return
-        if row.breaker_until is not None and job.kind is not Kind.CALL:
-            # One outage fails many orders at once; it counts once, and only probes prolong it.
+        before = standing(row)
+        refused = error.kind == "AuthFailed" and error.code != SETTINGS_UNUSABLE
+        fault = Fault(effect, refused, error.until, probe=job.kind is Kind.CALL)
+        after = failed(before, fault, self._now, self._rng)
+        columns: dict[str, Any] = columns_of(after)
+        if after.failures > before.failures or after.state is not before.state:
+            columns |= {"health": _HEALTH.get(error.kind, Health.UNREACHABLE), "health_text": error.message[:500]}
+            columns |= {"health_at": self._now}
+        if effect is Effect.SLOW_DOWN and after.until != before.until:
+            columns["slowed_at"] = after.until
+            columns["slowed"] = slower(row.slowed, row.slowed_at, self._now) if not before.holds else row.slowed
+        Connector.objects.filter(pk=row.pk).update(**columns)
+
+    def _seen_issuing(self, connectors: set[UUID]) -> None:
+        older = Q(last_issue_at=None) | Q(last_issue_at__lt=self._now - _ISSUE_SEEN_EVERY)
+        Connector.objects.filter(older, pk__in=connectors).update(last_issue_at=self._now)
+
+    def _healthy(self, seen: set[tuple[UUID | None, int]]) -> None:
+        """Close the breakers of connectors whose CA has just answered an act, under the settings in force."""
+        known = [Q(pk=ident, epoch=epoch) for ident, epoch in seen if ident is not None]
+        if not known:
             return
-        row.failures += 1
-        Connector.objects.filter(pk=row.pk).update(
-            failures=row.failures,
-            health=_HEALTH.get(error.kind, Health.UNREACHABLE),
-            health_text=error.message[:500],
-            health_at=self._now,
-            breaker_until=self._pause(effect, error, row.failures),
-        )
-
-    def _pause(self, effect: Effect, error: Failed, failures: int) -> datetime:
-        if effect is Effect.SLOW_DOWN and error.until is not None:
-            return max(error.until, self._now + _MIN_WAIT)
-        if effect is Effect.STOP_LOGIN:
-            return self._now + _LOGIN_GAPS[min(failures, len(_LOGIN_GAPS)) - 1]
-        if effect is Effect.LOOK_FIRST and failures == 1:
-            return self._now
-        return self._now + min(next_gap(failures, self._rng), _MAX_PAUSE)
-
-    def _healthy(self, connectors: set[UUID | None], *, issued: bool) -> None:
-        known = {c for c in connectors if c is not None}
-        if issued:
-            older = Q(last_issue_at=None) | Q(last_issue_at__lt=self._now - _ISSUE_SEEN_EVERY)
-            Connector.objects.filter(older, pk__in=known).update(last_issue_at=self._now)
-        sick = Connector.objects.filter(pk__in=known).exclude(health=Health.HEALTHY, failures=0, breaker_until=None)
-        sick.update(health=Health.HEALTHY, health_text="", health_at=self._now, failures=0, breaker_until=None)
+        # An act that was on its way before says nothing against the patience that the CA asked for since.
+        patient = Q(health=Health.THROTTLED, breaker_until__gt=self._now)
+        rows = Connector.objects.filter(reduce(or_, known)).exclude(patient)
+        sick = rows.exclude(health=Health.HEALTHY, breaker=BreakerState.CLOSED, failures=0, breaker_until=None)
+        sick.update(health=Health.HEALTHY, health_text="", health_at=self._now, **columns_of(Standing()))
 
     # Revocations and calls ---------------------------------------------------------------------------
 
@@ -448,9 +456,23 @@ class Recorder:
     def _probed(self, job: Job, result: Result) -> None:
         fault = result.fault if isinstance(result, Answered) else result
         if fault is None:
-            self._healthy({job.connector}, issued=False)
+            self._passed(job)
         elif isinstance(fault, Failed):
             self._connector(job, fault, Effect.STOP_LOGIN if fault.kind == "AuthFailed" else Effect.OPEN_BREAKER)
+
+    def _passed(self, job: Job) -> None:
+        row = Connector.objects.filter(pk=job.connector or job.row, epoch=job.epoch).first()
+        if row is None or (row.health == Health.THROTTLED and row.breaker_until and row.breaker_until > self._now):
+            return
+        columns = columns_of(probed(standing(row), self._now))
+        if row.health != Health.HEALTHY:
+            columns |= {"health": Health.HEALTHY, "health_text": "", "health_at": self._now}
+        Connector.objects.filter(pk=row.pk).update(**columns)
+
+
+def _proves(job: Job, result: Result) -> bool:
+    refused = isinstance(result, Failed) and result.kind in _READABLE and job.asked is not None
+    return refused or isinstance(result, _PROOFS)
 
 
 def unstorable(result: Result, error: Exception) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
-from chancery.apps.connectors.models import Call, CallKind, Connector, Health, Status
+from chancery.apps.connectors.models import BreakerState, Call, CallKind, Connector, Health, Status
 from chancery.apps.health import nodes
 from chancery.core.ids import new_id
 
@@ -27,14 +27,14 @@ def probes(now: datetime) -> None:
 
     Each takes its turn by a conditional update, so that of two workers that believe they lead one writes it.
     """
-    Connector.objects.filter(breaker_until__lte=now, health=Health.THROTTLED).update(breaker_until=None)
-    paused = Connector.objects.filter(deleted_at=None, breaker_until__lte=now)[:_MOST]
-    for row in list(paused):
+    throttled = Connector.objects.filter(breaker_until__lte=now, health=Health.THROTTLED)
+    throttled.update(breaker_until=None, breaker=BreakerState.HALF_OPEN)
+    known = Connector.objects.filter(deleted_at=None).exclude(breaker=BreakerState.STOPPED)
+    for row in list(known.filter(breaker_until__lte=now)[:_MOST]):
         same = Connector.objects.filter(pk=row.pk, breaker_until=row.breaker_until)
         if same.update(breaker_until=now + _PROBE_LEASE, probe_at=now + PROBE_EVERY):
             _probe(row, now)
-    due = Connector.objects.filter(deleted_at=None, status=Status.ACTIVE, breaker_until=None, probe_at__lte=now)[:_MOST]
-    for row in list(due):
+    for row in list(known.filter(status=Status.ACTIVE, breaker_until=None, probe_at__lte=now)[:_MOST]):
         if Connector.objects.filter(pk=row.pk, probe_at=row.probe_at).update(probe_at=now + PROBE_EVERY):
             _probe(row, now)
     Call.objects.filter(kind__in=_ROUTINE, finished_at__lt=now - _KEEP_PROBES).delete()

@@ -21,13 +21,15 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, close_old_connections, connection, connections, transaction
 
-from chancery.apps.connectors.models import Call
+from chancery.apps.connectors.models import Call, Pace
 from chancery.apps.health import nodes
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.sqlite import give_way
 from chancery.apps.shared.waking import hurry_up
 from chancery.core.errors import Unavailable
+from chancery.core.pacing import Room
 from chancery.engine import claim, cpu, inventory, routine, timers
+from chancery.engine.breaking import SETTINGS_UNUSABLE
 from chancery.engine.build import Builder, Built
 from chancery.engine.duties import Duties
 from chancery.engine.gate import Gate
@@ -67,9 +69,9 @@ class Worker:
         self._rng = rng or random.Random()  # noqa: S311  spreads retries, keeps no secret
         self._gate = Gate()
         self._builder = Builder(self._clock, self._gate.before_send)
-        self._pacer = Pacer(self._clock)
+        self._pacer = Pacer(self._clock, self.id)
         self._results: queue.SimpleQueue[list[Pair]] = queue.SimpleQueue()
-        self._seats = ThreadPoolExecutor(SEATS, thread_name_prefix="seat")
+        self._seats = ThreadPoolExecutor(SEATS + _CALLS_AT_ONCE, thread_name_prefix="seat")
         self._signers: Executor | None = None
         self._processes = processes
         self._last_beat = float("-inf")
@@ -154,10 +156,15 @@ class Worker:
         self.close()
 
     def _leave(self) -> None:
-        """Let others lead at once, and nobody count on this worker."""
+        """Let others lead at once, give the seats back, and have nobody count on this worker.
+
+        The seats of a worker that cannot are free a little later.
+        """
         self.leading.resign()
         with suppress(DatabaseError):
             nodes.end(self.id)
+        with suppress(Exception), transaction.atomic():
+            self._pacer.leave(self._clock.now())
 
     def _singly(self, pairs: list[Pair]) -> None:
         """Record each result in a commit of its own, so that one that cannot be stored keeps back no other."""
@@ -214,6 +221,7 @@ class Worker:
         timers.beat(self.id, self._started, now)
         # Before anything of a connector is locked: another worker that adds to the same rows may be waited for here.
         self._meter.flush(now, self._last_beat)
+        self._pacer.share(now)
         if self.leading.held and self.leading.still():
             timers.probes(now)
 
@@ -223,25 +231,30 @@ class Worker:
             ready = claim.connector_row(ident)
             if ready is None:
                 continue
-            room = self._pacer.room(ident, ready.facts)
-            if room == 0:
+            room = self._pacer.room(ready, now)
+            if room.urgent == 0:
                 continue
-            jobs = claim.claim_revocations(ready, now, room)
-            orders, lost = claim.claim_orders(ready, now, room - len(jobs)) if len(jobs) < room else ([], [])
-            if lost:
-                Recorder(now, self._rng).lost(lost, ready.authority)
-            jobs += orders
-            # An inventory takes what orders leave of the pace.
-            jobs += inventory.claim(ready, now, room - len(jobs)) if len(jobs) < room else []
+            jobs = self._acts(ready, room, now)
             if jobs:
-                self._pacer.started(ident, ready.facts, len(jobs))
+                self._pacer.begun(ready, len(jobs), now)
                 claimed.append((self._built(ready.authority, ready.version, jobs), jobs))
         return claimed
 
+    def _acts(self, ready: claim.Ready, room: Room, now: Any) -> list[Job]:
+        """Claim what a connector has room for: revocations have a lane of their own, which no flood of orders fills."""
+        jobs = claim.claim_revocations(ready, now, room.urgent)
+        left = min(room.others, room.urgent - len(jobs))
+        orders, lost = claim.claim_orders(ready, now, left) if left else ([], [])
+        if lost:
+            Recorder(now, self._rng).lost(lost, ready.authority)
+        # An inventory takes what orders leave of the pace.
+        left -= len(orders)
+        return [*jobs, *orders, *(inventory.claim(ready, now, left) if left else [])]
+
     def _claim_calls(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
-        room = self._pacer.room(_NO_CONNECTOR, _CALL_FACTS)
+        room = self._pacer.alone(_NO_CONNECTOR, _CALL_FACTS)
         calls = claim.claim_calls(now, room) if room else []
-        self._pacer.started(_NO_CONNECTOR, _CALL_FACTS, len(calls))
+        self._pacer.begun_alone(_NO_CONNECTOR, _CALL_FACTS, len(calls))
         return [self._call(call) for call in calls]
 
     def _call(self, call: Call) -> tuple[Built | None, list[Job]]:
@@ -266,7 +279,7 @@ class Worker:
         except Exception as error:
             log.error("connector version %s cannot be built: %s", version, type(error).__name__)
             text = f"The connector's settings cannot be used: {_safe(error)}"
-            self._report([(job, Failed("AuthFailed", text, bytes_sent=False)) for job in jobs])
+            self._report([(job, Failed("AuthFailed", text, SETTINGS_UNUSABLE, bytes_sent=False)) for job in jobs])
             return None
 
     def _report(self, pairs: list[Pair]) -> None:
@@ -314,6 +327,9 @@ class Worker:
 def run(stop: threading.Event, *, processes: int = 2) -> None:
     """Run a worker in this process until `stop`; on SQLite a second one is refused."""
     with _only_one():
+        if connection.vendor == "sqlite":
+            # Whoever had seats before is gone: there is one worker.
+            Pace.objects.exclude(seats={}).update(seats={})
         worker = Worker(processes=processes)
         with notary(lambda: worker.leading.held):
             worker.run(stop)

@@ -18,6 +18,12 @@ class Permission(StrEnum):
     CONNECTOR_TEST = "connectors.test"
     CONNECTOR_PULL = "connectors.pull"
     CONNECTOR_ROTATE = "connectors.rotate"
+    CONNECTOR_REPOINT = "connectors.repoint"
+    POOL_VIEW = "pools.view"
+    POOL_CREATE = "pools.create"
+    POOL_EDIT = "pools.edit"
+    POOL_DRAIN = "pools.drain"
+    POOL_DELETE = "pools.delete"
     SECRET_REFERENCE = "secrets.reference"  # noqa: S105  a permission's name, not a credential
     PROFILE_VIEW = "profiles.view"
     PROFILE_CREATE = "profiles.create"
@@ -65,6 +71,7 @@ _P = Permission
 _READ = frozenset(
     {
         _P.CONNECTOR_VIEW,
+        _P.POOL_VIEW,
         _P.PROFILE_VIEW,
         _P.ORDER_VIEW,
         _P.CERTIFICATE_VIEW,
@@ -80,7 +87,7 @@ ROLES: dict[str, frozenset[Permission]] = {
     "administrator": frozenset(Permission),
     "ca_operator": _READ
     | _OWN_TOKENS
-    | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory.", "posture.", "acme."))}
+    | {p for p in Permission if p.startswith(("connectors.", "pools.", "profiles.", "inventory.", "posture.", "acme."))}
     | {
         _P.ORDER_CANCEL,
         _P.ORDER_SETTLE,

@@ -16,7 +16,7 @@ from chancery.apps.bots.models import OPEN, Bot, Deployment, Purpose, Target
 from chancery.apps.bots.window import clean_window
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.orders.place import rules_of
+from chancery.apps.pools.gathering import rules_of
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action

@@ -14,9 +14,11 @@ from chancery.apps.connectors import queries, references, sealing, trial
 from chancery.apps.connectors.calls import ask_choices, test_saved, test_unsaved, to_be_tested
 from chancery.apps.connectors.configure import Configured, configure
 from chancery.apps.connectors.models import (
+    BreakerState,
     Connector,
     ConnectorVersion,
     Health,
+    Pace,
     Pool,
     PoolMember,
     Status,
@@ -68,6 +70,8 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     status = _status(values)
     configured = configure(descriptor, catalog.prepare(authority, values))
     connector = Connector(id=new_id(act.at), authority=authority, created_at=act.at, status=status, probe_at=act.at)
+    if not descriptor.facts.cpu_bound:
+        connector.breaker = BreakerState.HALF_OPEN
     _apply(connector, configured, act)
     act.require(connector)
     references.require(act, connector, configured.secrets)
@@ -98,6 +102,7 @@ def edit(
     moved = destination(connector, before) != configured.destination()
     if moved:
         demand_secrets(connector, stored, configured)
+    _stays_in_its_pools(connector, configured)
     changed = _changed(connector, before, configured)
     judged = trial.judged(act, connector.authority, values, before, tested, untested)
     if not tested and not differs(before, configured):
@@ -105,9 +110,9 @@ def edit(
     _apply(connector, configured, act)
     act.require(connector)
     references.require(act, connector, configured.secrets)
-    with _name_taken(connector):
-        _touch(connector)
     same = before.account if not moved and not configured.secrets else None
+    with _name_taken(connector):
+        _touch(connector, proven=same is not None)
     if same is None:
         end_change(connector, act.at, act.actor.name, "edited")
         Connector.objects.filter(pk=connector.pk).update(credential_expires_on=None)
@@ -131,6 +136,8 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     twin.revision = twin.epoch = 1
     twin.current, twin.health, twin.health_text, twin.health_at = None, Health.UNKNOWN, "", None
     twin.failures, twin.breaker_until, twin.probe_at, twin.last_issue_at = 0, None, None, None
+    twin.refusals, twin.breaker, twin.sick_since = 0, BreakerState.HALF_OPEN, None
+    twin.slowed, twin.slowed_at = 1.0, None
     twin.credential_expires_on = None
     twin.created_at = twin.updated_at = act.at
     twin.updated_by = act.actor.name
@@ -232,7 +239,7 @@ def _same_revision(connector: Connector, revision: int) -> None:
 
 
 def _apply(connector: Connector, configured: Configured, act: Act) -> None:
-    for name, text in configured.texts.items():
+    for name, text in (configured.texts | configured.limits).items():
         setattr(connector, name, text)
     connector.base_url = configured.where["base_url"]
     connector.team, connector.environment, connector.tags = configured.team, configured.environment, configured.tags
@@ -241,10 +248,12 @@ def _apply(connector: Connector, configured: Configured, act: Act) -> None:
 
 def _changed(connector: Connector, before: ConnectorVersion, after: Configured) -> tuple[str, ...]:
     old = {name: getattr(connector, name) for name in fields.TEXTS}
+    old |= {name: getattr(connector, name) for name in fields.LIMITS}
     old |= {"team": connector.team_id, "environment": connector.environment_id, "tags": connector.tags}
     old |= {**{name: getattr(before, name) for name in fields.WHERE}, **before.settings}
     new: dict[str, Any] = {
         **after.texts,
+        **after.limits,
         "team": after.team.pk,
         "environment": after.environment.pk,
         "tags": after.tags,
@@ -260,7 +269,8 @@ def _trial_note(judged: trial.Trial) -> dict[str, Any]:
 
 def _take_profiles_along(act: Act, connector: Connector) -> None:
     """Keep its profiles in its team and environment, so that production never orders from a test account."""
-    rows = Profile.objects.filter(pool__members__connector=connector, deleted_at=None)
+    own = Pool.objects.filter(members__connector=connector, shared=False)
+    rows = Profile.objects.filter(pool__in=own, deleted_at=None)
     for profile in rows.exclude(team=connector.team, environment=connector.environment):
         before = (profile.team_id, profile.environment_id)
         profile.team, profile.environment = connector.team, connector.environment
@@ -270,6 +280,16 @@ def _take_profiles_along(act: Act, connector: Connector) -> None:
         profile.save()
         changed = tuple(n for n, a, b in zip(("team", "environment"), before, after, strict=True) if a != b)
         act.note("profile", profile.pk, profile.name, team=profile.team_id, changed=changed)
+
+
+def _stays_in_its_pools(connector: Connector, configured: Configured) -> None:
+    """Refuse to move a member of a pool to another team or environment: its profiles would order elsewhere unseen."""
+    if (connector.team_id, connector.environment_id) == (configured.team.pk, configured.environment.pk):
+        return
+    pool = Pool.objects.filter(members__connector=connector, shared=True, deleted_at=None).first()
+    if pool is not None:
+        text = f"{connector.name} is a member of the pool {pool.name}, which is of one team and environment."
+        raise Invalid.one("environment", text, "Take it out of the pool first.", "in_use")
 
 
 def _new_version(
@@ -316,10 +336,14 @@ def _missing_secrets(connector: Connector) -> list[str]:
     return sorted(needed - set(current(connector).secrets))
 
 
-def _touch(connector: Connector) -> None:
+def _touch(connector: Connector, *, proven: bool = True) -> None:
+    """Make the engine look anew. What was held back, or has another address or credential, is first tried by one act."""
     connector.revision += 1
     connector.epoch += 1
-    connector.failures, connector.breaker_until = 0, None
+    if not proven or connector.breaker != BreakerState.CLOSED:
+        connector.breaker = BreakerState.HALF_OPEN
+    connector.failures = connector.refusals = 0
+    connector.breaker_until, connector.sick_since = None, None
     connector.probe_at = connector.updated_at
     connector.save()
 
@@ -341,6 +365,8 @@ def _status(values: dict[str, Any]) -> Status:
 def _insert(act: Act, connector: Connector) -> None:
     with _name_taken(connector):
         connector.save(force_insert=True)
+    if not catalog.get(connector.authority).facts.cpu_bound:
+        Pace.objects.create(connector=connector)
     pool = Pool.objects.create(name=connector.name, created_at=act.at)
     PoolMember.objects.create(pool=pool, connector=connector)
 

@@ -32,7 +32,13 @@ _LINES = frozenset({"description", "trust_pem"})
 _MAX_URL = 500
 _MAX_TRUST = 200_000
 _MAX_TAG, _MAX_TAGS = 60, 50
-COMMON = (*TEXTS, *WHERE, "environment", "team", "tags", "status")
+LIMITS: dict[str, tuple[float, float]] = {
+    "limit_seats": (1, 100),
+    "limit_rate": (0.001, 10_000),
+    "limit_burst": (1, 10_000),
+}
+"""How fast the CA may be called → the least and the most; empty takes what the CA type declares."""
+COMMON = (*TEXTS, *WHERE, *LIMITS, "environment", "team", "tags", "status")
 
 
 @dataclass
@@ -47,6 +53,7 @@ class Configured:
     where: dict[str, Any]
     settings: dict[str, Any]
     secrets: dict[str, Secret] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
 
     def destination(self) -> dict[str, Any]:
         """Return every value that decides where secrets are sent."""
@@ -64,11 +71,12 @@ def configure(descriptor: Descriptor, values: dict[str, Any], stored: frozenset[
     where = _where(descriptor, common, problems)
     secrets, settings = _own(descriptor, own, stored, problems)
     tags = _tags(common.get("tags"), problems)
+    limits = {name: _limit(common.get(name), name, problems) for name in LIMITS}
     team = _collect(problems, people.team, common.get("team"))
     environment = _collect(problems, people.environment, common.get("environment"))
     if problems or team is None or environment is None:
         raise Invalid(problems)
-    return Configured(descriptor, texts, team, environment, tags, where, settings, secrets)
+    return Configured(descriptor, texts, team, environment, tags, where, settings, secrets, limits)
 
 
 def _text(common: dict[str, Any], name: str, most: int, problems: list[Problem]) -> str:
@@ -77,6 +85,24 @@ def _text(common: dict[str, Any], name: str, most: int, problems: list[Problem])
         text = "" if value is None else value
         return _collect(problems, clean_folded, name, text, most, wanted=_WANTED[name]) or ""
     return _collect(problems, clean, name, "" if value is None else value, most, lines=name in _LINES) or ""
+
+
+def _limit(value: Any, name: str, problems: list[Problem]) -> float | int | None:
+    """Return a limit as the column has it, None where nothing was said."""
+    if value is None or value == "":
+        return None
+    least, most = LIMITS[name]
+    try:
+        number = None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    whole = name != "limit_rate"
+    if number is None or not least <= number <= most or (whole and number != int(number)):
+        kind = "whole number" if whole else "number"
+        remedy = f"Write a {kind} from {least:g} to {most:g}, or nothing."
+        problems.append(Problem(name, "This limit cannot be kept.", remedy, "limit"))
+        return None
+    return int(number) if whole else number
 
 
 def _split(

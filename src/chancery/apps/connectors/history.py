@@ -61,7 +61,7 @@ def difference(connector: Connector, old: int, new: int) -> list[Difference]:
 
 def values(connector: Connector, number: int) -> dict[str, Any]:
     """Return everything of a connector with the settings of an earlier version, as an edit takes it; no secrets."""
-    common = {name: getattr(connector, name) for name in fields.TEXTS}
+    common = {name: getattr(connector, name) for name in (*fields.TEXTS, *fields.LIMITS)}
     more = {"team": connector.team_id, "environment": connector.environment_id, "tags": connector.tags}
     return {**common, **more, **_settings(connector, version(connector, number))}
 

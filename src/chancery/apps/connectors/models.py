@@ -34,11 +34,22 @@ class Health(models.TextChoices):
     ERROR = "error", "Answers nonsense"
 
 
+class BreakerState(models.TextChoices):
+    """Whether the engine lets acts through, as `core.breaker` explains."""
+
+    CLOSED = "closed", "Closed: everything goes"
+    OPEN = "open", "Open: everything waits"
+    HALF_OPEN = "half_open", "Half-open: one at a time"
+    STOPPED = "stopped", "Stopped: a person must act"
+
+
 class Connector(models.Model):
     """An account at one CA.
 
     `epoch` grows with every change that the engine must notice before its next first byte.
-    `breaker_until` is the end of the pause that the engine ordered; orders wait until then.
+    `breaker_until` is the end of the pause that the engine ordered; orders wait until then. `sick_since` is when the
+    breaker last stopped being closed. `slowed` is the share of its rate from `slowed_at` on, after a CA asked for
+    patience. `limit_…` are what the administrator allows; empty takes what the CA type declares.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -62,7 +73,15 @@ class Connector(models.Model):
     health_text = models.CharField(max_length=500, blank=True)
     health_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
+    refusals = models.PositiveIntegerField(default=0)
+    breaker = models.CharField(max_length=10, choices=BreakerState, default=BreakerState.CLOSED)
     breaker_until = models.DateTimeField(null=True)
+    sick_since = models.DateTimeField(null=True)
+    slowed = models.FloatField(default=1.0)
+    slowed_at = models.DateTimeField(null=True)
+    limit_seats = models.PositiveIntegerField(null=True)
+    limit_rate = models.FloatField(null=True)
+    limit_burst = models.PositiveIntegerField(null=True)
     probe_at = models.DateTimeField(null=True)
     last_issue_at = models.DateTimeField(null=True)
     credential_expires_on = models.DateField(null=True)
@@ -97,6 +116,19 @@ class Connector(models.Model):
     def usable(self) -> bool:
         """Whether new work may go here: what `queries.usable_connectors` asks of many, asked of one row."""
         return self.status == Status.ACTIVE and self.deleted_at is None
+
+
+class Pace(models.Model):
+    """What all workers together have called of a connector: tokens as of `at`, and who has how many seats.
+
+    `seats` maps worker id → [number, until when they are its own]: those of a worker that vanished are free again then.
+    Beside the connector, since administrators and the recorder change that row while acts are being claimed.
+    """
+
+    connector = models.OneToOneField(Connector, primary_key=True, on_delete=models.CASCADE, related_name="pace")
+    tokens = models.FloatField(null=True)
+    at = models.DateTimeField(null=True)
+    seats = models.JSONField(default=dict)
 
 
 class ConnectorVersion(models.Model):
@@ -141,23 +173,73 @@ class SealingKey(models.Model):
     done_at = models.DateTimeField(null=True)
 
 
+class Trust(models.TextChoices):
+    """What the members of a pool must have in common, so that who trusts the one trusts the other."""
+
+    SAME_ROOT = "same_root", "Their certificates chain to the same root"
+    PUBLIC = "public", "All are public CAs"
+    VOUCHED = "vouched", "Somebody vouches for it"
+
+
+class Validation(models.TextChoices):
+    """How closely a CA looks at whom it certifies (BR 7.1.6.1); '' where nobody has said."""
+
+    NONE = "", "Not said"
+    DV = "dv", "Domain (DV)"
+    OV = "ov", "Organisation (OV)"
+    EV = "ev", "Extended (EV)"
+
+
 class Pool(models.Model):
-    """An ordered set of connectors that may stand in for one another; one member by default."""
+    """A set of connectors that may stand in for one another.
+
+    Each connector has one of its own, which is not `shared`; those that people make are. `patience_minutes` is how long
+    a member may be sick before others stand in for it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
+    name_key = FoldedField("name")
+    shared = models.BooleanField(default=False)
+    description = models.TextField(blank=True, default="")
+    team = models.ForeignKey("accounts.Team", null=True, on_delete=models.PROTECT)
+    environment = models.ForeignKey("accounts.Environment", null=True, on_delete=models.PROTECT)
+    trust = models.CharField(max_length=10, choices=Trust, default=Trust.SAME_ROOT)
+    trust_reason = models.CharField(max_length=500, blank=True, default="")
+    patience_minutes = models.PositiveIntegerField(default=5)
+    revision = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
+    updated_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name_key"], condition=Q(shared=True, deleted_at__isnull=True), name="pool_name"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["name_key", "id"], condition=Q(shared=True, deleted_at__isnull=True), name="pool_by_name"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class PoolMember(models.Model):
-    """A connector's place in a pool; lower preference comes first."""
+    """A connector's place in a pool; lower preference comes first, and among equals each gets its share by `weight`.
+
+    One that is `draining` gets no new orders and finishes those that it has.
+    """
 
     pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="members")
     connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="memberships")
     preference = models.PositiveIntegerField(default=1)
+    weight = models.PositiveIntegerField(default=1)
+    draining = models.BooleanField(default=False)
+    validation = models.CharField(max_length=2, choices=Validation, blank=True, default="")
 
     class Meta:
         ordering = ["preference"]

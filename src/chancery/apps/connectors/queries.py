@@ -18,7 +18,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots.models import Target
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import FILTERED, Call, Connector, Health, PoolMember, Status, WorkerBeat
+from chancery.apps.connectors.models import FILTERED, Call, Connector, Health, Pool, PoolMember, Status, WorkerBeat
 from chancery.apps.inventory.models import PULL_OPEN, Decision, Finding, Pull
 from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
@@ -72,6 +72,11 @@ def usable_connectors(actor: Actor) -> QuerySet[Connector]:
     Whether an order placed through a profile waits is the same question of one row: `Connector.usable`.
     """
     return visible_to(actor).filter(status=Status.ACTIVE)
+
+
+def own_pool(connector: Connector) -> Pool:
+    """Return the pool that is this connector alone: what a profile points at that names no pool."""
+    return PoolMember.objects.filter(connector=connector, pool__shared=False).order_by("pool__created_at")[0].pool
 
 
 def get(actor: Actor, ident: object) -> Connector:
@@ -206,13 +211,18 @@ def blockers(connector: Connector) -> list[Blocker]:
 
 
 def _pool_blockers(connector: Connector) -> list[Blocker]:
-    pools = PoolMember.objects.filter(connector=connector).values("pool")
-    profiles = Profile.objects.filter(pool__in=pools, deleted_at=None).order_by("name_key")
-    return [Blocker("profile", p.name, str(p.pk), "orders with this profile go to this connector") for p in profiles]
+    mine = PoolMember.objects.filter(connector=connector).select_related("pool")
+    shared = [
+        Blocker("pool", m.pool.name, str(m.pool_id), "it is a member of this pool") for m in mine if m.pool.shared
+    ]
+    own = [m.pool_id for m in mine if not m.pool.shared]
+    profiles = Profile.objects.filter(pool__in=own, deleted_at=None).order_by("name_key")
+    text = "orders with this profile go to this connector"
+    return [*(Blocker("profile", p.name, str(p.pk), text) for p in profiles), *shared]
 
 
 def _bot_blockers(connector: Connector) -> list[Blocker]:
-    pools = PoolMember.objects.filter(connector=connector).values("pool")
+    pools = PoolMember.objects.filter(connector=connector, pool__shared=False).values("pool")
     targets = Target.objects.filter(profile__pool__in=pools, deleted_at=None).select_related("bot").order_by("id")[:20]
     return [Blocker("bot", t.bot.name, str(t.bot_id), f"orders through it for its target {t.name}") for t in targets]
 

@@ -192,7 +192,7 @@ def _put(act: Act, connector: Connector, new: dict[str, Secret], whole: dict[str
         new,
     )
     connector.updated_at, connector.updated_by = act.at, act.actor.name
-    changes._touch(connector)
+    changes._touch(connector, proven=False)
     changes._new_version(act, connector, configured, whole, judged)
 
 

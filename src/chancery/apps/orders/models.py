@@ -19,7 +19,9 @@ class Order(models.Model):
     `due_at` is when the engine looks next (empty: it does not look); `lease_until` and `fence` belong
     to the worker that claimed the order: a result is recorded only while the fence is still its own.
     `reference` towards the CA is the id, or made from it and `again` (`core.again`): how often two people had it ordered
-    again. `intended_at` is the first intent of that reference and never changes.
+    again. `intended_at` is the first intent of that reference and never changes while the order stays with its connector.
+    `bound` says that this connector's CA has the order or may have it, so that it stays there for good; any other queued
+    order can be moved to a connector that may stand in (`core.standing_in`).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -54,6 +56,7 @@ class Order(models.Model):
     intended_at = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField(null=True)
     cancel_requested = models.BooleanField(default=False)
+    bound = models.BooleanField(default=False)
     poll_state = models.JSONField(default=dict)
     pending_kind = models.CharField(max_length=20, blank=True)
     ca_reference = models.CharField(max_length=200, blank=True)

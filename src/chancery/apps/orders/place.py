@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -20,6 +20,7 @@ from chancery.apps.audit.record import Note, write
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
+from chancery.apps.pools.gathering import Setting, rules_of, setting
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import asked
@@ -34,6 +35,7 @@ from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, State, move
 from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
+from chancery.core.standing_in import choose, ranked
 
 ACTION, RENEW = "orders.place", "certificates.renew"
 REGISTRY[ACTION] = Permission.ORDER_PLACE
@@ -66,13 +68,25 @@ class PlaceOrder:
 
 @dataclass(slots=True)
 class Gathered:
-    """A profile with all that placing needs, looked up once for a batch."""
+    """A profile with all that placing needs, looked up once for a batch; `pool` where it goes to one of several members."""
 
     profile: Profile
     connector: Connector
     rules: ProfileRules
     facts: AuthorityFacts
     product: dict[str, Any]
+    pool: Setting | None = None
+
+
+@dataclass(slots=True)
+class Way:
+    """Where one order goes, and what its timeline says of that."""
+
+    connector: UUID
+    product: dict[str, Any]
+    facts: AuthorityFacts
+    text: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
 
 
 Cache = dict[tuple[str, int | tuple[Grant, ...] | None, Permission], Gathered | ChanceryError]
@@ -87,6 +101,7 @@ class Ready:
     order: Order
     values: list[Any]
     decision: Decision
+    way: Way
 
 
 ORDER_COLUMNS = tuple(f.column for f in Order._meta.concrete_fields)
@@ -179,32 +194,42 @@ def look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
     profile = profiles.orderable(actor, name)
     if not actor.may(wanted, profile.team_id, profile.environment_id):
         raise NotPermitted(wanted)
-    connector = profiles.route(profile)
+    found = profiles.candidates(profile)
+    connector = next((c for c in found if c.usable), found[0] if found else None)
     if connector is None:
         raise Conflict(
-            "The profile's pool has no connector.", remedy="Add a connector to the profile.", code="no_connector"
+            "No connector of the profile's pool takes new orders.",
+            remedy="Add a connector to the pool, or end the draining of one.",
+            code="no_connector",
         )
     facts = descriptor_of(connector.authority, connector.current_id).facts.certificates
-    return Gathered(profile, connector, rules_of(profile), facts, profile.products.get(connector.authority, {}))
+    product = profile.products.get(connector.authority, {})
+    # Most pools are of one connector: there is nothing to choose, and nothing more to look up.
+    pool = setting(profile, profile.pool) if len(found) > 1 else None
+    return Gathered(profile, connector, rules_of(profile), facts, product, pool)
 
 
-def rules_of(profile: Profile) -> ProfileRules:
-    """Return a profile's rules as the policy chain wants them."""
-    return ProfileRules(
-        key_types=tuple(profile.key_types),
-        name_kinds=tuple(profile.name_kinds),
-        name_suffixes=tuple(profile.name_suffixes),
-        wildcard=profile.wildcard,
-        max_names=profile.max_names,
-        validity_days_max=profile.validity_days_max,
-        needs_approval=profile.needs_approval,
-    )
+def _way(gathered: Gathered, request: Request, days: int, now: datetime, deadline: datetime, ident: UUID) -> Way:
+    """Choose among the members of a pool by a proof; a pool of one needs none."""
+    plain = Way(gathered.connector.pk, gathered.product, gathered.facts)
+    if gathered.pool is None:
+        return plain
+    pool = gathered.pool
+    wanted = pool.wanted(request.names, request.key.label, days, now=now, deadline=deadline, seed=ident)
+    choice = choose(pool.members, wanted)
+    if choice is None:
+        return plain
+    home = next(m for m in ranked(pool.members, wanted.region) if not m.draining)
+    detail = {"routed": choice.facts(home)} if choice.text else {}
+    return Way(UUID(choice.member.key), pool.product(choice.member), choice.member.facts, choice.text, detail)
 
 
 def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request) -> Ready:
     now = current_clock().now()
     days = gathered.profile.validity_days if ask.validity_days is None else ask.validity_days
-    decision = decide(Ask(request.names, request.key.label, days, gathered.rules, gathered.facts, now))
+    ident, deadline = new_id(now), _deadline(ask, gathered.profile, now)
+    way = _way(gathered, request, days, now, deadline, ident)
+    decision = decide(Ask(request.names, request.key.label, days, gathered.rules, way.facts, now))
     if decision.problems:
         raise Invalid(list(decision.problems))
     if ask.idem_key is not None:
@@ -212,15 +237,18 @@ def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request)
     row = _row(actor, ask, gathered, request, days)
     hold = bool(decision.hold)
     row |= {
+        "id": ident,
         "state": State.AWAITING_APPROVAL if hold else State.QUEUED,
         "placed_at": now,
-        "deadline_at": _deadline(ask, gathered.profile, now),
+        "deadline_at": deadline,
         "due_at": None if hold else now,
+        "connector_id": way.connector,
+        "product": way.product,
+        "idem_digest": digest(ask, request),
     }
-    row |= {"id": new_id(now), "idem_digest": digest(ask, request)}
     values: list[Any] = list(row.values())
     # By position is four times as fast as by name, and `_BLANK` keeps the order of the fields.
-    return Ready(ask, Order(*values), values, decision)  # type: ignore[misc]  # a list has one type for all fields
+    return Ready(ask, Order(*values), values, decision, way)  # type: ignore[misc]  # a list has one type for all fields
 
 
 def _deadline(ask: PlaceOrder, profile: Profile, now: datetime) -> datetime:
@@ -233,7 +261,6 @@ def _row(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request, da
     profile = gathered.profile
     return _BLANK | {
         "profile_id": profile.pk,
-        "connector_id": gathered.connector.pk,
         "team_id": profile.team_id,
         "environment_id": profile.environment_id,
         "requested_by_id": actor.user,
@@ -245,7 +272,6 @@ def _row(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request, da
         "names": [[n.kind, n.value] for n in request.names],
         "key_type": request.key.label,
         "validity_days": days,
-        "product": gathered.product,
         "poll_state": {},
         "replaces_id": ask.replaces,
         "idem_route": ask.route if ask.idem_key is not None else "",
@@ -360,5 +386,6 @@ def _audit(fresh: list[tuple[Actor, Ready]]) -> None:
 def _event(actor: Actor, ready: Ready) -> tuple[Any, ...]:
     order = ready.order
     kind = move(None, State(order.state), Cause.PERSON).event
-    detail = {"rules": [[s.rule, s.outcome] for s in ready.decision.trail]}
-    return (new_id(order.placed_at), order.pk, order.placed_at, kind, actor.name, ready.decision.hold, detail)
+    detail = {"rules": [[s.rule, s.outcome] for s in ready.decision.trail], **ready.way.detail}
+    text = " ".join(filter(None, (ready.decision.hold, ready.way.text)))[:1000]
+    return (new_id(order.placed_at), order.pk, order.placed_at, kind, actor.name, text, detail)

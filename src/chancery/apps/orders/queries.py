@@ -11,7 +11,7 @@ from django.db.models import F, Q, QuerySet
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import Status
+from chancery.apps.connectors.models import BreakerState, Status
 from chancery.apps.orders.models import AgainRequest, Order, OrderEvent
 from chancery.apps.shared.look import EVERYTHING, starting
 from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, uuid_or_none
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _STEP = 0.05
 _MOST_ASKED = 200
+NO_STAND_IN = "no_stand_in"
+"""Code of an order that waits at a member of a pool that is out of order, and that no other member may take."""
 SORTS = ("-id", "id", "common_name", "-common_name")
 
 
@@ -111,8 +113,12 @@ def why(order: Order) -> str:
     if order.state in ENDS:
         return order.reason
     connector = order.connector
+    if order.state == State.QUEUED and order.reason_code == NO_STAND_IN:
+        return order.reason
     if order.state == State.QUEUED and connector.status != Status.ACTIVE:
         return f"{connector.name} is inactive; the order goes out when it is activated."
+    if order.state == State.QUEUED and connector.breaker == BreakerState.STOPPED:
+        return f"{connector.name} was refused its login too often; a person must act. {connector.health_text}".strip()
     if order.state == State.QUEUED and connector.breaker_until is not None:
         said = f" ({connector.health_text})" if connector.health_text else ""
         at = f"{connector.breaker_until:%H:%M:%S} UTC"

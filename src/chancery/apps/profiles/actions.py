@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,8 +14,9 @@ from chancery.apps.acme.models import Credential
 from chancery.apps.bots.models import Target
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import Connector, PoolMember
+from chancery.apps.connectors.models import Connector, Pool
 from chancery.apps.orders.models import Order
+from chancery.apps.pools import queries as pools
 from chancery.apps.profiles import queries
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action
@@ -27,18 +29,23 @@ from chancery.core.ids import new_id
 from chancery.core.names import parse_name
 from chancery.core.order import OPEN
 
+_NOT_COLUMNS = frozenset({"connector", "pool", "product", "products", "confirm_environment"})
+
 
 class ProfileValues(BaseModel):
-    """What a door sends. `product` is for the connector's authority; `connector` names the pool's first member.
+    """What a door sends: either a `connector` with `product` for its authority, or a `pool` with `products` by authority.
 
-    `confirm_environment` names the environment that an edit moves the profile to, where the connector is in another.
+    `region` is where members of a pool are preferred. `confirm_environment` names the environment that an edit moves the
+    profile to, where the connector or pool is in another.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
     description: str = ""
-    connector: str
+    connector: str = ""
+    pool: str = ""
+    region: str = ""
     key_types: list[str] = []
     name_kinds: list[str] = ["dns"]
     name_suffixes: list[str] = []
@@ -51,6 +58,7 @@ class ProfileValues(BaseModel):
     renewal: Literal["off", "notice", "same_key"] = "notice"
     renewal_share: int = Field(67, ge=10, le=95)
     product: dict[str, Any] = {}
+    products: dict[str, dict[str, Any]] = {}
     confirm_environment: str = ""
 
 
@@ -129,29 +137,79 @@ def _fill(act: Act, profile: Profile, values: dict[str, Any], present: list[Conn
     given = _parse(values)
     given.name = clean_folded("name", given.name, 120, wanted="Name what is ordered, for example by use and team.")
     given.description = clean("description", given.description, 4000, lines=True)
-    connector = _connector(act, given.connector, present or [])
-    problems = _check(given, connector)
+    given.region = clean("region", given.region, 60)
+    if bool(given.pool) == bool(given.connector):
+        raise Invalid.one("connector", "A profile orders through a connector or through a pool.", "Name one of them.")
+    where = _pool(act, given) if given.pool else _alone(act, given, present or [])
+    if present is not None and where.connector in present and not profile.pool.shared:
+        where.pool = profile.pool
+    problems = [*where.problems, *_domains(given), *_usual(given)]
     if present is not None:
-        problems += _moved(given, profile, connector)
+        problems += _moved(given, profile, where)
     if problems:
         raise Invalid(problems)
-    for name in ProfileValues.model_fields.keys() - {"connector", "product", "confirm_environment"}:
+    for name in ProfileValues.model_fields.keys() - _NOT_COLUMNS:
         setattr(profile, name, getattr(given, name))
-    profile.team_id, profile.environment_id = connector.team_id, connector.environment_id
-    if connector not in (present or []):
-        profile.pool = PoolMember.objects.filter(connector=connector).order_by("pool__created_at")[0].pool
-    profile.products = {connector.authority: given.product}
-    profile.updated_at = act.at
+    profile.team_id, profile.environment_id = where.team_id, where.environment.pk
+    profile.pool, profile.products, profile.updated_at = where.pool, where.products, act.at
     act.require(profile)
 
 
-def _moved(given: ProfileValues, profile: Profile, connector: Connector) -> Iterator[Problem]:
+@dataclass
+class _Where:
+    """Where a profile orders: a pool, its place, the settings for each authority in it, and what is wrong with those."""
+
+    name: str
+    pool: Pool
+    team_id: int
+    environment: Any
+    products: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    connector: Connector | None = None
+
+
+def _alone(act: Act, given: ProfileValues, present: list[Connector]) -> _Where:
+    """Return the connector that is named, as the pool that it is by itself."""
+    connector = _connector(act, given.connector, present)
+    where = _Where(connector.name, connectors.own_pool(connector), connector.team_id, connector.environment)
+    where.connector = connector
+    where.problems = _check(given, [connector])
+    where.products[connector.authority] = _product(connector, given.product, "product", where.problems)
+    return where
+
+
+def _pool(act: Act, given: ProfileValues) -> _Where:
+    """Return the pool that is named. A type of CA without settings is left out: its members then stand in for nobody."""
+    pool = pools.find(pools.visible_to(act.actor), given.pool)
+    if pool is None:
+        raise Invalid.one("pool", f"There is no pool {given.pool[:80]!r}.", "Choose one from the list.")
+    members = [m.connector for m in pools.members(pool)]
+    where = _Where(pool.name, pool, pool.team_id or 0, pool.environment)
+    where.problems = _check(given, members)
+    known = {c.authority: c for c in members}
+    for slug in given.products.keys() - known.keys():
+        text = f"No member of {pool.name} is of the CA type {slug[:60]!r}."
+        where.problems.append(Problem("products", text, f"Members are: {', '.join(sorted(known))}."))
+    for slug, connector in known.items():
+        wanted, problems = given.products.get(slug), list[Problem]()
+        found = _product(connector, wanted or {}, f"products.{slug}", problems)
+        if wanted is not None:
+            where.problems += problems
+        if not problems:
+            where.products[slug] = found
+    if not where.products and not where.problems:
+        text = "The profile has settings for none of the pool's types of CA."
+        where.problems.append(Problem("products", text, "Give those of one member at least.", "missing"))
+    return where
+
+
+def _moved(given: ProfileValues, profile: Profile, where: _Where) -> Iterator[Problem]:
     """Hold an edit that would order in another environment than before, until somebody says that it is meant."""
-    before, after = profile.environment.name, connector.environment.name
+    before, after = profile.environment.name, where.environment.name
     if after not in {before, given.confirm_environment}:
         yield Problem(
             "confirm_environment",
-            f"{connector.name} is in {after}, and this profile has ordered in {before}.",
+            f"{where.name} is in {after}, and this profile has ordered in {before}.",
             f"Choose a connector in {before}, or confirm the move by the name of the environment: {after}.",
             "environment_changes",
         )
@@ -183,26 +241,35 @@ def _connector(act: Act, text: str, present: list[Connector]) -> Connector:
     return found
 
 
-def _check(given: ProfileValues, connector: Connector) -> list[Problem]:
-    descriptor = descriptor_of(connector.authority, connector.current_id)
-    facts = descriptor.facts.certificates
-    problems = [
-        *_offered("key_types", given.key_types, facts.key_types, descriptor.title),
-        *_offered("name_kinds", given.name_kinds, facts.name_kinds, descriptor.title),
-        *_domains(given),
+def _check(given: ProfileValues, among: list[Connector]) -> list[Problem]:
+    """Return what none of the connectors certifies."""
+    facts = [descriptor_of(c.authority, c.current_id).facts.certificates for c in among]
+    title = " or ".join(sorted({descriptor_of(c.authority, c.current_id).title for c in among}))
+    keys = list(dict.fromkeys(k for f in facts for k in f.key_types))
+    kinds = list(dict.fromkeys(k for f in facts for k in f.name_kinds))
+    return [
+        *_offered("key_types", given.key_types, keys, title),
+        *_offered("name_kinds", given.name_kinds, kinds, title),
     ]
+
+
+def _usual(given: ProfileValues) -> Iterator[Problem]:
     if given.validity_days > given.validity_days_max:
-        problems.append(
-            Problem("validity_days", "The usual validity is above the longest.", "Lower it, or raise the longest.")
-        )
+        yield Problem("validity_days", "The usual validity is above the longest.", "Lower it, or raise the longest.")
+
+
+def _product(connector: Connector, given: dict[str, Any], at: str, problems: list[Problem]) -> dict[str, Any]:
+    """Return the settings for an authority as they are kept; what is wrong with them is added to `problems` under `at`."""
+    model = descriptor_of(connector.authority, connector.current_id).profile
     try:
-        given.product = descriptor.profile.model_validate(given.product).model_dump(mode="json")
+        found: dict[str, Any] = model.model_validate(given).model_dump(mode="json")
     except ValidationError as error:
         problems += [
-            Problem(f"product.{'.'.join(map(str, e['loc']))}", f"{e['msg']}.", "Correct the field.", e["type"])
+            Problem(f"{at}.{'.'.join(map(str, e['loc']))}", f"{e['msg']}.", "Correct the field.", e["type"])
             for e in error.errors(include_input=False)
         ]
-    return problems
+        return {}
+    return found
 
 
 def _offered(field: str, given: Sequence[str], known: Sequence[str], title: str) -> Iterator[Problem]:

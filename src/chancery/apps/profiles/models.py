@@ -23,6 +23,8 @@ class Profile(models.Model):
     team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT)
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT)
     pool = models.ForeignKey("connectors.Pool", on_delete=models.PROTECT, related_name="profiles")
+    region = models.CharField(max_length=60, blank=True, default="")
+    """Members of a pool that are in this region come first, whatever their preference."""
     key_types = models.JSONField(default=list)
     name_kinds = models.JSONField(default=list)
     name_suffixes = models.JSONField(default=list)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CALLED = "FROM profiles_profile WHERE deleted_at IS NULL AND name_key = %s AND name = %s"
 _MEMBERS = """
 FROM connectors_connector JOIN connectors_poolmember member ON member.connector_id = connectors_connector.id
-WHERE member.pool_id = %s AND deleted_at IS NULL ORDER BY member.preference"""
+WHERE member.pool_id = %s AND NOT member.draining AND deleted_at IS NULL ORDER BY member.preference"""
 
 
 def visible_to(actor: Actor) -> QuerySet[Profile]:
@@ -79,15 +79,20 @@ def members(profile: Profile) -> list[Connector]:
     return list(rows.select_related("current", "environment").order_by("memberships__preference"))
 
 
+def candidates(profile: Profile) -> list[Connector]:
+    """Return the connectors that take new orders of a profile, preferred ones first; one, where its pool is not shared."""
+    return instances(Connector, _MEMBERS, [profile.pool_id])
+
+
 def route(profile: Profile) -> Connector | None:
     """Return where a new order goes: the preferred active connector, else the preferred one (it waits there)."""
-    return _preferred(instances(Connector, _MEMBERS, [profile.pool_id]))
+    return _preferred(candidates(profile))
 
 
 def routes(profiles: Iterable[Profile]) -> dict[UUID, Connector]:
     """Return profile id → where its new orders go, for the rows of one page."""
     pools: dict[UUID, list[Connector]] = {}
-    rows = PoolMember.objects.filter(pool__in={p.pool_id for p in profiles}, connector__deleted_at=None)
+    rows = PoolMember.objects.filter(pool__in={p.pool_id for p in profiles}, draining=False, connector__deleted_at=None)
     for member in rows.select_related("connector").order_by("preference"):
         pools.setdefault(member.pool_id, []).append(member.connector)
     found = {p.pk: _preferred(pools.get(p.pool_id, [])) for p in profiles}

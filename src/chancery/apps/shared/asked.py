@@ -17,6 +17,7 @@ from chancery.apps.shared.texts import unfit
 
 _KINDS = {
     "connectors": ("connector", "connectors.Connector"),
+    "pools": ("pool", "connectors.Pool"),
     "profiles": ("profile", "profiles.Profile"),
     "orders": ("order", "orders.Order"),
     "certificates": ("certificate", "certificates.Certificate"),

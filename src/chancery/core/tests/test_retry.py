@@ -33,7 +33,7 @@ def test_the_list_grows_and_each_entry_has_its_reason() -> None:
 
 @pytest.mark.parametrize(
     ("left", "most"),
-    [(timedelta(minutes=10), 60.0), (timedelta(seconds=1), 1.0), (timedelta(seconds=-5), 1.0)],
+    [(timedelta(minutes=10), 60.0), (timedelta(seconds=1), 1.0), (timedelta(microseconds=1), 1.0)],
 )
 def test_what_runs_out_is_tried_more_often_but_never_without_pause(left: timedelta, most: float) -> None:
     assert next_gap(99, random.Random(1), left).total_seconds() == most  # noqa: S311  no secret hangs on it
@@ -42,3 +42,8 @@ def test_what_runs_out_is_tried_more_often_but_never_without_pause(left: timedel
 def test_plenty_of_time_left_changes_nothing() -> None:
     with_left = next_gap(3, random.Random(7), timedelta(days=30))  # noqa: S311  no secret hangs on it
     assert with_left == next_gap(3, random.Random(7))  # noqa: S311  no secret hangs on it
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=-5)])
+def test_what_is_too_late_already_is_in_no_hurry_any_more(late: timedelta) -> None:
+    assert next_gap(99, random.Random(1), late) == next_gap(99, random.Random(1))  # noqa: S311  as above

@@ -67,6 +67,15 @@ class Authorities(BaseModel):
     broken: list[Broken]
 
 
+class Pace(BaseModel):
+    """How fast a connector is called, by all workers together."""
+
+    seats: int = Field(description="Calls at once.", examples=[4])
+    calls_per_second: float = Field(description="In the long run.", examples=[5.0])
+    burst: int = Field(description="Calls that may go at once after a rest.", examples=[10])
+    share: float = Field(description="Of that rate, at which it is called now; less after a CA asked for patience.")
+
+
 class Connector(BaseModel):
     """An account at a CA; of its secrets only which ones are set."""
 
@@ -78,6 +87,15 @@ class Connector(BaseModel):
     health_text: str = Field(examples=[""])
     health_at: Moment | None
     paused_until: Moment | None = Field(description="Orders wait until then, after faults of the CA.")
+    breaker: str = Field(
+        description="Whether acts go through; `stopped` waits for a person, `half_open` lets one at a time through.",
+        json_schema_extra={"enum": ["closed", "open", "half_open", "stopped"]},
+    )
+    sick_since: Moment | None = Field(description="When the breaker last stopped being closed.")
+    pace: Pace
+    limit_seats: int | None = Field(description="As the administrator set it.", examples=[None])
+    limit_rate: float | None = Field(examples=[None])
+    limit_burst: int | None = Field(examples=[None])
     queue: str = Field(description="Orders that are not finished; `10 000+` above ten thousand.", examples=["3"])
     base_url: str = Field(examples=["https://ca.example.com/api"])
     environment: str = Field(examples=["Production"])
@@ -175,6 +193,8 @@ class Profile(BaseModel):
     team: str = Field(examples=["Operations"])
     environment: str = Field(examples=["Production"])
     pool: str = Field(examples=["Berlin"])
+    pool_id: Id | None = Field(description="Of a pool that people made; null for a connector alone.")
+    region: str = Field(description="Members of the pool in this region come first.", examples=[""])
     connector: Id | None = Field(description="Where new orders go.")
     connector_name: str = Field(examples=["Berlin"])
     key_types: list[str] = Field(examples=[["EC-P256"]])
@@ -196,6 +216,98 @@ class Profiles(Page):
     """A page of profiles."""
 
     items: list[Profile]
+
+
+class Member(BaseModel):
+    """A connector's place in a pool."""
+
+    connector: Id
+    name: str = Field(examples=["Berlin"])
+    authority: str = Field(examples=["digicert"])
+    region: str = Field(examples=["eu-central"])
+    status: str = Field(json_schema_extra={"enum": ["active", "inactive"]})
+    breaker: str = Field(json_schema_extra={"enum": ["closed", "open", "half_open", "stopped"]})
+    preference: int = Field(examples=[1])
+    weight: int = Field(examples=[1])
+    validation: str = Field(json_schema_extra={"enum": ["", "dv", "ov", "ev"]})
+    draining: bool = Field(description="It takes no new orders and finishes those that it has.")
+
+
+class Pool(BaseModel):
+    """Connectors that may stand in for one another."""
+
+    id: Id
+    name: str = Field(examples=["Public TLS"])
+    description: str = Field(examples=["Two accounts of one CA"])
+    team: str = Field(examples=["Operations"])
+    environment: str = Field(examples=["Production"])
+    trust: str = Field(json_schema_extra={"enum": ["same_root", "public", "vouched"]})
+    trust_reason: str = Field(examples=[""])
+    patience_minutes: int = Field(examples=[5])
+    members: list[Member]
+    profiles: int = Field(description="How many order through it.", examples=[3])
+    revision: int = Field(description="Grows with every edit; the ETag.", examples=[1])
+
+
+class Pools(Page):
+    """A page of pools."""
+
+    items: list[Pool]
+
+
+class Thing(BaseModel):
+    """Something by id and name."""
+
+    id: Id
+    name: str = Field(examples=["www.example.com"])
+
+
+class Number(BaseModel):
+    """How many there are; above ten thousand `10 000+`. And the first of them that you may see."""
+
+    number: str = Field(examples=["12"])
+    first: list[Thing]
+
+
+class DependentProfile(Thing):
+    """A profile that orders through a connector."""
+
+    pool: str = Field(description="The pool through which; empty for the connector alone.", examples=[""])
+    stand_ins: str = Field(description="Who else takes orders in the pool; empty where they would wait.", examples=[""])
+
+
+class Impact(BaseModel):
+    """What depends on a connector."""
+
+    held: Number = Field(description="Orders that wait here and that no CA has seen.")
+    on_their_way: Number = Field(description="Orders that the CA has or may have; they are followed to their end.")
+    profiles: list[DependentProfile]
+    pools: list[Thing]
+    renewals: Number = Field(description="Due within 30 days.")
+    first_renewal: Moment | None
+    certificates: Number = Field(description="Valid ones issued through it.")
+    bots: Number = Field(description="Targets that order through it.")
+
+
+class Staying(Thing):
+    """What does not move, and why."""
+
+    why: str = Field(examples=["Berlin has issued nothing yet, so its root is not known."])
+
+
+class Repointing(BaseModel):
+    """What moves to another connector or pool, and what does not."""
+
+    to: str = Field(examples=["Public TLS"])
+    profiles: list[Thing]
+    refused: list[Staying] = Field(description="Profiles that stay.")
+    orders: int = Field(description="Waiting orders that move.", examples=[12])
+    staying: list[Staying] = Field(description="Waiting orders that stay; the first of them.")
+    orders_staying: int = Field(examples=[0])
+    bound: int = Field(description="Waiting orders that the CA has or may have: they end where they are.", examples=[0])
+    more: bool = Field(description="Whether waiting orders are left for another time.")
+    digest: str = Field(description="Send it as `previewed`.", examples=["0f1e2d3c4b5a69788796a5b4c3d2e1f0"])
+    moved: int = Field(description="Orders that were moved; 0 in a preview.", examples=[0])
 
 
 class Order(BaseModel):

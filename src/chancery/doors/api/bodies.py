@@ -104,6 +104,10 @@ class _Fields(Body):
 Texts = Annotated[list[str] | str, Field(description="A list, or one text with commas.", examples=[["web", "emea"]])]
 
 
+Limit = float | int | str | None
+"""A number, also as text; null or empty for what the CA type declares."""
+
+
 class _ConnectorFields(_Fields):
     """Common fields of a connector; those of its CA type stand beside them (GET /authorities)."""
 
@@ -115,6 +119,9 @@ class _ConnectorFields(_Fields):
     region: str = Field("", examples=["eu-central"])
     description: str = Field("", examples=["Public TLS"])
     tags: Texts = ""
+    limit_seats: Limit = Field(None, description="Calls at once; null for what the CA type declares.", examples=[4])
+    limit_rate: Limit = Field(None, description="Calls per second in the long run.", examples=[2.5])
+    limit_burst: Limit = Field(None, description="Calls that may go at once after a rest.", examples=[10])
     proxy: str = Field("", examples=["http://proxy.example.com:3128"])
     trust_pem: str = Field("", description="CA certificates that are trusted besides the usual ones, as PEM.")
     allowed_networks: Texts = Field("", description="Private networks that it may reach.", examples=[["10.1.0.0/16"]])
@@ -177,11 +184,59 @@ class EnvironmentEdit(Body):
     is_production: bool | None = Field(None, examples=[True])
 
 
+class MemberIn(Body):
+    """A connector's place in a pool."""
+
+    connector: str = Field(description="Id or name.", examples=["Berlin"])
+    preference: int = Field(1, description="The lower, the earlier it is asked.", examples=[1])
+    weight: int = Field(1, description="Its share among members of one preference.", examples=[1])
+    validation: str = Field(
+        "", description="How closely its CA looks.", json_schema_extra={"enum": ["", "dv", "ov", "ev"]}
+    )
+
+
+class PoolIn(Body):
+    """Connectors that may stand in for one another, all of one team and environment."""
+
+    name: str = Field(examples=["Public TLS"])
+    description: str = Field("", examples=["Two accounts of one CA"])
+    team: str | int = Field(description="Name or id.", examples=["Operations"])
+    environment: str | int = Field(description="Name or id.", examples=["Production"])
+    trust: str = Field(
+        "same_root",
+        description="What lets one stand in: the same root, public CAs, or that somebody vouches.",
+        json_schema_extra={"enum": ["same_root", "public", "vouched"]},
+    )
+    trust_reason: str = Field("", description="Why, where somebody vouches.", examples=["Both roots are rolled out."])
+    patience_minutes: int = Field(5, description="How long a member may be sick before others stand in.", examples=[5])
+    members: list[MemberIn] = Field([], max_length=50)
+
+    def given(self) -> dict[str, Any]:
+        """Return the values as the action takes them."""
+        return self.model_dump(exclude={"revision"})
+
+
+class PoolEdit(PoolIn):
+    """A pool's values, all of them."""
+
+    revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
+
+
+class RepointIn(Body):
+    """Where a connector's profiles and waiting orders go."""
+
+    to: str = Field(description="Id or name of a pool or of another connector.", examples=["Public TLS"])
+    previewed: str = Field(description="`digest` of the preview.", examples=["0f1e2d3c4b5a69788796a5b4c3d2e1f0"])
+    vouch: str = Field("", description="Why trust is the same where that is not proven.", examples=[""])
+
+
 class ProfileIn(_Fields):
-    """What may be asked through one connector."""
+    """What may be asked through one connector, or through a pool."""
 
     name: str = Field(examples=["Internal"])
-    connector: str = Field(description="Id or name of the connector.", examples=["Berlin"])
+    connector: str = Field("", description="Id or name of the connector.", examples=["Berlin"])
+    pool: str = Field("", description="Id or name of a pool, instead of a connector.", examples=["Public TLS"])
+    region: str = Field("", description="Members of the pool in this region come first.", examples=["eu-central"])
     description: str = Field("", examples=["Servers in our own networks"])
     key_types: list[str] = Field([], description="Empty for every kind.", examples=[["EC-P256"]])
     name_kinds: list[str] = Field(["dns"], examples=[["dns"]])
@@ -199,6 +254,7 @@ class ProfileIn(_Fields):
     )
     renewal_share: int = Field(67, description="Percent of a lifetime that pass before.", examples=[67])
     product: dict[str, JsonValue] = Field({}, description="The CA type's own fields (`profile` of GET /authorities).")
+    products: dict[str, dict[str, JsonValue]] = Field({}, description="For a pool: CA type → its own fields.")
 
 
 class ProfileEdit(ProfileIn):

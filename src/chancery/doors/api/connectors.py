@@ -21,7 +21,20 @@ from chancery.doors.api.routes import Routes, created, linked
 
 router = Routes(tags=["connectors"])
 Answer = dict[str, Any]
-_EDITABLE = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
+_EDITABLE = (
+    "name",
+    "base_url",
+    "environment",
+    "team",
+    "owner",
+    "contact",
+    "region",
+    "description",
+    "tags",
+    "limit_seats",
+    "limit_rate",
+    "limit_burst",
+)
 _OF_ONE_TYPE = ("status", "health", "environment", "region", "search", "sort")
 _SOON = "1"
 """Seconds: a worker takes up a call at once, and most answers of CAs are there by then."""

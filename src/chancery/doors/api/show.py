@@ -12,10 +12,12 @@ from chancery.apps.accounts.models import ApiToken, Environment, User
 from chancery.apps.audit import proofs
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors import pace
 from chancery.apps.connectors.credentials import Credential
 from chancery.apps.connectors.models import Call, Connector, CredentialChange
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.paging import Page
 from chancery.core.order import RevocationState
 from chancery.sdk.authority import Descriptor
@@ -68,6 +70,10 @@ def connector(row: Connector, queues: Mapping[str, str]) -> dict[str, Any]:
         "health_text": row.health_text,
         "health_at": row.health_at,
         "paused_until": row.breaker_until,
+        "breaker": row.breaker,
+        "sick_since": row.sick_since,
+        "pace": pace.of(row, current_clock().now()).as_values(),
+        **{name: getattr(row, name) for name in ("limit_seats", "limit_rate", "limit_burst")},
         "queue": queues.get(str(row.pk), "0"),
         "base_url": row.base_url,
         "environment": row.environment.name,
@@ -126,6 +132,8 @@ def profile(row: Profile, routes: Mapping[UUID, Connector]) -> dict[str, Any]:
         "team": row.team.name,
         "environment": row.environment.name,
         "pool": row.pool.name,
+        "pool_id": str(row.pool_id) if row.pool.shared else None,
+        "region": row.region,
         "connector": str(connector.pk) if connector else None,
         "connector_name": connector.name if connector else "",
         **{n: getattr(row, n) for n in (*names, *renewal, "needs_approval", "products", "revision")},

@@ -120,7 +120,7 @@ def _entry(row: dict[str, Any], kind: dict[str, Any]) -> dict[str, Any]:
     common = {
         n: row[n] for n in ("base_url", "team", "environment", "owner", "contact", "region", "description", "tags")
     }
-    more = {n: row[n] for n in ("proxy", "trust_pem", "allowed_networks")}
+    more = {n: row[n] for n in ("proxy", "trust_pem", "allowed_networks", "limit_seats", "limit_rate", "limit_burst")}
     usual = {n: info.get("default") for n, info in kind["config"].get("properties", {}).items()}
     own = {n: v for n, v in row["settings"].items() if v != usual.get(n)}
     kept = {n: v for n, v in {**common, **more, **own}.items() if v not in (*_LEFT_OUT, [])}

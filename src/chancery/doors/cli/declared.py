@@ -17,7 +17,7 @@ import yaml
 VERSION = 1
 _COMMON = {
     "base_url", "team", "environment", "owner", "contact", "region", "description", "tags", "proxy", "trust_pem",
-    "allowed_networks",
+    "allowed_networks", "limit_seats", "limit_rate", "limit_burst",
 }  # fmt: skip
 _CLEARING = {"base_url", "proxy", "trust_pem"}
 """Where one of them changes, the server forgets the secrets: they were meant for the old place."""

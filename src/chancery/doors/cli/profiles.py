@@ -7,13 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli.given import Sets, pairs
-from chancery.doors.cli.output import Json, say, show
+from chancery.doors.cli.output import Exit, Json, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 profiles = typer.Typer(no_args_is_help=True, help="What may be asked.")
 _LISTS = frozenset({"key_types", "name_kinds", "name_suffixes"})
 _NUMBERS = frozenset({"max_names", "validity_days", "validity_days_max", "deadline_hours", "renewal_share"})
-_KEPT = ("name", "description", "wildcard", "needs_approval", "renewal", *sorted(_LISTS | _NUMBERS))
+_KEPT = ("name", "description", "region", "wildcard", "needs_approval", "renewal", *sorted(_LISTS | _NUMBERS))
+InPool = Annotated[
+    str, typer.Option("--pool", help="A pool, by id or name; --product is then written CA-TYPE.name=value.")
+]
 Products = Annotated[
     list[str] | None, typer.Option("--product", help="name=value for the CA type's own fields (`authorities fields`).")
 ]
@@ -38,14 +41,15 @@ def profiles_show(name: str, as_json: Json = False) -> None:
 @profiles.command("create")
 def profiles_create(
     name: str,
-    connector: str,
+    connector: Annotated[str, typer.Argument(help="Id or name of the connector; empty with --pool.")] = "",
     values: Sets = None,
     product: Products = None,
+    pool: InPool = "",
     as_json: Json = False,
 ) -> None:
-    """Create a profile that orders through a connector."""
+    """Create a profile that orders through a connector, or through a pool."""
     rest = Rest()
-    body = {"name": name, "connector": rest.find("connectors", connector)["id"], "product": pairs(product, "--product")}
+    body = {"name": name, **_through(rest, connector, pool, product, {})}
     made = rest.call("POST", "/profiles", {**body, **_typed(values)})
     say(f"Created {made['name']}.", made, as_json)
 
@@ -59,6 +63,7 @@ def profiles_edit(
     confirm_environment: Annotated[
         str, typer.Option(help="Name of the environment that the profile moves to with another connector.")
     ] = "",
+    pool: InPool = "",
     as_json: Json = False,
 ) -> None:
     """Change a profile; what is not given keeps its value."""
@@ -66,11 +71,9 @@ def profiles_edit(
     row = rest.find("profiles", name)
     present = {n: row[n] for n in _KEPT}
     body = {**present, **_typed(values), "confirm_environment": confirm_environment, "revision": row["revision"]}
-    before = rest.call("GET", f"/connectors/{row['connector']}") if row["connector"] else {"id": "", "authority": ""}
-    after = rest.find("connectors", connector) if connector else before
-    # The settings of one CA type mean nothing to another.
-    kept = row["products"].get(after["authority"], {})
-    body |= {"connector": after["id"], "product": {**kept, **pairs(product, "--product")}}
+    if not connector and not pool:
+        connector, pool = ("", row["pool_id"]) if row["pool_id"] else (row["connector"] or "", "")
+    body |= _through(rest, connector, pool, product, row["products"])
     done = rest.call("PUT", f"/profiles/{row['id']}", body)
     say(f"{done['name']} is changed.", done, as_json)
 
@@ -82,6 +85,26 @@ def profiles_delete(name: str, as_json: Json = False) -> None:
     row = rest.find("profiles", name)
     rest.call("DELETE", f"/profiles/{row['id']}")
     say(f"{row['name']} is deleted.", {"id": row["id"], "deleted": True}, as_json)
+
+
+def _through(
+    rest: Rest, connector: str, pool: str, product: list[str] | None, products: dict[str, Any]
+) -> dict[str, Any]:
+    """Return connector or pool with the settings of their types of CA; `products` are those of before."""
+    if not pool:
+        after = rest.find("connectors", connector)
+        # The settings of one CA type mean nothing to another.
+        kept = products.get(after["authority"], {})
+        return {"connector": after["id"], "product": {**kept, **pairs(product, "--product")}}
+    row = rest.find("pools", pool)
+    found = {m["authority"]: dict(products.get(m["authority"], {})) for m in row["members"]}
+    for name, value in pairs(product, "--product").items():
+        slug, dot, field = name.partition(".")
+        if not dot or slug not in found:
+            remedy = f"Write it as CA-TYPE.name=value; the pool has: {', '.join(sorted(found))}."
+            stop(f"--product {name}: a pool has several types of CA.", remedy, Exit.USAGE)
+        found[slug][field] = value
+    return {"pool": row["id"], "products": {slug: values for slug, values in found.items() if values}}
 
 
 def _typed(values: list[str] | None) -> dict[str, Any]:

@@ -101,6 +101,7 @@ class Rest:
 
 _GROUP = {
     "connectors": "connectors",
+    "pools": "pools",
     "profiles": "profiles",
     "bots": "bots",
     "users": "people",

@@ -23,6 +23,13 @@ COMMON: dict[str, dict[str, Any]] = {
     "owner": {"title": "Owner"},
     "contact": {"title": "Contact"},
     "tags": {"title": "Tags", "description": "By commas."},
+    "limit_seats": {
+        "title": "Calls at once",
+        "description": "Empty takes what the CA type declares.",
+        "type": "integer",
+    },
+    "limit_rate": {"title": "Calls per second", "type": "number"},
+    "limit_burst": {"title": "Calls at once after a rest", "type": "integer"},
     "description": {"title": "Description"},
 }
 """Fields that connectors of every CA type have, beside name, team and environment."""

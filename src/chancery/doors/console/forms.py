@@ -66,6 +66,7 @@ def connector_form(
     groups += [Group(title, [i for g, i in own if g == title]) for title in dict.fromkeys(g for g, _ in own)]
     if descriptor.outside:
         groups.append(Group("Network", _network(values)))
+        groups.append(Group("Pace", _pace(descriptor, values)))
     groups.append(Group("Ownership", _ownership(values)))
     _attach(groups, problems)
     return groups
@@ -149,6 +150,20 @@ def _network(values: dict[str, Any]) -> list[Input]:
         Input("proxy", "Proxy", "http://host:port, if the CA is reached through one.", value=values.get("proxy", "")),
         Input("trust_pem", "Trust bundle", "Root certificates (PEM) for this CA's own TLS; empty for the public ones.", "area", values.get("trust_pem", ""), file=True),
     ]  # fmt: skip
+
+
+def _pace(descriptor: Descriptor, values: dict[str, Any]) -> list[Input]:
+    facts = descriptor.facts
+    declared = _("All workers together. Empty: %(number)s, as the CA type declares.")
+    fields = (
+        ("limit_seats", "Calls at once", facts.concurrency),
+        ("limit_rate", "Calls per second", facts.calls_per_second),
+        ("limit_burst", "Calls at once after a rest", facts.burst),
+    )
+    return [
+        Input(name, title, declared % {"number": f"{usual:g}"}, "text", values.get(name, ""))
+        for name, title, usual in fields
+    ]
 
 
 def _ownership(values: dict[str, Any]) -> list[Input]:

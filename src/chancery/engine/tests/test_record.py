@@ -240,13 +240,35 @@ def test_patience_without_a_moment_grows(desk):
     assert health(desk)[2] > desk.now
 
 
-def test_a_refused_login_is_tried_ever_more_rarely_so_that_no_account_is_locked(desk):
+def test_a_refused_login_is_tried_ever_more_rarely_and_never_a_fourth_time(desk):
     gaps = []
-    for failures in range(4):
-        Connector.objects.filter(pk=desk.connector.pk).update(failures=failures, breaker_until=None)
+    for _ in range(3):
+        Connector.objects.filter(pk=desk.connector.pk).update(breaker_until=None)
         desk.result(Failed("AuthFailed", "The key is refused."), Kind.SUBMIT)
-        gaps.append((health(desk)[2] - desk.now).total_seconds())
-    assert gaps == [60, 300, 3600, 3600]
+        gaps.append(health(desk)[2] and (health(desk)[2] - desk.now).total_seconds())
+    assert gaps == [60, 300, None]
+    row = Connector.objects.get(pk=desk.connector.pk)
+    assert (row.breaker, row.refusals, row.health) == ("stopped", 3, Health.LOGIN_REFUSED)
+
+
+def test_refusals_of_one_burst_count_each_since_the_ca_counts_them_too(desk):
+    orders = [desk.order() for _ in range(3)]
+    desk.record(*[(desk.job(o, Kind.SUBMIT), Failed("AuthFailed", "The key is refused.")) for o in orders])
+    row = Connector.objects.get(pk=desk.connector.pk)
+    assert (row.breaker, row.failures, row.refusals) == ("stopped", 1, 3)
+
+
+def test_a_longer_patience_that_comes_later_is_kept(desk):
+    orders = [desk.order() for _ in range(2)]
+    until = [desk.now + timedelta(minutes=n) for n in (2, 9)]
+    desk.record(
+        *[
+            (desk.job(o, Kind.SUBMIT), Failed("Throttled", "Slow down.", until=u))
+            for o, u in zip(orders, until, strict=True)
+        ]
+    )
+    row = Connector.objects.get(pk=desk.connector.pk)
+    assert (row.breaker_until, row.slowed, row.slowed_at) == (until[1], 0.5, until[1])
 
 
 def test_a_failure_under_old_settings_says_nothing_about_the_new_ones(desk):

@@ -15,6 +15,7 @@ from chancery.apps.connectors.models import Call, Connector, ConnectorVersion
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.core.errors import Unavailable
+from chancery.core.pacing import Room
 from chancery.engine import worker as workers
 from chancery.engine.jobs import Kind, Missing
 from chancery.engine.record import Recorder
@@ -242,7 +243,7 @@ def test_settings_that_cannot_be_used_hold_orders_and_name_the_connector(cast, l
     assert "cannot be built" in caplog.text
     caplog.clear()
     held = Order.objects.get(pk=order.pk)
-    assert (held.state, held.reason_code) == ("queued", "AuthFailed")
+    assert (held.state, held.reason_code) == ("queued", "settings_unusable")
     assert "settings cannot be used" in held.reason
 
 
@@ -283,7 +284,7 @@ def test_lost_submissions_are_found_in_a_turn(desk, worker):
 
 def test_seats_are_kept_and_a_busy_connector_waits(desk, worker, monkeypatch):
     desk.order("queued", due_at=LONG_AGO)
-    monkeypatch.setattr(worker._pacer, "room", lambda *_: 0)
+    monkeypatch.setattr(worker._pacer, "room", lambda *_: Room(0, 0))
     worker._last_beat = worker._clock.monotonic()
     assert worker.turn() == 0
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('connectors', '0010_order_again'),
+        ('connectors', '0011_order_again'),
         ('inventory', '0002_order_again'),
         ('orders', '0006_one_renewal'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -17,6 +17,7 @@ for room in (
     "inventory",
     "notices",
     "orders",
+    "pools",
     "profiles",
     "posture",
     "renewals",
@@ -56,6 +57,7 @@ connectors.deactivate     A O . . . . .
 connectors.delete         A O . . . . .
 connectors.edit           A O . . . . .
 connectors.pull           A O . . . . .
+connectors.repoint        A O . . . . .
 connectors.revoked_credential A O . . . . .
 connectors.stage_credential A O . . . . .
 connectors.switch_back    A O . . . . .
@@ -91,6 +93,10 @@ people.grant              A . . . . . .
 people.own_account        A O R B P D M
 people.own_password       A O R B P D M
 people.password           A . . . . . .
+pools.create              A O . . . . .
+pools.delete              A O . . . . .
+pools.drain               A O . . . . .
+pools.edit                A O . . . . .
 profiles.create           A O . . . . .
 profiles.delete           A O . . . . .
 profiles.edit             A O . . . . .
@@ -112,12 +118,12 @@ webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics acme",
-    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels posture metrics acme",
-    "requester": "connectors profiles orders certificates bots inventory notices acme",
-    "bot_operator": "connectors profiles orders certificates bots inventory notices acme",
-    "approver": "connectors profiles orders certificates bots inventory notices acme",
-    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture acme",
+    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics acme pools",
+    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels posture metrics acme pools",
+    "requester": "connectors profiles orders certificates bots inventory notices acme pools",
+    "bot_operator": "connectors profiles orders certificates bots inventory notices acme pools",
+    "approver": "connectors profiles orders certificates bots inventory notices acme pools",
+    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture acme pools",
     "monitor": "metrics",
 }
 

@@ -38,6 +38,9 @@ from chancery.apps.orders import actions as order_actions
 from chancery.apps.orders import queries as orders
 from chancery.apps.orders.models import AgainRequest, Order
 from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.pools import actions as pool_actions
+from chancery.apps.pools import impact, repointing
+from chancery.apps.pools import queries as pools
 from chancery.apps.profiles import actions as profile_actions
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
@@ -60,6 +63,7 @@ ROOMS = (
     "inventory",
     "notices",
     "orders",
+    "pools",
     "profiles",
     "renewals",
     "webhooks",
@@ -76,6 +80,8 @@ class Things:
         self.cast, self.connector = cast, local
         self.order = place(cast.rob, PlaceOrder("Careful", request_pem("a.example.com")))
         self.profile = Profile.objects.get(name="Internal")
+        place_of = {"team": "Operations", "environment": "Production"}
+        self.pool = pool_actions.create(cast.ada, {"name": "Both", "members": [{"connector": "Local"}], **place_of})
         self.call = connector_actions.test_saved(cast.ada, local.pk)
         self.bot = bot_actions.create(cast.ada, "web-1", team="Operations", environment="Production")[0]
         files = {"certificate": "/etc/nginx/a.pem", "key": "/etc/nginx/a.key"}
@@ -182,6 +188,9 @@ LISTINGS = {
     "connectors.listing_all": lambda a, t: connectors.listing_all(a).items,
     "connectors.listing_all by name": lambda a, t: connectors.listing_all(a, name="Local").items,
     "connectors.overview": lambda a, t: [s for s in connectors.overview(a) if s.total],
+    "pools.visible_to": lambda a, t: list(pools.visible_to(a)),
+    "pools.listing": lambda a, t: pools.listing(a).items,
+    "pools.usable": lambda a, t: pools.usable(a),
     "profiles.visible_to": lambda a, t: list(profiles.visible_to(a)),
     "profiles.listing": lambda a, t: profiles.listing(a).items,
     "profiles.listing by search": lambda a, t: profiles.listing(a, search="In").items,
@@ -245,6 +254,9 @@ BY_ID = {
     "connectors.get": lambda a, t: connectors.get(a, t.connector.pk),
     "connectors.delete_preview": lambda a, t: connectors.delete_preview(a, t.connector.pk),
     "connectors.call": lambda a, t: connectors.call(a, t.call.pk),
+    "pools.get": lambda a, t: pools.get(a, t.pool.pk),
+    "pools.impact": lambda a, t: impact.of(a, t.connector.pk),
+    "pools.repointing": lambda a, t: repointing.preview(a, t.connector.pk, "Both"),
     "profiles.get": lambda a, t: profiles.get(a, t.profile.pk),
     "profiles.get by name": lambda a, t: profiles.get(a, "Internal"),
     "profiles.orderable": lambda a, t: profiles.orderable(a, "Internal"),
@@ -303,6 +315,10 @@ ACTIONS = {
     "connectors.revoked_credential": lambda a, t: rotating.revoked(a, t.connector.pk),
     "connectors.cancel_credential": lambda a, t: rotating.cancel(a, t.connector.pk),
     "connectors.credential_expiry": lambda a, t: rotating.expires(a, t.connector.pk, None),
+    "connectors.repoint": lambda a, t: pool_actions.repoint(a, t.connector.pk, "Both", ""),
+    "pools.edit": lambda a, t: pool_actions.edit(a, t.pool.pk, 1, {}),
+    "pools.drain": lambda a, t: pool_actions.drain(a, t.pool.pk, t.connector.pk, draining=True),
+    "pools.delete": lambda a, t: pool_actions.delete(a, t.pool.pk),
     "profiles.edit": lambda a, t: profile_actions.edit(a, t.profile.pk, 1, {}),
     "profiles.delete": lambda a, t: profile_actions.delete(a, t.profile.pk),
     "orders.place": lambda a, t: place(a, PlaceOrder("Internal", request_pem("a.example.com"))),
@@ -357,6 +373,9 @@ NEW_THINGS = {
     "connectors.create": lambda a: connector_actions.create(a, "digicert", values()),
     "connectors.test_unsaved": lambda a: connector_actions.test_unsaved(a, "digicert", values()),
     "connectors.choices": lambda a: connector_actions.ask_choices(a, "digicert", "container_id", values()),
+    "pools.create": lambda a: pool_actions.create(
+        a, {"name": "Mine", "team": "Operations", "environment": "Production"}
+    ),
     "webhooks.create": lambda a: webhook_actions.create(
         a, {"name": "Mine", "team": "Operations", "url": "https://x.example"}
     ),

@@ -16,9 +16,10 @@ from django.views.decorators.http import require_POST
 from chancery import catalog
 from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.connectors import actions, history, queries, trial
+from chancery.apps.connectors import actions, history, pace, queries, trial
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import CallKind, Connector, Health, Status
+from chancery.apps.pools import impact
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.look import MAX_SIZE
@@ -30,7 +31,20 @@ from chancery.doors.problems import status
 from chancery.sdk.config import secret_names
 
 FILTERS = ("status", "health", "environment", "region")
-COMMON = ("name", "base_url", "environment", "team", "owner", "contact", "region", "description", "tags")
+COMMON = (
+    "name",
+    "base_url",
+    "environment",
+    "team",
+    "owner",
+    "contact",
+    "region",
+    "description",
+    "tags",
+    "limit_seats",
+    "limit_rate",
+    "limit_burst",
+)
 WHERE = ("proxy", "trust_pem", "allowed_networks")
 
 
@@ -155,6 +169,7 @@ def _form(
         # The revision that the person saw, never a newer one: saving over somebody is said in so many words.
         "revision": request.POST.get("revision") or (row.revision if row else ""),
         "differences": _differences(row, values) if row and stale else [],
+        "impact": impact.of(actor, row.pk) if row else None,
     }
     return show(request, actor, "connector_form", context, 409 if stale else 422 if problems else 200)
 
@@ -164,7 +179,11 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a connector."""
     row = queries.get(actor, ident)
     version, descriptor = actions.current(row), descriptor_of(row.authority, row.current_id)
+    now = pace.of(row, current_clock().now())
     context = {
+        "breaker": pace.said(row),
+        "pace": now,
+        "slowed": round(now.share * 100),
         "connector": row,
         "type": descriptor,
         "version": version,

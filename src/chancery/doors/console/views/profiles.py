@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -13,7 +13,8 @@ from django.views.decorators.http import require_POST
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import queries as connectors
-from chancery.apps.connectors.models import Connector
+from chancery.apps.connectors.models import Connector, Pool
+from chancery.apps.pools import queries as pools
 from chancery.apps.profiles import actions, queries
 from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals.models import Policy
@@ -21,17 +22,17 @@ from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.look import starting
 from chancery.apps.shared.texts import fold
 from chancery.core.errors import Conflict, Invalid, Problem
-from chancery.doors.console.forms import as_typed, model_inputs, posted, readable
+from chancery.doors.console.forms import Input, as_typed, model_inputs, posted, readable
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 _LISTS = ("key_types", "name_kinds", "name_suffixes")
 _NUMBERS = ("validity_days", "validity_days_max", "max_names", "deadline_hours", "renewal_share")
 _SWITCHES = ("wildcard", "needs_approval")
-_TEXTS = ("name", "description", "renewal")
-_POSTED = {"renewal": "when_due"}
+_TEXTS = ("name", "description", "renewal", "region")
+_POSTED = {"renewal": "when_due", "region": "prefer_region"}
 """How the form calls a field, where authorities have settings of the same name."""
 OWN = frozenset(
-    {*(_POSTED.get(n, n) for n in (*_TEXTS, *_NUMBERS, *_LISTS, *_SWITCHES)), "connector", "revision", "seen"}
+    {*(_POSTED.get(n, n) for n in (*_TEXTS, *_NUMBERS, *_LISTS, *_SWITCHES)), "connector", "pool", "revision", "seen"}
 )
 """The names of the form's own inputs; those of an authority's settings stand beside them."""
 
@@ -94,9 +95,7 @@ def _save(request: HttpRequest, actor: Actor, row: Profile | None) -> Profile:
     values |= {n: [p.strip() for p in data.get(n, "").split(",") if p.strip()] for n in _LISTS}
     values |= {n: data.get(n) == "on" for n in _SWITCHES}
     # The very connector that the form was made for; the action says no to one that is not to be used.
-    wanted = data.get("connector", "")
-    model = catalog.get(connectors.get(actor, wanted).authority).profile
-    values |= {"connector": wanted, "product": posted(model, data)}
+    values |= _where(actor, data)
     values |= {"confirm_environment": data.get("confirm_environment", "")}
     if row is None:
         return actions.create(actor, values)
@@ -104,28 +103,64 @@ def _save(request: HttpRequest, actor: Actor, row: Profile | None) -> Profile:
     return actions.edit(actor, str(row.pk), revision, values)
 
 
+def _where(actor: Actor, data: QueryDict) -> dict[str, Any]:
+    """Return the connector or pool that the form was made for, with the settings of its types of CA."""
+    if data.get("pool"):
+        pool = pools.get(actor, data["pool"])
+        slugs = {m.connector.authority for m in pools.members(pool)}
+        products = {slug: posted(catalog.get(slug).profile, _below(data, slug)) for slug in slugs}
+        # What was left empty altogether is a type of CA that this profile is not for.
+        return {
+            "pool": str(pool.pk),
+            "products": {slug: found for slug, found in products.items() if any(found.values())},
+        }
+    wanted = data.get("connector", "")
+    model = catalog.get(connectors.get(actor, wanted).authority).profile
+    return {"connector": wanted, "product": posted(model, data)}
+
+
+def _below(data: QueryDict, slug: str) -> dict[str, Any]:
+    """Return what the form sent of one type of CA's settings."""
+    start = f"products.{slug}."
+    return {name.removeprefix(start): value for name, value in data.items() if name.startswith(start)}
+
+
+def _pool_inputs(pool: Pool, products: dict[str, dict[str, Any]]) -> list[Input]:
+    """Return the inputs of every type of CA in a pool, each under its own name."""
+    found = []
+    for slug in dict.fromkeys(m.connector.authority for m in pools.members(pool)):
+        descriptor = catalog.get(slug)
+        for _group, one in model_inputs(descriptor.profile, products.get(slug, {})):
+            one.name, one.title = f"products.{slug}.{one.name}", f"{descriptor.title}: {one.title}"
+            one.dynamic, one.only = False, ""
+            found.append(one)
+    return found
+
+
 def _form(
     request: HttpRequest, actor: Actor, row: Profile | None, problems: list[Problem], stale: Conflict | None = None
 ) -> HttpResponse:
-    present = queries.members(row) if row else []
-    offered, chosen = _offered(request, actor, present)
+    present = queries.members(row) if row and not row.pool.shared else []
+    pool = _chosen_pool(request, actor, row)
+    offered, chosen = _offered(request, actor, present, other=pool is not None)
     typed = request.method == "POST"
-    model = catalog.get(chosen.authority).profile if chosen else None
-    stored = row.products.get(chosen.authority, {}) if row and chosen else {}
     values = _typed(request) if typed else _present(row)
-    product = posted(model, request.POST) if typed and model else stored
-    moves = bool(row and chosen and chosen.environment_id != row.environment_id)
+    inputs, product, stored = _inputs(request, row, chosen, pool)
+    place = pool or chosen
     context = {
         "profile": row,
         "values": values,
         "connectors": offered,
+        "pools": pools.usable(actor) if actor.may(Permission.POOL_VIEW) else [],
+        "pool": pool,
         "present": present,
         "chosen": chosen,
+        "place": place,
         "find": request.GET.get("find", ""),
         "renewals": Policy.choices,
-        "moves": moves,
+        "moves": bool(row and place and place.environment_id != row.environment_id),
         "type": catalog.get(chosen.authority) if chosen else None,
-        "inputs": [i for _g, i in model_inputs(model, product)] if model else [],
+        "inputs": inputs,
         "problems": problems,
         "stale": stale,
         "differences": _differences(row, values, product, stored) if row and stale else [],
@@ -133,12 +168,46 @@ def _form(
     return show(request, actor, "profile_form", context, 409 if stale else 422 if problems else 200)
 
 
-def _offered(request: HttpRequest, actor: Actor, present: list[Connector]) -> tuple[list[Connector], Connector | None]:
-    """Return the connectors to choose from, those that the profile has among them whatever their state, and the chosen one."""
+def _inputs(
+    request: HttpRequest, row: Profile | None, chosen: Connector | None, pool: Pool | None
+) -> tuple[list[Input], dict[str, Any], dict[str, Any]]:
+    """Return the inputs of the types of CA, and for one connector what was typed and what is stored."""
+    typed = request.method == "POST"
+    if pool is not None:
+        slugs = {m.connector.authority for m in pools.members(pool)}
+        sent = {slug: posted(catalog.get(slug).profile, _below(request.POST, slug)) for slug in slugs}
+        return _pool_inputs(pool, sent if typed else row.products if row else {}), {}, {}
+    if chosen is None:
+        return [], {}, {}
+    model = catalog.get(chosen.authority).profile
+    stored = row.products.get(chosen.authority, {}) if row else {}
+    product = posted(model, request.POST) if typed else stored
+    return [i for _g, i in model_inputs(model, product)], product, stored
+
+
+def _chosen_pool(request: HttpRequest, actor: Actor, row: Profile | None) -> Pool | None:
+    """Return the pool that is chosen, or that the profile has while nothing else is chosen; None for a connector alone."""
+    wanted = request.POST.get("pool") or request.GET.get("connector", "")
+    if request.method == "POST" and not request.POST.get("pool"):
+        return None
+    if not wanted and row is not None and row.pool.shared:
+        return row.pool
+    return pools.find(pools.visible_to(actor), wanted) if wanted and actor.may(Permission.POOL_VIEW) else None
+
+
+def _offered(
+    request: HttpRequest, actor: Actor, present: list[Connector], *, other: bool
+) -> tuple[list[Connector], Connector | None]:
+    """Return the connectors to choose from, those that the profile has among them whatever their state, and the chosen one.
+
+    None is chosen where a pool (`other`) is.
+    """
     usable = connectors.usable_connectors(actor).order_by("authority", "name_key")
     find = request.GET.get("find", "")
     found = list((usable.filter(starting(fold(find)).on("name_key")) if find else usable)[: connectors.NAMES])
     offered = present + [c for c in found if c not in present]
+    if other:
+        return offered, None
     wanted = request.POST.get("connector") or request.GET.get("connector", "")
     if not wanted:
         return offered, offered[0] if offered else None
@@ -168,7 +237,7 @@ def _present(row: Profile | None) -> dict[str, Any]:
         usual = {"validity_days": 90, "validity_days_max": 199, "max_names": 100, "deadline_hours": 24}
         usual |= {"renewal_share": 67}
         blank = {"name": "", "description": "", "revision": 0, "wildcard": False, "needs_approval": False}
-        blank |= {"renewal": Policy.NOTICE}
+        blank |= {"renewal": Policy.NOTICE, "region": ""}
         return {**blank, "name_kinds": "dns", **usual}
     found = {n: getattr(row, n) for n in (*_TEXTS, "revision", *_NUMBERS, *_SWITCHES)}
     return {**found, **{n: ", ".join(getattr(row, n)) for n in _LISTS}}

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('connectors', '0009_credential_changes'),
+        ('connectors', '0010_nodes'),
     ]
 
     operations = [
