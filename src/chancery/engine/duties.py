@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 
+from chancery.apps.accounts import entering
 from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
 from chancery.apps.notices import watch
@@ -39,6 +40,7 @@ class Round:
 def _prune(now: datetime, state: State) -> State:
     health.prune(now)
     watch.prune(now)
+    entering.prune(now)
     return state
 
 

@@ -27,9 +27,11 @@ TRUSTED_PROXIES = networks("CHANCERY_TRUSTED_PROXIES", ENVIRONMENT.trusted_proxi
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "chancery.apps.accounts.libraries.Account",
+    "allauth.mfa",
     "chancery.apps.accounts",
     "chancery.apps.audit",
     "chancery.apps.connectors",
@@ -84,6 +86,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+SESSION_ENGINE = "chancery.apps.accounts.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600

@@ -13,6 +13,7 @@ CHANGE_TABLE = "credential_change"
 CALL_TABLE = "call"
 CHANNEL_TABLE = "notice_channel"
 CHANNEL_FIELD = "url"
+FACTOR_TABLE, FACTOR_FIELD = "factor", "secret"
 """The names that values are bound to; they stay what they are, whatever the tables are called."""
 Values = dict[str, dict[str, Any]]
 """Field name → sealed value, each the very object that the column holds."""
@@ -38,11 +39,17 @@ def _inner(column: dict[str, Any]) -> Values:
     return found
 
 
+def _factor(column: dict[str, Any]) -> Values:
+    # Of the second factors only one that computes codes has a secret that must be read again.
+    return {FACTOR_FIELD: column[FACTOR_FIELD]} if FACTOR_FIELD in column else {}
+
+
 PLACES = (
     Place("connectors.ConnectorVersion", "secrets", VERSION_TABLE, lambda column: column),
     Place("connectors.CredentialChange", "sealed", CHANGE_TABLE, lambda column: column),
     Place("connectors.Call", "sealed", CALL_TABLE, _inner),
     Place("notices.Channel", "sealed", CHANNEL_TABLE, lambda column: {CHANNEL_FIELD: column}),
+    Place("mfa.Authenticator", "data", FACTOR_TABLE, _factor),
 )
 
 

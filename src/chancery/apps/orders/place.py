@@ -74,8 +74,8 @@ class Gathered:
     product: dict[str, Any]
 
 
-Cache = dict[tuple[str, int | None, Permission], Gathered | ChanceryError]
-"""What one batch has looked up: by profile, person and permission."""
+Cache = dict[tuple[str, Actor, Permission], Gathered | ChanceryError]
+"""What one batch has looked up: by profile, actor (of two tokens of a person one may give less) and permission."""
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ def limits() -> Limits:
 
 def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
     wanted = Permission.ORDER_PLACE if ask.replaces is None else Permission.CERTIFICATE_RENEW
-    key = (ask.profile, actor.user, wanted)
+    key = (ask.profile, actor, wanted)
     found = cache.get(key)
     if found is None:
         try:

@@ -29,6 +29,7 @@ _KINDS = {
     "pulls": ("pull", "inventory.Pull"),
     "findings": ("finding", "inventory.Finding"),
     "tokens": ("token", "accounts.ApiToken"),
+    "roles": ("role", "accounts.Role"),
     "channels": ("channel", "notices.Channel"),
 }
 """First word of an action → kind of its target, and the table of such things."""

@@ -549,6 +549,9 @@ class Role(BaseModel):
 
     name: str = Field(examples=["approver"])
     permissions: list[str] = Field(examples=[["orders.approve"]])
+    description: str = Field(examples=[""])
+    builtin: bool = Field(description="Whether it comes with Chancery, and cannot be changed.")
+    needs_factor: bool = Field(description="Whether it is only for whoever logged in with a second factor.")
 
 
 class Roles(BaseModel):
@@ -566,6 +569,10 @@ class Token(BaseModel):
     created_at: Moment
     expires_at: Moment | None
     revoked_at: Moment | None
+    permissions: list[str] | None = Field(description="Null: all that its person has.", examples=[["orders.place"]])
+    team: int | None = Field(examples=[None])
+    environment: int | None = Field(examples=[None])
+    networks: list[str] = Field(examples=[["192.0.2.0/24"]])
 
 
 class NewToken(Token):
@@ -578,6 +585,22 @@ class Tokens(BaseModel):
     """One's own API tokens."""
 
     items: list[Token]
+
+
+class Session(BaseModel):
+    """A session of the console."""
+
+    id: Id
+    started_at: Moment | None
+    address: str = Field(examples=["192.0.2.7"])
+    agent: str = Field(description="What the browser calls itself.", examples=["Mozilla/5.0"])
+    how: str = Field(description="What it was begun with.", examples=["password+totp"])
+
+
+class Sessions(BaseModel):
+    """Open sessions, the newest first."""
+
+    items: list[Session]
 
 
 class Bot(BaseModel):

@@ -11,6 +11,7 @@ from chancery import __version__
 from chancery.apps.connectors.queries import worker_alive
 from chancery.apps.shared.action import current_clock
 from chancery.doors.api import (
+    access,
     answers,
     audit,
     bots,
@@ -58,6 +59,7 @@ for part in (
     notices,
     audit,
     people,
+    access,
 ):
     api.add_router("", part if isinstance(part, Routes) else part.router)
 refusals.register(api)

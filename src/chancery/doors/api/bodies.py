@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, model_validator
 
-from chancery.apps.accounts.permissions import ROLES
 from chancery.apps.bots.models import Purpose
 from chancery.core.errors import Invalid
 from chancery.core.order import RevocationReason
@@ -242,7 +241,7 @@ class ChannelEdit(ChannelIn):
 class GrantIn(Body):
     """A role, everywhere or in one team or environment."""
 
-    role: str = Field(json_schema_extra={"enum": list(ROLES)})
+    role: str = Field(description="A role of GET /roles.", examples=["requester"])
     team: int | None = Field(None, description="Id; null for every team.", examples=[1])
     environment: int | None = Field(None, description="Id; null for every environment.", examples=[None])
 
@@ -273,6 +272,33 @@ class TokenIn(Body):
 
     name: str = Field(description="What will use it.", examples=["ci"])
     days: int | None = Field(90, description="How long it lives; null for ever.", examples=[90])
+    permissions: list[str] | None = Field(
+        None, description="No more than these; null for all that its person has.", examples=[["orders.place"]]
+    )
+    team: int | None = Field(None, description="Id; null for every team.", examples=[None])
+    environment: int | None = Field(None, description="Id; null for every environment.", examples=[None])
+    networks: list[str] = Field(
+        [], description="From where it is answered; empty for everywhere.", examples=[["192.0.2.0/24"]]
+    )
+
+
+class RoleEdit(Body):
+    """What a role of one's own gives."""
+
+    permissions: list[str] = Field(examples=[["orders.view", "orders.place"]])
+    description: str = Field("", examples=["Orders for servers of a team."])
+
+
+class RoleIn(RoleEdit):
+    """A role of one's own."""
+
+    name: str = Field(description="Small letters, digits and _.", examples=["server_owner"])
+
+
+class FactorRule(Body):
+    """Whether a role is only for whoever logged in with a second factor."""
+
+    needed: bool
 
 
 class StageIn(Body):

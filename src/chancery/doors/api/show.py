@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chancery import catalog
-from chancery.apps.accounts.models import ApiToken, Environment, User
+from chancery.apps.accounts.models import ApiToken, Environment, Session, User
 from chancery.apps.audit import proofs
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
@@ -224,8 +224,14 @@ def environment(row: Environment) -> dict[str, Any]:
 
 def token(row: ApiToken) -> dict[str, Any]:
     """Return an API token without its text."""
-    names = ("name", "hint", "created_at", "expires_at", "revoked_at")
-    return {"id": row.pk, **{n: getattr(row, n) for n in names}}
+    names = ("name", "hint", "created_at", "expires_at", "revoked_at", "permissions", "networks")
+    where = {"team": row.team_id, "environment": row.environment_id}
+    return {"id": row.pk, **{n: getattr(row, n) for n in names}, **where}
+
+
+def session(row: Session) -> dict[str, Any]:
+    """Return a session; never its key."""
+    return {"id": str(row.ident), **{n: getattr(row, n) for n in ("started_at", "address", "agent", "how")}}
 
 
 def record_state(found: Mapping[str, Any]) -> dict[str, Any]:

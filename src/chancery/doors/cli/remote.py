@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from chancery.doors.cli import (
+    access,
     audit,
     bots,
     certificates,
@@ -33,7 +34,9 @@ GROUPS: dict[str, typer.Typer] = {
     "people": people.people,
     "teams": people.teams,
     "environments": people.environments,
-    "tokens": people.tokens,
+    "roles": access.roles,
+    "tokens": access.tokens,
+    "sessions": access.sessions,
     "audit": audit.audit,
 }
 

@@ -21,7 +21,8 @@ for room in (
 ):
     importlib.import_module(f"chancery.apps.{room}.actions")
 importlib.import_module("chancery.apps.bots.targets")
-importlib.import_module("chancery.apps.connectors.rotating")
+for module in ("accounts.ending", "accounts.factors", "accounts.roles", "connectors.rotating"):
+    importlib.import_module(f"chancery.apps.{module}")
 
 ORDER = ("administrator", "ca_operator", "requester", "bot_operator", "approver", "auditor", "monitor")
 MATRIX = """
@@ -61,6 +62,10 @@ deployments.roll_back     A . . B . . .
 environments.create       A . . . . . .
 environments.delete       A . . . . . .
 environments.edit         A . . . . . .
+factors.add_passkey       A O R B P D M
+factors.add_totp          A O R B P D M
+factors.new_codes         A O R B P D M
+factors.remove            A O R B P D M
 findings.adopt            A O . . . . .
 findings.ignore           A O . . . . .
 findings.reopen           A O . . . . .
@@ -76,14 +81,22 @@ orders.place              A . R B . . .
 people.create             A . . . . . .
 people.disable            A . . . . . .
 people.enable             A . . . . . .
+people.end_sessions       A . . . . . .
 people.grant              A . . . . . .
 people.own_account        A O R B P D M
 people.own_password       A O R B P D M
 people.password           A . . . . . .
+people.remove_factors     A . . . . . .
+people.unlock             A . . . . . .
 profiles.create           A O . . . . .
 profiles.delete           A O . . . . .
 profiles.edit             A O . . . . .
 pulls.stop                A O . . . . .
+roles.create              A . . . . . .
+roles.delete              A . . . . . .
+roles.edit                A . . . . . .
+roles.require_factor      A . . . . . .
+sessions.end              A O R B P D M
 targets.create            A . . B . . .
 targets.delete            A . . B . . .
 targets.edit              A . . B . . .
@@ -91,16 +104,17 @@ teams.create              A . . . . . .
 teams.delete              A . . . . . .
 teams.rename              A . . . . . .
 tokens.create             A O R B P . M
+tokens.end                A . . . . . .
 tokens.revoke             A O R B P . M
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels metrics",
-    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels metrics",
-    "requester": "connectors profiles orders certificates bots inventory notices",
-    "bot_operator": "connectors profiles orders certificates bots inventory notices",
-    "approver": "connectors profiles orders certificates bots inventory notices",
-    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels",
+    "administrator": "changes connectors profiles orders certificates bots audit people inventory notices channels metrics",
+    "ca_operator": "changes connectors profiles orders certificates bots audit inventory notices channels metrics",
+    "requester": "changes connectors profiles orders certificates bots inventory notices",
+    "bot_operator": "changes connectors profiles orders certificates bots inventory notices",
+    "approver": "changes connectors profiles orders certificates bots inventory notices",
+    "auditor": "changes connectors profiles orders certificates bots audit people inventory notices channels",
     "monitor": "metrics",
 }
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from chancery.apps.accounts import zones
+from chancery.apps.accounts import sessions, zones
 from chancery.apps.accounts.models import User
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import actor_of
@@ -22,6 +22,8 @@ from chancery.core.errors import ChanceryError, Invalid, NotPermitted
 from chancery.doors.problems import status
 
 View = Callable[..., HttpResponse]
+_WEAK = frozenset({"factors", "factor_challenge"})
+"""What is open to somebody whose role asks for a second factor before they have shown one."""
 
 
 def page(view: View) -> View:
@@ -35,6 +37,8 @@ def page(view: View) -> View:
         if user.must_change_password:
             return redirect("password")
         actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""))
+        if actor.needs_factor and not sessions.is_strong(request) and _here(request) not in _WEAK:
+            return redirect("factors")
         # Nothing but what is shown depends on the zone: all that is stored or sent stays UTC.
         with timezone.override(zones.zone(user.time_zone) or timezone.get_default_timezone()):
             try:
@@ -44,6 +48,10 @@ def page(view: View) -> View:
                 return refusal(request, error, actor)
 
     return run
+
+
+def _here(request: HttpRequest) -> str:
+    return str(request.resolver_match.url_name) if request.resolver_match else ""
 
 
 def _readable(request: HttpRequest) -> None:
