@@ -15,10 +15,12 @@ from typing import Any
 from django.db import OperationalError, transaction
 
 from chancery.apps.accounts import entering
+from chancery.apps.changes import actions as changes
 from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
 from chancery.apps.notices import watch
 from chancery.apps.renewals import planning, renewing
+from chancery.apps.shared.actor import engine_actor
 from chancery.core.clock import Clock
 from chancery.engine import routine
 from chancery.engine.outbox import Outbox
@@ -44,12 +46,19 @@ def _prune(now: datetime, state: State) -> State:
     return state
 
 
+def _apply_changes(now: datetime, state: State) -> State:
+    for ident in changes.due(now):
+        changes.apply_due(engine_actor(), ident)
+    return state
+
+
 ROUNDS: tuple[Round, ...] = (
     Round("renewals.plan", timedelta(seconds=5), planning.cover),
     Round("renewals.replan", timedelta(seconds=20), planning.recover),
     Round("renewals.renew", timedelta(seconds=3), renewing.renew),
     Round("renewals.hints", timedelta(seconds=15), routine.ask_hints),
     Round("health.freshness", timedelta(seconds=60), routine.ask_freshness),
+    Round("changes.apply", timedelta(seconds=5), _apply_changes),
     Round("health.prune", timedelta(minutes=5), _prune),
     Round("notices.watch", timedelta(seconds=15), watch.watch),
 )

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "chancery.apps.accounts",
     "chancery.apps.audit",
     "chancery.apps.connectors",
+    "chancery.apps.changes",
     "chancery.apps.profiles",
     "chancery.apps.orders",
     "chancery.apps.certificates",
@@ -112,6 +113,7 @@ WHITENOISE_AUTOREFRESH = False
 CSR_MAX_BYTES = ENVIRONMENT.csr_max_bytes
 CSR_MAX_NAMES = ENVIRONMENT.csr_max_names
 NOTICE_REPEAT_HOURS = ENVIRONMENT.notice_repeat_hours
+CHANGE_DAYS = ENVIRONMENT.change_days
 CREDENTIAL_DAYS = ENVIRONMENT.credential_days
 METRICS_ON_LOOPBACK = ENVIRONMENT.metrics_on_loopback
 

@@ -28,6 +28,7 @@ class Environment:
     csr_max_names: int = 100
     notice_repeat_hours: int = 24
     credential_days: int = 365
+    change_days: int = 7
     metrics_on_loopback: bool = False
     trusted_origins: str = ""
     trusted_proxies: str = ""
@@ -63,6 +64,7 @@ DOCS: dict[str, str] = {
     "csr_max_names": "Most names that one request may ask for.",
     "notice_repeat_hours": "Hours after which a condition that lasts is told of again; 0 for never.",
     "credential_days": "Days after which a connector's credential counts as old and is told of; 0 for never.",
+    "change_days": "Days in which a proposed change has to be approved.",
     "metrics_on_loopback": (
         "1 to give `/metrics` to whoever asks from this machine without a proxy; else it takes a token with the"
         " permission `metrics.view`."

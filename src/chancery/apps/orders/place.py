@@ -214,6 +214,7 @@ def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request)
         "placed_at": now,
         "deadline_at": _deadline(ask, gathered.profile, now),
         "due_at": None if hold else now,
+        "approvals": gathered.profile.approvals if hold else 0,
     }
     row |= {"id": new_id(now), "idem_digest": digest(ask, request)}
     values: list[Any] = list(row.values())

@@ -30,6 +30,7 @@ _KINDS = {
     "findings": ("finding", "inventory.Finding"),
     "tokens": ("token", "accounts.ApiToken"),
     "roles": ("role", "accounts.Role"),
+    "changes": ("change", "changes.Change"),
     "channels": ("channel", "notices.Channel"),
 }
 """First word of an action → kind of its target, and the table of such things."""

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, JsonValue
 
 from chancery.apps.bots.models import Purpose, Stage, Standing
+from chancery.apps.changes.models import Kind
+from chancery.apps.changes.models import State as ChangeState
 from chancery.core.order import State
 from chancery.doors.api.parameters import UUID_EXAMPLE
 
@@ -183,6 +185,7 @@ class Profile(BaseModel):
     validity_days_max: int = Field(examples=[199])
     deadline_hours: int = Field(description="Hours in which an order is wanted.", examples=[24])
     needs_approval: bool
+    approvals: int = Field(description="How many people approve an order, where any does.", examples=[1])
     renewal: str = Field(description="`off`, `notice` or `same_key`.", examples=["notice"])
     renewal_share: int = Field(description="Percent of a lifetime that pass before a renewal.", examples=[67])
     products: dict[str, Any] = Field(description="CA type → its own fields.")
@@ -585,6 +588,62 @@ class Tokens(BaseModel):
     """One's own API tokens."""
 
     items: list[Token]
+
+
+class ChangedField(BaseModel):
+    """A field that a change changes; of a credential only that it is another."""
+
+    field: str = Field(examples=["base_url"])
+    before: Any = Field(examples=["https://ca.example.com"])
+    after: Any = Field(examples=["https://ca2.example.com"])
+
+
+class Vote(BaseModel):
+    """Somebody who approved."""
+
+    name: str = Field(examples=["amy"])
+    at: Moment
+
+
+class Change(BaseModel):
+    """A change that waits for approval or for its time, or did."""
+
+    id: Id
+    kind: str = Field(json_schema_extra={"enum": list(Kind.values)})
+    state: str = Field(json_schema_extra={"enum": list(ChangeState.values)})
+    connector: str | None = Field(examples=[None])
+    name: str = Field(examples=["Berlin"])
+    team: str | None = Field(examples=["Operations"])
+    environment: str = Field(examples=["Production"])
+    revision: int | None = Field(description="The connector's, for which it was proposed.", examples=[3])
+    needed: int = Field(examples=[1])
+    votes: list[Vote]
+    proposer: str = Field(examples=["ada"])
+    proposed_at: Moment
+    expires_at: Moment
+    not_before: Moment | None
+    text: str = Field(description="Why it was denied or could not be applied.", examples=[""])
+    diff: list[ChangedField]
+
+
+class Changes(Page):
+    """A page of changes."""
+
+    items: list[Change]
+
+
+class Needed(BaseModel):
+    """How many people approve each kind of change in an environment."""
+
+    environment: int = Field(examples=[1])
+    name: str = Field(examples=["Production"])
+    needed: dict[str, int] = Field(examples=[{"edit": 1}])
+
+
+class Rules(BaseModel):
+    """How many people approve, environment by environment."""
+
+    items: list[Needed]
 
 
 class Session(BaseModel):

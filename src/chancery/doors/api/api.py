@@ -16,6 +16,7 @@ from chancery.doors.api import (
     audit,
     bots,
     certificates,
+    changes,
     connectors,
     credentials,
     history,
@@ -60,6 +61,7 @@ for part in (
     audit,
     people,
     access,
+    changes,
 ):
     api.add_router("", part if isinstance(part, Routes) else part.router)
 refusals.register(api)

@@ -191,6 +191,7 @@ class ProfileIn(_Fields):
     validity_days_max: int = Field(199, examples=[199])
     deadline_hours: int = Field(24, description="Hours in which an order is wanted.", examples=[24])
     needs_approval: bool = False
+    approvals: int = Field(1, description="How many people approve an order, where any does.", examples=[1])
     renewal: str = Field(
         "notice",
         description="What is done when a certificate is due: `same_key` renews it with the same request.",
@@ -295,6 +296,14 @@ class RoleIn(RoleEdit):
     name: str = Field(description="Small letters, digits and _.", examples=["server_owner"])
 
 
+class RuleIn(Body):
+    """How many people have to approve a kind of change in an environment."""
+
+    environment: int = Field(description="Id.", examples=[1])
+    kind: str = Field(json_schema_extra={"enum": ["create", "edit", "activate", "deactivate", "delete"]})
+    needed: int = Field(description="0 to 10; 0 for none.", examples=[1])
+
+
 class FactorRule(Body):
     """Whether a role is only for whoever logged in with a second factor."""
 
@@ -333,6 +342,7 @@ class RollBackIn(Body):
         examples=[{"api_key": "…"}],
     )
     untested: str = Field("", description="Why it is saved though its test found faults.", examples=[""])
+    not_before: str = Field("", description="From when it is in force; empty for at once.", examples=[""])
 
 
 class _BotFields(Body):

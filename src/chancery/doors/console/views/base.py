@@ -16,6 +16,7 @@ from chancery.apps.accounts import sessions, zones
 from chancery.apps.accounts.models import User
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import actor_of
+from chancery.apps.changes.holding import Proposed
 from chancery.apps.shared.action import Scoped
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import ChanceryError, Invalid, NotPermitted
@@ -44,6 +45,9 @@ def page(view: View) -> View:
             try:
                 _readable(request)
                 return view(request, actor, *args, **kwargs)
+            except Proposed as waits:
+                messages.info(request, str(waits))
+                return redirect("change", waits.change)
             except ChanceryError as error:
                 return refusal(request, error, actor)
 
@@ -110,6 +114,9 @@ def attempt(request: HttpRequest, act: Callable[[], Any], done: str) -> bool:
     """Do something, and say how it went on the next page."""
     try:
         act()
+    except Proposed as waits:
+        messages.info(request, f"{waits} {waits.remedy}")
+        return True
     except ChanceryError as error:
         messages.error(request, f"{error} {error.remedy}".strip())
         return False

@@ -82,6 +82,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "deployment": deployment,
         "certificate": certificate,
         "live": order.state not in ENDS or going,
+        "given": order.given.order_by("pk"),
         "own": order.requested_by_id == actor.user,
         "late": order.deadline_at <= current_clock().now(),
         "cancels": queries.cancels(order),
