@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from chancery.apps.accounts.models import Grant, Role
 from chancery.apps.accounts.permissions import EVERYBODYS, MACHINES, ROLES, Permission
 from chancery.apps.accounts.tokens import known
+from chancery.apps.shared import asked
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.texts import clean
 from chancery.apps.shared.unique import name_taken
@@ -34,7 +35,7 @@ def create(act: Act, name: str, permissions: Sequence[str], *, description: str 
 @action("roles.edit", Permission.PEOPLE_MANAGE)
 def edit(act: Act, name: str, permissions: Sequence[str], *, description: str = "") -> Role:
     """Change what a role of one's own gives; for whoever has it that counts from their next request."""
-    role = _own(name)
+    role = _own(act, name)
     before = (role.permissions, role.description)
     role.permissions, role.description = _given(permissions), clean("description", description, 300)
     role.save()
@@ -47,7 +48,7 @@ def edit(act: Act, name: str, permissions: Sequence[str], *, description: str = 
 @action("roles.delete", Permission.PEOPLE_MANAGE)
 def delete(act: Act, name: str) -> None:
     """Remove a role of one's own that nobody has."""
-    role = _own(name)
+    role = _own(act, name)
     holders = Grant.objects.filter(role=name).select_related("user").order_by("pk")[: _SHOWN + 1]
     blockers = [Blocker("user", g.user.username, str(g.user_id), "has it") for g in holders]
     if blockers:
@@ -78,8 +79,9 @@ def _given(permissions: Sequence[str]) -> list[str]:
     return [p for p in known(permissions) if p not in EVERYBODYS]
 
 
-def _own(name: str) -> Role:
+def _own(act: Act, name: str) -> Role:
     role = Role.objects.select_for_update().exclude(name__in=ROLES).filter(name=name).first()
     if role is None:
         raise Absent("role", name)
+    act.about = asked.about(role)
     return role

@@ -21,7 +21,7 @@ for room in (
 ):
     importlib.import_module(f"chancery.apps.{room}.actions")
 importlib.import_module("chancery.apps.bots.targets")
-for module in ("accounts.ending", "accounts.factors", "accounts.roles", "connectors.rotating"):
+for module in ("accounts.ending", "accounts.factors", "accounts.roles", "changes.actions", "connectors.rotating"):
     importlib.import_module(f"chancery.apps.{module}")
 
 ORDER = ("administrator", "ca_operator", "requester", "bot_operator", "approver", "auditor", "monitor")
@@ -35,6 +35,13 @@ bots.token                A . . B . . .
 certificates.leave_request A O R B . . .
 certificates.renew        A O R B . . .
 certificates.revoke       A O . . . . .
+changes.apply             A . . . P . .
+changes.approve           A . . . P . .
+changes.deny              A . . . P . .
+changes.end_renewed       A O . . . . .
+changes.propose           A O R B P D .
+changes.rule              A . . . . . .
+changes.withdraw          A O . . . . .
 channels.create           A . . . . . .
 channels.delete           A . . . . . .
 channels.edit             A . . . . . .
