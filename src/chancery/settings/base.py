@@ -32,6 +32,9 @@ INSTALLED_APPS = [
     "allauth",
     "chancery.apps.accounts.libraries.Account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
     "chancery.apps.accounts",
     "chancery.apps.audit",
     "chancery.apps.connectors",
@@ -87,6 +90,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+ACCOUNT_ADAPTER = "chancery.doors.console.external.Account"
+SOCIALACCOUNT_ADAPTER = "chancery.doors.console.external.Adapter"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 SESSION_ENGINE = "chancery.apps.accounts.sessions"

@@ -153,3 +153,23 @@ class KnownAddress(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "address"], name="known_address_once")]
+
+
+class Provider(models.Model):
+    """Somebody else's log-in that is trusted here: OpenID Connect (`oidc`) or SAML 2.0 (`saml`).
+
+    `settings` are as `providers.Settings` has them; `sealed` is the client's secret, if there is one. `mapping` has the
+    values of the groups claim that give roles: where there is any, it alone decides, at each log-in.
+    """
+
+    slug = models.CharField(max_length=40, unique=True)
+    kind = models.CharField(max_length=4)
+    title = models.CharField(max_length=100)
+    settings = models.JSONField(default=dict)
+    sealed = models.JSONField(default=dict)
+    mapping = models.JSONField(default=list)
+    makes_people = models.BooleanField(default=False)
+    is_factor = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.title

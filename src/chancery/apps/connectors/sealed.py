@@ -15,6 +15,7 @@ CHANNEL_TABLE = "notice_channel"
 CHANNEL_FIELD = "url"
 FACTOR_TABLE, FACTOR_FIELD = "factor", "secret"
 PROPOSAL_TABLE = "proposal"
+PROVIDER_TABLE, PROVIDER_FIELD = "provider", "client_secret"
 """The names that values are bound to; they stay what they are, whatever the tables are called."""
 Values = dict[str, dict[str, Any]]
 """Field name → sealed value, each the very object that the column holds."""
@@ -51,6 +52,7 @@ PLACES = (
     Place("connectors.Call", "sealed", CALL_TABLE, _inner),
     Place("notices.Channel", "sealed", CHANNEL_TABLE, lambda column: {CHANNEL_FIELD: column}),
     Place("changes.Change", "sealed", PROPOSAL_TABLE, lambda column: column),
+    Place("accounts.Provider", "sealed", PROVIDER_TABLE, lambda column: {PROVIDER_FIELD: column}),
     Place("mfa.Authenticator", "data", FACTOR_TABLE, _factor),
 )
 

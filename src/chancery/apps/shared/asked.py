@@ -30,6 +30,7 @@ _KINDS = {
     "findings": ("finding", "inventory.Finding"),
     "tokens": ("token", "accounts.ApiToken"),
     "roles": ("role", "accounts.Role"),
+    "providers": ("provider", "accounts.Provider"),
     "changes": ("change", "changes.Change"),
     "channels": ("channel", "notices.Channel"),
 }

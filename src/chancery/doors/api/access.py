@@ -8,9 +8,9 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Status
 
-from chancery.apps.accounts import actions, ending, factors, queries
+from chancery.apps.accounts import actions, ending, factors, providers, queries
 from chancery.apps.accounts import roles as kept
-from chancery.apps.accounts.models import Role
+from chancery.apps.accounts.models import Provider, Role
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
 from chancery.doors.api.routes import Routes
@@ -127,3 +127,28 @@ def remove_factors(request: HttpRequest, ident: parameters.Number) -> Status[Non
 def unlock(request: HttpRequest, ident: parameters.Number) -> Answer:
     """Forget the wrong tries at a person's log-in."""
     return show.user(actions.unlock(actor(request), ident))
+
+
+@router.get("/providers", response=answers.Providers)
+def list_providers(request: HttpRequest) -> Answer:
+    """List the log-ins of others that are trusted."""
+    return {"items": [_provider(row) for row in providers.listing(actor(request))]}
+
+
+@router.put("/providers/{slug}", response=answers.Provider)
+def save_provider(request: HttpRequest, slug: parameters.SlugIdent, body: bodies.ProviderIn) -> Answer:
+    """Trust a log-in of others, by OpenID Connect or SAML, or change how."""
+    values = body.model_dump(exclude={"secret"})
+    return _provider(providers.save(actor(request), slug, values, body.secret))
+
+
+@router.delete("/providers/{slug}", response={204: None})
+def delete_provider(request: HttpRequest, slug: parameters.SlugIdent) -> Status[None]:
+    """Trust it no longer."""
+    providers.delete(actor(request), slug)
+    return Status(204, None)
+
+
+def _provider(row: Provider) -> Answer:
+    names = ("slug", "kind", "title", "settings", "makes_people", "is_factor")
+    return {**{n: getattr(row, n) for n in names}, "mapping": providers.lines(row), "has_secret": bool(row.sealed)}

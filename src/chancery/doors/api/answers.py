@@ -646,6 +646,25 @@ class Rules(BaseModel):
     items: list[Needed]
 
 
+class Provider(BaseModel):
+    """A log-in of others that is trusted, without its secret."""
+
+    slug: str = Field(examples=["keycloak"])
+    kind: str = Field(json_schema_extra={"enum": ["oidc", "saml"]})
+    title: str = Field(examples=["Our Keycloak"])
+    settings: dict[str, Any] = Field(examples=[{"server_url": "https://sso.example.com/realms/main"}])
+    mapping: list[str] = Field(examples=[["pki=ca_operator"]])
+    makes_people: bool
+    is_factor: bool
+    has_secret: bool
+
+
+class Providers(BaseModel):
+    """Every provider."""
+
+    items: list[Provider]
+
+
 class Session(BaseModel):
     """A session of the console."""
 

@@ -304,6 +304,28 @@ class RuleIn(Body):
     needed: int = Field(description="0 to 10; 0 for none.", examples=[1])
 
 
+class ProviderIn(Body):
+    """A log-in of others that is trusted: by OpenID Connect from `server_url` on, by SAML from `entity_id` on."""
+
+    kind: str = Field("oidc", json_schema_extra={"enum": ["oidc", "saml"]})
+    title: str = Field(examples=["Our Keycloak"])
+    server_url: str = Field("", examples=["https://sso.example.com/realms/main"])
+    client_id: str = Field("", examples=["chancery"])
+    secret: str = Field("", description="The client's; empty leaves the one that is kept.", examples=["…"])
+    scopes: list[str] = Field(["openid", "profile", "email"], examples=[["openid", "profile"]])
+    allowed_networks: list[str] = Field([], description="Private networks it may be in.", examples=[["10.1.0.0/16"]])
+    entity_id: str = Field("", examples=["http://adfs.example.com/adfs/services/trust"])
+    sso_url: str = Field("", examples=["https://adfs.example.com/adfs/ls"])
+    certificate: str = Field("", description="PEM; what it signs with.", examples=[""])
+    name_claim: str = Field("preferred_username", description="Has the login name.", examples=["preferred_username"])
+    groups_claim: str = Field("groups", description="Has the groups.", examples=["groups"])
+    mapping: list[str] = Field(
+        [], description="group=role, group=role@team or group=role@team/environment.", examples=[["pki=ca_operator"]]
+    )
+    makes_people: bool = Field(False, description="Whether whoever it knows is let in.")
+    is_factor: bool = Field(False, description="Whether its log-in counts as two factors.")
+
+
 class FactorRule(Body):
     """Whether a role is only for whoever logged in with a second factor."""
 

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files
+from chancery.doors.cli.given import Sets, pairs
 from chancery.doors.cli.output import Exit, Json, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 roles = typer.Typer(no_args_is_help=True, help="What people may do.")
 tokens = typer.Typer(no_args_is_help=True, help="Your own API tokens.")
+providers = typer.Typer(no_args_is_help=True, help="Log-ins of others that are trusted: OpenID Connect and SAML.")
 sessions = typer.Typer(no_args_is_help=True, help="Your own sessions of the console.")
 Permissions = Annotated[list[str], typer.Option("--permission", help="What it gives (repeatable).")]
 Only = Annotated[list[str] | None, typer.Option("--permission", help="No more than this (repeatable).")]
@@ -113,6 +115,43 @@ def sessions_end(ident: str, as_json: Json = False) -> None:
     """End a session: your own, or as an administrator anybody's."""
     Rest().call("DELETE", f"/sessions/{ident}")
     say(f"Session {ident} is ended.", {"id": ident, "ended": True}, as_json)
+
+
+@providers.command("list")
+def providers_list(as_json: Json = False) -> None:
+    """List the log-ins of others that are trusted."""
+    whole = Rest().call("GET", "/providers")
+    show(whole["items"], ("slug", "kind", "title", "mapping", "makes_people", "is_factor"), whole, as_json)
+
+
+@providers.command("set")
+def providers_set(
+    slug: str,
+    values: Sets = None,
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="GROUP=ROLE[@TEAM[/ENVIRONMENT]].")] = None,
+    network: Annotated[list[str] | None, typer.Option("--network", help="Private network it is in.")] = None,
+    secret_file: Annotated[Path | None, typer.Option(help="File with the client's secret.")] = None,
+    certificate_file: Annotated[Path | None, typer.Option(help="PEM; what a SAML provider signs with.")] = None,
+    makes_people: Annotated[bool, typer.Option(help="Let in whoever it knows.")] = False,
+    is_factor: Annotated[bool, typer.Option(help="Its log-in counts as two factors.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Trust a log-in of others; --set has title, server_url and client_id, or kind=saml, entity_id and sso_url."""
+    body: dict[str, Any] = {**pairs(values), "mapping": mapping or [], "allowed_networks": network or []}
+    body |= {"makes_people": makes_people, "is_factor": is_factor}
+    if secret_file is not None:
+        body["secret"] = files.secret(secret_file, "--secret-file").strip()
+    if certificate_file is not None:
+        body["certificate"] = files.secret(certificate_file, "--certificate-file")
+    done = Rest().call("PUT", f"/providers/{slug}", body)
+    say(f"{done['title']} is trusted.", done, as_json)
+
+
+@providers.command("delete")
+def providers_delete(slug: str, as_json: Json = False) -> None:
+    """Trust it no longer."""
+    Rest().call("DELETE", f"/providers/{slug}")
+    say(f"{slug} is deleted.", {"slug": slug, "deleted": True}, as_json)
 
 
 def _place(rest: Rest, kind: str, name: str) -> Any:

@@ -37,6 +37,7 @@ GROUPS: dict[str, typer.Typer] = {
     "teams": people.teams,
     "environments": people.environments,
     "roles": access.roles,
+    "providers": access.providers,
     "tokens": access.tokens,
     "sessions": access.sessions,
     "audit": audit.audit,

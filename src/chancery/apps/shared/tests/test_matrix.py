@@ -21,7 +21,14 @@ for room in (
 ):
     importlib.import_module(f"chancery.apps.{room}.actions")
 importlib.import_module("chancery.apps.bots.targets")
-for module in ("accounts.ending", "accounts.factors", "accounts.roles", "changes.actions", "connectors.rotating"):
+for module in (
+    "accounts.ending",
+    "accounts.factors",
+    "accounts.providers",
+    "accounts.roles",
+    "changes.actions",
+    "connectors.rotating",
+):
     importlib.import_module(f"chancery.apps.{module}")
 
 ORDER = ("administrator", "ca_operator", "requester", "bot_operator", "approver", "auditor", "monitor")
@@ -94,10 +101,13 @@ people.own_account        A O R B P D M
 people.own_password       A O R B P D M
 people.password           A . . . . . .
 people.remove_factors     A . . . . . .
+people.sign_on            A . . . . . .
 people.unlock             A . . . . . .
 profiles.create           A O . . . . .
 profiles.delete           A O . . . . .
 profiles.edit             A O . . . . .
+providers.delete          A . . . . . .
+providers.save            A . . . . . .
 pulls.stop                A O . . . . .
 roles.create              A . . . . . .
 roles.delete              A . . . . . .

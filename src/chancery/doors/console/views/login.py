@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chancery.apps.accounts import entering, factors, queries, sessions
+from chancery.apps.accounts import entering, factors, providers, queries, sessions
 from chancery.apps.accounts.models import User
 from chancery.apps.shared.action import current_clock
 from chancery.doors.console.views.base import show
@@ -33,8 +33,8 @@ def log_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         wrong, code = _by_passkey(request, None) if "credential" in request.POST else _by_password(request)
         if not wrong:
-            return redirect("login_second") if _HALF in request.session else after(request, wanted)
-    return show(request, None, "login", {"wrong": wrong, "next": wanted}, code)
+            return to_second() if _HALF in request.session else after(request, wanted)
+    return show(request, None, "login", {"wrong": wrong, "next": wanted, "providers": providers.rows()}, code)
 
 
 def second(request: HttpRequest) -> HttpResponse:
@@ -60,12 +60,17 @@ def challenge(request: HttpRequest) -> HttpResponse:
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
+    leave(request)
+    return redirect("login")
+
+
+def leave(request: HttpRequest) -> None:
+    """End a session and record it."""
     user, address = request.user, request.META.get("REMOTE_ADDR", "")
     if isinstance(user, User):
         entering.leave(queries.actor_of(user, how="session", address=address), lambda: logout(request))
     else:
         logout(request)
-    return redirect("login")
 
 
 def enter(request: HttpRequest, user: User, how: str, *, strong: bool) -> None:
@@ -81,12 +86,16 @@ def enter(request: HttpRequest, user: User, how: str, *, strong: bool) -> None:
     entering.enter(queries.actor_of(user, how=how, address=address), begin)
 
 
-def begin_half(request: HttpRequest, user: User, how: str) -> None:
+def begin_half(request: HttpRequest, user: User, how: str, wanted: str) -> None:
     """Keep that somebody has shown one factor, and has to show another."""
-    wanted = request.POST.get("next", "") or request.GET.get("next", "")
     at = current_clock().now().isoformat()
     request.session.cycle_key()
     request.session[_HALF] = {"user": user.pk, "at": at, "next": wanted, "how": how}
+
+
+def to_second() -> HttpResponse:
+    """Go on to the second factor."""
+    return redirect("login_second")
 
 
 def after(request: HttpRequest, wanted: str) -> HttpResponse:
@@ -106,7 +115,7 @@ def _by_password(request: HttpRequest) -> tuple[str, int]:
         entering.turn_away(name, address, paused=left == 1)
         return _("Login name or password is wrong."), 403
     if factors.has_any(user):
-        begin_half(request, user, entering.HOW)
+        begin_half(request, user, entering.HOW, request.POST.get("next", ""))
     else:
         enter(request, user, entering.HOW, strong=False)
     return "", 200
