@@ -60,7 +60,6 @@ PAGES = {
 """Route name → its address; braces stand for the sample object of that kind."""
 
 FORMS = {
-    "login_second": "/login/second",
     "session_end": "/account/sessions/00000000-0000-0000-0000-000000000000/end",
     "role_act": "/people/roles/requester",
     "provider_delete": "/people/providers/keycloak/delete",
@@ -98,6 +97,7 @@ FILES = {
 """Routes that answer with a file."""
 
 SCRIPTS = {
+    "login_second": "/login/second",
     "login_challenge": "/login/challenge",
     "factor_challenge": "/account/factors/challenge",
     "login_with": "/login/with/keycloak",

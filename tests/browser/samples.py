@@ -154,6 +154,24 @@ def bots(by):
     return {"bot": bot, "target": www, "deployment": wanted}
 
 
+def change(ada):
+    """What waits for approval: a connector of an environment in which somebody else has to agree to one more."""
+    from chancery.apps.accounts.models import Environment
+    from chancery.apps.changes import actions
+    from chancery.apps.changes.holding import Proposed
+    from chancery.apps.changes.models import Change
+    from chancery.apps.connectors import actions as connectors
+
+    place = Environment.objects.get(name="Development")
+    actions.set_rule(ada, place.pk, "create", 1)
+    values = {"name": "Local CA of the laboratory", **COMMON, "environment": "Development"}
+    try:
+        connectors.create(ada, "local", values)
+    except Proposed as waits:
+        return Change.objects.get(pk=waits.change)
+    raise SystemExit("samples: nobody had to approve the connector")
+
+
 def until(done, what):
     deadline = time.monotonic() + 40
     while not done():
@@ -186,8 +204,10 @@ def make(simulated):
     certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")
     until(lambda: Certificate.objects.get(pk=spoilt.pk).revocation == "confirmed", "the revocation")
     certificate = Certificate.objects.get(order=first)
+    proposed = change(by["ada"])
     seen, channel = inventory(by["ada"], eu, simulated), watched(by["ada"], eu)
     found = {
+        "change": proposed,
         **seen,
         **at_work,
         "channel": channel,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery.apps.accounts import providers
+from chancery.apps.accounts.models import Provider
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Invalid, Problem
 from chancery.doors.console.views.base import attempt, page, show
@@ -35,7 +36,7 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
         sent = request.POST
         values = {n: sent.get(n, "") for n in (*_TEXTS, *_LISTS)} | {n: n in sent for n in _SWITCHES}
         given: dict[str, Any] = {n: values[n] for n in (*_TEXTS, *_SWITCHES) if values[n] or n == "title"}
-        given |= {n: _lines(values[n]) for n in _LISTS if values[n]}
+        given |= {n: _lines(str(values[n])) for n in _LISTS if values[n]}
         try:
             row = providers.save(actor, sent.get("slug", ""), given, sent.get("secret", ""))
         except Invalid as refusal:
@@ -60,7 +61,7 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _stored(row: providers.Provider) -> dict[str, Any]:
+def _stored(row: Provider) -> dict[str, Any]:
     known = {**row.settings, "mapping": providers.lines(row)}
     lists = {n: "\n".join(known.get(n, [])) for n in _LISTS}
     more = {n: getattr(row, n) for n in ("slug", "kind", "title", *_SWITCHES)}
