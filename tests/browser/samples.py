@@ -186,6 +186,7 @@ def make(simulated):
     from chancery.apps.connectors import actions
     from chancery.apps.connectors.models import Call
     from chancery.apps.shared.actor import host_actor
+    from chancery.apps.webhooks import actions as webhooks
 
     by = people(host_actor("samples"))
     eu, us = connectors(by["ada"], simulated)
@@ -206,11 +207,13 @@ def make(simulated):
     certificate = Certificate.objects.get(order=first)
     proposed = change(by["ada"])
     seen, channel = inventory(by["ada"], eu, simulated), watched(by["ada"], eu)
+    hook = {"name": "Tickets", "team": "Operations", "url": "https://tickets.example.com/hook", "events": ["order.*"]}
     found = {
         "change": proposed,
         **seen,
         **at_work,
         "channel": channel,
+        "webhook": webhooks.create(by["ada"], hook)[0],
         "connector": eu,
         "call": call,
         "profile": public,

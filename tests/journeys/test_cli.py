@@ -163,7 +163,7 @@ def test_tables_fit_a_terminal_and_json_is_json(cli, cast, command):
 
 
 def test_every_command_has_help_and_json():
-    files = {"archive", "download", "export"}
+    files = {"archive", "declare", "download", "export"}
     for name, group in GROUPS.items():
         for command in group.registered_commands:
             label = command.name or command.callback.__name__

@@ -1,4 +1,4 @@
-"""What a worker does beside its turns: places for entries, checkpoints, bringing those outside, wrapping secrets anew.
+"""What a worker does beside its turns: places for entries, checkpoints, bringing those outside, telling programs, new keys.
 
 A thread with a connection of its own for each: one that is held up outside keeps back neither the orders nor the tree.
 """
@@ -18,6 +18,7 @@ from chancery.apps.audit import anchors, sequencer
 from chancery.apps.connectors import rekeying, rotating
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import ChanceryError
+from chancery.engine.hooks import tell
 
 log = logging.getLogger("chancery.audit")
 EVERY = 1.0
@@ -33,7 +34,7 @@ def notary() -> Iterator[None]:
     ended = threading.Event()
     threads = [
         threading.Thread(target=_rounds, args=(step, ended), name=step.__name__, daemon=True)
-        for step in (seal, bring, rewrap)
+        for step in (seal, bring, rewrap, tell)
     ]
     for thread in threads:
         thread.start()

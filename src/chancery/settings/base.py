@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "chancery.apps.health",
     "chancery.apps.renewals",
     "chancery.apps.notices",
+    "chancery.apps.webhooks",
     "chancery.apps.bots",
     "chancery.doors.console",
 ]

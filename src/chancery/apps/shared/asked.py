@@ -33,10 +33,17 @@ _KINDS = {
     "providers": ("provider", "accounts.Provider"),
     "changes": ("change", "changes.Change"),
     "channels": ("channel", "notices.Channel"),
+    "webhooks": ("webhook", "webhooks.Webhook"),
 }
 """First word of an action → kind of its target, and the table of such things."""
 _NAMES = ("ident", "user_id", "token_id", "connector_id")
 """What the argument is called by which actions are told the thing."""
+
+
+def model(kind: str) -> type[Model] | None:
+    """Return the table of things of a kind, None where they have none."""
+    label = next((label for name, label in _KINDS.values() if name == kind), None)
+    return apps.get_model(label) if label is not None else None
 
 
 def argument(given: dict[str, Any]) -> object:

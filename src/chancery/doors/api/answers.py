@@ -46,6 +46,9 @@ class Authority(BaseModel):
     needs_base_url: bool
     default_base_url: str = Field(examples=["https://ca.example.com/api"])
     secrets: list[str] = Field(description="Which of its fields are secret.", examples=[["api_key"]])
+    made: list[str] = Field(
+        description="What Chancery fills in by itself when a connector is made.", examples=[["issuing_key"]]
+    )
     config: dict[str, Any] = Field(description="JSON Schema of its connectors' own fields.")
     profile: dict[str, Any] = Field(description="JSON Schema of a profile's `product`.")
     publishes_revocations: bool = Field(description="Whether whoever checks a certificate can see that it is revoked.")

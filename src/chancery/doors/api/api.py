@@ -26,6 +26,7 @@ from chancery.doors.api import (
     people,
     profiles,
     refusals,
+    webhooks,
 )
 from chancery.doors.api import health as measured
 from chancery.doors.api.describe import Described
@@ -58,6 +59,7 @@ for part in (
     bots,
     measured,
     notices,
+    webhooks,
     audit,
     people,
     access,

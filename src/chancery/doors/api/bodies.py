@@ -239,6 +239,30 @@ class ChannelEdit(ChannelIn):
     revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
 
 
+class WebhookIn(_Fields):
+    """A program that is told what happens to a team's things."""
+
+    name: str = Field(examples=["Ticket system"])
+    team: str = Field(description="Name or id.", examples=["Operations"])
+    environment: str = Field("", description="Name or id; empty for every one.", examples=["Production"])
+    url: str = Field(examples=["https://tickets.example.com/hooks/chancery"])
+    events: list[str] = Field(
+        [],
+        description="As `order.issued`, or `order.*`; empty for every one.",
+        examples=[["order.*", "certificate.revoked"]],
+    )
+    allowed_networks: list[str] = Field(
+        [], description="Private networks that it may lead into.", examples=[["10.1.0.0/16"]]
+    )
+    is_active: bool = True
+
+
+class WebhookEdit(WebhookIn):
+    """A webhook's values, all of them."""
+
+    revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
+
+
 class GrantIn(Body):
     """A role, everywhere or in one team or environment."""
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.health import queries as health
+from chancery.apps.health.overview import overview
 from chancery.apps.renewals import actions, queries
 from chancery.apps.renewals.models import Plan
 from chancery.core.errors import Absent
@@ -37,6 +38,20 @@ def history(request: HttpRequest, ident: parameters.Ident, span: parameters.Span
 def _point(point: health.Point) -> Answer:
     names = ("start", "calls", "answered", "issued", "errors")
     return {**{n: getattr(point, n) for n in names}, "mean_seconds": point.mean, "p95_seconds": point.p95}
+
+
+@router.get("/overview", response=measured.Overview)
+def whole(request: HttpRequest) -> Answer:
+    """Say how connectors are, which orders are on their way, what was issued, what ends and what is to be renewed."""
+    found = overview(actor(request))
+    return {
+        "connectors": found.health,
+        "orders": found.open,
+        "days": [{"day": day, "issued": n} for day, n in zip(found.days, found.issued, strict=True)],
+        "starts": found.forecast.starts,
+        "expiring": found.expiring,
+        "renewals": found.forecast.weeks,
+    }
 
 
 @router.get("/renewals", response=measured.Plans, headers=("Link",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import BaseModel, Field
 
 from chancery.doors.api.answers import Host, Id, Moment, Page
@@ -99,6 +101,32 @@ class Forecast(BaseModel):
     connectors: list[Load]
 
 
+class Day(BaseModel):
+    """What one day (UTC) brought."""
+
+    day: date
+    issued: int = Field(examples=[120])
+
+
+class Overview(BaseModel):
+    """The installation at a glance, as far as the caller may see it."""
+
+    connectors: dict[str, int] = Field(
+        description="Measured health of the active ones, and inactive → number.",
+        examples=[{"healthy": 4, "inactive": 1}],
+    )
+    orders: dict[str, str] = Field(
+        description="State of those on their way → number; above ten thousand it is cut.",
+        examples=[{"queued": "10 000+", "pending": "3"}],
+    )
+    days: list[Day] = Field(description="The last thirty.")
+    starts: list[Moment] = Field(description="When each of the coming weeks begins.")
+    expiring: list[int] = Field(description="Valid certificates that end in each week.", examples=[[3, 0, 12]])
+    renewals: list[int] = Field(
+        description="Renewals of each week; the first has what is overdue.", examples=[[12, 40, 3]]
+    )
+
+
 class Notice(BaseModel):
     """A condition that people are told of."""
 
@@ -154,3 +182,34 @@ class Delivery(BaseModel):
     error: str = Field(examples=[""])
     created_at: Moment
     finished_at: Moment | None
+
+
+class Webhook(BaseModel):
+    """A program that is told what happens."""
+
+    id: Id
+    name: str = Field(examples=["Ticket system"])
+    team: str = Field(examples=["Operations"])
+    environment: str = Field(description="Empty for every one.", examples=[""])
+    url: str = Field(examples=["https://tickets.example.com/hooks/chancery"])
+    events: list[str] = Field(description="Empty for every one.", examples=[["order.*"]])
+    allowed_networks: list[str] = Field(examples=[["10.1.0.0/16"]])
+    is_active: bool
+    revision: int = Field(examples=[1])
+    former_secret_until: Moment | None = Field(description="Until then messages are signed by the secret before, too.")
+    last_sent_at: Moment | None
+    tested_at: Moment | None = Field(description="When the last test was taken.")
+    failures: int = Field(description="In a row.", examples=[0])
+    last_error: str = Field(examples=[""])
+
+
+class WebhookSecret(Webhook):
+    """A webhook with its secret, which is shown this once."""
+
+    secret: str = Field(examples=["whsec_…"])
+
+
+class Webhooks(Page):
+    """A page of webhooks."""
+
+    items: list[Webhook]

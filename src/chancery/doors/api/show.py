@@ -49,6 +49,7 @@ def authority(descriptor: Descriptor) -> dict[str, Any]:
         "needs_base_url": descriptor.outside,
         "default_base_url": descriptor.default_base_url,
         "secrets": sorted(secret_names(descriptor.config)),
+        "made": sorted(catalog.made(descriptor.slug)),
         "config": _schema(descriptor.config),
         "profile": _schema(descriptor.profile),
         "publishes_revocations": descriptor.facts.publishes_revocations,

@@ -26,7 +26,8 @@ class Exit(IntEnum):
     UNREACHABLE = 3
     UNAUTHENTICATED = 4
     STILL_OPEN = 5
-    WAITS = 6
+    DIFFERS = 6
+    WAITS = 7
 
 
 EXITS = {
@@ -36,6 +37,7 @@ EXITS = {
     Exit.UNREACHABLE: "The server cannot be reached, or broke off; `orders resume` and `--run` repeat without doubling.",
     Exit.UNAUTHENTICATED: "There is no API token, or the server does not know it.",
     Exit.STILL_OPEN: "The order was placed and had not ended when the time given with --wait was over.",
+    Exit.DIFFERS: "`apply --plan`: something is not as the file says; nothing was changed.",
     Exit.WAITS: "It was not done yet: it waits for others to approve it, or for its time (`chancery changes`).",
 }
 

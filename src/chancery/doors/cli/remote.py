@@ -6,6 +6,7 @@ import typer
 
 from chancery.doors.cli import (
     access,
+    apply,
     audit,
     bots,
     certificates,
@@ -15,9 +16,11 @@ from chancery.doors.cli import (
     inventory,
     notices,
     orders,
+    overview,
     people,
     profiles,
     renewals,
+    webhooks,
 )
 
 GROUPS: dict[str, typer.Typer] = {
@@ -32,6 +35,7 @@ GROUPS: dict[str, typer.Typer] = {
     "renewals": renewals.renewals,
     "notices": notices.notices,
     "channels": notices.channels,
+    "webhooks": webhooks.webhooks,
     "bots": bots.bots,
     "people": people.people,
     "teams": people.teams,
@@ -48,4 +52,7 @@ def add(app: typer.Typer) -> None:
     """Register the groups of commands."""
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)
+    app.command()(overview.overview)
+    app.command()(apply.apply)
+    connectors.connectors.command("declare")(apply.declare)
     app.command()(people.whoami)

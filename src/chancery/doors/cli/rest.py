@@ -103,6 +103,7 @@ _GROUP = {
     "teams": "teams",
     "environments": "environments",
     "channels": "channels",
+    "webhooks": "webhooks",
 }
 _WHOLE = ("teams", "environments")
 """What there are few of: listed at once, without pages or search."""

@@ -24,12 +24,14 @@ from chancery.doors.console.views import (
     providers,
     roles,
     targets,
+    webhooks,
 )
 
 CONNECTORS = "integrations/ca-connectors"
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("overview", home.figures, name="overview"),
     path("login", login.log_in, name="login"),
     path("login/second", login.second, name="login_second"),
     path("login/with/<slug:provider_id>", external.begin, name="login_with"),
@@ -106,6 +108,11 @@ urlpatterns = [
     path("notices/channels/<uuid:ident>", notices.channel, name="channel"),
     path("notices/channels/<uuid:ident>/edit", notices.edit, name="channel_edit"),
     path("notices/channels/<uuid:ident>/<slug:what>", notices.act, name="channel_act"),
+    path("webhooks", webhooks.listing, name="webhooks"),
+    path("webhooks/create", webhooks.create, name="webhook_create"),
+    path("webhooks/<uuid:ident>", webhooks.detail, name="webhook"),
+    path("webhooks/<uuid:ident>/edit", webhooks.edit, name="webhook_edit"),
+    path("webhooks/<uuid:ident>/<slug:what>", webhooks.act, name="webhook_act"),
     path("bots", bots.listing, name="bots"),
     path("bots/create", bots.create, name="bot_create"),
     path("bots/<uuid:ident>", bots.detail, name="bot"),

@@ -18,6 +18,7 @@ for room in (
     "orders",
     "profiles",
     "renewals",
+    "webhooks",
 ):
     importlib.import_module(f"chancery.apps.{room}.actions")
 importlib.import_module("chancery.apps.bots.targets")
@@ -123,15 +124,20 @@ teams.rename              A . . . . . .
 tokens.create             A O R B P . M
 tokens.end                A . . . . . .
 tokens.revoke             A O R B P . M
+webhooks.create           A . . . . . .
+webhooks.delete           A . . . . . .
+webhooks.edit             A . . . . . .
+webhooks.rotate           A . . . . . .
+webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "changes connectors profiles orders certificates bots audit people inventory notices channels metrics",
+    "administrator": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks metrics",
     "ca_operator": "changes connectors profiles orders certificates bots audit inventory notices channels metrics",
     "requester": "changes connectors profiles orders certificates bots inventory notices",
     "bot_operator": "changes connectors profiles orders certificates bots inventory notices",
     "approver": "changes connectors profiles orders certificates bots inventory notices",
-    "auditor": "changes connectors profiles orders certificates bots audit people inventory notices channels",
+    "auditor": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks",
     "monitor": "metrics",
 }
 

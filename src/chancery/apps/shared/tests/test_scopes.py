@@ -29,6 +29,8 @@ from chancery.apps.inventory.models import Finding
 from chancery.apps.notices import actions as channel_actions
 from chancery.apps.notices import queries as notices
 from chancery.apps.notices.models import Channel, Delivery, Notice
+from chancery.apps.webhooks import actions as webhook_actions
+from chancery.apps.webhooks import queries as webhooks
 from chancery.apps.orders import actions as order_actions
 from chancery.apps.orders import queries as orders
 from chancery.apps.orders.models import Order
@@ -46,7 +48,18 @@ from chancery.core.errors import Absent, ChanceryError, NotPermitted
 from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
-ROOMS = ("accounts", "bots", "certificates", "connectors", "inventory", "notices", "orders", "profiles", "renewals")
+ROOMS = (
+    "accounts",
+    "bots",
+    "certificates",
+    "connectors",
+    "inventory",
+    "notices",
+    "orders",
+    "profiles",
+    "renewals",
+    "webhooks",
+)
 
 
 MODELS = (Order, Profile, Certificate, Finding, Bot, Target, Deployment)
@@ -105,6 +118,9 @@ class Things:
         mine = {"team_id": local.team_id, "environment_id": local.environment_id}
         planning.cover(now, {})
         self.channel = Channel.objects.create(name="Chat", team_id=local.team_id, created_at=now, updated_at=now)
+        self.webhook, _ = webhook_actions.create(
+            cast.ada, {"name": "Tickets", "team": "Operations", "url": "https://x.example"}
+        )
         self.delivery = Delivery.objects.create(channel=self.channel, what="test", created_at=now)
         Notice.objects.create(kind="connector_sick", key="1", title="x", **mine, opened_at=now, told_at=now)
 
@@ -160,6 +176,8 @@ LISTINGS = {
     "certificates.listing": lambda a, t: certificates.listing(a).items,
     "notices.listing": lambda a, t: notices.listing(a).items,
     "notices.channels": lambda a, t: list(notices.channels(a)),
+    "webhooks.listing": lambda a, t: webhooks.listing(a).items,
+    "webhooks.visible_to": lambda a, t: list(webhooks.visible_to(a)),
     "notices.channel_listing": lambda a, t: notices.channel_listing(a).items,
     "renewals.visible_to": lambda a, t: list(renewals.visible_to(a)),
     "renewals.listing": lambda a, t: renewals.listing(a).items,
@@ -199,6 +217,8 @@ BY_ID = {
     "certificates.get": lambda a, t: certificates.get(a, t.certificate.pk),
     "notices.channel": lambda a, t: notices.channel(a, t.channel.pk),
     "notices.channel by name": lambda a, t: notices.channel(a, "Chat"),
+    "webhooks.get": lambda a, t: webhooks.get(a, t.webhook.pk),
+    "webhooks.get by name": lambda a, t: webhooks.get(a, "Tickets"),
     "notices.delivery": lambda a, t: notices.delivery(a, t.channel.pk, t.delivery.pk),
     "renewals.of": lambda a, t: renewals.of(a, t.certificate.pk),
     "bots.get": lambda a, t: bots.get(a, t.bot.pk),
@@ -207,7 +227,15 @@ BY_ID = {
     "bots.deployment": lambda a, t: bots.deployment(a, t.deployment.pk),
     "bots.log": lambda a, t: bots.log(a, t.bot.pk),
 }
-FOR_AUDITORS = ("notices.channel", "notices.channels", "notices.channel_listing", "notices.delivery")
+FOR_AUDITORS = (
+    "notices.channel",
+    "notices.channels",
+    "notices.channel_listing",
+    "notices.delivery",
+    "webhooks.get",
+    "webhooks.listing",
+    "webhooks.visible_to",
+)
 """What requesters do not see even of their own team."""
 
 
@@ -253,6 +281,10 @@ ACTIONS = {
     "channels.edit": lambda a, t: channel_actions.edit(a, t.channel.pk, 1, {}),
     "channels.delete": lambda a, t: channel_actions.delete(a, t.channel.pk),
     "channels.test": lambda a, t: channel_actions.test(a, t.channel.pk),
+    "webhooks.edit": lambda a, t: webhook_actions.edit(a, t.webhook.pk, 1, {}),
+    "webhooks.delete": lambda a, t: webhook_actions.delete(a, t.webhook.pk),
+    "webhooks.rotate": lambda a, t: webhook_actions.rotate(a, t.webhook.pk),
+    "webhooks.test": lambda a, t: webhook_actions.test(a, t.webhook.pk),
 }
 ACTIONS |= {
     "bots.edit": lambda a, t: bot_actions.edit(a, t.bot.pk, name="x", purpose="both"),
@@ -280,6 +312,9 @@ NEW_THINGS = {
     "connectors.create": lambda a: connector_actions.create(a, "digicert", values()),
     "connectors.test_unsaved": lambda a: connector_actions.test_unsaved(a, "digicert", values()),
     "connectors.choices": lambda a: connector_actions.ask_choices(a, "digicert", "container_id", values()),
+    "webhooks.create": lambda a: webhook_actions.create(
+        a, {"name": "Mine", "team": "Operations", "url": "https://x.example"}
+    ),
     "channels.create": lambda a: channel_actions.create(a, {"name": "Mine", "team": "Operations"}),
 }
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from chancery.apps.certificates.tests.conftest import NOW, clock, issued  # noqa: F401  fixtures
 from chancery.apps.health import record
+from chancery.apps.health.overview import overview
 from chancery.apps.health.record import Tally
 from chancery.apps.notices import actions
 from chancery.apps.notices.models import Channel, Delivery, Notice
@@ -204,3 +205,23 @@ def test_a_channel_tells_how_it_fares(channel, ada):
     ):
         Channel.objects.update(**columns)
         assert said in text(ada.get(reverse("channel", args=[channel.pk])))
+
+
+# The whole -------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_at_a_glance(local, ada, cast, clock, issued):  # noqa: F811
+    assert "None: every order has ended." in text(ada.get(reverse("overview")))
+    issued()
+    tally = Tally()
+    tally.add(3, 0.3)
+    record.add({(local.pk, "submit", "issued"): tally}, NOW)
+    record.add({(local.pk, "submit", "ok"): tally}, NOW)
+    planning.cover(NOW, {})
+    found = overview(cast.ada)
+    assert (sum(found.health.values()), found.issued[-1], sum(found.issued)) == (1, 3, 3)
+    assert sum(found.expiring) == 1
+    part = ada.get(reverse("overview"), headers={"HX-Request": "true"})
+    assert "<html" not in part.content.decode()
+    assert "Certificates issued, by day" in text(part)
+    assert f'hx-get="{reverse("overview")}"' in ada.get(reverse("home")).content.decode()

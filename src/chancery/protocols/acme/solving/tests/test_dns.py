@@ -270,7 +270,8 @@ def test_the_diagnosis_logs_in_where_the_zone_is_known(zone, dns_at, api):
 def test_every_listed_provider_is_there():
     from lexicon._private.discovery import find_providers
 
-    assert set(PROVIDERS) == {n for n, usable in find_providers().items() if usable} - {"auto"}
+    # Amazon's goes out by a client of its own (boto3), around the guard for addresses: not offered, present or not.
+    assert set(PROVIDERS) == {n for n, usable in find_providers().items() if usable} - {"auto", "route53"}
     for name in PROVIDERS:
         assert importlib.import_module(f"lexicon._private.providers.{name}").Provider
 

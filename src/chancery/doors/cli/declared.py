@@ -1,0 +1,205 @@
+"""Connectors as a file declares them, compared with those of the server: what would have to be done.
+
+A file names what is to be; a field that it does not name is left as it is, and so is a connector that it does not name. Secrets
+stand in it by reference only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+VERSION = 1
+_COMMON = {
+    "base_url", "team", "environment", "owner", "contact", "region", "description", "tags", "proxy", "trust_pem",
+    "allowed_networks",
+}  # fmt: skip
+_CLEARING = {"base_url", "proxy", "trust_pem"}
+"""Where one of them changes, the server forgets the secrets: they were meant for the old place."""
+_STATUSES = ("active", "inactive")
+_REFERENCE = re.compile(r"@(vault|file|env):.+")
+_REMEDY = "Write @vault:PATH#FIELD or @file:NAME as the server knows them, or @env:NAME of this machine."
+
+
+class Wrong(Exception):
+    """A file that cannot be used; `problems` are (where, what is wrong, what to do)."""
+
+    def __init__(self, problems: list[tuple[str, str, str]]) -> None:
+        super().__init__("; ".join(f"{where}: {text}" for where, text, _ in problems))
+        self.problems = problems
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads nothing but texts, numbers, switches and lists; a key that stands twice is an error, not the last one's win."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in some if tag != "tag:yaml.org,2002:timestamp"]
+        for first, some in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping, or refuse one with a key that stands twice."""
+        keys = [key.value for key, _ in node.value]
+        if len({*map(str, keys)}) < len(keys):
+            raise yaml.MarkedYAMLError(problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field that differs. A secret's values are never shown: `after` says what becomes of it."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass
+class Step:
+    """What has to be done to one connector: `create`, `edit`, or `none`; `status` is what it is switched to, '' for nothing."""
+
+    what: str
+    authority: str
+    name: str
+    body: dict[str, Any] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    status: str = ""
+    row: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read(text: str, kinds: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the connectors that a file declares, each checked against its CA type; raises `Wrong` with all that is wrong."""
+    try:
+        whole = yaml.load(text, _Loader)  # noqa: S506  the loader is the safe one, made stricter
+    except yaml.YAMLError as error:
+        raise Wrong([("the file", f"This is no YAML: {_first_line(error)}", "Mend it there.")]) from None
+    if not isinstance(whole, dict) or whole.get("version") != VERSION or not isinstance(whole.get("connectors"), list):
+        raise Wrong([("the file", "It is none of ours.", "It begins with `version: 1` and has a list `connectors`.")])
+    problems = [
+        ("the file", f"It has no part {name!r}.", "Take it out.") for name in {*whole} - {"version", "connectors"}
+    ]
+    problems += [problem for n, entry in enumerate(whole["connectors"], 1) for problem in _problems(n, entry, kinds)]
+    problems = problems or list(_twice(whole["connectors"]))
+    if problems:
+        raise Wrong(problems)
+    return list(whole["connectors"])
+
+
+def _first_line(error: yaml.YAMLError) -> str:
+    # The parser quotes the line at which it gave up, which may hold a secret: only the place is said.
+    mark = getattr(error, "problem_mark", None)
+    return f"see line {mark.line + 1}, column {mark.column + 1}." if mark else "it cannot be read."
+
+
+def _problems(number: int, entry: Any, kinds: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    where = f"connector {number}"
+    if not isinstance(entry, dict) or not all(
+        isinstance(entry.get(n), str) and entry[n] for n in ("authority", "name")
+    ):
+        yield where, "It does not say which it is.", "Give it `authority` and `name`."
+        return
+    where = f"{entry['authority']} {entry['name']!r}"
+    kind = kinds.get(entry["authority"])
+    if kind is None:
+        yield where, "There is no such CA type.", f"Write one of: {', '.join(sorted(kinds))}."
+        return
+    known = {*_COMMON, *kind["config"].get("properties", {}), "authority", "name", "status"}
+    for name in sorted(map(str, {*entry} - known)):
+        yield (
+            where,
+            f"Its CA type has no field {name!r}.",
+            f"`chancery authorities fields {entry['authority']}` shows them.",
+        )
+    if entry.get("status", "active") not in _STATUSES:
+        yield where, "There is no such status.", "Write active or inactive."
+    for name in kind["secrets"]:
+        yield from ((where, *problem) for problem in _secret_problems(name, entry.get(name)))
+
+
+def _secret_problems(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
+    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
+        yield f"{name} is no reference; secrets do not stand in this file.", _REMEDY
+    elif value.startswith("@env:") and not os.environ.get(value.removeprefix("@env:")):
+        yield f"{name}: there is no {value.removeprefix('@env:')} in the environment.", "Set it, and run this again."
+
+
+def _twice(entries: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    seen = set()
+    for entry in entries:
+        key = (entry["authority"], entry["name"].casefold())
+        if key in seen:
+            yield f"{entry['authority']} {entry['name']!r}", "It is declared twice.", "Take one out."
+        seen.add(key)
+
+
+def plan(
+    entries: list[dict[str, Any]],
+    rows: list[dict[str, Any]],
+    kinds: Mapping[str, Mapping[str, Any]],
+    *,
+    secrets: bool = False,
+) -> list[Step]:
+    """Return what has to be done for each declared connector; with `secrets` those that are set are sent again, too."""
+    there = {(row["authority"], row["name"].casefold()): row for row in rows}
+    return [
+        _step(entry, there.get((entry["authority"], entry["name"].casefold())), kinds[entry["authority"]], secrets)
+        for entry in entries
+    ]
+
+
+def _step(entry: dict[str, Any], row: dict[str, Any] | None, kind: Mapping[str, Any], secrets: bool) -> Step:
+    given = {n: v for n, v in entry.items() if n not in {"authority", "status", *kind["secrets"]}}
+    sent = {n: entry[n] for n in kind["secrets"] if entry.get(n) is not None}
+    step = Step("create", entry["authority"], entry["name"])
+    if row is None:
+        step.body = {
+            "authority": entry["authority"],
+            "status": entry.get("status", "active"),
+            **given,
+            **_secrets(sent),
+        }
+        step.changes = [Change(n, "", shown(v)) for n, v in given.items() if n != "name"]
+        step.changes += [Change(n, "", sent[n]) for n in sent]
+        return step
+    present = {**_defaults(kind), **row["settings"], **{n: row[n] for n in (*_COMMON, "name")}}
+    step.row = row
+    step.changes = [
+        Change(n, shown(present.get(n)), shown(v)) for n, v in given.items() if shown(present.get(n)) != shown(v)
+    ]
+    if not (secrets or {c.field for c in step.changes} & _CLEARING):
+        sent = {n: ref for n, ref in sent.items() if n not in row["secrets_set"]}
+    step.changes += [Change(n, "set" if n in row["secrets_set"] else "", sent[n]) for n in sent]
+    step.body = {**{c.field: given[c.field] for c in step.changes if c.field in given}, **_secrets(sent)}
+    step.what = "edit" if step.changes else "none"
+    wanted = entry.get("status", row["status"])
+    if wanted != row["status"]:
+        step.status = wanted
+        step.changes.append(Change("status", row["status"], wanted))
+    return step
+
+
+def _secrets(sent: Mapping[str, str]) -> dict[str, str]:
+    """Return secrets as they are sent: the server's references as they are, this machine's environment read."""
+    own = "@env:"
+    return {n: os.environ[ref.removeprefix(own)] if ref.startswith(own) else ref for n, ref in sent.items()}
+
+
+def _defaults(kind: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: info.get("default") for n, info in kind["config"].get("properties", {}).items()}
+
+
+def shown(value: Any) -> str:
+    """Return a value as it is compared and shown: a list and a text with commas are the same."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(sorted(map(str, value)))
+    text = "" if value is None else str(value)
+    return ", ".join(sorted(p.strip() for p in text.split(","))) if "," in text and "\n" not in text else text.strip()

@@ -1,0 +1,99 @@
+"""Connectors as a file declares them: what differs is shown, then done; what is not named stays."""
+
+import json
+
+import pytest
+
+from chancery.apps.connectors.models import Connector
+from chancery.doors.cli.output import Exit
+from tests.journeys.test_cli import cli, data  # noqa: F401  fixture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FILE = """
+version: 1
+connectors:
+  - authority: digicert
+    name: Berlin
+    base_url: https://ca.example.com
+    team: Operations
+    environment: Production
+    region: eu
+    tags: [web, mail]
+    api_key: "@env:BERLIN_KEY"
+    rate_percent: 50
+"""
+CANARY = "the-key-that-nobody-sees"
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("BERLIN_KEY", CANARY)
+    path = tmp_path / "connectors.yaml"
+
+    def write(text=FILE, **changed):
+        for before, after in changed.items():
+            text = text.replace(before.replace("_", " "), after)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_from_nothing_to_the_file_and_no_further(cli, file):  # noqa: F811
+    seen = cli("apply", file(), "--plan", code=Exit.DIFFERS)
+    assert ("create" in seen.stdout, "local Local" in seen.stderr) == (True, True)
+    assert not Connector.objects.filter(name="Berlin").exists()
+    assert "1 changed, 0 as they should be." in cli("apply", file()).stdout
+    row = Connector.objects.get(name="Berlin")
+    assert (row.status, row.region, row.tags, list(row.current.secrets)) == (
+        "active",
+        "eu",
+        ["mail", "web"],
+        ["api_key"],
+    )
+    again = cli("apply", file(), "--plan")
+    assert "Everything is as the file says." in again.stderr
+    cli("apply", file())
+    row.refresh_from_db()
+    assert row.revision == 1
+    assert CANARY not in seen.output + again.output
+
+
+def test_drift_is_shown_and_mended_and_secrets_go_along_where_the_server_forgets_them(cli, file):  # noqa: F811
+    cli("apply", file())
+    cli("connectors", "edit", "Berlin", "--set", "region=us")
+    text = FILE.replace("name: Berlin", "name: Berlin\n    status: inactive")
+    (step,) = data(cli, "apply", file(text), "--plan", code=Exit.DIFFERS)["steps"]
+    assert [(c["field"], c["before"], c["after"]) for c in step["changes"]] == [
+        ("region", "us", "eu"),
+        ("status", "active", "inactive"),
+    ]
+    assert "changed and switched to inactive" in cli("apply", file(text)).stderr
+    moved = text.replace("ca.example.com", "ca2.example.com")
+    (step,) = data(cli, "apply", file(moved), "--plan", code=Exit.DIFFERS)["steps"]
+    assert ("api_key", "set", "@env:BERLIN_KEY") in [(c["field"], c["before"], c["after"]) for c in step["changes"]]
+    cli("apply", file(moved))
+    row = Connector.objects.get(name="Berlin")
+    assert (row.base_url, row.region, row.status, list(row.current.secrets)) == (
+        "https://ca2.example.com", "eu", "inactive", ["api_key"],
+    )  # fmt: skip
+    assert "switched to active" in cli("apply", file(moved.replace("inactive", "active"))).stderr
+    (step,) = data(cli, "apply", file(moved.replace("inactive", "active")), "--plan", "--secrets", code=6)["steps"]
+    assert [c["field"] for c in step["changes"]] == ["api_key"]
+
+
+def test_what_declare_writes_apply_finds_as_it_is(cli, file, monkeypatch):  # noqa: F811
+    cli("apply", file())
+    written = cli("connectors", "declare").stdout
+    assert "api_key: '@env:DIGICERT_API_KEY'" in written
+    assert CANARY not in written
+    monkeypatch.setenv("DIGICERT_API_KEY", "other")
+    assert "Everything is as the file says." in cli("apply", "-", "--plan", stdin=written).stderr
+
+
+def test_the_server_has_the_last_word(cli, file):  # noqa: F811
+    done = cli("apply", file(FILE.replace("Operations", "Nobody")), code=Exit.REFUSED)
+    assert "team" in done.stderr
+    bad = cli("apply", file(FILE.replace('"@env:BERLIN_KEY"', CANARY)), code=Exit.USAGE)
+    assert ("secrets do not stand in this file" in bad.stderr, CANARY in bad.output) == (True, False)
+    assert json.loads(cli("connectors", "list", "--authority", "digicert", "--json").stdout)["items"] == []
