@@ -12,7 +12,7 @@ COMMON = {"team": "Operations", "environment": "Production", "owner": "Ada Byron
 
 
 def people(host):
-    from chancery.apps.accounts import actions, queries, start
+    from chancery.apps.accounts import actions, queries, roles, start
     from chancery.apps.accounts.models import Team
 
     everywhere = {"ada": "administrator", "pat": "administrator", "kim": "administrator", "dan": "auditor"}
@@ -22,6 +22,12 @@ def people(host):
         actions.create_user(host, name, PASSWORD, grants=[(role, None, None)])
     amy = actions.create_user(host, "amy", PASSWORD, grants=[("approver", team, None)])
     rob = actions.create_user(host, "rob", PASSWORD, grants=[("requester", team, None)])
+    roles.create(
+        host, "night_shift", ["connectors.view", "connectors.deactivate"], description="Switches off at night."
+    )
+    roles.require_factor(host, "night_shift", needed=True)
+    for name in ("tom", "pia"):
+        actions.create_user(host, name, PASSWORD, grants=[("night_shift", team, None)])
     actors = {u.username: queries.actor_of(u, how="session", address="127.0.0.1") for u in (amy, rob)}
     ada = queries.actor_of(queries.users(host).get(username="ada"), how="session", address="127.0.0.1")
     actions.create_token(ada, "Nightly inventory", 90)

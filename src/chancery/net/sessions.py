@@ -16,6 +16,8 @@ from chancery.net.progress import Failed
 from chancery.net.transport import Call, Outgoing
 from chancery.net.url import parse_url
 
+NoAnswer = requests.RequestException
+"""What a session raises where nothing trustworthy comes back."""
 _SECONDS, _MOST = 10.0, 2_000_000
 
 

@@ -15,7 +15,6 @@ from allauth.socialaccount.models import SocialApp, SocialLogin
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from onelogin.saml2.errors import OneLogin_Saml2_Error
-from requests.exceptions import RequestException
 
 from chancery.apps.accounts import factors, providers
 from chancery.apps.accounts.models import Provider
@@ -23,7 +22,7 @@ from chancery.core.errors import Absent, ChanceryError, Unavailable
 from chancery.doors.console.views import login
 from chancery.doors.console.views.base import show
 from chancery.doors.problems import Refusal
-from chancery.net.sessions import session
+from chancery.net.sessions import NoAnswer, session
 
 _ALIKE = {providers.OIDC: "openid_connect", providers.SAML: "saml"}
 
@@ -85,7 +84,7 @@ def library(request: HttpRequest) -> Iterator[None]:
         except (SyntaxError, OneLogin_Saml2_Error) as error:
             text, remedy = f"The answer is no SAML that can be read: {type(error).__name__}.", "Log in once more."
             raise Refusal(403, "sign_on", "SAMLResponse", text, remedy) from None
-        except (RequestException, KeyError) as error:
+        except (NoAnswer, KeyError) as error:
             text = f"The provider cannot be spoken with: {error}."
             raise Unavailable(text, remedy="Log in another way; its settings stand under People.") from None
 
