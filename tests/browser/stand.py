@@ -78,7 +78,7 @@ def start(environ, *arguments):
 
 def run(environ, *arguments):
     done = subprocess.run(
-        [sys.executable, *arguments], env=environ, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=90
+        [sys.executable, *arguments], env=environ, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=240
     )
     return done.stdout.decode().splitlines()[-1]
 
