@@ -11,6 +11,7 @@ from ninja import Status
 from chancery.apps.accounts import actions, ending, factors, providers, queries
 from chancery.apps.accounts import roles as kept
 from chancery.apps.accounts.models import Provider, Role
+from chancery.core.errors import Absent
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
 from chancery.doors.api.routes import Routes
@@ -111,7 +112,8 @@ def tokens_of(request: HttpRequest, ident: parameters.Number) -> Answer:
 def end_token(request: HttpRequest, ident: parameters.Number, token: parameters.Number) -> Status[None]:
     """End an API token of a person."""
     who = actor(request)
-    queries.person(who, ident)
+    if not queries.tokens_of(who, ident).filter(pk=token).exists():
+        raise Absent("token", token)
     actions.end_token(who, token)
     return Status(204, None)
 
