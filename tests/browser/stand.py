@@ -127,7 +127,7 @@ def log_in(browser, where, name):
     page.goto(where.address("/login"))
     page.get_by_label("Login name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_url(where.address("/"))
     state = context.storage_state()
     context.close()
