@@ -191,6 +191,7 @@ def make(simulated):
     from chancery.apps.certificates.models import Certificate
     from chancery.apps.connectors import actions
     from chancery.apps.connectors.models import Call
+    from chancery.apps.posture import queries as posture
     from chancery.apps.shared.actor import host_actor
     from chancery.apps.webhooks import actions as webhooks
 
@@ -226,7 +227,8 @@ def make(simulated):
         "order": first,
         "certificate": certificate,
     }
-    return {kind: str(row.pk) for kind, row in found.items()}
+    weak = posture.listing(by["ada"])[0].finding.key
+    return {**{kind: str(row.pk) for kind, row in found.items()}, "posture": weak}
 
 
 def watched(ada, connector):

@@ -56,8 +56,11 @@ def stand():
 
 
 @contextmanager
-def database():
-    """Give the URL of an empty database: SQLite, or a fresh one beside the database that the tests were given."""
+def database(like=""):
+    """Give the URL of a database: SQLite, or a fresh one beside the database that the tests were given.
+
+    It is empty, or a copy of the one that `like` leads to.
+    """
     given = os.environ.get("CHANCERY_DATABASE_URL", "")
     if not given:
         yield ""
@@ -66,7 +69,7 @@ def database():
 
     name = f"stand_{uuid4().hex}"  # several stands may live in one process
     with psycopg.connect(given, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(like).path[1:] or 'template1'}")
     yield urlsplit(given)._replace(path=f"/{name}").geturl()
     with psycopg.connect(given, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

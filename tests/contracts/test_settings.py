@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chancery.settings.environment import DOCS, Environment, database, reference, secret_key
+from chancery.settings.languages import language
 from tests.contracts.tree import ROOT, SOURCE, modules
 
 
@@ -42,11 +43,32 @@ def test_values_are_converted():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("CHANCERY_SECURE_COOKIES", "perhaps"), ("CHANCERY_CSR_MAX_BYTES", "-1"), ("CHANCERY_CSR_MAX_BYTES", "٣")],
+    [
+        ("CHANCERY_SECURE_COOKIES", "perhaps"),
+        ("CHANCERY_CSR_MAX_BYTES", "-1"),
+        ("CHANCERY_CSR_MAX_BYTES", "٣"),
+        ("CHANCERY_TIME_ZONE", "Mars/Olympus"),
+        ("CHANCERY_TIME_ZONE", "Europe"),
+        ("CHANCERY_TIME_ZONE", "../../etc/passwd"),
+        ("CHANCERY_LOG_LEVEL", "loud"),
+    ],
 )
 def test_a_malformed_value_stops_the_start_with_its_name(name, value):
     with pytest.raises(SystemExit, match=name):
         Environment.read({name: value})
+
+
+def test_a_language_may_have_a_region_and_must_be_one():
+    for code in ("en", "de", "pt-br", "de-AT", "zh-hans"):
+        assert language("CHANCERY_LANGUAGE", code) == code
+    for code in ("xx", "de_DE"):
+        with pytest.raises(SystemExit, match="CHANCERY_LANGUAGE"):
+            language("CHANCERY_LANGUAGE", code)
+
+
+def test_a_time_zone_and_a_level_that_there_are():
+    read = Environment.read({"CHANCERY_TIME_ZONE": "Europe/Berlin", "CHANCERY_LOG_LEVEL": "ERROR"})
+    assert (read.time_zone, read.log_level) == ("Europe/Berlin", "ERROR")
 
 
 def test_database_of_the_home_by_default():

@@ -1,7 +1,8 @@
-"""An account at the simulated DigiCert that others use too, on a clock that the test moves."""
+"""An account at a simulated CA that others use too, on a clock that the test moves, and what a pull of it found."""
 
 import http.client
 import json
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -78,6 +79,57 @@ class Account:
         self.engine = Engine()
         self.clock.advance(timedelta(minutes=5))
 
+    def compare(self, there, lost, *, unknown, revoked):
+        """Import what we know, revoke some behind our back, pull, and judge the report; returns the pull.
 
-def manual():
-    return ManualClock(START)
+        `there` is what the CA has: its first `unknown` are not ours. `lost` is ours, and the CA has it no more.
+        """
+        from chancery.apps.inventory.models import Finding
+
+        known = there[unknown:]
+        assert self.import_([*known, *lost]).stored == len(known) + len(lost)
+        for certificate in known[:revoked]:
+            self.revoke(certificate)
+        pull = self.pull()
+        self.until(done(pull))
+        pull.refresh_from_db()
+        assert (pull.state, pull.entries, pull.matched) == ("done", len(there), len(known)), pull.text
+        assert (pull.at_ca_only, pull.state_differs, pull.ours_only) == (unknown, revoked, len(lost))
+        assert found("at_ca_only") == serials(there[:unknown])
+        assert found("state_differs") == serials(known[:revoked])
+        assert found("ours_only") == serials(lost)
+        assert Finding.objects.count() == unknown + revoked + len(lost)
+        return pull
+
+
+@contextmanager
+def opened(request, kind, build, **how):
+    """Give an account of this kind at a simulated CA; whoever acts in the test does so at the moment of its clock."""
+    from chancery.apps.shared.action import use_clock
+
+    clock = ManualClock(START)
+    before = use_clock(clock)
+    try:
+        cast = request.getfixturevalue("cast")
+        with build(clock=clock, **how) as simulator:
+            made = kind(cast, simulator, clock)
+            yield made
+            made.engine.close()
+    finally:
+        use_clock(before)
+
+
+def serials(rows):
+    return {row["serial"].lower().lstrip("0") for row in rows}
+
+
+def found(kind):
+    from chancery.apps.inventory.models import Finding
+
+    return set(Finding.objects.filter(kind=kind, state="open").values_list("serial", flat=True))
+
+
+def done(pull):
+    from chancery.apps.inventory.models import Pull
+
+    return lambda: Pull.objects.get(pk=pull.pk).state not in {"listing", "comparing"}

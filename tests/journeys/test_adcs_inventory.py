@@ -6,13 +6,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.inventory import actions
-from chancery.apps.inventory.models import Finding, Pull
-from chancery.apps.shared.action import use_clock
+from chancery.apps.inventory.models import Finding
 from chancery.core import csr, keys
 from chancery.core.names import parse_name
 from chancery.protocols.msrpc import listing
 from tests.cast import Engine, request_pem
-from tests.journeys.inventorying import Account, manual
+from tests.journeys.inventorying import Account, done, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = keys.generate("EC-P256")
@@ -65,28 +64,8 @@ class WindowsCa(Account):
 def ca(db, request):
     from chancery.protocols.msrpc.simulator import build
 
-    clock = manual()
-    before = use_clock(clock)
-    try:
-        cast = request.getfixturevalue("cast")
-        with build(clock=clock) as simulator:
-            made = WindowsCa(cast, simulator, clock)
-            yield made
-            made.engine.close()
-    finally:
-        use_clock(before)
-
-
-def serials(rows):
-    return {row["serial"].lstrip("0") for row in rows}
-
-
-def found(kind):
-    return set(Finding.objects.filter(kind=kind, state="open").values_list("serial", flat=True))
-
-
-def done(pull):
-    return lambda: Pull.objects.get(pk=pull.pk).state not in {"listing", "comparing"}
+    with opened(request, WindowsCa, build) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -98,18 +77,7 @@ def test_the_two_sided_report_names_exactly_what_differs(ca, monkeypatch, number
     lost = ca.stock(missing, "lost", kept=False)
     ca.simulator.database._first += missing
     there = ca.stock(number, "there")
-    known = there[unknown:]
-    assert ca.import_([*known, *lost]).stored == number - unknown + missing
-    for certificate in known[:revoked]:
-        ca.revoke(certificate)
-    pull = ca.pull()
-    ca.until(done(pull))
-    pull.refresh_from_db()
-    assert (pull.state, pull.entries, pull.matched) == ("done", number, number - unknown), pull.text
-    assert (pull.at_ca_only, pull.state_differs, pull.ours_only) == (unknown, revoked, missing)
-    assert found("at_ca_only") == serials(there[:unknown])
-    assert found("state_differs") == serials(known[:revoked])
-    assert found("ours_only") == serials(lost)
+    pull = ca.compare(there, lost, unknown=unknown, revoked=revoked)
     assert pull.pages > 2
 
 

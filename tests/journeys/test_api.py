@@ -1,6 +1,7 @@
 """What every address below /api/ has in common: problems, headers, revisions, pages, keys; all as it is described."""
 
 import json
+import threading
 import logging
 
 import pytest
@@ -108,6 +109,19 @@ def test_json_by_another_name(api):
     assert (
         api("POST", "/teams", b'{"name": "x"}', content_type="application/vnd.x+json; charset=utf-8").status_code == 201
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"name": "x"}'.encode("utf-16"), '{"name": "x"}'.encode("utf-32-le"), b'{"name": "a\xed\xa0\x80"}', b"\xff"],
+)
+def test_json_in_another_encoding(api, body):
+    answer = api("POST", "/teams", body, content_type="application/json")
+    assert (answer.status_code, fields(answer)) == (422, ["body"])
+
+
+def test_json_with_a_byte_order_mark(api):
+    assert api("POST", "/teams", b'\xef\xbb\xbf{"name": "x"}', content_type="application/json").status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -256,7 +270,21 @@ def test_waiting_is_confirmed(api):
     waited = api("POST", "/orders", body, Prefer="respond-async, wait=0")
     assert waited["Preference-Applied"] == "wait=0"
     assert waited.json()["timeline"]
+    assert api("POST", "/orders", body, Prefer='wait="0"')["Preference-Applied"] == "wait=0"
     assert "Preference-Applied" not in api("POST", "/orders", body, Prefer="wait=soon")
+
+
+def test_those_who_wait_leave_threads_to_the_others(api, monkeypatch):
+    from chancery.doors.api import orders
+
+    monkeypatch.setattr(orders, "_waiting", threading.BoundedSemaphore(1))
+    body = {"profile": "Internal", "csr": request_pem("wait.example.com")}
+    with orders._waiting:
+        told = api("POST", "/orders", body, Prefer="wait=60")
+    assert (told.status_code, told["Preference-Applied"]) == (201, "wait=0")
+    assert told.json()["state"] == "queued"
+    assert api("POST", "/orders", body, Prefer="wait=1")["Preference-Applied"] == "wait=1"
+    assert orders._waiting.acquire(blocking=False)
 
 
 # Revisions

@@ -7,8 +7,10 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -316,6 +318,21 @@ def test_waiting_in_vain(cli, tmp_path):
     (tmp_path / "csr").write_text(request_pem("held.example.com"))
     made = cli("orders", "create", "Careful", "--csr", "csr", "--wait", "1", code=Exit.STILL_OPEN)
     assert "awaiting_approval" in made.stdout
+
+
+def test_a_server_with_many_who_wait_is_asked_again(cli, engine, monkeypatch, tmp_path):
+    from chancery.apps.orders.models import Order
+    from chancery.doors.api import orders as door
+    from chancery.doors.cli import orders as command
+
+    def meanwhile(seconds):
+        engine.until(lambda: Order.objects.get().state == "issued")
+
+    monkeypatch.setattr(door, "_waiting", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(command, "time", SimpleNamespace(monotonic=time.monotonic, sleep=meanwhile))
+    (tmp_path / "csr").write_text(request_pem("many.example.com"))
+    with door._waiting:
+        assert data(cli, "orders", "create", "Internal", "--csr", "csr", "--wait", "50")["state"] == "issued"
 
 
 # Batches

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -89,10 +90,50 @@ class Host:
         return {c["name"]: c for c in found["checks"]}
 
 
+@contextlib.contextmanager
+def like(machine, folder):
+    """Give a machine that is as `machine` is now: `init` takes seconds, a copy of what it made does not."""
+    with database(machine.url) as url:
+        shutil.copytree(machine.home, folder / "home")
+        yield Host(folder / "home", url)
+
+
 @pytest.fixture
 def host(tmp_path):
+    """A machine on which nothing has been run."""
     with database() as url:
         yield Host(tmp_path / "home", url)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """What `ready` is copied from."""
+    with database() as url:
+        made = Host(tmp_path_factory.mktemp("first") / "home", url)
+        made("init")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def first_sealed(first, tmp_path_factory):
+    """What `sealed` is copied from."""
+    with like(first, tmp_path_factory.mktemp("sealed")) as made:
+        assert made.python(SEAL) == "True"
+        yield made
+
+
+@pytest.fixture
+def ready(first, tmp_path):
+    """A machine after `chancery init`."""
+    with like(first, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def sealed(first_sealed, tmp_path):
+    """A machine after `chancery init`, with a secret that its key has sealed."""
+    with like(first_sealed, tmp_path) as made:
+        yield made
 
 
 def mode(path):
@@ -147,31 +188,29 @@ def test_a_database_that_does_not_answer_is_said(host):
 # Doctor
 
 
-def test_doctor_says_what_is_wrong_and_changes_nothing(host):
-    host("init")
-    found = host.state()
+def test_doctor_says_what_is_wrong_and_changes_nothing(ready):
+    found = ready.state()
     assert [name for name, check in found.items() if not check["ok"]] == ["worker"]
     assert {"home", "secret-key", "disk", "database", "key file", "clock", "worker"} == found.keys()
-    assert not (host.home / "kek").exists(), "looking makes no key"
-    assert host.python(SEAL) == "True"
-    host.home.chmod(0o755)
-    (host.home / "kek").chmod(0o644)
-    host.python("from chancery.apps.connectors.models import WorkerBeat\n"
+    assert not (ready.home / "kek").exists(), "looking makes no key"
+    assert ready.python(SEAL) == "True"
+    ready.home.chmod(0o755)
+    (ready.home / "kek").chmod(0o644)
+    ready.python("from chancery.apps.connectors.models import WorkerBeat\n"
                 "from django.utils.timezone import now\n"
                 "from datetime import timedelta\n"
                 "at = now() + timedelta(minutes=5)\n"
                 "WorkerBeat.objects.create(host='x', pid=1, started_at=at, seen_at=at)\n"
                 "from django.db import connection\n"
                 "connection.cursor().execute(\"DELETE FROM django_migrations WHERE app = 'audit' AND name <> '0001_initial'\")")  # fmt: skip
-    found = host.state()
+    found = ready.state()
     assert [name for name, check in found.items() if not check["ok"]] == ["home", "kek", "database"]
     assert "chmod 700" in found["home"]["remedy"]
     assert "chancery migrate" in found["database"]["remedy"]
-    assert "chancery migrate" in host("worker", code=1).stderr
+    assert "chancery migrate" in ready("worker", code=1).stderr
 
 
-def test_all_well_is_exit_status_0_and_a_clock_that_went_back_is_not(host):
-    host("init")
+def test_all_well_is_exit_status_0_and_a_clock_that_went_back_is_not(ready):
     alive = (
         "from chancery.apps.connectors.models import WorkerBeat\n"
         "from django.utils.timezone import now\n"
@@ -179,62 +218,56 @@ def test_all_well_is_exit_status_0_and_a_clock_that_went_back_is_not(host):
         "at = now() + timedelta(minutes=5)\n"
         "WorkerBeat.objects.create(host='x', pid=1, started_at=at, seen_at=at)\n"
     )
-    host.python(alive)
-    assert "WRONG" not in host("doctor").stdout
-    host.state(code=0)
-    host.python(
+    ready.python(alive)
+    assert "WRONG" not in ready("doctor").stdout
+    ready.state(code=0)
+    ready.python(
         "from chancery.apps.audit.record import Note, write\n"
         "from chancery.apps.shared.actor import engine_actor\n"
         "from django.utils.timezone import now\n"
         "from datetime import timedelta\n"
         "write(engine_actor(), 'x.y', now() + timedelta(hours=1), [Note('x', '1')])"
     )
-    found = host.state()
+    found = ready.state()
     assert not found["clock"]["ok"]
     assert "NTP" in found["clock"]["remedy"]
 
 
-def test_a_key_file_that_is_missing_is_said_and_never_replaced(host):
-    host("init")
-    host.python(SEAL)
-    kek = host.home / "kek"
+def test_a_key_file_that_is_missing_is_said_and_never_replaced(sealed):
+    kek = sealed.home / "kek"
     kek.unlink()
-    commands = (("worker",), ("serve", "--listen", "127.0.0.1:1"), ("backup", host.home / "b"), ("doctor",))
-    for told in host.many(*commands):
+    commands = (("worker",), ("serve", "--listen", "127.0.0.1:1"), ("backup", sealed.home / "b"), ("doctor",))
+    for told in sealed.many(*commands):
         assert told.code == 1
         assert str(kek) in told.stdout + told.stderr
         assert "another node" in told.stdout + told.stderr
     assert not kek.exists()
 
 
-def test_another_key_file_than_secrets_were_sealed_with_is_said(host):
-    host("init")
-    host.python(SEAL)
-    kek = host.home / "kek"
+def test_another_key_file_than_secrets_were_sealed_with_is_said(sealed):
+    kek = sealed.home / "kek"
     key = kek.read_bytes()
     kek.write_bytes(os.urandom(32))
-    assert "sealed with another key" in host.state()["key file"]["text"]
+    assert "sealed with another key" in sealed.state()["key file"]["text"]
     kek.write_bytes(b"short")
-    assert "5 bytes" in host.state()["key file"]["text"]
+    assert "5 bytes" in sealed.state()["key file"]["text"]
     kek.write_bytes(key)
-    assert host.state()["key file"]["ok"]
+    assert sealed.state()["key file"]["ok"]
 
 
-def test_keys_are_rotated_on_the_host(host, monkeypatch):
-    host("init")
-    host.python(SEAL)
-    before, rotated, again, shown = host.many(
+def test_keys_are_rotated_on_the_host(sealed, monkeypatch):
+    before, rotated, again, shown = sealed.many(
         ("keys", "show"), ("keys", "rotate"), ("keys", "rewrap"), ("keys", "show", "--json")
     )
     assert "1 of 1 secrets are sealed with it." in before.stdout
-    assert f"file {host.home / 'kek'}" in before.stdout
+    assert f"file {sealed.home / 'kek'}" in before.stdout
     assert "1 of 1 secrets are sealed with the key" in rotated.stdout
     assert rotated.stdout.splitlines()[-1] == again.stdout.strip()
     found = json.loads(shown.stdout)
     assert (found["done"], found["total"], found["erased"]) == (1, 1, False)
     assert found["kid"] in rotated.stdout
     monkeypatch.setenv("CHANCERY_KEK", "env:MY_KEK")
-    (refused,) = host.many(("keys", "rotate"))
+    (refused,) = sealed.many(("keys", "rotate"))
     assert (refused.code, "MY_KEK" in refused.stderr) == (1, True)
 
 
@@ -260,13 +293,12 @@ def test_the_only_administrator_gets_a_new_password_on_the_host_and_the_record_s
     assert (enabled.code, "not kept out" in enabled.stderr) == (1, True)
 
 
-def test_somebody_kept_out_is_let_in_on_the_host(host):
-    host("init")
-    host.python("from chancery.apps.accounts import actions\n"
+def test_somebody_kept_out_is_let_in_on_the_host(ready):
+    ready.python("from chancery.apps.accounts import actions\n"
                 "from chancery.apps.shared.actor import host_actor\n"
                 "made = actions.create_user(host_actor('x'), 'eve', 'correct horse battery')\n"
                 "actions.disable_user(host_actor('x'), made.pk)")  # fmt: skip
-    reset, enabled, listed = host.many(
+    reset, enabled, listed = ready.many(
         ("users", "reset-password", "eve"), ("users", "enable", "eve"), ("users", "list", "--json")
     )
     assert "people enable" in reset.stderr
@@ -278,13 +310,27 @@ def test_somebody_kept_out_is_let_in_on_the_host(host):
 # Backup and restore
 
 
+@pytest.fixture(scope="module")
+def first_saved(first_sealed, tmp_path_factory):
+    """What `saved` is copied from, with its backup beside its home, and nothing else."""
+    folder = tmp_path_factory.mktemp("saved")
+    with like(first_sealed, folder) as made:
+        made("backup", folder / "b.tar.gz")
+        assert {p.name for p in folder.iterdir()} == {"home", "b.tar.gz"}
+        yield made
+
+
 @pytest.fixture
-def kept(host, tmp_path):
-    """A home with a person and a sealed secret, and a backup of it."""
-    host("init")
-    host.python(SEAL)
-    host("backup", tmp_path / "b.tar.gz")
-    return tmp_path / "b.tar.gz"
+def saved(first_saved, tmp_path):
+    """A machine with a person and a sealed secret, of which a backup was made."""
+    with like(first_saved, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def kept(first_saved, tmp_path):
+    """That backup."""
+    return shutil.copy2(first_saved.home.parent / "b.tar.gz", tmp_path / "b.tar.gz")
 
 
 def names(file):
@@ -293,15 +339,14 @@ def names(file):
 
 
 @sqlite_only
-def test_a_backup_comes_back_whole_in_another_home(host, kept, tmp_path):
+def test_a_backup_comes_back_whole_in_another_home(saved, kept, tmp_path):
     assert mode(kept) == 0o600
     assert names(kept) == {"manifest.json", "chancery.sqlite3", "kek", "secret-key"}
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
     there = Host(tmp_path / "elsewhere", "")
     there("restore", kept)
     assert {mode(there.home / n) for n in ("kek", "secret-key", "chancery.sqlite3")} == {0o600}
     assert mode(there.home) == 0o700
-    assert (there.home / "kek").read_bytes() == (host.home / "kek").read_bytes()
+    assert (there.home / "kek").read_bytes() == (saved.home / "kek").read_bytes()
     assert there.state()["key file"]["ok"]
     said = there.python(ACTIONS)
     assert "host.backup" in said
@@ -310,36 +355,35 @@ def test_a_backup_comes_back_whole_in_another_home(host, kept, tmp_path):
 
 
 @sqlite_only
-def test_a_home_with_people_is_put_aside_only_when_told(host, kept):
-    host("users", "reset-password", "admin")
-    before = host.python(ACTIONS)
-    refused = host("restore", kept, code=1)
+def test_a_home_with_people_is_put_aside_only_when_told(saved, kept):
+    saved("users", "reset-password", "admin")
+    before = saved.python(ACTIONS)
+    refused = saved("restore", kept, code=1)
     assert "--replace" in refused.stderr
-    assert host.python(ACTIONS) == before
-    aside = host("restore", kept, "--replace").stdout
-    (folder,) = host.home.glob("before-restore-*")
+    assert saved.python(ACTIONS) == before
+    aside = saved("restore", kept, "--replace").stdout
+    (folder,) = saved.home.glob("before-restore-*")
     assert str(folder) in aside
-    assert "people.password" not in host.python(ACTIONS)
+    assert "people.password" not in saved.python(ACTIONS)
     with contextlib.closing(sqlite3.connect(folder / "chancery.sqlite3")) as old:
         assert old.execute("SELECT COUNT(*) FROM audit_entry WHERE action = 'people.password'").fetchone() == (1,)
 
 
 @sqlite_only
-def test_nothing_is_replaced_under_a_process_that_works(host, kept):
+def test_nothing_is_replaced_under_a_process_that_works(saved, kept):
     import fcntl
 
-    with contextlib.closing(sqlite3.connect(host.home / "chancery.sqlite3")) as open_elsewhere:
+    with contextlib.closing(sqlite3.connect(saved.home / "chancery.sqlite3")) as open_elsewhere:
         open_elsewhere.execute("SELECT COUNT(*) FROM accounts_user").fetchone()
-        assert "is in use" in host("restore", kept, "--replace", code=1).stderr
-    with (host.home / "worker.lock").open("w") as lock:
+        assert "is in use" in saved("restore", kept, "--replace", code=1).stderr
+    with (saved.home / "worker.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "worker is running" in host("restore", kept, "--replace", code=1).stderr
-    assert not list(host.home.glob("before-restore-*"))
+        assert "worker is running" in saved("restore", kept, "--replace", code=1).stderr
+    assert not list(saved.home.glob("before-restore-*"))
 
 
 @sqlite_only
-def test_a_backup_is_consistent_while_others_write(host, tmp_path):
-    host("init")
+def test_a_backup_is_consistent_while_others_write(ready, tmp_path):
     writer = (
         "import threading\n"
         "from chancery.apps.accounts.models import Environment, Team\n"
@@ -349,13 +393,13 @@ def test_a_backup_is_consistent_while_others_write(host, tmp_path):
         "        Team.objects.create(name=f't{Team.objects.count()}')\n"
         "        Environment.objects.create(name=f'e{Environment.objects.count()}')\n"
     )
-    environ = {**os.environ, "CHANCERY_HOME": str(host.home), "CHANCERY_DATABASE_URL": ""}
+    environ = {**os.environ, "CHANCERY_HOME": str(ready.home), "CHANCERY_DATABASE_URL": ""}
     environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
     busy = subprocess.Popen([sys.executable, "-c", f"import django; django.setup()\n{writer}"], env=environ)
     try:
         made = [tmp_path / f"b{n}" for n in range(3)]
         for file in made:
-            host("backup", file)
+            ready("backup", file)
         assert busy.poll() is None
     finally:
         busy.kill()
@@ -373,11 +417,11 @@ def test_a_backup_is_consistent_while_others_write(host, tmp_path):
     assert counted[-1] > counted[0]
 
 
-def test_a_backup_overwrites_nothing(host, kept, tmp_path):
+def test_a_backup_overwrites_nothing(saved, kept, tmp_path):
     before = kept.read_bytes()
-    assert "such a file already" in host("backup", kept, code=2).stderr
+    assert "such a file already" in saved("backup", kept, code=2).stderr
     assert kept.read_bytes() == before
-    assert "no such folder" in host("backup", tmp_path / "nowhere" / "b", code=2).stderr
+    assert "no such folder" in saved("backup", tmp_path / "nowhere" / "b", code=2).stderr
 
 
 def rewritten(file, target, **changes):
@@ -392,8 +436,8 @@ def rewritten(file, target, **changes):
     return target
 
 
-def test_what_is_no_whole_backup_of_ours_is_not_taken(host, kept, tmp_path):
-    there = Host(tmp_path / "elsewhere", host.url)
+def test_what_is_no_whole_backup_of_ours_is_not_taken(saved, kept, tmp_path):
+    there = Host(tmp_path / "elsewhere", saved.url)
     (cut := tmp_path / "cut").write_bytes(kept.read_bytes()[:-500])
     changed = [
         rewritten(kept, tmp_path / f"bad{n}", **change)
@@ -416,13 +460,13 @@ def test_what_is_no_whole_backup_of_ours_is_not_taken(host, kept, tmp_path):
 
 
 @sqlite_only
-def test_a_backup_of_a_later_release_or_of_another_database_is_refused(host, kept, tmp_path):
+def test_a_backup_of_a_later_release_or_of_another_database_is_refused(saved, kept, tmp_path):
     there = Host(tmp_path / "elsewhere", "")
-    host.python("from django.db import connection\n"
+    saved.python("from django.db import connection\n"
                 "connection.cursor().execute(\"INSERT INTO django_migrations (app, name, applied)"
                 " VALUES ('audit', '9999_later', '2030-01-01')\")")  # fmt: skip
     (later := tmp_path / "later").unlink(missing_ok=True)
-    host("backup", later)
+    saved("backup", later)
     assert "later release" in there("restore", later, code=1).stderr
     there.url = "postgresql://chancery:hunter2@db.example/chancery"
     told = there("restore", kept, code=1).stderr
@@ -431,15 +475,13 @@ def test_a_backup_of_a_later_release_or_of_another_database_is_refused(host, kep
 
 
 @postgresql_only
-def test_with_postgresql_the_keys_are_packed_and_it_is_said_what_to_run(host, tmp_path):
-    host("init")
-    host.python(SEAL)
-    told = host("backup", tmp_path / "b")
+def test_with_postgresql_the_keys_are_packed_and_it_is_said_what_to_run(sealed, tmp_path):
+    told = sealed("backup", tmp_path / "b")
     assert "pg_dump" in told.stderr
     assert names(tmp_path / "b") == {"manifest.json", "kek", "secret-key"}
-    there = Host(tmp_path / "elsewhere", host.url)
+    there = Host(tmp_path / "elsewhere", sealed.url)
     assert "pg_restore" in there("restore", tmp_path / "b").stderr
-    assert (there.home / "kek").read_bytes() == (host.home / "kek").read_bytes()
+    assert (there.home / "kek").read_bytes() == (sealed.home / "kek").read_bytes()
     assert there.state()["key file"]["ok"]
     (there.home / "kek").write_bytes(os.urandom(32))
     assert "another key" in there("restore", tmp_path / "b", code=1).stderr
@@ -449,9 +491,8 @@ def test_with_postgresql_the_keys_are_packed_and_it_is_said_what_to_run(host, tm
 
 
 @postgresql_only
-def test_the_password_of_the_database_is_not_printed(host, tmp_path):
-    host("init")
-    host.url = host.url.replace("chancery@", "chancery:hunter2@")
-    told = host("backup", tmp_path / "b")
+def test_the_password_of_the_database_is_not_printed(ready, tmp_path):
+    ready.url = ready.url.replace("chancery@", "chancery:hunter2@")
+    told = ready("backup", tmp_path / "b")
     assert "hunter2" not in told.stdout + told.stderr
     assert "chancery@" in told.stderr

@@ -112,7 +112,6 @@ class RevocationState(StrEnum):
     WAITING_AT_CA = "waiting_at_ca"
     CONFIRMED = "confirmed"
     REFUSED = "refused"
-    UNKNOWN = "unknown"
 
 
 class RevocationReason(StrEnum):

@@ -6,6 +6,8 @@ import logging
 import sys
 import uuid
 
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -16,8 +18,10 @@ _API = "/api/"
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer what the framework could not even read."""
-    del exception
+    """Answer what the framework could not even read, or whose session could not be kept."""
+    if isinstance(exception, SessionInterrupted):
+        text = "The session could not be kept: it ended meanwhile, or the database could not store it."
+        return _answer(request, 400, "Not logged in", text, "Log in again; if it lasts, tell whoever runs this server.")
     return _answer(request, 400, "Bad request", "It could not be read.", "Send it anew.")
 
 
@@ -40,9 +44,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Answer a fault of ours; the log has the same reference."""
+    """Answer a fault of ours, or a database that is away; the log has the same reference."""
+    error = sys.exc_info()[1]
     if request.path.startswith(_API):
-        return fault(request, sys.exc_info()[1])
+        return fault(request, error)
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("%s: the database: %s", request.path[:200], error)
+        remedy = "Try again; whoever runs this server finds the cause in its log."
+        return _answer(request, 503, "Not available now", "The database does not answer.", remedy)
     reference = uuid.uuid4().hex[:12]
     log.error("a request failed; reference %s", reference)
     text = f"Something went wrong here, not with you. Its reference in the log is {reference}."

@@ -144,10 +144,11 @@ def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
     if state == State.OUTCOME_UNKNOWN:
         return Kind.SETTLE
     if state == State.PENDING:
+        if "adopt" in row["poll_state"]:
+            # Before a cancellation: what a person named is not yet found, so there is nothing to withdraw.
+            return Kind.ADOPT
         if row["cancel_requested"] and "cancels" in ready.powers:
             return Kind.CANCEL
-        if "adopt" in row["poll_state"]:
-            return Kind.ADOPT
         # The worker that polled it vanished; where a poll may order, it is not repeated blindly either.
         vanished = row["lease_until"] is not None and ready.facts.polls_are_acts
         return None if vanished and ready.facts.dedup is not Dedup.RETURN_ORIGINAL else Kind.POLL

@@ -19,6 +19,7 @@ from chancery.apps.changes import actions as changes
 from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
 from chancery.apps.notices import watch
+from chancery.apps.posture import prints
 from chancery.apps.renewals import planning, renewing
 from chancery.apps.shared.actor import engine_actor
 from chancery.core.clock import Clock
@@ -60,6 +61,7 @@ ROUNDS: tuple[Round, ...] = (
     Round("health.freshness", timedelta(seconds=60), routine.ask_freshness),
     Round("changes.apply", timedelta(seconds=5), _apply_changes),
     Round("health.prune", timedelta(minutes=5), _prune),
+    Round("posture.prints", timedelta(seconds=30), prints.take),
     Round("notices.watch", timedelta(seconds=15), watch.watch),
 )
 """Each is bounded, to some ten milliseconds: the worker's next turn waits for it."""

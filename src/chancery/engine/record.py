@@ -58,6 +58,8 @@ _LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 _MAX_ATTEMPTS_BLIND = 3
 _SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
 """Where nothing of an order is answered to a CA any more."""
+_NOT_THAT_ONE = {"NotFound", "RejectedByPolicy", "ValidationFailed", "ProtocolViolation", "AlreadyDone", "Bug"}
+"""What gives an order that a person named back to the person, who may have mistyped its number; the rest passes by itself."""
 _ENDED = {State.REJECTED, State.FAILED, State.CANCELLED}
 _CERTIFICATE_COLUMNS = tuple(f.column for f in Certificate._meta.concrete_fields)
 _BLANK_CERTIFICATE: dict[str, Any] = {f.attname: f.get_default() for f in Certificate._meta.concrete_fields}
@@ -263,7 +265,7 @@ class Recorder:
     def _failed(self, order: Order, job: Job, error: Failed) -> None:
         doing = {Kind.SUBMIT: Doing.SUBMIT, Kind.SETTLE: Doing.SETTLE}.get(job.kind, Doing.POLL)
         rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent)
-        if job.kind is Kind.ADOPT and error.kind in {"NotFound", "RejectedByPolicy"}:
+        if job.kind is Kind.ADOPT and error.kind in _NOT_THAT_ONE:
             rule = Consequence(State.OUTCOME_UNKNOWN, Effect.NONE, Retry.NEVER)
         unwilling = job.kind is Kind.CANCEL and error.kind in {"RejectedByPolicy", "ValidationFailed"}
         if unwilling:

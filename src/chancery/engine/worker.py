@@ -32,7 +32,7 @@ from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
 from chancery.engine.meter import Meter
 from chancery.engine.notary import notary
-from chancery.engine.pacing import BATCH, Pacer
+from chancery.engine.pacing import BATCH, SEATS, Pacer
 from chancery.engine.record import Pair, Recorder, unstorable
 from chancery.engine.said import fit
 from chancery.engine.work import do
@@ -40,7 +40,6 @@ from chancery.sdk.authority import Facts
 
 log = logging.getLogger("chancery.worker")
 IDLE = 0.05
-_SEATS = 64
 _CALLS_AT_ONCE = 8
 _DRAIN = 30.0
 _BEAT_EVERY = 1.0
@@ -65,7 +64,7 @@ class Worker:
         self._builder = Builder(self._clock, self._gate.before_send)
         self._pacer = Pacer(self._clock)
         self._results: queue.SimpleQueue[list[Pair]] = queue.SimpleQueue()
-        self._seats = ThreadPoolExecutor(_SEATS, thread_name_prefix="seat")
+        self._seats = ThreadPoolExecutor(SEATS, thread_name_prefix="seat")
         self._signers: Executor | None = None
         self._processes = processes
         self._last_beat = float("-inf")

@@ -22,6 +22,8 @@ from chancery.core.secret import MASK, Secret
 
 _MIN = 4
 """Characters; replacing anything shorter would only garble texts."""
+_LONG = 8
+"""Characters from which on a secret is looked for in other capitals too; a shorter one is often a word."""
 
 _WHOLE = r"(?:(?:proxy-)?authorization|(?:set-)?cookie)"
 _WORDS = r"(?:x-dc-devkey|x-api-key|api[_-]?key|passw(?:or)?d|passphrase|pwd|token|secret|credential)"
@@ -67,6 +69,9 @@ def _forms(value: str) -> set[str]:
     raw = value.encode()
     forms = {value, quote(value, safe=""), quote(value), quote_plus(value), html.escape(value), raw.hex()}
     forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], repr(raw)[2:-1]}
+    if len(value) >= _LONG:
+        # Some servers fold what they echo.
+        forms |= {value.lower(), value.upper(), raw.hex().upper()}
     return forms | _base64_forms(raw)
 
 

@@ -35,6 +35,8 @@ class Ledger:
         self._lines: list[Line] = []
         self._lock = threading.Lock()
         self._path = path
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
 
     def add(
         self,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import selectors
 import socket
 import socketserver
+import sys
 import threading
+import traceback
 from typing import Any
 
 
@@ -54,7 +56,9 @@ class StopsAtOnce(socketserver.ThreadingTCPServer):
             drop(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away are what the sandbox is for."""
+        """Say nothing of clients that go away, which is what the sandbox is for; a fault of ours must not look like one."""
+        if not self.ended and not isinstance(sys.exception(), OSError):
+            traceback.print_exc()
 
 
 def drop(connection: socket.socket) -> None:

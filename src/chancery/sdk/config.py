@@ -57,7 +57,8 @@ def setting(
     `choices` maps value to label; `dynamic` fields offer what `Authority.choices(field)` returns;
     `destination` marks a field that decides where secrets are sent: changing it clears them, but for those that a
     `stays` marks: keys that sign or decrypt here and are never sent to anybody. `pins` marks a text of SHA-256 of
-    public keys in hex: the door asks the server for one of them, beside the usual verification. An `irreplaceable`
+    public keys in hex: the door asks the server for one of them, beside the usual verification; another list of them is
+    another trust, and clears secrets as well. An `irreplaceable`
     secret exists nowhere else, such as the key of a CA: deleting the connector erases it, so that is asked about by
     name. `only` says beside which values of other fields (which have `choices`) this one means anything, such as that of
     one protocol among several: `only={"transport": ("cmp",)}`. Elsewhere it is not shown, and ignored when given.
@@ -68,7 +69,7 @@ def setting(
         "dynamic": dynamic,
         "advanced": advanced,
         "multiline": multiline,
-        "destination": destination,
+        "destination": destination or pins,
         "pins": pins,
         "stays": stays,
         "irreplaceable": irreplaceable,
@@ -88,7 +89,7 @@ def secret_names(model: type[_Model]) -> frozenset[str]:
 
 
 def destination_names(model: type[_Model]) -> frozenset[str]:
-    """Return the names of the fields that decide where secrets go."""
+    """Return the names of the fields that decide where secrets go: addresses, and the keys that the server must have."""
     return frozenset(name for name, info in model.model_fields.items() if extra(info).get("destination"))
 
 

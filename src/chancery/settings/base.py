@@ -6,7 +6,17 @@ import sys
 from typing import Any
 
 from chancery import looking
-from chancery.settings.environment import Environment, anchors, database, networks, secret_key, secret_vault, stores
+from chancery.settings.environment import (
+    Environment,
+    anchors,
+    database,
+    enforced,
+    networks,
+    secret_key,
+    secret_vault,
+    stores,
+)
+from chancery.settings.languages import language
 
 ENVIRONMENT = Environment.read()
 HOME = ENVIRONMENT.home.expanduser()
@@ -47,6 +57,7 @@ INSTALLED_APPS = [
     "chancery.apps.renewals",
     "chancery.apps.notices",
     "chancery.apps.webhooks",
+    "chancery.apps.posture",
     "chancery.apps.bots",
     "chancery.doors.console",
 ]
@@ -107,7 +118,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.secure_cookies else 0
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 
-LANGUAGE_CODE = ENVIRONMENT.language
+LANGUAGE_CODE = language("CHANCERY_LANGUAGE", ENVIRONMENT.language)
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = ENVIRONMENT.time_zone
@@ -121,6 +132,8 @@ CSR_MAX_NAMES = ENVIRONMENT.csr_max_names
 NOTICE_REPEAT_HOURS = ENVIRONMENT.notice_repeat_hours
 CHANGE_DAYS = ENVIRONMENT.change_days
 CREDENTIAL_DAYS = ENVIRONMENT.credential_days
+EGRESS_ADDRESSES = ENVIRONMENT.egress_addresses
+POSTURE_ENFORCED = enforced("CHANCERY_POSTURE_ENFORCED", ENVIRONMENT.posture_enforced)
 METRICS_ON_LOOPBACK = ENVIRONMENT.metrics_on_loopback
 
 AUDIT_CHECKPOINT_SECONDS = ENVIRONMENT.audit_checkpoint_seconds

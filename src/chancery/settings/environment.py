@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+from chancery.core.posture import ENFORCEABLE
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Environment:
     kek_old: str = ""
     secret_vault: str = ""
     secret_files: str = ""
+    egress_addresses: str = ""
+    posture_enforced: str = ""
     audit_checkpoint_seconds: int = 10
     audit_anchors: str = ""
 
@@ -49,6 +55,7 @@ class Environment:
             name = f"CHANCERY_{field.name.upper()}"
             if source.get(name):
                 given[field.name] = _convert(name, source[name], field.default)
+                _FITS.get(field.name, _anything)(name, source[name])
         return cls(**given)
 
 
@@ -65,6 +72,11 @@ DOCS: dict[str, str] = {
     "notice_repeat_hours": "Hours after which a condition that lasts is told of again; 0 for never.",
     "credential_days": "Days after which a connector's credential counts as old and is told of; 0 for never.",
     "change_days": "Days in which a proposed change has to be approved.",
+    "egress_addresses": "The addresses that we reach CAs from, as they see them; shown so that CAs can be told to take no other.",
+    "posture_enforced": (
+        "Findings of the posture page that are refused when a connector is made, changed or switched on, by commas:"
+        " shared_credential, test_in_production, wide_networks, untested."
+    ),
     "metrics_on_loopback": (
         "1 to give `/metrics` to whoever asks from this machine without a proxy; else it takes a token with the"
         " permission `metrics.view`."
@@ -129,6 +141,30 @@ def _convert(name: str, text: str, default: object) -> object:
     return Path(text) if isinstance(default, Path) else text
 
 
+def _anything(name: str, text: str) -> None:
+    """Take every text."""
+
+
+def _time_zone(name: str, text: str) -> None:
+    try:
+        ZoneInfo(text)
+    except (LookupError, ValueError, OSError):
+        raise SystemExit(f"{name}: there is no time zone {text!r} here; write one like Europe/Berlin.") from None
+
+
+def _log_level(name: str, text: str) -> None:
+    if text not in _LEVELS:
+        raise SystemExit(f"{name}: {text!r} is none of {', '.join(_LEVELS)}.")
+
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_FITS: dict[str, Callable[[str, str], None]] = {
+    "time_zone": _time_zone,
+    "log_level": _log_level,
+}
+"""Field → what stops the start where its text would only fail later, with a trace and without the setting's name."""
+
+
 def networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Return the addresses and networks that a setting lists; a malformed one stops the start with its name."""
     try:
@@ -181,6 +217,14 @@ def anchors(name: str, text: str) -> tuple[str, ...]:
 
 
 _MOST_DIGITS, _LONGEST = 5, 300
+
+
+def enforced(name: str, text: str) -> frozenset[str]:
+    """Return the kinds of findings that a setting lists; an unknown one stops the start with its name."""
+    kinds = frozenset(part.strip() for part in text.split(",") if part.strip())
+    for kind in sorted(kinds - ENFORCEABLE):
+        raise SystemExit(f"{name}: {kind!r} cannot be enforced; write some of {', '.join(sorted(ENFORCEABLE))}.")
+    return kinds
 
 
 def database(url: str, home: Path) -> dict[str, Any]:

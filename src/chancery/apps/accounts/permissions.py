@@ -39,6 +39,8 @@ class Permission(StrEnum):
     CHANNEL_MANAGE = "channels.manage"
     WEBHOOK_VIEW = "webhooks.view"
     WEBHOOK_MANAGE = "webhooks.manage"
+    POSTURE_VIEW = "posture.view"
+    POSTURE_DECIDE = "posture.decide"
     METRICS_VIEW = "metrics.view"
     BOT_VIEW = "bots.view"
     BOT_CREATE = "bots.create"
@@ -81,7 +83,7 @@ ROLES: dict[str, frozenset[Permission]] = {
     "administrator": frozenset(Permission),
     "ca_operator": _READ
     | _OWN_TOKENS
-    | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory."))}
+    | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory.", "posture."))}
     | {
         _P.ORDER_CANCEL,
         _P.ORDER_SETTLE,
@@ -98,7 +100,8 @@ ROLES: dict[str, frozenset[Permission]] = {
     | {p for p in Permission if p.startswith("bots.")}
     | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
     "approver": _READ | _OWN_TOKENS | {_P.ORDER_APPROVE, _P.CHANGE_APPROVE},
-    "auditor": _READ | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW, _P.CHANNEL_VIEW, _P.WEBHOOK_VIEW},
+    "auditor": _READ
+    | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW, _P.CHANNEL_VIEW, _P.WEBHOOK_VIEW, _P.POSTURE_VIEW},
     "monitor": _OWN_TOKENS | {_P.METRICS_VIEW},
 }
 """Built-in role → what it may do; roles of an installation's own stand in a table (`accounts.Role`)."""

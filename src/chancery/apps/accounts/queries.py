@@ -174,5 +174,8 @@ def _pick(rows: QuerySet[Any], value: object, field: str) -> Any:
     found = found or rows.filter(name=text).first()
     if found is None:
         known = ", ".join(rows.order_by("name").values_list("name", flat=True)[:10])
-        raise Invalid.one(field, f"There is no {field} {text[:60]!r}.", f"Choose one of: {known}.")
+        remedy = f"Choose one of: {known}."
+        if not text:
+            raise Invalid.one(field, "This is missing.", remedy, "missing")
+        raise Invalid.one(field, f"There is no {field} {text[:60]!r}.", remedy)
     return found

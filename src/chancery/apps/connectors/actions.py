@@ -35,6 +35,7 @@ from chancery.apps.connectors.versions import (
     kept,
     unsealed_version,
 )
+from chancery.apps.posture import guard as posture
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.actor import Actor
@@ -78,6 +79,7 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     judged = trial.judged(act, authority, values, None, tested, untested)
     _insert(act, connector)
     _new_version(act, connector, configured, {}, judged)
+    posture.refuse(connector, configured.secrets)
     _note(act, connector, detail=_trial_note(judged))
     # A new one is no row that outlives being held back.
     wanted = _wanted(Kind.CREATE, connector, fresh=True)
@@ -129,6 +131,7 @@ def edit(
         end_change(connector, act.at, act.actor.name, "edited")
         Connector.objects.filter(pk=connector.pk).update(credential_expires_on=None)
     _new_version(act, connector, configured, kept(connector, before, moved=moved), judged, account=same)
+    posture.refuse(connector, configured.secrets)
     _note(act, connector, changed=changed, detail=_trial_note(judged))
     _take_profiles_along(act, connector)
     wanted.needed = needed(Kind.EDIT, wanted.environment, connector.environment_id)
@@ -176,6 +179,7 @@ def activate(act: Act, ident: object) -> Connector:
         raise Invalid(
             [Problem(n, "This secret has not been given yet.", "Edit the connector and enter it.") for n in missing]
         )
+    posture.refuse(connector)
     wanted = _wanted(Kind.ACTIVATE, connector)
     _switch(act, connector, Status.ACTIVE)
     hold(act, wanted)

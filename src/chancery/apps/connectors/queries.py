@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -278,4 +279,6 @@ def as_csv(connectors: Iterable[Connector]) -> str:
 
 
 def _cell(text: str) -> str:
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    # NFKC: some spreadsheets read the wide signs of East Asian keyboards as the plain ones.
+    start = unicodedata.normalize("NFKC", text[:1])
+    return f"'{text}" if start in {"=", "+", "-", "@", "\t", "\r"} else text

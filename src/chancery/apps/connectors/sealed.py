@@ -17,6 +17,7 @@ FACTOR_TABLE, FACTOR_FIELD = "factor", "secret"
 PROPOSAL_TABLE = "proposal"
 PROVIDER_TABLE, PROVIDER_FIELD = "provider", "client_secret"
 WEBHOOK_TABLE = "webhook"
+PRINT_TABLE = "print_key"
 """The names that values are bound to; they stay what they are, whatever the tables are called."""
 Values = dict[str, dict[str, Any]]
 """Field name → sealed value, each the very object that the column holds."""
@@ -55,6 +56,7 @@ PLACES = (
     Place("changes.Change", "sealed", PROPOSAL_TABLE, lambda column: column),
     Place("accounts.Provider", "sealed", PROVIDER_TABLE, lambda column: {PROVIDER_FIELD: column}),
     Place("mfa.Authenticator", "data", FACTOR_TABLE, _factor),
+    Place("posture.PrintKey", "sealed", PRINT_TABLE, lambda column: column),
     Place("webhooks.Webhook", "sealed", WEBHOOK_TABLE, lambda column: column),
 )
 

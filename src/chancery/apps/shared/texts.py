@@ -20,6 +20,9 @@ _PROBLEM_NAME = Problem("fields", "A field's name holds a control character.", "
 MOST_FOLDED = 360
 """Characters of a folded name: few letters become several, and an index of PostgreSQL takes 2 700 bytes."""
 _BREAK = re.compile("[\t\n\r]")
+_HIDING = re.compile("[\x80-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""What turns the direction of a line, breaks it, or has no width: with it a name passes for another. Joiners stay, which
+some scripts cannot be written without."""
 
 
 def clean(field: str, value: object, most: int, *, lines: bool = False, wanted: str = "") -> str:
@@ -36,6 +39,8 @@ def clean(field: str, value: object, most: int, *, lines: bool = False, wanted: 
         raise Invalid([_too_long(field, len(text), most)])
     if _UNFIT.search(text) or (not lines and _BREAK.search(text)):
         raise Invalid.one(field, "This holds a line break or a control character.", "Type it in anew.", "characters")
+    if not lines and _HIDING.search(text):
+        raise Invalid.one(field, "This holds a character that cannot be seen.", "Type it in anew.", "characters")
     return text
 
 

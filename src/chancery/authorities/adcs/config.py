@@ -82,6 +82,7 @@ class AdcsConfig(Config):
     )
     rpc_port: int = setting(
         title="Port of the endpoint mapper", group="Certification authority", default=135, ge=1, le=65535, advanced=True,
+        destination=True,
         help="For RPC and for the managing account.",
     )  # fmt: skip
     ca_host: str = setting(

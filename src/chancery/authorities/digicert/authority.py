@@ -19,7 +19,7 @@ from chancery.authorities.digicert.listing import Listing
 from chancery.authorities.digicert.offers import choices
 from chancery.authorities.digicert.ordering import certificate_of, order_body, reference_of
 from chancery.authorities.digicert.progress import Progress
-from chancery.authorities.digicert.read import number, rows, segment, table, word
+from chancery.authorities.digicert.read import number, rows, table, word
 from chancery.authorities.digicert.records import instruction, records_in
 from chancery.authorities.digicert.renewal import Plan, plan, split_reference
 from chancery.authorities.digicert.search import Search, same_key
@@ -179,7 +179,10 @@ class DigiCert:
 
     def adopt(self, reference: str, request: Request) -> Found:
         """Take over an order that a person names; one of its certificates must be for the request's key."""
-        order = split_reference(reference)[0] or segment(reference.strip())
+        order = split_reference(reference)[0] or reference.strip()
+        if not number(order):
+            remedy = "DigiCert's order numbers have digits only; CertCentral shows them under Orders."
+            raise NotFound(f"{order[:40]!r} is no order number.", code="reference", remedy=remedy, bytes_sent=False)
         info = self._client.get(f"order/certificate/{order}")
         order = number(info.get("id")) or order
         csr = table(info.get("certificate")).get("csr")

@@ -263,6 +263,14 @@ class WebhookEdit(WebhookIn):
     revision: int | None = Field(None, description="The one that was edited, where no If-Match is sent.", examples=[3])
 
 
+class DecisionIn(Body):
+    """Who looks after a finding, and until when it may wait."""
+
+    owner: str = Field("", examples=["Platform team"])
+    until: str = Field("", description="A day, a year ahead at most; empty: it is open.", examples=["2027-01-31"])
+    reason: str = Field("", description="Needed where it waits.", examples=["Limited at the CA on 2026-11-26."])
+
+
 class GrantIn(Body):
     """A role, everywhere or in one team or environment."""
 

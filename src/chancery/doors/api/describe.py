@@ -60,7 +60,7 @@ TAKES: dict[str, Json] = {
         ),
         "example": '"8e03978e-40d5-43e8-bc93-6894a57f9324"',
     },
-    "Prefer": {"description": "`wait=N`: answer when the order has ended, or in N seconds (at most 60).",
+    "Prefer": {"description": "`wait=N`: answer when the order has ended, or in N seconds (at most 60); `Preference-Applied` says how long it waits here.",
                "example": "wait=10"},
 }  # fmt: skip
 ABOUT = """\

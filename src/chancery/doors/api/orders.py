@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +22,10 @@ from chancery.doors.problems import problem, status
 
 router = Routes(tags=["orders"])
 MAX_WAIT = 60
+MOST_WAITING = 12
+"""Requests that wait at once in one serving process. Each holds a thread; while a CA is away, waiting clients would else
+take them all, and pages, bots and challenges have none. Who comes later is answered as things stand."""
+_waiting = threading.BoundedSemaphore(MOST_WAITING)
 Whole = dict[str, Any]
 
 
@@ -43,8 +48,14 @@ def place(request: HttpRequest, response: HttpResponse, body: bodies.OrderIn) ->
     seconds = _wait(request.headers.get("Prefer", ""))
     if seconds is None:
         return Status(code, show.order(order))
-    response.headers["Preference-Applied"] = f"wait={seconds}"
-    return Status(code, _whole(queries.wait(who, order.pk, seconds)))
+    waits = _waiting.acquire(blocking=False)
+    try:
+        seconds = seconds if waits else 0
+        response.headers["Preference-Applied"] = f"wait={seconds}"
+        return Status(code, _whole(queries.wait(who, order.pk, seconds)))
+    finally:
+        if waits:
+            _waiting.release()
 
 
 @router.post("/orders/batch", response=answers.BatchResults, exclude_none=True)
@@ -78,8 +89,10 @@ def _ask(body: bodies.OrderIn, key: str | None) -> PlaceOrder:
 def _wait(prefer: str) -> int | None:
     for part in prefer.replace(",", ";").split(";"):
         name, _, value = part.strip().partition("=")
-        if name.strip().lower() == "wait" and re.fullmatch("[0-9]{1,6}", value.strip()):
-            return min(int(value), MAX_WAIT)
+        # RFC 7240 section 2: a value is a token or the same in quotes.
+        seconds = re.fullmatch('([0-9]{1,6})|"([0-9]{1,6})"', value.strip())
+        if name.strip().lower() == "wait" and seconds:
+            return min(int(seconds[1] or seconds[2]), MAX_WAIT)
     return None
 
 

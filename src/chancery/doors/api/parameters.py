@@ -20,9 +20,12 @@ from chancery.apps.inventory.queries import STATES as FINDING_STATES
 from chancery.apps.notices.queries import KINDS
 from chancery.apps.notices.queries import STATES as NOTICE_STATES
 from chancery.apps.orders.queries import SORTS as ORDER_SORTS
+from chancery.apps.posture.queries import STATES as POSTURE_STATES
 from chancery.apps.renewals.queries import STATES as PLAN_STATES
 from chancery.apps.shared.look import MAX_SIZE
 from chancery.core.order import State
+from chancery.core.posture import Kind as PostureKinds
+from chancery.core.posture import Level as PostureLevels
 
 UUID_EXAMPLE = "01890a5d-f250-7000-b0cf-47af1842228b"
 FORMATS = ("pem", "chain", "pkcs7", "der")
@@ -88,3 +91,7 @@ Until = Annotated[str, _said(f"Only entries until then, the day included. {_WHEN
 OldSize = Annotated[int, _said("Entries of the smaller tree.", example=512, ge=1, lt=2**63)]
 NewSize = Annotated[int, _said("Entries of the larger tree.", example=1204, ge=1, lt=2**63)]
 VersionNumber = Annotated[int, _said("Number of a version.", example=2, ge=1, lt=2**31)]
+PostureState = Annotated[str, _said("Open, put off, or all.", among=POSTURE_STATES)]
+PostureKind = Annotated[str, _said("Only findings of this kind.", among=tuple(PostureKinds))]
+PostureLevel = Annotated[str, _said("Only findings of this weight.", among=tuple(PostureLevels))]
+PostureKey = Annotated[str, _said("A finding's key.", example="9f86d081884c7d659a2feaa0c55ad015")]

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 import sys
 
 import typer
 
+from chancery.core.errors import ChanceryError
 from chancery.doors.cli import host, remote
+from chancery.doors.cli.output import Exit, stop
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="One console, API and engine for every CA.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    # What stands in variables while something fails may be a secret.
+    pretty_exceptions_show_locals=False,
+    help="One console, API and engine for every CA.",
+)
 host.add(app)
 remote.add(app)
 
 
 def main() -> None:
-    """Run the command line; a refusal is one clear line and exit status 1."""
+    """Run the command line; a refusal, and what this machine does not give, is one clear line and an exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chancery.settings")
-    from chancery.core.errors import ChanceryError
-
+    for stream in (sys.stdout, sys.stderr):
+        # A name that this terminal cannot show is shown by its code, instead of ending the command.
+        getattr(stream, "reconfigure", dict)(errors="backslashreplace")
     try:
         app()
-    except ChanceryError as error:
-        print(f"chancery: {error}", file=sys.stderr)
-        if error.remedy:
-            print(f"          {error.remedy}", file=sys.stderr)
-        sys.exit(1)
+    except Exception as error:
+        found = explained(error)
+        if found is None:
+            raise
+        stop(*found)
+
+
+def explained(error: Exception) -> tuple[str, str, Exit] | None:
+    """Return what is wrong, what to do, and the exit status; None for a fault of ours, whose trace is wanted."""
+    if isinstance(error, ChanceryError):
+        return str(error), error.remedy, Exit.REFUSED
+    if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
+        where = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{where}{error.strerror}.",
+            "Check the path, who may write there, and whether there is room.",
+            Exit.USAGE,
+        )
+    from django.db import InterfaceError, OperationalError
+
+    if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
+        text = (str(error).strip().splitlines() or ["it does not answer"])[0].rstrip(".")
+        remedy = "Start it, or correct CHANCERY_HOME and CHANCERY_DATABASE_URL; a disk may be full or read-only."
+        return f"The database cannot be used: {text}.", remedy, Exit.REFUSED
+    return None

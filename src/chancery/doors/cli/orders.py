@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,8 @@ from chancery.doors.cli.rest import Rest
 orders = typer.Typer(no_args_is_help=True, help="Requests for certificates.")
 _COLUMNS = ("id", "state", "common_name")
 _OPEN = frozenset({"awaiting_approval", "queued", "submitting", "pending"})
+_MOVING = _OPEN - {"awaiting_approval"}
+_STEP = 0.5
 _GROUP = 200
 _MOST_COMMON = 64
 _REQUEST = re.compile(
@@ -44,16 +47,25 @@ def orders_create(
     as_json: Json = False,
 ) -> None:
     """Place an order. If the network breaks, what is printed places the same order and never a second one."""
-    rest = Rest()
+    rest, until = Rest(), time.monotonic() + wait
     if bool(csr) == bool(new_key):
         stop("Give either --csr or --new-key.", "--csr FILE, or --new-key EC-P256 --name www.example.com.", Exit.USAGE)
     key = idempotency_key or str(uuid.uuid4())
     more = {**({"validity_days": days} if days else {}), **({"comment": comment} if comment else {})}
     if csr is not None:
         order = {"profile": profile, "csr": files.request(csr), **more}
-        _show(_place(rest, order, key, wait, f"the same command and --idempotency-key {key}"), wait, as_json)
-        return
-    _show(_with_new_key(rest, {"profile": profile, **more}, key, (new_key, name or [], key_out), wait), wait, as_json)
+        made = _place(rest, order, key, wait, f"the same command and --idempotency-key {key}")
+    else:
+        made = _with_new_key(rest, {"profile": profile, **more}, key, (new_key, name or [], key_out), wait)
+    _show(_followed(rest, made, until), wait, as_json)
+
+
+def _followed(rest: Rest, order: dict[str, Any], until: float) -> dict[str, Any]:
+    """Look again until the order has ended or the time is over: a server with many who wait answers at once."""
+    while order["state"] in _MOVING and (left := until - time.monotonic()) > 0:
+        time.sleep(min(_STEP, left))
+        order = rest.call("GET", f"/orders/{order['id']}")
+    return order
 
 
 def _say_why(order: dict[str, Any], as_json: bool) -> None:
@@ -95,9 +107,10 @@ def orders_resume(
         order, key = dict(saved["order"]), str(saved["idempotency_key"])
     except (ValueError, KeyError, TypeError):
         stop(f"{file} is not what `orders create --new-key` leaves.", "Give the .order file.", Exit.USAGE)
-    made = _place(Rest(), order, key, wait, f"`chancery orders resume {file}`")
+    rest, until = Rest(), time.monotonic() + wait
+    made = _place(rest, order, key, wait, f"`chancery orders resume {file}`")
     file.unlink()
-    _show(made, wait, as_json)
+    _show(_followed(rest, made, until), wait, as_json)
 
 
 def _place(rest: Rest, order: dict[str, Any], key: str, wait: int, again: str) -> dict[str, Any]:

@@ -9,10 +9,6 @@ from enum import IntEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.control import strip_control_codes
-from rich.table import Table
-from rich.text import Text
 
 Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
 
@@ -65,6 +61,8 @@ def hint(text: str) -> None:
 
 def plain(text: str) -> str:
     """Return text that cannot steer a terminal; it may come from a CA."""
+    from rich.control import strip_control_codes
+
     return strip_control_codes(text.replace("\x1b", ""))
 
 
@@ -76,6 +74,10 @@ def show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], whole: Any
     if as_json:
         print(json.dumps(whole, indent=2))
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False)
     rows = [{column: _cell(row.get(column)) for column in columns} for row in rows]
     columns = tuple(column for column in columns if not rows or any(row[column] for row in rows))

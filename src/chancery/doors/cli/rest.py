@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
-import httpx
-
 from chancery.doors.cli import files
 from chancery.doors.cli.output import Exit, minute, stop
+
+if TYPE_CHECKING:
+    import httpx  # loaded where a request is made: commands on the host make none, and start sooner
 
 _TIMEOUT = 90.0
 _PAGE = 200
@@ -23,6 +24,8 @@ class Rest:
     """Speaks `/api/v1` with a token from CHANCERY_TOKEN or the file CHANCERY_TOKEN_FILE."""
 
     def __init__(self) -> None:
+        import httpx
+
         self._url = os.environ.get("CHANCERY_URL", "http://127.0.0.1:8140").rstrip("/")
         headers = {"Authorization": f"Bearer {_token()}"}
         # Commands are short and have few requests: no connection outlives its answer, so none has to be closed.
@@ -79,6 +82,8 @@ class Rest:
     def _send(
         self, method: str, path: str, body: Any, headers: dict[str, str] | None, params: dict[str, Any]
     ) -> httpx.Response:
+        import httpx
+
         given = {k: v for k, v in params.items() if v}
         try:
             response = self._client.request(

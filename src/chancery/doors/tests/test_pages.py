@@ -3,11 +3,15 @@
 import json
 
 import pytest
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import translation
 
 from chancery.doors.pages import ForPages
+from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -40,3 +44,30 @@ def test_a_form_without_its_token_is_still_refused():
 def test_what_a_program_is_told_when_there_is_nothing_is_a_problem_document(cast):
     answer = Client(HTTP_AUTHORIZATION="Bearer nobody").get("/api/v1/nothing/there")
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
+def failing(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def test_a_page_says_that_the_database_is_away(cast, monkeypatch, caplog):
+    monkeypatch.setattr(SessionStore, "load", failing(OperationalError("database or disk is full")))
+    client = Client(raise_request_exception=False)
+    client.cookies["sessionid"] = "x" * 32
+    answer = client.get("/orders")
+    assert (answer.status_code, b"The database does not answer." in answer.content) == (503, True)
+    assert "database or disk is full" in caplog.text
+
+
+def test_a_log_in_that_cannot_be_stored_is_no_unreadable_request(cast, monkeypatch):
+    keep = SessionStore.save
+    later = failing(UpdateError())  # what the store makes of any error of the database
+    monkeypatch.setattr(
+        SessionStore, "save", lambda self, must_create=False: (keep if must_create else later)(self, True)
+    )  # noqa: FBT002,FBT003
+    answer = Client().post("/login", {"username": "rob", "password": PASSWORD})
+    assert answer.status_code == 400
+    assert b"The session could not be kept" in answer.content

@@ -54,6 +54,7 @@ def test_a_connector_that_cannot_be_used_is_passed_over(desk, monkeypatch):
         ({"state": "pending"}, Kind.POLL),
         ({"state": "pending", "poll_state": {"adopt": "77"}}, Kind.ADOPT),
         ({"state": "pending", "cancel_requested": True}, Kind.CANCEL),
+        ({"state": "pending", "poll_state": {"adopt": "77"}, "cancel_requested": True}, Kind.ADOPT),
         ({"state": "outcome_unknown"}, Kind.SETTLE),
     ],
 )

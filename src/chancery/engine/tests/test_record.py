@@ -180,9 +180,12 @@ def test_the_same_failure_twice_is_one_line_on_the_timeline(desk):
     assert [e.kind for e in order.events.order_by("id")] == ["order.placed"]
 
 
-def test_an_adoption_that_the_ca_does_not_know_goes_back_to_the_person(desk):
-    order, _ = desk.result(Failed("NotFound", "No such order."), Kind.ADOPT)
-    assert (order.state, order.due_at) == ("outcome_unknown", None)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_adoption_that_leads_nowhere_goes_back_to_the_person(desk, kind):
+    order, _ = desk.result(Failed(kind, "No such order."), Kind.ADOPT)
+    passing = {"Unreachable", "OutcomeUnknown", "Throttled", "QuotaExhausted", "AuthFailed", "Forbidden"}
+    assert order.state == ("pending" if kind in passing else "outcome_unknown")
+    assert (order.due_at is None) is (kind not in passing)
 
 
 def health(desk):

@@ -25,7 +25,16 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forms(value: str) -> Iterator[str]:
     raw = value.encode()
-    yield from (value, quote(value), quote(value, safe=""), urlencode({"x": value}), json.dumps(value))
+    yield from (
+        value.lower(),
+        value.upper(),
+        raw.hex().upper(),
+        value,
+        quote(value),
+        quote(value, safe=""),
+        urlencode({"x": value}),
+        json.dumps(value),
+    )
     yield from (json.dumps({"x": [value]}, ensure_ascii=False), repr(value), repr(raw), repr([{"x": raw}]), raw.hex())
     for before in ("", "u:", "us:", "user:"):
         yield base64.b64encode(before.encode() + raw).decode()
@@ -45,6 +54,10 @@ def test_base64_leaves_no_more_than_the_edges() -> None:
         code = base64.b64encode(f"{before}{secret}--".encode()).decode()
         left = scrub(code, [Secret(secret)]).replace(MASK, "")
         assert len(left) <= len(code) - len(secret)
+
+
+def test_a_short_secret_is_taken_as_it_is_written() -> None:
+    assert scrub("a Berlin, a berlin", [Secret("Berlin")]) == f"a {MASK}, a berlin"
 
 
 def test_too_short_a_secret_garbles_nothing() -> None:

@@ -79,6 +79,21 @@ def test_the_next_calls_fail_as_told_and_no_more(sim, counter, fault, seen, done
     assert sim.dials.now.fail_next == 0
 
 
+def test_a_fault_of_the_simulator_itself_is_shown_and_a_client_that_goes_is_not(sim, counter, monkeypatch, capfd):
+    sim.dials.set(fail_next=1, fail_next_with="drop")
+    assert isinstance(status(sim), str)
+    assert "Traceback" not in capfd.readouterr().err
+    monkeypatch.setattr(Counter, "answer", lambda self, asked: 1 / 0)
+    sim._server.answer = counter.answer
+    assert isinstance(status(sim), str)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_ledger_makes_its_folder(tmp_path):
+    Ledger(tmp_path / "new" / "l.jsonl").add(START, "order", order="1")
+    assert len((tmp_path / "new" / "l.jsonl").read_text().splitlines()) == 1
+
+
 def test_half_and_garbled_answers_come_after_the_act(sim, counter):
     sim.dials.set(fail_next=1, fail_next_with="half")
     with pytest.raises((http.client.HTTPException, OSError)):

@@ -37,7 +37,7 @@ class Sample(Config):
 
 def test_secrets_and_destinations_are_found():
     assert secret_names(Sample) == {"key", "spare"}
-    assert destination_names(Sample) == {"host"}
+    assert destination_names(Sample) == {"host", "keys"}
     assert staying_names(Sample) == {"spare"}
     assert [is_secret(Sample.model_fields[n]) for n in ("key", "spare", "host")] == [True, True, False]
 
@@ -86,7 +86,7 @@ def test_a_field_without_extras_has_none():
 
 def test_what_extra_returns_is_a_copy():
     extra(Sample.model_fields["host"])["destination"] = False
-    assert destination_names(Sample) == {"host"}
+    assert destination_names(Sample) == {"host", "keys"}
 
 
 def test_unknown_fields_and_broken_constraints_are_refused():

@@ -240,7 +240,7 @@ def test_people_are_listed_for_those_who_may_see_them(cast):
 @pytest.mark.parametrize(("look", "field"), [(queries.team, "team"), (queries.environment, "environment")])
 @pytest.mark.parametrize("value", ["", None, "Nowhere", "0", "9" * 18, "9" * 5000, "²"])
 def test_a_team_or_environment_that_is_not_there_is_refused_by_name(cast, look, field, value):
-    with refused(field):
+    with refused(field, code="invalid" if value else "missing"):
         look(value)
 
 

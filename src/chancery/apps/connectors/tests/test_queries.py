@@ -78,14 +78,14 @@ def test_waiting_orders_are_counted_per_connector(cast, local):
 
 
 def test_the_export_holds_no_secret_and_runs_nothing(cast, account):
-    actions.create(cast.ada, "digicert", values(name="=1+1", owner="@cmd", region="-eu", contact="+49"))
+    actions.create(cast.ada, "digicert", values(name="=1+1", owner="@cmd", region="-eu", contact="\uff0b49"))
     text = queries.as_csv(queries.visible_to(cast.ada).order_by("name"))
     rows = list(csv.DictReader(io.StringIO(text)))
     assert (rows[0]["name"], rows[0]["owner"], rows[0]["region"], rows[0]["contact"]) == (
         "'=1+1",
         "'@cmd",
         "'-eu",
-        "'+49",
+        "'\uff0b49",
     )
     assert (rows[1]["name"], rows[1]["team"], rows[1]["status"]) == ("Public CA", "Operations", "active")
     assert API_KEY not in text

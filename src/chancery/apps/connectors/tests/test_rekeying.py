@@ -218,6 +218,22 @@ def test_an_edit_meanwhile_is_not_undone(sealed, monkeypatch):
     assert ConnectorVersion.objects.get(pk=pk).secrets == {}
 
 
+def test_what_another_worker_has_wrapped_meanwhile_is_left_as_it_is(sealed, monkeypatch):
+    row = rekeying.rotate(HOST)
+    real = rekeying._one
+
+    def twice(*asked):
+        number = real(*asked)
+        before = list(ConnectorVersion.objects.order_by("pk").values_list("secrets", flat=True))
+        assert real(*asked) == 0
+        assert list(ConnectorVersion.objects.order_by("pk").values_list("secrets", flat=True)) == before
+        return number
+
+    monkeypatch.setattr(rekeying, "_one", twice)
+    assert finish() == 4
+    assert (sealed(), sealing.sealed_with()) == (SECRETS, {row.kid: 4})
+
+
 def test_the_record_says_that_a_key_was_changed(sealed, keys):
     from chancery.apps.audit.models import Entry
     from chancery.apps.audit.queries import content

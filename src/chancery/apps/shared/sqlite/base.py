@@ -11,7 +11,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import OperationalError
@@ -31,6 +31,12 @@ class DatabaseWrapper(_Base):  # type: ignore[misc]  # Any, as said above
         super().__init__(*args, **kwargs)
         self._turn: int | None = None
         self.gives_way = False
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Return a connection; the file is made for its owner alone, and SQLite gives its log and index the file's mode."""
+        with suppress(OSError):  # it is there, or cannot be made: SQLite says why
+            os.close(os.open(conn_params["database"], os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        return super().get_new_connection(conn_params)
 
     def _start_transaction_under_autocommit(self) -> None:
         self._take_turn()

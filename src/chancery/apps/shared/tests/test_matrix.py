@@ -17,6 +17,7 @@ for room in (
     "notices",
     "orders",
     "profiles",
+    "posture",
     "renewals",
     "webhooks",
 ):
@@ -121,6 +122,7 @@ targets.edit              A . . B . . .
 teams.create              A . . . . . .
 teams.delete              A . . . . . .
 teams.rename              A . . . . . .
+posture.decide            A O . . . . .
 tokens.create             A O R B P . M
 tokens.end                A . . . . . .
 tokens.revoke             A O R B P . M
@@ -132,12 +134,12 @@ webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks metrics",
-    "ca_operator": "changes connectors profiles orders certificates bots audit inventory notices channels metrics",
+    "administrator": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics",
+    "ca_operator": "changes connectors profiles orders certificates bots audit inventory notices channels posture metrics",
     "requester": "changes connectors profiles orders certificates bots inventory notices",
     "bot_operator": "changes connectors profiles orders certificates bots inventory notices",
     "approver": "changes connectors profiles orders certificates bots inventory notices",
-    "auditor": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks",
+    "auditor": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks posture",
     "monitor": "metrics",
 }
 

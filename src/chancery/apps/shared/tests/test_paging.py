@@ -27,13 +27,32 @@ from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.look import Look, write
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.errors import Invalid, NotPermitted
+from tests.cast import gathered, lasting, local_ca
 
 pytestmark = pytest.mark.django_db
 ROWS = 240
 
 
+@pytest.fixture(scope="module")
+def once(django_db_setup, django_db_blocker):
+    """The rows, written once; each test gives back what it changes."""
+    with lasting(django_db_blocker):
+        yield fill()
+
+
 @pytest.fixture
-def filled(cast, local):
+def filled(db, once):
+    return once
+
+
+@pytest.fixture
+def cast(db, once):
+    return once
+
+
+def fill():
+    cast = gathered()
+    local_ca(cast)
     teams, environments = Team.objects.values_list("pk", flat=True), Environment.objects.values_list("pk", flat=True)
     filler = Filler(SYSTEM_CLOCK.now(), list(teams), list(environments))
     filler.connectors(8)

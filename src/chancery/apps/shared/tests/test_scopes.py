@@ -45,7 +45,7 @@ from chancery.apps.shared.action import REGISTRY, use_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.clock import ManualClock
 from chancery.core.errors import Absent, ChanceryError, NotPermitted
-from tests.cast import PASSWORD, request_pem
+from tests.cast import PASSWORD, gathered, lasting, local_ca, request_pem
 
 pytestmark = pytest.mark.django_db
 ROOMS = (
@@ -69,7 +69,7 @@ class Things:
     """One of everything, in Operations and Production."""
 
     def __init__(self, cast, local):
-        self.connector = local
+        self.cast, self.connector = cast, local
         self.order = place(cast.rob, PlaceOrder("Careful", request_pem("a.example.com")))
         self.profile = Profile.objects.get(name="Internal")
         self.call = connector_actions.test_saved(cast.ada, local.pk)
@@ -125,9 +125,17 @@ class Things:
         Notice.objects.create(kind="connector_sick", key="1", title="x", **mine, opened_at=now, told_at=now)
 
 
+@pytest.fixture(scope="module")
+def things(django_db_setup, django_db_blocker):
+    """Made once: four hundred tests look at them, and none may change them."""
+    with lasting(django_db_blocker):
+        cast = gathered()
+        yield Things(cast, local_ca(cast))
+
+
 @pytest.fixture
-def things(cast, local):
-    return Things(cast, local)
+def cast(db, things):
+    return things.cast
 
 
 OUTSIDERS = {

@@ -25,6 +25,22 @@ def turn():
         yield file
 
 
+def test_the_file_is_its_owners_alone_also_in_a_folder_that_is_open(tmp_path):
+    file = tmp_path / "new.sqlite3"
+    made = connection.copy()
+    made.settings_dict = {**connection.settings_dict, "NAME": file}
+    try:
+        with made.cursor() as cursor:
+            cursor.execute("CREATE TABLE t (a)")
+        assert {path.name[11:]: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+            "": 0o600,
+            "-wal": 0o600,
+            "-shm": 0o600,
+        }
+    finally:
+        made.close()
+
+
 def free(turn):
     try:
         fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)

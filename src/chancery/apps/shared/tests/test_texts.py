@@ -40,6 +40,14 @@ def test_no_character_that_a_table_refuses(text, lines):
         clean("name", text, 10, lines=lines)
 
 
+@pytest.mark.parametrize("text", ["a\u202eb", "a\u200bb", "a\u2028b", "a\u2066b", "a\ufeffb", "a\x85b"])
+def test_no_name_passes_for_another_by_what_cannot_be_seen(text):
+    with refused("name", code="characters"):
+        clean("name", text, 10)
+    assert clean("note", text, 10, lines=True) == text
+    assert clean("name", "a\u200db", 10) == "a\u200db"  # a joiner is part of some scripts' spelling
+
+
 def test_several_lines_where_they_belong_and_nowhere_else():
     assert clean("note", "a\nb\tc", 10, lines=True) == "a\nb\tc"
     with refused("note", code="characters"):

@@ -43,7 +43,7 @@ from chancery.sdk import (
     Target,
     describe,
 )
-from chancery.sdk.config import extra
+from chancery.sdk.config import destination_names
 from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock, watch
 
 ORDERED = {}
@@ -278,7 +278,7 @@ def test_a_login_that_a_transport_does_not_have_is_refused_when_it_is_typed(tran
 def test_no_password_goes_to_another_host_than_the_base_url_says():
     with pytest.raises(ValidationError, match="below the base URL"):
         Adcs.config(ca_name="CA", path="https://elsewhere.example/CES")
-    assert extra(Adcs.config.model_fields["policy_path"])["destination"]
+    assert {"policy_path", "ca_host", "rpc_port"} == destination_names(Adcs.config)
 
 
 def test_templates_are_offered_with_what_stands_in_their_way(both):

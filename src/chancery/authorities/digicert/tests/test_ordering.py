@@ -417,6 +417,9 @@ def test_a_person_names_an_order_with_or_without_its_certificate(ca, sim, clock)
         ca.adopt(issued.reference, request())
     with pytest.raises(NotFound):
         ca.adopt("1", asked)
+    for typed in ("order 1000004", "../../user/me", "#1", "１"):
+        with pytest.raises(NotFound, match="no order number"):
+            ca.adopt(typed, asked)
 
 
 # Cancel, revoke ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ _COLOURS = {
     "active": "green", "healthy": "green", "issued": "green", "valid": "green", "ok": "green", "confirmed": "green",
     "inactive": "secondary", "cancelled": "secondary", "skipped": "secondary", "expired": "secondary", "unknown": "secondary",
     "deployed": "green",
-    "info": "blue", "wanted": "blue", "ready": "blue", "deploying": "blue",
+    "info": "blue", "advice": "blue", "serious": "red", "wanted": "blue", "ready": "blue", "deploying": "blue",
     "configuration_pending": "yellow", "rolled_back": "yellow",
     "queued": "blue", "submitting": "blue", "pending": "blue", "requested": "blue", "waiting_at_ca": "blue",
     "planned": "blue", "ordered": "blue", "replaced": "green", "off": "secondary", "ended": "secondary", "waiting": "yellow",

@@ -13,6 +13,7 @@ from chancery.apps.connectors.models import Health
 from chancery.apps.health.overview import overview
 from chancery.apps.inventory import queries as inventory
 from chancery.apps.orders import queries
+from chancery.apps.posture import queries as posture
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.doors.console.charts import Series, stacked
@@ -29,6 +30,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
         "findings": inventory.waiting(actor),
         "sick": sick[:20],
         "credentials": credentials.reminders(actor, current_clock().now()),
+        "serious": posture.serious(actor),
         "bots": bots.listing(actor, status="failed", size=10),
         "worker": connectors.worker_alive(current_clock().now()),
         "expiring": certificates.listing(actor, status="expiring", size=10),

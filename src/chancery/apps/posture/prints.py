@@ -1,0 +1,58 @@
+"""Keyed fingerprints of the secrets in force: made by a worker, which opens secrets anyway; kept instead of any of them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from datetime import datetime
+from typing import Any
+
+from chancery.apps.connectors import sealing
+from chancery.apps.connectors.models import Connector, ConnectorVersion
+from chancery.apps.connectors.sealed import PRINT_TABLE
+from chancery.apps.connectors.versions import unsealed_version
+from chancery.apps.posture.models import Print, PrintKey
+from chancery.core.errors import ChanceryError
+from chancery.core.secret import Secret
+
+_AT_ONCE = 20
+_HALF = 32
+_FIELD = "key"
+
+
+def take(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
+    """Make the fingerprints that are missing, some at a time; one that cannot be opened is left for its next version."""
+    del now
+    tried = set(state.get("tried", ()))
+    rows = ConnectorVersion.objects.filter(
+        pk__in=Connector.objects.filter(deleted_at=None).values("current"), prints__isnull=True
+    )
+    missing = [row for row in rows.exclude(secrets={}) if str(row.pk) not in tried][:_AT_ONCE]
+    mine = key() if missing else b""
+    for version in missing:
+        try:
+            secrets = unsealed_version(version)
+        except ChanceryError:
+            tried.add(str(version.pk))
+            continue
+        made = [Print(version=version, field=n, value=fingerprint(mine, s)) for n, s in secrets.items() if s.reveal()]
+        Print.objects.bulk_create(made, ignore_conflicts=True)
+        if not made:
+            tried.add(str(version.pk))
+    Print.objects.exclude(version__in=Connector.objects.filter(deleted_at=None).values("current")).delete()
+    return {"tried": sorted(tried)[-1000:]}
+
+
+def fingerprint(key: bytes, secret: Secret) -> str:
+    """Return the fingerprint of a secret, the same wherever it is used."""
+    return hmac.new(key, secret.reveal().encode(), hashlib.sha256).hexdigest()[:_HALF]
+
+
+def key() -> bytes:
+    """Return the key of all fingerprints; made where this is the first."""
+    row = PrintKey.objects.filter(pk=1).first()
+    if row is None:
+        made = sealing.seal(os.urandom(32).hex(), table=PRINT_TABLE, record="1", field=_FIELD)
+        row, _ = PrintKey.objects.get_or_create(pk=1, defaults={"sealed": {_FIELD: made}})
+    return bytes.fromhex(sealing.unseal(row.sealed[_FIELD], table=PRINT_TABLE, record="1", field=_FIELD).reveal())

@@ -1,0 +1,224 @@
+"""What is weak about how CAs are used: from facts about connectors to findings, each with what to do.
+
+Nothing here knows tables or secrets. A credential is a keyed fingerprint, which says that two are the same and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+
+class Kind(StrEnum):
+    """What a finding is about."""
+
+    SHARED_CREDENTIAL = "shared_credential"
+    SHARED_ACCOUNT = "shared_account"
+    OLD_CREDENTIAL = "old_credential"
+    TEST_IN_PRODUCTION = "test_in_production"
+    PRODUCTION_IN_TEST = "production_in_test"
+    NO_ADDRESS_LIMIT = "no_address_limit"
+    NEVER_COMPARED = "never_compared"
+    UNKNOWN_AT_CA = "unknown_at_ca"
+    WIDE_NETWORKS = "wide_networks"
+    UNTESTED = "untested"
+    NOBODY = "nobody"
+
+
+class Level(StrEnum):
+    """How much it weighs."""
+
+    SERIOUS = "serious"
+    WARNING = "warning"
+    ADVICE = "advice"
+
+
+ENFORCEABLE = frozenset({Kind.SHARED_CREDENTIAL, Kind.TEST_IN_PRODUCTION, Kind.WIDE_NETWORKS, Kind.UNTESTED})
+"""Findings that an installation can have refused: whether they hold is known before anything is saved or switched on."""
+_RANK = {level: n for n, level in enumerate(Level)}
+_TEST_WORDS = re.compile(
+    r"(?<![a-z])(sandbox|staging|stage|demo|test|testing|pilot|uat|qa|dev|beta)(?![a-z])", re.IGNORECASE
+)
+_WIDE = 8
+"""Networks of IPv4 with a prefix this short, or shorter, open a whole private range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one connector.
+
+    `prints` are field → fingerprint of its secrets, `accounts` what it logs in as, without secrets; `place` is what the authority
+    calls its address. `credential_days` is the age of its credential, `compared_at` when its CA's list was last read to the end (None:
+    never), `lists` whether its CA can list at all, `unknown` how many certificates only the CA has.
+    """
+
+    id: str
+    authority: str
+    name: str
+    team: str
+    environment: str
+    production: bool
+    base_url: str = ""
+    place: str = ""
+    active: bool = True
+    outside: bool = True
+    prints: tuple[tuple[str, str], ...] = ()
+    accounts: tuple[str, ...] = ()
+    credential_days: int = 0
+    lists: bool = False
+    compared_at: datetime | None = None
+    unknown: int = 0
+    networks: tuple[str, ...] = ()
+    untested: str = ""
+    tested: bool = True
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something weak. `key` stays the same as long as it is about the same things, so that a decision about it lasts."""
+
+    kind: Kind
+    level: Level
+    about: tuple[str, ...]
+    text: str
+    remedy: str
+    key: str = field(default="")
+
+    def __post_init__(self) -> None:
+        key = hashlib.sha256("|".join((self.kind, *sorted(self.about))).encode()).hexdigest()[:32]
+        object.__setattr__(self, "key", key)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`credential_days`: from when on a credential is old (0: never); `compare_days`: how often lists are to be compared."""
+
+    credential_days: int
+    compare_days: int
+    now: datetime
+    egress: str = ""
+
+
+def findings(connectors: Iterable[Facts], limits: Limits) -> list[Finding]:
+    """Return all that is weak, the weightiest first."""
+    rows = list(connectors)
+    found = [one for row in rows for one in of_one(row, limits)]
+    found += [*_shared_credentials(rows), *_shared_accounts(rows)]
+    return sorted(found, key=lambda one: (_RANK[one.level], one.kind, one.text))
+
+
+def of_one(row: Facts, limits: Limits) -> Iterator[Finding]:
+    """Yield what is weak about one connector by itself."""
+    if row.outside:
+        yield from _place(row)
+        yield from _credential(row, limits)
+    if wide := [network for network in row.networks if is_wide(network)]:
+        yield _about(
+            row, Kind.WIDE_NETWORKS, Level.WARNING, f"may reach {', '.join(wide)}", "Name the CA's own network."
+        )
+    if row.untested:
+        text = f"was saved though its test found faults: {row.untested}"
+        yield _about(row, Kind.UNTESTED, Level.WARNING, text, "Mend it, then Test and save.")
+    elif not row.tested:
+        yield _about(row, Kind.UNTESTED, Level.ADVICE, "was never tested as it stands", "Test and save.")
+    if row.lists:
+        yield from _compared(row, limits)
+    if not row.owner:
+        yield _about(row, Kind.NOBODY, Level.ADVICE, "has no owner and no contact", "Say who is called when it fails.")
+
+
+def is_wide(network: str) -> bool:
+    """Say whether a network that a connector may reach is a whole private range or more."""
+    prefix = int(network.partition("/")[2] or 128)
+    return prefix <= _WIDE and ":" not in network
+
+
+def is_test_place(base_url: str, place: str) -> bool:
+    """Say whether an address is one for trials, by its host or by what the authority calls it."""
+    return bool(_TEST_WORDS.search(urlsplit(base_url).hostname or "") or _TEST_WORDS.search(place))
+
+
+def _place(row: Facts) -> Iterator[Finding]:
+    trial = is_test_place(row.base_url, row.place)
+    if trial and row.production:
+        text = f"orders for {row.environment} at {row.base_url}, a place for trials"
+        remedy = "Give it the CA's production address, or move it to another environment."
+        yield _about(row, Kind.TEST_IN_PRODUCTION, Level.SERIOUS, text, remedy)
+    elif row.place and not trial and not row.production:
+        text = f"orders for {row.environment} at {row.base_url}, where certificates count"
+        yield _about(
+            row, Kind.PRODUCTION_IN_TEST, Level.ADVICE, text, "Use the CA's place for trials there, if it has one."
+        )
+
+
+def _credential(row: Facts, limits: Limits) -> Iterator[Finding]:
+    if not row.prints:
+        return
+    if limits.credential_days and row.credential_days >= limits.credential_days:
+        text = f"has had its credential for {row.credential_days} days"
+        yield _about(row, Kind.OLD_CREDENTIAL, Level.WARNING, text, "Rotate it: the connector's page, Credential.")
+    ours = f" Ours: {limits.egress}." if limits.egress else " CHANCERY_EGRESS_ADDRESSES says them here once you set it."
+    text = "it is not recorded that the CA takes its credential from our addresses alone"
+    remedy = f"Limit it at the CA, then say so here with a day to look again.{ours}"
+    yield _about(row, Kind.NO_ADDRESS_LIMIT, Level.ADVICE, text, remedy)
+
+
+def _compared(row: Facts, limits: Limits) -> Iterator[Finding]:
+    if row.unknown:
+        text = f"{row.unknown} certificates of its CA are not known here"
+        yield _about(row, Kind.UNKNOWN_AT_CA, Level.WARNING, text, "Decide about each under Inventory.")
+    days = (limits.now - row.compared_at).days if row.compared_at is not None else None
+    if days is None or days > limits.compare_days:
+        when = "was never" if days is None else f"was {days} days ago last"
+        text = f"what its CA has issued {when} compared with what is known here"
+        yield _about(row, Kind.NEVER_COMPARED, Level.ADVICE, text, "Pull the CA's list under Inventory.")
+
+
+def _about(row: Facts, kind: Kind, level: Level, text: str, remedy: str) -> Finding:
+    return Finding(kind, level, (row.id,), f"{row.name}: {text}.", remedy)
+
+
+def _shared_credentials(rows: list[Facts]) -> Iterator[Finding]:
+    by_print: dict[str, list[Facts]] = {}
+    for row in rows:
+        for value in {value for _, value in row.prints}:
+            by_print.setdefault(value, []).append(row)
+    done = set()
+    for some in by_print.values():
+        about = tuple(row.id for row in some)
+        if len(some) < 2 or about in done:
+            continue
+        done.add(about)
+        level = Level.SERIOUS if len({row.environment for row in some}) > 1 else Level.WARNING
+        text = f"{_names(some)} share a credential{_across(some)}."
+        yield Finding(Kind.SHARED_CREDENTIAL, level, about, text, "Have the CA make one for each, and rotate.")
+
+
+def _shared_accounts(rows: list[Facts]) -> Iterator[Finding]:
+    by_account: dict[tuple[str, str], list[Facts]] = {}
+    for row in rows:
+        for account in row.accounts:
+            by_account.setdefault((urlsplit(row.base_url).hostname or "", account), []).append(row)
+    for (_host, account), some in by_account.items():
+        if len({(row.team, row.environment) for row in some}) < 2:
+            continue
+        text = f"{_names(some)} log in as {account}{_across(some)}."
+        about = tuple(row.id for row in some)
+        yield Finding(
+            Kind.SHARED_ACCOUNT, Level.WARNING, about, text, "Give each team and environment an account of its own."
+        )
+
+
+def _names(rows: list[Facts]) -> str:
+    return ", ".join(sorted(row.name for row in rows))
+
+
+def _across(rows: list[Facts]) -> str:
+    found = sorted({row.environment for row in rows})
+    return f" across {', '.join(found)}" if len(found) > 1 else ""

@@ -1,0 +1,64 @@
+"""What a command cannot do on this machine is one line that says so; only a fault of ours shows its trace."""
+
+import errno
+import io
+import sqlite3
+import sys
+
+import pytest
+from django.db import IntegrityError, OperationalError
+
+from chancery.core.errors import Conflict
+from chancery.doors.cli import main as command
+from chancery.doors.cli.output import Exit
+
+
+@pytest.fixture
+def ended(monkeypatch, capsys):
+    def run(error):
+        def fail():
+            raise error
+
+        monkeypatch.setattr(command, "app", fail)
+        with pytest.raises(SystemExit) as end:
+            command.main()
+        return end.value.code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (Conflict("It is in use.", remedy="Wait."), Exit.REFUSED, "chancery: It is in use.\n          Wait.\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "/srv/c"), Exit.USAGE, "/srv/c: Permission denied."),
+        (OSError(errno.ENOSPC, "No space left on device"), Exit.USAGE, "chancery: No space left on device."),
+        (OperationalError("disk I/O error\nmore"), Exit.REFUSED, "The database cannot be used: disk I/O error."),
+        (sqlite3.OperationalError("disk is full"), Exit.REFUSED, "The database cannot be used: disk is full."),
+        (OperationalError(), Exit.REFUSED, "The database cannot be used: it does not answer."),
+    ],
+)
+def test_what_this_machine_does_not_give_is_one_line(ended, error, code, said):
+    found, text = ended(error)
+    assert found == code
+    assert said in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), IntegrityError("ours"), OSError(errno.EBADF, "ours")])
+def test_a_fault_of_ours_keeps_its_trace(monkeypatch, error):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(command, "app", fail)
+    with pytest.raises(type(error), match="ours"):
+        command.main()
+
+
+def test_a_name_that_the_terminal_cannot_show_does_not_end_the_command(monkeypatch):
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    monkeypatch.setattr(command, "app", lambda: print("Zoë"))
+    command.main()
+    narrow.flush()
+    assert narrow.buffer.getvalue() == b"Zo\\xeb\n"
