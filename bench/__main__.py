@@ -11,7 +11,7 @@ import sys
 
 from bench import figures, page, stand
 
-PARTS = ("engine", "rest", "peers", "listings", "writers")
+PARTS = ("engine", "rest", "acme", "peers", "listings", "writers")
 
 
 def main() -> int:

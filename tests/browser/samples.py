@@ -71,6 +71,42 @@ def order(actor, profile, host):
     return place(actor, PlaceOrder(profile, csr.build(keys.generate("EC-P256"), [parse_name(host)], host)))
 
 
+def unknown(by, connector):
+    """An order that the CA was sent and answered with nothing, that was searched for in vain, and that Pat wants sent again."""
+    from chancery.apps.accounts import queries
+    from chancery.apps.orders import actions
+    from chancery.apps.orders.models import Order, OrderEvent
+    from chancery.apps.shared.action import current_clock
+    from chancery.core.ids import new_id
+
+    made = order(by["rob"], "Public TLS, Americas", "www.a-shop-with-quite-a-long-name.example.com")
+    sent = current_clock().now() - timedelta(minutes=20)
+    last = sent + timedelta(minutes=18)
+    OrderEvent.objects.filter(order=made).update(at=sent)
+    said = {"error": "OutcomeUnknown", "doing": "submit", "bytes_sent": True, "said": "502 Bad Gateway", "cause": "502"}
+    lines = [
+        (0, "outcome_unknown", "OutcomeUnknown: The answer broke off. The request had left.", said),
+        (1, "searched", "DigiCert's search by name and day found 3 orders, none of them ours.", {}),
+        (
+            9,
+            "searched",
+            "Unreachable: Nobody answered. Nothing had been sent.",
+            {"times": 4, "last_at": last.isoformat()},
+        ),
+    ]
+    for minutes, kind, text, detail in lines:
+        at = sent + timedelta(minutes=minutes)
+        about = {"id": new_id(current_clock().now()), "at": at, "actor": "engine"}
+        OrderEvent.objects.create(order=made, kind=f"order.{kind}", text=text, detail=detail, **about)
+    columns = {"intended_at": sent, "submitted_at": sent, "version_id": connector.current_id, "due_at": None}
+    columns["placed_at"] = sent
+    reason = "None of them ours. But the connector's address was changed since it was sent. A person decides."
+    Order.objects.filter(pk=made.pk).update(state="outcome_unknown", searches=1, reason=reason, **columns)
+    pat = queries.actor_of(queries.users(by["ada"]).get(username="pat"), how="session", address="127.0.0.1")
+    actions.order_again(pat, made.pk, "DigiCert's support has looked, and sees nothing of it.")
+    return made
+
+
 def inventory(ada, connector, simulated):
     """Pull the list of an account that others use too; what one of them ordered is ignored, one is revoked by them."""
     from chancery.apps.inventory import actions
@@ -178,6 +214,25 @@ def change(ada):
     raise SystemExit("samples: nobody had to approve the connector")
 
 
+def acme(by):
+    """Two offered profiles, credentials, and a client with an account and an order."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from chancery.apps.acme import accounts, actions, jose, ordering
+
+    actions.offer(by["ada"], "Internal TLS", listed=True)
+    actions.offer(by["ada"], "Public TLS", challenges=["http-01", "dns-01"], networks=["10.1.0.0/16"])
+    actions.create_credential(by["ada"], "Web servers in Berlin", profile="Public TLS", accounts=40, days=30)
+    row, _ = actions.create_credential(by["ada"], "build-1", profile="Internal TLS", accounts=2)
+    numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    parts = {name: jose.encode(getattr(numbers, name).to_bytes(32, "big")) for name in ("x", "y")}
+    key = jose.key({"kty": "EC", "crv": "P-256", **parts})
+    account = accounts._made(row, key, ["mailto:build@example.com"], "192.0.2.9")
+    ordering.new(accounts.by_id(account.pk), {"identifiers": [{"type": "dns", "value": "build.example.com"}]})
+    ordering.close()
+    return {"acme_credential": row, "acme_account": account}
+
+
 def until(done, what):
     deadline = time.monotonic() + 40
     while not done():
@@ -206,7 +261,7 @@ def make(simulated):
     order(by["rob"], "Public TLS, Americas", "shop.example.com")
     call = actions.test_saved(by["ada"], eu.pk)
     until(lambda: Certificate.objects.count() == 3, "issuing three certificates")
-    at_work = bots(by)
+    at_work = {**bots(by), **acme(by)}
     until(lambda: Call.objects.get(pk=call.pk).state not in {"due", "running"}, "the connection test")
     spoilt = Certificate.objects.get(common_name="db1.example.com")
     certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")
@@ -225,6 +280,7 @@ def make(simulated):
         "call": call,
         "profile": public,
         "order": first,
+        "unknown": unknown(by, us),
         "certificate": certificate,
     }
     weak = posture.listing(by["ada"])[0].finding.key

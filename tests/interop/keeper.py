@@ -1,7 +1,8 @@
-"""Runs inside a network namespace of its own: `keeper.py SOCKET PORT COMMAND...`.
+"""Runs inside a network namespace of its own: `keeper.py SOCKET PORT[,PORT...] COMMAND...`.
 
 Starts the command, which serves TCP on the port (on every interface, but here there is only loopback), and passes what
-comes through the Unix socket on to it. The socket is a file, so it can be reached from outside the namespace.
+comes through the Unix socket on to it. The socket is a file, so it can be reached from outside the namespace. Further ports
+have sockets of their own, `SOCKET.PORT`.
 """
 
 import contextlib
@@ -13,16 +14,17 @@ import time
 from pathlib import Path
 
 
-def main(path, port, command):
+def main(path, ports, command):
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     try:
-        _wait(int(port), server)
-        listening = socket.socket(socket.AF_UNIX)
-        listening.bind(path)
-        listening.listen()
+        for place, port in enumerate(ports):
+            _wait(port, server)
+            listening = socket.socket(socket.AF_UNIX)
+            listening.bind(f"{path}.{port}" if place else path)
+            listening.listen()
+            threading.Thread(target=_accept, args=(listening, port), daemon=True).start()
         print("ready", flush=True)
-        threading.Thread(target=_accept, args=(listening, int(port)), daemon=True).start()
         sys.stdin.read()
     finally:
         server.kill()
@@ -59,4 +61,4 @@ def _pump(source, sink):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    main(sys.argv[1], [int(port) for port in sys.argv[2].split(",")], sys.argv[3:])

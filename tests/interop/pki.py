@@ -25,11 +25,11 @@ class Files:
     root_pem: str
 
 
-def write(folder):
-    """Make everything in a folder; return where it is."""
+def write(folder, host="localhost"):
+    """Make everything in a folder, for a server of this name; return where it is."""
     root_key, root = _made("Interop Root", None, None, ca=1)
     issuing_key, issuing = _made("Interop Issuing", root, root_key, ca=0)
-    key, leaf = _made("localhost", root, root_key, ca=None)
+    key, leaf = _made(host, root, root_key, ca=None)
     rows = {"root": (root_key, root), "issuing": (issuing_key, issuing), "tls": (key, leaf)}
     for name, (own, certificate) in rows.items():
         text = own.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
@@ -59,7 +59,7 @@ def _made(name, issuer, issuer_key, *, ca):
         x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
     )
     if ca is None:
-        hosts = [x509.DNSName("localhost")]
+        hosts = [x509.DNSName(name)]
         builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
     else:
         builder = builder.add_extension(_signs(), critical=True)

@@ -1,15 +1,19 @@
 """AD CS in the engine's hands: order, approval at the CA, denial, and what becomes of a lost answer."""
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import now
 
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions as orders
-from chancery.apps.orders.models import Order
+from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
+from chancery.authorities.adcs.simulator import build as every_face
 from chancery.authorities.adcs.simulator.service import build
+from chancery.core.errors import Conflict, NotPermitted
 from tests.cast import request_pem
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +48,65 @@ def windows(cast, ca):
         return connector
 
     return made
+
+
+@pytest.fixture
+def managed(cast):
+    """Make a connector by RPC with a managing account, and a profile whose orders wait for the CA's manager."""
+    with every_face() as house:
+        example = house.examples[-1]
+        common = {
+            "name": "Windows CA",
+            "team": "Operations",
+            "environment": "Production",
+            "allowed_networks": "127.0.0.0/8",
+        }
+        connectors.create(cast.ada, "adcs", {**common, "base_url": example.base_url, **example.settings})
+        profile = {"name": "windows", "connector": "Windows CA", "validity_days": 90}
+        profiles.create(cast.ada, {**profile, "product": {"template": "ApprovedServer"}})
+        yield house
+
+
+def test_a_second_person_has_the_cas_manager_issue_what_waits(cast, managed, engine):
+    made = place(cast.rob, PlaceOrder("windows", request_pem("www.example.com")))
+    engine.until(lambda: state(made) == "pending")
+    page = Client()
+    page.force_login(cast.users["ada"])
+    assert "Issue at the CA" in page.get(reverse("order", args=[made.pk])).content.decode()
+    with pytest.raises(NotPermitted):
+        orders.release(cast.rob, made.pk)
+    orders.release(cast.ada, made.pk)
+    with pytest.raises(Conflict, match="already"):
+        orders.release(cast.ada, made.pk)
+    assert "Issue at the CA" not in page.get(reverse("order", args=[made.pk])).content.decode()
+    engine.until(lambda: state(made) == "issued")
+    kinds = list(OrderEvent.objects.filter(order=made).values_list("kind", flat=True))
+    assert kinds.count("order.release_requested") == 1
+    assert len(managed.ledger.lines("order")) == 1
+    with pytest.raises(Conflict):
+        orders.release(cast.ada, made.pk)
+
+
+def test_nobody_has_their_own_order_issued(cast, managed, engine):
+    made = place(cast.ada, PlaceOrder("windows", request_pem("www.example.com")))
+    engine.until(lambda: state(made) == "pending")
+    page = Client()
+    page.force_login(cast.users["ada"])
+    assert "somebody else has to have it issued" in page.get(reverse("order", args=[made.pk])).content.decode()
+    with pytest.raises(NotPermitted, match="Nobody decides"):
+        orders.release(cast.ada, made.pk)
+    page.post(reverse("order_act", args=[made.pk, "release"]))
+    assert state(made) == "pending"
+
+
+def test_a_managing_account_without_the_right_leaves_it_waiting(cast, managed, engine):
+    made = place(cast.rob, PlaceOrder("windows", request_pem("www.example.com")))
+    engine.until(lambda: state(made) == "pending")
+    managed.dials.set(rights=0x100)
+    orders.release(cast.ada, made.pk)
+    engine.until(lambda: Order.objects.get(pk=made.pk).reason_code == "0x80070005")
+    assert state(made) == "pending"
+    assert "release" not in Order.objects.get(pk=made.pk).poll_state
 
 
 def state(order):

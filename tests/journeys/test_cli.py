@@ -639,6 +639,32 @@ def test_the_flags_of_a_ca_type_that_there_is_not(cli):
     assert "no CA type 'x'" in cli("connectors", "create", "x", "--help-fields", code=Exit.REFUSED).stderr
 
 
+# ACME clients
+
+
+def test_acme_clients_from_the_command_line(cli, tmp_path):
+    offered = ("acme", "offer", "Internal", "--challenge", "dns-01", "--network", "10.1.0.0/16", "--listed")
+    assert "Internal is offered." in cli(*offered).stdout
+    assert "10.1.0.0/16" in cli("acme", "offers").stdout
+    assert "challenges" in cli("acme", "offer", "Internal", "--challenge", "x", code=Exit.REFUSED).stderr
+    key = tmp_path / "key"
+    made = ("acme", "create-credential", "web-1", "--profile", "Internal", "--accounts", "3")
+    assert f"is in {key}." in cli(*made, "--out", str(key)).stdout
+    assert (len(key.read_text()), key.stat().st_mode & 0o077) == (44, 0)
+    assert "--out" in cli(*made, "--out", str(key), code=Exit.USAGE).stderr
+    assert "MAC key" in cli("acme", "create-credential", "web-2", "--profile", "Internal", "--days", "3").stdout
+    assert [c["status"] for c in data(cli, "acme", "credentials")["items"]] == ["usable", "usable"]
+    assert data(cli, "acme", "accounts", "web-1")["items"] == []
+    nobody = "00000000-0000-0000-0000-000000000000"
+    assert "no ACME account" in cli("acme", "orders", nobody, code=Exit.REFUSED).stderr
+    assert "no ACME account" in cli("acme", "revoke-account", nobody, code=Exit.REFUSED).stderr
+    assert "acme credentials" in cli("acme", "revoke-credential", "web-3", code=Exit.REFUSED).stderr
+    assert data(cli, "acme", "revoke-credential", "web-1")["status"] == "revoked"
+    assert "Credentials were made for it" in cli("acme", "withdraw", "Internal", code=Exit.REFUSED).stderr
+    cli("acme", "offer", "Careful")
+    assert "not offered any more" in cli("acme", "withdraw", "Careful").stdout
+
+
 # Bots
 
 

@@ -76,6 +76,7 @@ MOVES: tuple[Move, ...] = (
     Move(_S.OUTCOME_UNKNOWN, _S.QUARANTINED, "order.quarantined", _E),
     Move(_S.OUTCOME_UNKNOWN, _S.REJECTED, "order.rejected", _E),
     Move(_S.OUTCOME_UNKNOWN, _S.PENDING, "order.adopted", _P),
+    Move(_S.OUTCOME_UNKNOWN, _S.QUEUED, "order.ordered_again", _P),
     Move(_S.OUTCOME_UNKNOWN, _S.FAILED, "order.given_up", _P),
     Move(_S.QUARANTINED, _S.FAILED, "order.given_up", _P),
 )

@@ -55,5 +55,6 @@ class ForPages:
 
 
 def _from_program(request: HttpRequest) -> bool:
-    """Say whether this is for the API and stands or falls by a token of its own."""
-    return "HTTP_AUTHORIZATION" in request.META and request.path_info.startswith("/api/")
+    """Say whether this is for the API and stands or falls by a token of its own, or is a message of an ACME client."""
+    path = request.path_info
+    return path.startswith("/acme/") or ("HTTP_AUTHORIZATION" in request.META and path.startswith("/api/"))

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from chancery.doors.acme import door as acme
 from chancery.doors.api.api import api
 from chancery.doors.bots import door
 from chancery.doors.metrics import metrics
@@ -9,6 +10,7 @@ from chancery.doors.metrics import metrics
 urlpatterns = [
     path("api/v1/", api.urls),
     path("api/bot/<slug:what>", door.answer, name="bot_message"),
+    path("acme/<path:path>", acme.answer, name="acme_message"),
     path("metrics", metrics),
     path("", include("chancery.doors.console.urls")),
 ]

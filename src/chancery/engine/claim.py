@@ -36,6 +36,7 @@ _ORDER_FIELDS = (
     "lease_until",
     "attempt",
     "searches",
+    "again",
     "cancel_requested",
     "profile_id",
     "team_id",
@@ -149,6 +150,8 @@ def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
             return Kind.ADOPT
         if row["cancel_requested"] and "cancels" in ready.powers:
             return Kind.CANCEL
+        if "release" in row["poll_state"] and "releases" in ready.powers:
+            return Kind.RELEASE
         # The worker that polled it vanished; where a poll may order, it is not repeated blindly either.
         vanished = row["lease_until"] is not None and ready.facts.polls_are_acts
         return None if vanished and ready.facts.dedup is not Dedup.RETURN_ORIGINAL else Kind.POLL
@@ -169,9 +172,11 @@ def _job(kind: Kind, row: dict[str, Any], ready: Ready, fence: UUID, now: dateti
         validity=timedelta(days=row["validity_days"]),
         intended_at=row["intended_at"] or now,
         product=row["product"],
-        poll_state=row["poll_state"],
+        # A wish for its release stands around the authority's own state (`orders.release`).
+        poll_state=row["poll_state"].get("release", row["poll_state"]),
         attempt=row["attempt"],
         searches=row["searches"],
+        again=row["again"],
         previous=previous.get(row["replaces_id"], ""),
         profile=row["profile_id"],
         team=row["team_id"],

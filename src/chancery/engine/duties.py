@@ -15,6 +15,7 @@ from typing import Any
 from django.db import OperationalError, transaction
 
 from chancery.apps.accounts import entering
+from chancery.apps.acme import nonces
 from chancery.apps.changes import actions as changes
 from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
@@ -23,8 +24,9 @@ from chancery.apps.posture import prints
 from chancery.apps.renewals import planning, renewing
 from chancery.apps.shared.actor import engine_actor
 from chancery.core.clock import Clock
-from chancery.engine import routine
+from chancery.engine import routine, watching
 from chancery.engine.outbox import Outbox
+from chancery.engine.proving import Validations
 
 log = logging.getLogger("chancery.duties")
 State = dict[str, Any]
@@ -43,6 +45,7 @@ class Round:
 def _prune(now: datetime, state: State) -> State:
     health.prune(now)
     watch.prune(now)
+    nonces.prune(now)
     entering.prune(now)
     return state
 
@@ -58,6 +61,7 @@ ROUNDS: tuple[Round, ...] = (
     Round("renewals.replan", timedelta(seconds=20), planning.recover),
     Round("renewals.renew", timedelta(seconds=3), renewing.renew),
     Round("renewals.hints", timedelta(seconds=15), routine.ask_hints),
+    Round("orders.earlier", timedelta(seconds=30), watching.ask_earlier),
     Round("health.freshness", timedelta(seconds=60), routine.ask_freshness),
     Round("changes.apply", timedelta(seconds=5), _apply_changes),
     Round("health.prune", timedelta(minutes=5), _prune),
@@ -72,7 +76,7 @@ class Duties:
 
     def __init__(self) -> None:
         self._last = float("-inf")
-        self._outbox = Outbox()
+        self._outbox, self._validations = Outbox(), Validations()
 
     def come_round(self, clock: Clock) -> None:
         """Do what is due; raises `OperationalError` alone, where the database does not answer."""
@@ -88,10 +92,12 @@ class Duties:
             if one.name in times and _due(times[one.name], one, now):
                 _guarded(one.name, lambda one=one: once(one, now), lambda one=one: _later(one, now))  # type: ignore[misc]  # the defaults bind this one
         _guarded("notices.send", lambda: self._outbox.turn(now))
+        _guarded("acme.validate", lambda: self._validations.turn(now))
 
     def close(self) -> None:
         """Wait for notices that are on their way; what is not recorded is sent again after its lease."""
         self._outbox.close()
+        self._validations.close()
 
 
 def once(one: Round, now: datetime) -> bool:

@@ -105,7 +105,9 @@ def compare(pull: Pull, now: datetime) -> None:
     if len(window) == _WINDOW:
         Pull.objects.filter(pk=pull.pk).update(compare_from=window[-1], due_at=now)
         return
-    left = Finding.objects.filter(connector=pull.connector_id, state=Decision.OPEN).exclude(pull=pull)
+    # What a search found, a list that does not show it yet says nothing against.
+    left = Finding.objects.filter(connector=pull.connector_id, state=Decision.OPEN, pull__isnull=False)
+    left = left.exclude(pull=pull)
     left.update(state=Decision.GONE, decided_at=now, decided_by="engine", reason="No longer so when it was pulled.")
     end(pull, PullState.DONE, now)
 

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     SETTLE = "settle"
     ADOPT = "adopt"
     CANCEL = "cancel"
+    RELEASE = "release"
     REVOKE = "revoke"
     POLL_REVOCATION = "poll_revocation"
     CALL = "call"
@@ -36,6 +37,7 @@ ORIGIN: dict[Kind, State] = {
     Kind.POLL: State.PENDING,
     Kind.ADOPT: State.PENDING,
     Kind.CANCEL: State.PENDING,
+    Kind.RELEASE: State.PENDING,
     Kind.SETTLE: State.OUTCOME_UNKNOWN,
 }
 """The state in which each kind of job holds its order."""
@@ -56,6 +58,7 @@ class Asked(Lean):
     poll_state: dict[str, Any] = field(default_factory=dict)
     attempt: int = 0
     searches: int = 0
+    again: int = 0
     previous: str = ""
     profile: int = 0
     team: int = 0
@@ -172,11 +175,12 @@ class Taken(Lean):
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Lean):
-    """The certificate of a finding, with what came beside it in any order."""
+    """A certificate that the CA has, with what came beside it in any order; `evidence` says how a search found it."""
 
     facts: CertificateFacts
     chain: tuple[bytes, ...]
     reference: str
+    evidence: str = ""
 
 
 Result = (

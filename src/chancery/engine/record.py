@@ -6,6 +6,7 @@ import base64
 import hashlib
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any
@@ -30,7 +31,7 @@ from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
 from chancery.core.retry import next_gap
-from chancery.engine import routine
+from chancery.engine import routine, watching
 from chancery.engine.inventory import Inventories
 from chancery.engine.jobs import (
     ORIGIN,
@@ -39,6 +40,7 @@ from chancery.engine.jobs import (
     Bad,
     Cancelled,
     Failed,
+    Fetched,
     Good,
     Job,
     Kind,
@@ -51,11 +53,14 @@ from chancery.sdk.outcome import RevocationPending, Revoked
 
 Pair = tuple[Job, Result]
 _ACTION = "engine.record"
+_NOES = frozenset({"RejectedByPolicy", "ValidationFailed"})
+_UNWILLING = {Kind.CANCEL: _NOES, Kind.RELEASE: _NOES | {"Forbidden"}}
+"""Act → errors by which the CA says no to it alone, and not to the order or the connector."""
 _MIN_WAIT = timedelta(seconds=1)
 _MAX_PAUSE = timedelta(seconds=30)
 """Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
 _LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
-_MAX_ATTEMPTS_BLIND = 3
+_MAX_SENT_AGAIN = 3
 _SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
 """Where nothing of an order is answered to a CA any more."""
 _NOT_THAT_ONE = {"NotFound", "RejectedByPolicy", "ValidationFailed", "ProtocolViolation", "AlreadyDone", "Bug"}
@@ -110,7 +115,8 @@ class Recorder:
         """Move orders whose worker vanished in mid-act to *outcome unknown*; never sent again blindly."""
         for order in Order.objects.filter(pk__in=ids, state__in=(State.SUBMITTING, State.PENDING)):
             descriptor = descriptor_of(authority, order.version_id)
-            due = self._now + descriptor.facts.search_lag if "finds" in descriptor.powers else None
+            lag = max(descriptor.facts.search_lag, _MIN_WAIT)
+            due = self._now + lag if "finds" in descriptor.powers else None
             doing = "submitting it" if order.state == State.SUBMITTING else "sending it again, as this CA wants it,"
             text = f"The worker that was {doing} vanished; what became of it at the CA is not known."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=due, reason_code="lease_expired", reason=text)
@@ -133,6 +139,9 @@ class Recorder:
             return
         alive = self._complete([job for job, _ in pairs])
         kept = [(job, result) for job, result in pairs if job.row in alive and isinstance(result, Good)]
+        for job, result in pairs:
+            if job.row not in alive:
+                self._late(job, result)
         if not kept:
             return
         if any(job.kind is not Kind.SUBMIT for job, _ in kept):
@@ -191,8 +200,24 @@ class Recorder:
     def _order(self, job: Job, result: Result) -> None:
         order = published.read(Order.objects.filter(pk=job.row, fence=job.fence)).first()
         if order is None:
+            self._late(job, result)
             return
         self._outcomes[type(result)](order, job, result)
+
+    def _late(self, job: Job, result: Result) -> None:
+        """Let an answer settle the call that it is about, though it came after its worker had been given up for lost.
+
+        Nothing else that comes under a stale fence changes anything.
+        """
+        if not isinstance(result, Good | Waiting):
+            return
+        number = _asked(job).again
+        unknown = Order.objects.filter(pk=job.row, state=State.OUTCOME_UNKNOWN, again=number)
+        if unknown.exclude(fence=job.fence).update(fence=job.fence):
+            told = result.evidence or "The answer came after its worker had been given up for lost."
+            self.record([(replace(job, kind=Kind.SETTLE), replace(result, evidence=told))])
+        elif Order.objects.filter(pk=job.row, again__gt=number).exists():
+            watching.late(job, result, self._now)
 
     @cached_property
     def _outcomes(self) -> dict[type[Any], Callable[[Order, Job, Any], None]]:
@@ -255,8 +280,8 @@ class Recorder:
             self._move(
                 order, State.OUTCOME_UNKNOWN, result.evidence, due_at=due, searches=searches, reason=result.evidence
             )
-        elif order.attempt >= _MAX_ATTEMPTS_BLIND:
-            text = f"{result.evidence} It was sent {order.attempt} times; a person decides."
+        elif (sent := _sent(order)) > _MAX_SENT_AGAIN:
+            text = f"{result.evidence} It was sent {sent} times; a person decides."
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=None, searches=searches, reason=text)
         else:
             text = f"{result.evidence} The CA does not have it, so it is sent again."
@@ -267,9 +292,9 @@ class Recorder:
         rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent)
         if job.kind is Kind.ADOPT and error.kind in _NOT_THAT_ONE:
             rule = Consequence(State.OUTCOME_UNKNOWN, Effect.NONE, Retry.NEVER)
-        unwilling = job.kind is Kind.CANCEL and error.kind in {"RejectedByPolicy", "ValidationFailed"}
+        unwilling = error.kind in _UNWILLING.get(job.kind, ())
         if unwilling:
-            # The CA refuses to withdraw it: that says nothing against the order itself.
+            # The CA refuses to withdraw it, or to issue it for us: that says nothing against the order itself.
             rule = Consequence(State.PENDING, Effect.NONE, Retry.BACKOFF)
         attempt = order.attempt + 1
         self._connector(job, error, rule.effect)
@@ -280,8 +305,21 @@ class Recorder:
             "reason": f"{error.message} {error.remedy}".strip(),
             "cancel_requested": order.cancel_requested and not unwilling,
         }
+        if unwilling and job.asked is not None:
+            columns["poll_state"] = job.asked.poll_state
         same = order.state == rule.target and order.reason == columns["reason"]
-        self._move(order, rule.target, _evidence(error), silent=same, **columns)
+        same = same and (job.kind is not Kind.SETTLE or self._searched_again(order))
+        told = {"error": error.kind, "doing": str(doing), "bytes_sent": error.bytes_sent, "said": _said(error)}
+        self._move(order, rule.target, _evidence(error), silent=same, evidence=told, **columns)
+
+    def _searched_again(self, order: Order) -> bool:
+        """Count a search that failed as the one before on that one's line; False where it has none."""
+        last = OrderEvent.objects.filter(order=order).order_by("-id").first()
+        if last is None or last.kind != "order.searched":
+            return False
+        last.detail |= {"times": last.detail.get("times", 1) + 1, "last_at": self._now.isoformat()}
+        last.save(update_fields=["detail"])
+        return True
 
     def _when(self, rule: Consequence, error: Failed, job: Job, attempt: int, left: timedelta) -> datetime | None:
         if rule.retry is Retry.NEVER:
@@ -302,7 +340,7 @@ class Recorder:
         text: str,
         *,
         silent: bool = False,
-        evidence: dict[str, str] | None = None,
+        evidence: dict[str, Any] | None = None,
         **columns: Any,
     ) -> None:
         step = None if order.state == target == State.SUBMITTING else move(State(order.state), target, Cause.ENGINE)
@@ -399,10 +437,8 @@ class Recorder:
         call = Call.objects.filter(pk=job.row, fence=job.fence).first()
         if call is None:
             return
-        call.state = CallState.DONE if isinstance(result, Answered) else CallState.FAILED
-        call.result = (
-            result.result if isinstance(result, Answered) else {"error": getattr(result, "message", str(result))}
-        )
+        call.state = CallState.DONE if isinstance(result, Answered | Fetched) else CallState.FAILED
+        call.result = _call_result(result)
         call.sealed, call.fence, call.lease_until, call.finished_at = {}, None, None, self._now
         call.save()
         if call.connector_id is not None and call.kind in {CallKind.PROBE, CallKind.DIAGNOSE}:
@@ -424,6 +460,20 @@ def unstorable(result: Result, error: Exception) -> Result:
         text = "The CA answered with a certificate that is stored already, for another order."
         return Bad((text,), reference=result.reference)
     return Bad((text,)) if isinstance(result, Good) else Failed("Bug", text)
+
+
+def _sent(order: Order) -> int:
+    """Return how often an order was sent under its present reference; failed searches are no sendings."""
+    events = OrderEvent.objects.filter(order=order)
+    decided = events.filter(kind="order.ordered_again").order_by("-id").values_list("pk", flat=True).first()
+    absent = events.filter(kind="order.settled_absent")
+    return 1 + (absent.filter(pk__gt=decided) if decided else absent).count()
+
+
+def _call_result(result: Result) -> dict[str, Any]:
+    if isinstance(result, Answered):
+        return result.result
+    return {} if isinstance(result, Fetched) else {"error": getattr(result, "message", str(result))}
 
 
 def _doubt(order: Order, job: Job) -> str:
@@ -449,5 +499,9 @@ def _chain_id(chain: tuple[bytes, ...]) -> str:
 
 def _evidence(error: Failed) -> str:
     sent = "The request had left." if error.bytes_sent else "Nothing had been sent."
-    said = f" The CA said: {error.code} {error.text}".rstrip() if error.text or error.code else ""
+    said = f" The CA said: {_said(error)}" if _said(error) else ""
     return f"{error.kind}: {error.message} {sent}{said}"
+
+
+def _said(error: Failed) -> str:
+    return f"{error.code} {error.text}".strip()[:500]

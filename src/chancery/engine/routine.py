@@ -14,6 +14,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Call, CallKind, Connector, Status
 from chancery.apps.health import record as health
 from chancery.apps.renewals import planning
+from chancery.engine import watching
 from chancery.engine.jobs import Answered, Result
 from chancery.engine.timers import ask
 
@@ -48,6 +49,8 @@ def about(call: Call) -> dict[str, Any]:
     if call.kind == CallKind.HINT:
         row = Certificate.objects.filter(pk=call.field).first()
         return {"der": bytes(row.der), "serial": row.serial, "reference": row.ca_reference} if row is not None else {}
+    if call.kind == CallKind.EARLIER:
+        return watching.about(call)
     if call.kind != CallKind.FRESHNESS:
         return {}
     newest = Certificate.objects.filter(connector=call.connector_id).select_related("chain").order_by("-id").first()
@@ -65,6 +68,8 @@ def keep(call: Call, result: Result, now: datetime) -> None:
         return
     if call.kind == CallKind.HINT:
         planning.hinted(call.field, result.result.get("hint") if isinstance(result, Answered) else None, now)
+    elif call.kind == CallKind.EARLIER:
+        watching.keep(call, result, now)
     elif isinstance(result, Answered) and call.kind == CallKind.FRESHNESS:
         _vitals(call.connector_id, result, now)
     elif isinstance(result, Answered):

@@ -74,7 +74,9 @@ class _Mender:
             return replace(result, state=storable(result.state), text=self._text(result.text))
         if isinstance(result, Taken):
             return replace(result, entries=tuple(map(self._entry, result.entries)), cursor=storable(result.cursor))
-        return replace(result, reference=storable(result.reference)) if isinstance(result, Fetched) else result
+        if isinstance(result, Fetched):
+            return replace(result, reference=storable(result.reference), evidence=self._text(result.evidence))
+        return result
 
     def _entry(self, entry: Entry) -> Entry:
         return replace(

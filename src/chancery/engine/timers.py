@@ -15,7 +15,7 @@ _PROBE_LEASE = timedelta(seconds=30)
 _OLD_BEAT = timedelta(minutes=10)
 _KEEP_PROBES = timedelta(hours=1)
 _MOST = 50
-_ROUTINE = (CallKind.PROBE, CallKind.FRESHNESS, CallKind.HINT)
+_ROUTINE = (CallKind.PROBE, CallKind.FRESHNESS, CallKind.HINT, CallKind.EARLIER)
 """Calls that nobody asked for; what came of them stands elsewhere, so they are not kept for long."""
 
 

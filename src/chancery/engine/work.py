@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from chancery.core.again import call_reference
 from chancery.core.certificate import Decoded, Expected, Mismatch, check_decoded, decode
 from chancery.core.effects import KINDS
 from chancery.core.order import RevocationReason
-from chancery.engine import freshness, listing
+from chancery.engine import earlier, freshness, listing
 from chancery.engine.jobs import (
     Answered,
     Asked,
@@ -98,7 +99,7 @@ def failed(error: AuthorityError) -> Failed:
 def request_of(asked: Asked, authority: Any) -> Request:
     """Return what an authority gets to see of an order."""
     return Request(
-        reference=str(asked.id),
+        reference=call_reference(asked.id, asked.again),
         csr=asked.csr,
         common_name=asked.common_name,
         names=asked.names,
@@ -152,6 +153,15 @@ def _cancel(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
     except AlreadyDone:
         return _poll(job, authority, now)
     return Cancelled()
+
+
+def _release(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
+    asked = _asked(job)
+    try:
+        authority.release(asked.poll_state, request_of(asked, authority))
+    except AlreadyDone:
+        pass  # somebody was faster, or an earlier answer was lost: the look tells what came of it
+    return _poll(job, authority, now)
 
 
 def _judge(outcome: Outcome, asked: Asked, now: datetime, evidence: str = "") -> Result:
@@ -219,10 +229,16 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
         return Answered({"vitals": freshness.look(job.extra)})
     if job.extra["kind"] == "hint":
         return Answered(_hint(job.extra, authority))
+    if job.extra["kind"] == "earlier":
+        asked: Asked = job.extra["asked"]
+        found = authority.find(request_of(asked, authority), asked.intended_at - _SEARCH_BACK)
+        return earlier.told(found)
     if job.extra["kind"] == "choices":
         choices = authority.choices(job.extra["field"]) if hasattr(authority, "choices") else []
         return Answered({"choices": [asdict(c) for c in choices]})
     findings = list(job.extra["door"].diagnose()) if job.extra["door"] is not None else []
+    if hasattr(authority, "reach"):
+        findings += authority.reach()
     if not any(f.level is Level.FAILED for f in findings):
         findings += _findings(authority)
     worst = next((f for f in findings if f.level is Level.FAILED), None)
@@ -279,6 +295,7 @@ _VERBS: dict[Kind, Callable[[Job, Any, Callable[[], datetime]], Result]] = {
     Kind.SETTLE: _settle,
     Kind.ADOPT: _adopt,
     Kind.CANCEL: _cancel,
+    Kind.RELEASE: _release,
     Kind.REVOKE: _revoke,
     Kind.POLL_REVOCATION: _poll_revocation,
     Kind.CALL: _call,

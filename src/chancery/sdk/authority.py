@@ -175,6 +175,17 @@ class Cancels(Protocol):
 
 
 @runtime_checkable
+class Releases(Protocol):
+    """The connector's account may decide, as a manager of the CA, that a request that waits for one is issued."""
+
+    def release(self, state: PollState, request: Request) -> None:
+        """Have it issued; raise `AlreadyDone` if it waits for nobody any more. A poll then tells what came of it.
+
+        Asked for by a person, never by the engine itself, and repeated where its answer was lost.
+        """
+
+
+@runtime_checkable
 class Finds(Protocol):
     """The CA can be searched for what we may have ordered."""
 
@@ -220,7 +231,7 @@ class DoorOptions:
     """What a connector's door gets out of the authority's own settings, beside base URL, proxy, trust and networks.
 
     `speaks_http` is False where these settings have the CA spoken to by another protocol: the base URL then names a host,
-    at which no web server need answer, and *Test connection* begins with the authority's own `check`.
+    at which no web server need answer, and *Test connection* begins with the authority's own `reach`, if it has one.
     """
 
     client_identity: ClientIdentity | None = None
@@ -234,6 +245,17 @@ class Equips(Protocol):
     @classmethod
     def door_options(cls, config: Any) -> DoorOptions:
         """Return the options that these settings ask for; pure. Called before the authority is built."""
+
+
+@runtime_checkable
+class Reaches(Protocol):
+    """The CA is, or may be, spoken to by another protocol than HTTP, whose first stages the engine cannot diagnose."""
+
+    def reach(self) -> Iterable[Finding]:
+        """Return the stages before *login*, read-only and with no login; () where the door goes by HTTP.
+
+        `check` is asked only if none of them failed.
+        """
 
 
 @runtime_checkable
@@ -255,6 +277,7 @@ class Advises(Protocol):
 POWERS: dict[str, type[Any]] = {
     "revokes": Revokes,
     "cancels": Cancels,
+    "releases": Releases,
     "finds": Finds,
     "adopts": Adopts,
     "chooses": Chooses,

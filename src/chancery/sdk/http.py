@@ -78,6 +78,11 @@ class HttpDoor:
         self._lock = threading.Lock()
         register(self.secrets)
 
+    @property
+    def trust_pem(self) -> str | None:
+        """Return the certificates trusted instead of the public roots (PEM), for what is spoken beside HTTP; None for those."""
+        return self._trust_pem
+
     def learn(self, secret: Secret) -> None:
         """Keep a secret that came up at run time (a session token) out of texts and logs, like the others."""
         register([secret])

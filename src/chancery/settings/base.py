@@ -9,9 +9,11 @@ from chancery import looking
 from chancery.settings.environment import (
     Environment,
     anchors,
+    base_url,
     database,
     enforced,
     networks,
+    resolvers,
     secret_key,
     secret_vault,
     stores,
@@ -59,6 +61,7 @@ INSTALLED_APPS = [
     "chancery.apps.webhooks",
     "chancery.apps.posture",
     "chancery.apps.bots",
+    "chancery.apps.acme",
     "chancery.doors.console",
 ]
 MIDDLEWARE = [
@@ -135,6 +138,9 @@ CREDENTIAL_DAYS = ENVIRONMENT.credential_days
 EGRESS_ADDRESSES = ENVIRONMENT.egress_addresses
 POSTURE_ENFORCED = enforced("CHANCERY_POSTURE_ENFORCED", ENVIRONMENT.posture_enforced)
 METRICS_ON_LOOPBACK = ENVIRONMENT.metrics_on_loopback
+ACME_URL = base_url("CHANCERY_ACME_URL", ENVIRONMENT.acme_url)
+ACME_RESOLVERS = resolvers("CHANCERY_ACME_RESOLVERS", ENVIRONMENT.acme_resolvers)
+ACME_PORTS = {"http-01": ENVIRONMENT.acme_http_port, "tls-alpn-01": ENVIRONMENT.acme_tls_port}
 
 AUDIT_CHECKPOINT_SECONDS = ENVIRONMENT.audit_checkpoint_seconds
 AUDIT_ANCHORS = anchors("CHANCERY_AUDIT_ANCHORS", ENVIRONMENT.audit_anchors)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -34,6 +34,10 @@ class Environment:
     credential_days: int = 365
     change_days: int = 7
     metrics_on_loopback: bool = False
+    acme_url: str = ""
+    acme_resolvers: str = ""
+    acme_http_port: int = 80
+    acme_tls_port: int = 443
     trusted_origins: str = ""
     trusted_proxies: str = ""
     log_level: str = "INFO"
@@ -81,6 +85,16 @@ DOCS: dict[str, str] = {
         "1 to give `/metrics` to whoever asks from this machine without a proxy; else it takes a token with the"
         " permission `metrics.view`."
     ),
+    "acme_url": (
+        "Address under which ACME clients reach this server, as `https://pki.example.com` (see docs/acme.md). Empty: the ACME"
+        " server is off."
+    ),
+    "acme_resolvers": (
+        "DNS servers (address or address:port, by commas) that are asked when names of ACME orders are validated. Empty:"
+        " the machine's own, and for dns-01 the servers of the zone."
+    ),
+    "acme_http_port": "Port that http-01 is validated on; anything but 80 is for tests (RFC 8555 section 8.3).",
+    "acme_tls_port": "Port that tls-alpn-01 is validated on; anything but 443 is for tests (RFC 8737 section 3).",
     "trusted_origins": "Origins (https://host) that a reverse proxy serves the console under, by commas.",
     "trusted_proxies": (
         "Addresses or networks of reverse proxies, by commas. Only what comes from these is believed when it names"
@@ -195,6 +209,45 @@ def secret_vault(name: str, text: str) -> str:
     if text and (not good or parts.username):
         raise SystemExit(f"{name}: write it as vault+https://host:8200/MOUNT.")
     return text
+
+
+_DNS_PORT = 53
+
+
+def resolvers(name: str, text: str) -> tuple[tuple[str, int], ...]:
+    """Return the DNS servers (address, port) that a setting lists; a malformed one stops the start with its name."""
+    found = []
+    for part in (p.strip() for p in text.split(",") if p.strip()):
+        host, port = part, ""
+        if part.startswith("["):
+            host, _, port = part[1:].partition("]")
+        elif part.count(":") == 1:
+            host, _, port = part.partition(":")
+        try:
+            found.append((str(ip_address(host)), int(port.lstrip(":") or _DNS_PORT)))
+        except ValueError:
+            raise SystemExit(
+                f"{name}: {part!r} is no address of a DNS server; write 192.0.2.53 or [::1]:5353."
+            ) from None
+    return tuple(found)
+
+
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def base_url(name: str, text: str) -> str:
+    """Return an address without a slash at its end: https, or http on this very machine; a malformed one stops the start."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _HERE)
+        good = (
+            good and bool(parts.hostname) and parts.port != 0 and not (parts.username or parts.query or parts.fragment)
+        )
+    except ValueError:
+        good = False
+    if text and not good:
+        raise SystemExit(f"{name}: write it as https://pki.example.com; http is for 127.0.0.1 alone.")
+    return text.rstrip("/")
 
 
 _ANCHORS = {"file": "path", "syslog": "path", "syslog+udp": "hostname", "syslog+tcp": "hostname", "s3": "hostname"}

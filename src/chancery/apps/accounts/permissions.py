@@ -28,6 +28,7 @@ class Permission(StrEnum):
     ORDER_APPROVE = "orders.approve"
     ORDER_CANCEL = "orders.cancel"
     ORDER_SETTLE = "orders.settle"
+    ORDER_RELEASE = "orders.release"
     CERTIFICATE_VIEW = "certificates.view"
     CERTIFICATE_REVOKE = "certificates.revoke"
     CERTIFICATE_RENEW = "certificates.renew"
@@ -48,6 +49,8 @@ class Permission(StrEnum):
     BOT_STOP = "bots.stop"
     BOT_DELETE = "bots.delete"
     BOT_DEPLOY = "bots.deploy"
+    ACME_VIEW = "acme.view"
+    ACME_MANAGE = "acme.manage"
     AUDIT_VIEW = "audit.view"
     AUDIT_EXPORT = "audit.export"
     PEOPLE_VIEW = "people.view"
@@ -75,6 +78,7 @@ _READ = frozenset(
         _P.NOTICE_VIEW,
         _P.BOT_VIEW,
         _P.CHANGE_VIEW,
+        _P.ACME_VIEW,
     }
 )
 _OWN_TOKENS = frozenset({_P.TOKEN_CREATE, _P.TOKEN_REVOKE})
@@ -83,10 +87,11 @@ ROLES: dict[str, frozenset[Permission]] = {
     "administrator": frozenset(Permission),
     "ca_operator": _READ
     | _OWN_TOKENS
-    | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory.", "posture."))}
+    | {p for p in Permission if p.startswith(("connectors.", "profiles.", "inventory.", "posture.", "acme."))}
     | {
         _P.ORDER_CANCEL,
         _P.ORDER_SETTLE,
+        _P.ORDER_RELEASE,
         _P.CERTIFICATE_REVOKE,
         _P.CERTIFICATE_RENEW,
         _P.AUDIT_VIEW,
@@ -106,9 +111,19 @@ ROLES: dict[str, frozenset[Permission]] = {
 }
 """Built-in role → what it may do; roles of an installation's own stand in a table (`accounts.Role`)."""
 
-BOT = "bot"
+BOT, ACME = "bot", "acme"
 MACHINES: dict[str, frozenset[Permission]] = {
     BOT: frozenset({_P.PROFILE_VIEW, _P.CONNECTOR_VIEW, _P.CERTIFICATE_VIEW, _P.ORDER_PLACE, _P.CERTIFICATE_RENEW}),
+    ACME: frozenset(
+        {
+            _P.PROFILE_VIEW,
+            _P.CONNECTOR_VIEW,
+            _P.CERTIFICATE_VIEW,
+            _P.ORDER_PLACE,
+            _P.CERTIFICATE_RENEW,
+            _P.CERTIFICATE_REVOKE,
+        }
+    ),
 }
 """Role of a machine → what it may do; no person is given these."""
 

@@ -172,6 +172,7 @@ class CallKind(models.TextChoices):
     CHOICES = "choices", "Pick list"
     FRESHNESS = "freshness", "Dates of the CA's certificates and revocation lists"
     HINT = "hint", "When the CA wants a certificate renewed"
+    EARLIER = "earlier", "What became of a call whose order was ordered again"
 
 
 class CallState(models.TextChoices):

@@ -16,6 +16,7 @@ CHANNEL_FIELD = "url"
 FACTOR_TABLE, FACTOR_FIELD = "factor", "secret"
 PROPOSAL_TABLE = "proposal"
 PROVIDER_TABLE, PROVIDER_FIELD = "provider", "client_secret"
+ACME_TABLE, ACME_FIELD = "acme_credential", "mac"
 WEBHOOK_TABLE = "webhook"
 PRINT_TABLE = "print_key"
 """The names that values are bound to; they stay what they are, whatever the tables are called."""
@@ -57,6 +58,7 @@ PLACES = (
     Place("accounts.Provider", "sealed", PROVIDER_TABLE, lambda column: {PROVIDER_FIELD: column}),
     Place("mfa.Authenticator", "data", FACTOR_TABLE, _factor),
     Place("posture.PrintKey", "sealed", PRINT_TABLE, lambda column: column),
+    Place("acme.Credential", "sealed", ACME_TABLE, lambda column: {ACME_FIELD: column}),
     Place("webhooks.Webhook", "sealed", WEBHOOK_TABLE, lambda column: column),
 )
 

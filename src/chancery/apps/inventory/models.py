@@ -115,7 +115,8 @@ class Finding(models.Model):
     state = models.CharField(max_length=10, choices=Decision, default=Decision.OPEN)
     subject = models.CharField(max_length=300)
     connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, db_index=False)
-    pull = models.ForeignKey(Pull, on_delete=models.PROTECT, related_name="findings")
+    pull = models.ForeignKey(Pull, null=True, on_delete=models.PROTECT, related_name="findings")
+    """The pull that saw it last; none where a search found it, and no list has shown it yet."""
     team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT, db_index=False)
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT, db_index=False)
     certificate = models.ForeignKey("certificates.Certificate", null=True, on_delete=models.PROTECT, related_name="+")

@@ -8,7 +8,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import following as bots
 from chancery.apps.bots.models import Deployment
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.orders import published, queries
+from chancery.apps.orders import again, published, queries
 from chancery.apps.orders.models import Approval, Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.shared.action import Act, action
@@ -19,7 +19,21 @@ from chancery.core.ids import new_id
 from chancery.core.order import Cause, IllegalMove, Move, State, move
 from chancery.sdk.outcome import PendingKind
 
-__all__ = ["PlaceOrder", "adopt", "approve", "cancel", "confirm", "deny", "give_up", "place", "place_many"]
+__all__ = [
+    "PlaceOrder",
+    "adopt",
+    "approve",
+    "cancel",
+    "confirm",
+    "confirm_again",
+    "deny",
+    "give_up",
+    "order_again",
+    "place",
+    "place_many",
+    "refuse_again",
+    "release",
+]
 
 
 @action("orders.approve", Permission.ORDER_APPROVE)
@@ -61,6 +75,29 @@ def cancel(act: Act, ident: object) -> Order:
     return order
 
 
+@action("orders.release", Permission.ORDER_RELEASE)
+def release(act: Act, ident: object) -> Order:
+    """Have an order issued that waits at the CA for its manager; never by the person who asked for it."""
+    order = _locked(act, ident)
+    _not_own(act, order)
+    if order.state != State.PENDING or order.pending_kind != PendingKind.APPROVAL or order.cancel_requested:
+        raise Conflict(
+            "The order does not wait for a manager of the CA.",
+            remedy="Its reason says what it waits for, and who can do something about it.",
+            code="wrong_state",
+        )
+    _needs_power(order, "releases", "Have it issued in the CA's own console.")
+    if "release" in order.poll_state:
+        raise Conflict("That is asked for already.", remedy="Wait: a worker tells the CA.", code="wrong_state")
+    order.poll_state, order.due_at = {"v": 1, "release": order.poll_state}, act.at
+    # A look that is under way would write the authority's state over the wish: without its fence it writes nothing.
+    order.fence = order.lease_until = None
+    order.save(update_fields=["poll_state", "due_at", "fence", "lease_until"])
+    _event(act, order, "order.release_requested", "The CA is asked to issue it.")
+    act.note("order", order.pk, order.common_name, team=order.team_id, changed=("release_requested",))
+    return order
+
+
 @action("orders.confirm", Permission.ORDER_SETTLE)
 def confirm(act: Act, ident: object) -> Order:
     """Accept what a held order's reason warns of: nothing was sent yet, and now it is."""
@@ -98,6 +135,68 @@ def give_up(act: Act, ident: object, reason: str) -> Order:
     return order
 
 
+@action("orders.order_again", Permission.ORDER_SETTLE)
+def order_again(act: Act, ident: object, reason: str) -> Order:
+    """Ask that an order with an unknown outcome be sent anew; a second person has to confirm it."""
+    order = _locked(act, ident)
+    _step(order, State.QUEUED, "order.ordered_again")
+    again.ask(order, _person(act), why := _reason(reason), act.at)
+    _event(act, order, "order.again_asked", why)
+    act.note("order", order.pk, order.common_name, team=order.team_id, detail={"again": "asked"})
+    return order
+
+
+@action("orders.confirm_again", Permission.ORDER_SETTLE)
+def confirm_again(act: Act, ident: object) -> Order:
+    """Agree, as the second person, that an order is sent anew; the call it leaves behind is searched for from now on."""
+    order = _locked(act, ident)
+    _step(order, State.QUEUED, "order.ordered_again")
+    asked = again.waiting(order, act.at)
+    _second_person(act, order, asked.asked_by_id)
+    again.too_soon(order, act.at)
+    again.decide(asked, again.CONFIRMED, _person(act), "", act.at)
+    again.leave_behind(order, act.at)
+    fresh: dict[str, Any] = {
+        "again": order.again + 1,
+        "version": None,
+        "intended_at": None,
+        "submitted_at": None,
+        "poll_state": {},
+        "ca_reference": "",
+        "reason_code": "",
+        "attempt": 0,
+        "searches": 0,
+    }
+    text = f"Asked for by {asked.asked_by}: {asked.reason}"[:1000]
+    _move(act, order, State.QUEUED, event="order.ordered_again", text=text, due_at=act.at, **fresh)
+    return order
+
+
+@action("orders.refuse_again", Permission.ORDER_SETTLE)
+def refuse_again(act: Act, ident: object, reason: str) -> Order:
+    """Refuse, as the second person, that an order is sent anew; it stays where it is."""
+    order = _locked(act, ident)
+    asked = again.waiting(order, act.at)
+    _second_person(act, order, asked.asked_by_id)
+    again.decide(asked, again.REFUSED, _person(act), why := _reason(reason), act.at)
+    _event(act, order, "order.again_refused", why)
+    act.note("order", order.pk, order.common_name, team=order.team_id, detail={"again": "refused"})
+    return order
+
+
+def _person(act: Act) -> int:
+    if act.actor.user is None:
+        detail = "Ordering again takes two people, each with an account of their own."
+        raise NotPermitted(Permission.ORDER_SETTLE, detail, "Log in as a person with the role CA operator.")
+    return act.actor.user
+
+
+def _second_person(act: Act, order: Order, asked_by: int) -> None:
+    if _person(act) in {asked_by, order.requested_by_id}:
+        detail = "Neither who asks to order again nor who placed the order can be the second person."
+        raise NotPermitted(Permission.ORDER_SETTLE, detail, "Ask somebody else with the role CA operator to decide.")
+
+
 def _locked(act: Act, ident: object) -> Order:
     order = by_id(queries.visible_to(act.actor).select_for_update(), ident)
     if order is None:
@@ -124,7 +223,7 @@ def _not_own(act: Act, order: Order) -> None:
         raise NotPermitted(Permission.ORDER_APPROVE, detail, "Ask a second person with the role Approver to decide.")
     if order.requested_by_id is not None and order.requested_by_id == act.actor.user:
         detail = "Nobody decides about an order that they placed themselves."
-        raise NotPermitted(Permission.ORDER_APPROVE, detail, "Ask a second person with the role Approver to decide.")
+        raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")
 
 
 def _needs_power(order: Order, power: str, remedy: str) -> None:

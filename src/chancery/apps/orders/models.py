@@ -18,7 +18,8 @@ class Order(models.Model):
 
     `due_at` is when the engine looks next (empty: it does not look); `lease_until` and `fence` belong
     to the worker that claimed the order: a result is recorded only while the fence is still its own.
-    `reference` towards the CA is the id. `intended_at` is the first intent and never changes.
+    `reference` towards the CA is the id, or made from it and `again` (`core.again`): how often two people had it ordered
+    again. `intended_at` is the first intent of that reference and never changes.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -49,6 +50,7 @@ class Order(models.Model):
     fence = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(default=0)
     searches = models.PositiveIntegerField(default=0)
+    again = models.PositiveSmallIntegerField(default=0)
     intended_at = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField(null=True)
     approvals = models.PositiveSmallIntegerField(default=0)
@@ -131,3 +133,69 @@ class PublishedAnswer(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["order", "token"], name="published_once")]
+
+
+class AgainRequest(models.Model):
+    """Somebody wants an order with an unknown outcome ordered again, and a second person has to agree.
+
+    It is about one call: `call_at` is when that call was made (`Order.submitted_at`), so that it cannot be confirmed for a
+    later one. `outcome` is empty while it is open; else *confirmed*, *refused*, *expired*, or *overtaken* where the order
+    went on by itself. `answer` is what the second person said.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="again_requests", db_index=False)
+    call_at = models.DateTimeField(null=True)
+    asked_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    reason = models.CharField(max_length=1000)
+    expires_at = models.DateTimeField()
+    outcome = models.CharField(max_length=10, blank=True, default="")
+    decided_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    answer = models.CharField(max_length=1000, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order"], condition=Q(outcome=""), name="again_request_once"),
+        ]
+        indexes = [models.Index(fields=["order", "id"], name="again_request_of_order")]
+
+
+class Later(models.TextChoices):
+    """What has become known of an earlier call since its order was ordered again."""
+
+    WATCHED = "watched", "Searched for"
+    WAITING = "waiting", "Waiting at the CA"
+    FOUND = "found", "Turned up"
+    SAME = "same", "It is the order's own"
+    GONE = "gone", "Never turned up"
+    UNSEEN = "unseen", "Cannot be searched for"
+
+
+class EarlierCall(models.Model):
+    """A call whose outcome was unknown when its order was ordered again. What the CA made of it is not to be lost.
+
+    `number` is the order's `again` of that call, from which its reference is made. The engine searches for it at
+    `due_at`, in growing intervals; a certificate that turns up becomes an inventory finding.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="earlier_calls", db_index=False)
+    number = models.PositiveSmallIntegerField()
+    version = models.ForeignKey("connectors.ConnectorVersion", null=True, on_delete=models.PROTECT, related_name="+")
+    intended_at = models.DateTimeField(null=True)
+    submitted_at = models.DateTimeField(null=True)
+    ca_reference = models.CharField(max_length=200, blank=True)
+    reason = models.TextField(blank=True)
+    decided_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=Later, default=Later.WATCHED)
+    looks = models.PositiveSmallIntegerField(default=0)
+    looked_at = models.DateTimeField(null=True)
+    text = models.CharField(max_length=1000, blank=True)
+    due_at = models.DateTimeField(null=True)
+    finding = models.ForeignKey("inventory.Finding", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "number"], name="earlier_call_once")]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="earlier_call_due")]

@@ -162,7 +162,7 @@ def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
     found = cache.get(key)
     if found is None:
         try:
-            found = _look_up(actor, ask.profile, wanted)
+            found = look_up(actor, ask.profile, wanted)
         except ChanceryError as refusal:
             found = refusal
         cache[key] = found
@@ -171,7 +171,8 @@ def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
     return found
 
 
-def _look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
+def look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
+    """Return a profile that the actor may order with, and where its orders go. Raises `ChanceryError`."""
     if not actor.may(wanted):
         raise NotPermitted(wanted)
     profile = profiles.orderable(actor, name)

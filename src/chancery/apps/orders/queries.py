@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Status
-from chancery.apps.orders.models import Order, OrderEvent
+from chancery.apps.orders.models import AgainRequest, Order, OrderEvent
 from chancery.apps.shared.look import EVERYTHING, starting
 from chancery.apps.shared.paging import Filter, Page, by_id, capped_count, one_of, paginate, uuid_or_none
 from chancery.apps.shared.scope import scope, visible
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
 
 _STEP = 0.05
+_MOST_ASKED = 200
 SORTS = ("-id", "id", "common_name", "-common_name")
 
 
@@ -84,10 +86,24 @@ def waiting_for_people(actor: Actor) -> dict[str, str]:
     return {state: text for state, text in counted.items() if text != "0"}
 
 
+def unknown(actor: Actor) -> str:
+    """Return of how many orders it is not known whether the CA has them, as people read it; '' for none."""
+    text = capped_count(visible_to(actor).filter(state=State.OUTCOME_UNKNOWN))
+    return "" if text == "0" else text
+
+
 def held(actor: Actor) -> str:
     """Return how many orders wait for a person to accept what they warn of, as people read it; '' for none."""
     text = capped_count(visible_to(actor).filter(state=State.PENDING, pending_kind=PendingKind.CONFIRMATION))
     return "" if text == "0" else text
+
+
+def asked_again(actor: Actor, now: datetime) -> list[AgainRequest]:
+    """Return the requests to order again that wait for a second person, the oldest first; two hundred at most."""
+    same = Q(call_at=F("order__submitted_at")) | Q(call_at=None, order__submitted_at=None)
+    rows = AgainRequest.objects.filter(same, outcome="", expires_at__gt=now, order__state=State.OUTCOME_UNKNOWN)
+    rows = rows.filter(order__in=visible_to(actor))
+    return list(rows.select_related("order", "asked_by").order_by("id")[:_MOST_ASKED])
 
 
 def why(order: Order) -> str:
@@ -117,6 +133,16 @@ def cancels(order: Order) -> bool:
         installed = catalog.find(connector.authority) is not None
         return installed and "cancels" in descriptor_of(connector.authority, connector.current_id).powers
     return order.state in {State.AWAITING_APPROVAL, State.QUEUED}
+
+
+def releases(order: Order) -> bool:
+    """Say whether an order waits for the CA's manager, whom the connector may stand in for."""
+    if order.state != State.PENDING or order.pending_kind != PendingKind.APPROVAL or order.cancel_requested:
+        return False
+    connector = order.connector
+    installed = catalog.find(connector.authority) is not None
+    known = installed and "releases" in descriptor_of(connector.authority, connector.current_id).powers
+    return known and "release" not in order.poll_state
 
 
 def wait(actor: Actor, ident: object, seconds: float) -> Order:

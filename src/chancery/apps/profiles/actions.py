@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.acme.models import Credential
 from chancery.apps.bots.models import Target
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
@@ -92,16 +93,20 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Prof
 
 @action("profiles.delete", Permission.PROFILE_DELETE)
 def delete(act: Act, ident: object) -> None:
-    """Remove a profile that no open order and no bot uses."""
+    """Remove a profile that no open order, no bot and no ACME client uses."""
     profile = _locked(act, ident)
     targets = Target.objects.filter(profile=profile, deleted_at=None).select_related("bot").order_by("id")[:20]
     rows = Order.objects.filter(profile=profile, state__in=list(OPEN)).order_by("id")[:20]
     blockers = [Blocker("order", o.common_name, str(o.pk), f"is {o.state.replace('_', ' ')}") for o in rows]
     blockers += [Blocker("bot", t.bot.name, str(t.bot_id), f"orders with it for {t.name}") for t in targets]
+    clients = Credential.objects.filter(offer=profile.pk, revoked_at=None).order_by("id")[:20]
+    blockers += [Blocker("acme_credential", c.name, str(c.pk), "is for this profile") for c in clients]
     if blockers:
         raise Conflict(
-            "Orders with this profile are open, or bots order with it.",
-            remedy="Wait for the orders or cancel them; give the bots' targets another profile.",
+            "Orders with this profile are open, or bots or ACME clients order with it.",
+            remedy=(
+                "Wait for the orders or cancel them; give the bots' targets another profile; revoke the ACME credentials."
+            ),
             blockers=blockers,
             code="in_use",
         )

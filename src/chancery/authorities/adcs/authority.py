@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from chancery.authorities.adcs.config import CERTSRV, CES, RPC, AdcsConfig, AdcsProfile
+from chancery.authorities.adcs.directory.source import Directory
 from chancery.authorities.adcs.managing import Managing
 from chancery.authorities.adcs.over_certsrv import OverCertsrv
 from chancery.authorities.adcs.over_ces import OverCes
@@ -58,6 +59,7 @@ class Adcs:
     def __init__(self, config: AdcsConfig, context: Context) -> None:
         self._way = _TRANSPORTS[config.transport](config, context)
         self._managing = Managing(config, context)
+        self._directory = Directory(config, context)
 
     @classmethod
     def narrow(cls, about: Descriptor, settings: Mapping[str, Any]) -> Descriptor:
@@ -74,9 +76,18 @@ class Adcs:
         # An empty identity makes the door say that the client certificate cannot be used.
         return DoorOptions(ClientIdentity(config.client_certificate, config.client_key or Secret("")))
 
+    def reach(self) -> Iterable[Finding]:
+        """Name and TCP, where the CA is spoken to by RPC; over HTTP the door tells them."""
+        return self._way.reach()
+
     def check(self) -> Iterable[Finding]:
         """Login, channel binding, CA name, templates, CA certificates and CRL, by reading only."""
-        return self._managing.joined(self._way.check())
+        found = self._way.check()
+        if self._directory.used:
+            # It tells what the transport cannot, so nobody need hear of that.
+            told = {"no_policy_service", "unseen"} if self._managing.able else {"no_policy_service"}
+            found = [*(one for one in found if one.code not in told), *self._directory.findings()]
+        return self._managing.joined(found)
 
     def submit(self, request: Request) -> Outcome:
         """Ask for the certificate, once. Names travel in the certificate request and nowhere else."""
@@ -93,6 +104,10 @@ class Adcs:
     def cancel(self, state: PollState, request: Request) -> None:
         """Deny a request that waits; for an account that manages the CA."""
         self._managing.cancel(state)
+
+    def release(self, state: PollState, request: Request) -> None:
+        """Have a request issued that waits for a manager; for an account that manages the CA."""
+        self._managing.release(state)
 
     def revoke(self, target: Target, reason: RevocationReason, comment: str) -> Revoked | RevocationPending:
         """Revoke one certificate; for an account that manages the CA, whose database has no place for the comment."""
@@ -115,5 +130,7 @@ class Adcs:
         return self._way.adopt(reference, request)
 
     def choices(self, field: str) -> list[Choice]:
-        """Return the templates."""
+        """Return the templates, from the directory where that is set."""
+        if self._directory.used:
+            return self._directory.choices() if field == "template" else []
         return self._way.choices(field)

@@ -12,6 +12,7 @@ from chancery.sdk.config import Config, NonEmpty, ProfileSettings, setting
 
 ENTERPRISE, STANDALONE = "enterprise", "standalone"
 CERTSRV, CES, RPC = "certsrv", "ces", "rpc"
+OWN, LDAP = "transport", "ldap"
 IN_MESSAGE = "usernametoken"
 
 _SETUPS = {
@@ -39,6 +40,16 @@ _LOGINS = {
 }
 
 
+_SOURCES = {
+    OWN: "By the transport: CEP, the CA's own list, or the request form",
+    LDAP: "Active Directory (LDAP): with rights, and the weaknesses of templates",
+}
+_PROTECTIONS = {
+    "ldaps": "LDAPS: TLS from the start, port 636",
+    "starttls": "StartTLS, port 389",
+    "sealed": "Sealed by the login, without TLS, port 389",
+}
+_IN_DIRECTORY = {"template_source": (LDAP,)}
 _KERBEROS = {"authentication": ("kerberos",)}
 _MAPPED = {"authentication": ("certificate",)}
 _NAMED = {"authentication": tuple(login for login in _LOGINS if login != "certificate")}
@@ -134,6 +145,34 @@ class AdcsConfig(Config):
         help="One a line: the template's name (cn, not its display name), and behind = what people shall read, "
         "as WebServer2 = Web server, half a year. Profiles choose among these.",
     )  # fmt: skip
+    template_source: str = _choice(
+        _SOURCES, OWN, "Where templates come from", "Templates",
+        "The directory tells who may enrol, and shows dangerous templates. It is read by the connector's account, by Kerberos "
+        "where that is its login, else by NTLM.", only={"setup_type": (ENTERPRISE,)},
+    )  # fmt: skip
+    directory_host: str = setting(
+        only=_IN_DIRECTORY,
+        title="Domain controller", group="Templates", default="", max_length=253, destination=True,
+        help="Its host name, as its certificate and its SPN (ldap/…) have it, or the domain's name.",
+    )  # fmt: skip
+    directory_protection: str = _choice(
+        _PROTECTIONS,
+        "ldaps",
+        "Protection",
+        "Templates",
+        "Nothing is read from a directory unprotected.",
+        only=_IN_DIRECTORY,
+    )
+    directory_port: int = setting(
+        only=_IN_DIRECTORY,
+        title="Port of the directory", group="Templates", default=0, ge=0, le=65535, advanced=True,
+        help="0 takes the usual one.",
+    )  # fmt: skip
+    directory_trust: str = setting(
+        only=_IN_DIRECTORY,
+        title="Trust bundle of the directory", group="Templates", default="", max_length=100_000, multiline=True, advanced=True,
+        help="PEM: the root above the domain controller's certificate, where it is not in the connector's trust bundle.",
+    )  # fmt: skip
     send_reference: bool = setting(
         title="Send our reference", group="Lost answers", default=True, advanced=True,
         help="As a request attribute, which the CA stores with the row: a lost order is found by it. Off, where a policy "
@@ -146,12 +185,23 @@ class AdcsConfig(Config):
         "which reads certificates of others. 0: a person decides.",
     )  # fmt: skip
 
+    @property
+    def reads_directory(self) -> bool:
+        """Say whether templates come from Active Directory."""
+        return self.setup_type == ENTERPRISE and self.template_source == LDAP
+
     @model_validator(mode="after")
     def _fitting(self) -> AdcsConfig:
         if "://" in self.path:
             raise ValueError("the path lies below the base URL: enter another base URL for another host")
         if self.authentication not in _BY_TRANSPORT[self.transport]:
             raise ValueError(f"{_TRANSPORTS[self.transport]} has no login of this kind: {_LOGINS[self.authentication]}")
+        if self.reads_directory and not self.directory_host.strip():
+            raise ValueError("enter the domain controller from which templates are to be read")
+        if self.reads_directory and self.authentication == "certificate":
+            raise ValueError(
+                "the directory is read by a user name: with a client certificate, take templates from the transport"
+            )
         return self
 
 

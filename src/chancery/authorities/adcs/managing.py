@@ -29,7 +29,7 @@ class Managing:
 
     def joined(self, found: Iterable[Finding]) -> list[Finding]:
         """Return the findings of *Test connection* with those of the managing account among them, by stage."""
-        every = [*found, *([self._client().check_rights()] if self.able else [])]
+        every = [*found, *(self._client().check_manager() if self.able else [])]
         return sorted(every, key=lambda finding: STAGES.index(finding.stage))
 
     def find(self, request: Request, since: datetime) -> Found | Absence:
@@ -40,6 +40,10 @@ class Managing:
     def cancel(self, state: PollState) -> None:
         """Deny a request that waits."""
         self._client().cancel(state)
+
+    def release(self, state: PollState) -> None:
+        """Have a request issued that waits."""
+        self._client().release(state)
 
     def revoke(self, target: Target, reason: RevocationReason) -> Revoked:
         """Revoke one certificate."""

@@ -28,6 +28,10 @@ class OverRpc(Transport):
     def __init__(self, config: AdcsConfig, context: Context) -> None:
         self._config, self._context = config, context
 
+    def reach(self) -> list[Finding]:
+        """Name, endpoint mapper, and the port behind it."""
+        return self._client().reach()
+
     def check(self) -> list[Finding]:
         """Login, each typed template, chain."""
         found = self._client().check(list(typed_templates(self._config)))

@@ -19,7 +19,7 @@ POWERS: dict[str, frozenset[str]] = {
     RPC: frozenset({"adopts", "chooses"}),
 }
 """Transport → what can be done over it at most. Nobody revokes, denies or lists by an interface of enrolment."""
-MANAGED = frozenset({"finds", "lists", "revokes", "cancels"})
+MANAGED = frozenset({"finds", "lists", "revokes", "cancels", "releases"})
 """What an account that manages the CA adds, over RPC, to any transport."""
 
 
@@ -37,6 +37,10 @@ class Transport(ABC):
     """One transport. What it cannot do is refused with a way out; the console does not offer it in the first place."""
 
     name = ""
+
+    def reach(self) -> list[Finding]:
+        """Return the findings of *Test connection* before the stage login; [] where the HTTP door tells them."""
+        return []
 
     @abstractmethod
     def check(self) -> list[Finding]:

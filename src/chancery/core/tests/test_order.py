@@ -59,7 +59,10 @@ def test_every_open_state_can_reach_an_end() -> None:
 
 def test_the_engine_never_submits_again_by_itself_what_may_have_been_ordered() -> None:
     again = [m for m in MOVES if m.origin is State.OUTCOME_UNKNOWN and m.target is State.QUEUED]
-    assert [m.event for m in again] == ["order.settled_absent"]
+    assert {m.event: m.cause for m in again} == {
+        "order.settled_absent": Cause.ENGINE,
+        "order.ordered_again": Cause.PERSON,
+    }
     assert not any(m.origin is State.OUTCOME_UNKNOWN and m.target is State.SUBMITTING for m in MOVES)
 
 

@@ -12,6 +12,7 @@ from chancery.apps.connectors.queries import worker_alive
 from chancery.apps.shared.action import current_clock
 from chancery.doors.api import (
     access,
+    acme,
     answers,
     audit,
     bots,
@@ -27,6 +28,7 @@ from chancery.doors.api import (
     posture,
     profiles,
     refusals,
+    unknown,
     webhooks,
 )
 from chancery.doors.api import health as measured
@@ -55,9 +57,11 @@ for part in (
     credentials,
     profiles,
     orders,
+    unknown,
     certificates,
     inventory,
     bots,
+    acme,
     measured,
     notices,
     webhooks,

@@ -206,7 +206,7 @@ def _finding(row: Finding) -> Answer:
         "id": str(row.pk),
         "connector": str(row.connector_id),
         "connector_name": row.connector.name,
-        "pull": str(row.pull_id),
+        "pull": str(row.pull_id) if row.pull_id else None,
         "certificate": str(row.certificate_id) if row.certificate_id else None,
         **{n: getattr(row, n) for n in (*texts, *more)},
     }

@@ -119,7 +119,7 @@ class Finding(BaseModel):
     state: str = Field(json_schema_extra={"enum": _STATES})
     connector: Id
     connector_name: str = Field(examples=["DigiCert Berlin"])
-    pull: Id = Field(description="The last pull that showed it.")
+    pull: Id | None = Field(description="The last pull that showed it; null where a search found it.")
     certificate: Id | None = Field(description="Ours, where it is about one or became one.")
     common_name: Host
     names: list[str] = Field(examples=[["www.example.com"]])

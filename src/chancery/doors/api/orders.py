@@ -150,6 +150,12 @@ def cancel(request: HttpRequest, ident: parameters.Ident) -> Whole:
     return show.order(actions.cancel(actor(request), ident))
 
 
+@router.post("/orders/{ident}/release", response=answers.Order, problems=(409,))
+def release(request: HttpRequest, ident: parameters.Ident) -> Whole:
+    """Have an order issued that waits for a manager of its CA, where the connector may decide there."""
+    return show.order(actions.release(actor(request), ident))
+
+
 @router.post("/orders/{ident}/confirm", response=answers.Order, problems=(409,))
 def confirm(request: HttpRequest, ident: parameters.Ident) -> Whole:
     """Accept what an order warns of that waits for a confirmation; only then is it sent to the CA."""

@@ -234,9 +234,60 @@ def _command(name: str, about: str, field: str = "") -> None:
     orders.command(name, help=about)(told if field else bare)
 
 
+def _lines(statements: list[dict[str, str]]) -> list[str]:
+    return [f"  - {one['text']}" for one in statements]
+
+
+@orders.command("explain")
+def orders_explain(ident: str, as_json: Json = False) -> None:
+    """Say why an order stands where it stands, what it waits for, and what makes it go on."""
+    found = Rest().call("GET", f"/orders/{ident}/explanation")
+    parts = {"Decided so far": "decided", "Waits for": "waits_for", "Goes on with": "goes_on"}
+    text = [found["summary"]]
+    for title, name in parts.items():
+        text += [f"{title}:", *_lines(found[name])] if found[name] else []
+    say("\n".join(text), found, as_json)
+
+
+@orders.command("evidence")
+def orders_evidence(ident: str, as_json: Json = False) -> None:
+    """Show what was sent for an order, what came back, what was searched for, and how it settles."""
+    found = Rest().call("GET", f"/orders/{ident}/evidence")
+    if as_json:
+        say("", found, as_json)
+        return
+    for name, value in found["sent"].items():
+        print(plain(f"{name.replace('_', ' ')}: {'' if value is None else value}"))
+    print(plain(f"came back: {found['arrived']['text'] if found['arrived'] else 'nothing is recorded'}"))
+    print(plain(f"settles: {found['settling']['way']}"))
+    print(plain(f"looked for next: {minute(found['settling']['next_look_at']) or 'not by itself'}"))
+    searches = [{**one, "at": minute(one["at"])} for one in found["searches"]]
+    earlier = [{**one, "at": minute(one["submitted_at"])} for one in found["earlier"]]
+    for title, rows, columns in (
+        ("Searches:", searches, ("at", "times", "text")),
+        ("Earlier calls:", earlier, ("at", "reference", "state", "text", "finding")),
+    ):
+        if rows:
+            print(title)
+            show(rows, columns, rows, as_json=False)
+    print(plain("\n".join(found["risk"])))
+
+
+@orders.command("asked-again")
+def orders_asked_again(as_json: Json = False) -> None:
+    """List the requests to order again that wait for a second person."""
+    whole = Rest().call("GET", "/again-requests")
+    rows = [{**one, "expires": minute(one["expires_at"])} for one in whole["items"]]
+    show(rows, ("order", "common_name", "asked_by", "reason", "expires"), whole, as_json)
+
+
+_command("order-again", "Ask that an order with an unknown outcome be sent anew, with a reason.", "reason")
+_command("confirm-again", "Agree, as the second person, that an order is sent anew.")
+_command("refuse-again", "Refuse, as the second person, that an order is sent anew, with a reason.", "reason")
 _command("approve", "Let a held order go ahead.")
 _command("deny", "Refuse a held order, with a reason.", "reason")
 _command("cancel", "Withdraw an order, at the CA too where it can.")
+_command("release", "Have an order issued that waits for a manager of its CA, where the connector may decide there.")
 _command("confirm", "Accept what an order warns of that waits for a confirmation, and send it.")
 _command("adopt", "Settle an unknown outcome by the CA's order number.", "reference")
 _command("give-up", "End an order whose outcome stays unknown, with a reason.", "reason")

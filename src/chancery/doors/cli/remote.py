@@ -6,6 +6,7 @@ import typer
 
 from chancery.doors.cli import (
     access,
+    acme,
     apply,
     audit,
     bots,
@@ -39,6 +40,7 @@ GROUPS: dict[str, typer.Typer] = {
     "webhooks": webhooks.webhooks,
     "bots": bots.bots,
     "posture": posture.posture,
+    "acme": acme.acme,
     "people": people.people,
     "teams": people.teams,
     "environments": people.environments,

@@ -74,7 +74,8 @@ class Rest:
         rows = self.call("GET", f"/{kind}")["items"] if kind in _WHOLE else self.rows(f"/{kind}", **asked)
         found = [row for row in rows if row[label] == name]
         if not found:
-            stop(f"There is no {kind[:-1]} {name!r} that you may see.", f"`chancery {_GROUP[kind]} list` shows them.")
+            command = "acme credentials" if kind == "acme/credentials" else f"{_GROUP[kind]} list"
+            stop(f"There is no {kind[:-1]} {name!r} that you may see.", f"`chancery {command}` shows them.")
         if len(found) > 1:
             stop(f"{len(found)} {kind} are called {name!r}.", f"Use an id: {', '.join(r['id'] for r in found)}.")
         return found[0]

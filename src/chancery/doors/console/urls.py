@@ -4,6 +4,7 @@ from django.urls import path
 
 from chancery.doors.console.views import (
     account,
+    acme,
     audit,
     bots,
     certificates,
@@ -127,6 +128,14 @@ urlpatterns = [
     path("bots/targets/<uuid:ident>/do/<slug:what>", targets.act, name="target_act"),
     path("bots/deployments/<uuid:ident>", targets.deployment, name="deployment"),
     path("bots/deployments/<uuid:ident>/cancel", targets.cancel, name="deployment_cancel"),
+    path("acme-clients", acme.overview, name="acme"),
+    path("acme-clients/offer", acme.offer, name="acme_offer"),
+    path("acme-clients/offers/<uuid:ident>/withdraw", acme.withdraw, name="acme_withdraw"),
+    path("acme-clients/create", acme.create, name="acme_create"),
+    path("acme-clients/<uuid:ident>", acme.credential, name="acme_credential"),
+    path("acme-clients/<uuid:ident>/do/<slug:what>", acme.act, name="acme_act"),
+    path("acme-clients/accounts/<uuid:ident>", acme.account, name="acme_account"),
+    path("acme-clients/accounts/<uuid:ident>/do/<slug:what>", acme.account_act, name="acme_account_act"),
     path("audit", audit.listing, name="audit"),
     path("audit/export", audit.export, name="audit_export"),
     path("audit/proof", audit.proof, name="audit_proof"),

@@ -55,6 +55,7 @@ def test_a_connector_that_cannot_be_used_is_passed_over(desk, monkeypatch):
         ({"state": "pending", "poll_state": {"adopt": "77"}}, Kind.ADOPT),
         ({"state": "pending", "cancel_requested": True}, Kind.CANCEL),
         ({"state": "pending", "poll_state": {"adopt": "77"}, "cancel_requested": True}, Kind.ADOPT),
+        ({"state": "pending", "poll_state": {"release": {"v": 1}}}, Kind.POLL),  # this CA has no such power
         ({"state": "outcome_unknown"}, Kind.SETTLE),
     ],
 )

@@ -1,5 +1,6 @@
 """What came of a job, written once: the order, its timeline, the connector's health, the audit."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,8 +10,9 @@ from django.db import DataError, IntegrityError
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.models import Connector, Health
-from chancery.apps.orders.models import Order
+from chancery.apps.orders.models import Order, OrderEvent
 from chancery.core.effects import KINDS
+from chancery.core.ids import new_id
 from chancery.engine.jobs import ORIGIN, Bad, Cancelled, Failed, Good, Kind, Missing, Stopped, Waiting
 from chancery.engine.record import Recorder, unstorable
 from chancery.engine.tests.kit import CA, FENCE, Toy, at, job, leaf, rng
@@ -99,6 +101,20 @@ def test_a_refused_cancellation_leaves_the_order_pending(desk):
     assert event.kind == "order.waiting"
 
 
+def test_a_refused_release_goes_back_to_waiting_as_before(desk):
+    """The CA says no to the act, and not to the order or the connector: it is looked at as before, and not asked again."""
+    order = desk.order("pending", poll_state={"v": 1, "release": {"v": 1, "request": 7}}, pending_kind="approval")
+    job = desk.job(order, Kind.RELEASE)
+    job = replace(job, asked=replace(job.asked, poll_state={"v": 1, "request": 7}))
+    (after,) = desk.record((job, Failed("Forbidden", "Only officers.", remedy="Give it the right.")))
+    assert (after.state, after.poll_state, after.reason) == (
+        "pending",
+        {"v": 1, "request": 7},
+        "Only officers. Give it the right.",
+    )
+    assert Connector.objects.get(pk=desk.connector.pk).breaker_until is None
+
+
 def test_what_was_withdrawn_is_cancelled(desk):
     order, event = desk.result(Cancelled(), Kind.CANCEL, cancel_requested=True)
     assert (order.state, order.due_at, order.finished_at, event.kind) == (
@@ -133,9 +149,18 @@ def test_missing_is_searched_again_after_the_lag_then_sent_again_then_left_to_a_
     assert first.due_at > desk.now
     again, event = desk.result(Missing("Searched."), Kind.SETTLE, searches=99)
     assert (again.state, again.attempt, again.searches, event.kind) == ("queued", 1, 0, "order.settled_absent")
-    last, event = desk.result(Missing("Searched."), Kind.SETTLE, searches=99, attempt=3)
-    assert (last.state, last.due_at, event.kind) == ("outcome_unknown", None, "order.searched")
-    assert "a person decides" in last.reason
+    often = desk.order("outcome_unknown", searches=99)
+    for n in range(3):
+        about = {"id": new_id(desk.now), "at": desk.now, "actor": "engine", "text": str(n)}
+        OrderEvent.objects.create(order=often, kind="order.settled_absent", **about)
+    last = desk.record((desk.job(often, Kind.SETTLE), Missing("Searched.")))[0]
+    assert (last.state, last.due_at) == ("outcome_unknown", None)
+    assert "It was sent 4 times; a person decides" in last.reason
+    # Two people then had it ordered again: what is counted begins anew.
+    at = {"id": new_id(desk.now + timedelta(seconds=1)), "at": desk.now}
+    OrderEvent.objects.create(order=often, kind="order.ordered_again", actor="olga", **at)
+    Order.objects.filter(pk=often.pk).update(fence=FENCE, searches=99)
+    assert desk.record((desk.job(often, Kind.SETTLE), Missing("Searched.")))[0].state == "queued"
 
 
 def test_what_the_ca_had_accepted_is_never_sent_again_because_it_is_not_found(desk):

@@ -120,6 +120,13 @@ def test_cancelling_what_was_issued_meanwhile_brings_the_certificate():
     assert isinstance(do(job(Kind.CANCEL), toy, at), Good)
 
 
+def test_what_is_released_is_looked_at_at_once():
+    toy = Toy(release=None, poll=ISSUED)
+    assert isinstance(do(job(Kind.RELEASE), toy, at), Good)
+    assert [name for name, _ in toy.asked] == ["release", "poll"]
+    assert isinstance(do(job(Kind.RELEASE), Toy(release=AlreadyDone("by somebody"), poll=ISSUED), at), Good)
+
+
 def test_errors_keep_what_the_engine_decides_by():
     until = NOW + timedelta(seconds=9)
     error = Throttled("Too many calls.", until=until, code="429", text="slow down", remedy="Wait.", bytes_sent=False)

@@ -139,6 +139,13 @@ def roles(send: Send, ca: str) -> tuple[int, int]:
     return read.u32(), found
 
 
+def config_entry(send: Send, ca: str, node: str, entry: str) -> tuple[int, int | None]:
+    """ICertAdminD2::GetConfigEntry, opnum 44; returns code and the number that is kept there, None where there is none."""
+    read = _object(send(44, orpc_this().string(ca).string(node).text(entry).data()))
+    found = read.number()
+    return read.u32(), found
+
+
 def _object(stub: bytes) -> Reader:
     read = Reader(stub)
     skip_that(read)

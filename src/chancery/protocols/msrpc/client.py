@@ -15,10 +15,11 @@ from chancery.protocols.hresult import DENIED_BY_MANAGER, UNKNOWN_REQUEST, Expla
 from chancery.protocols.msrpc import calls, listing
 from chancery.protocols.msrpc.calls import REQUEST, REQUEST_2, REQUEST_CLASS, Answered
 from chancery.protocols.msrpc.channel import Wire
-from chancery.protocols.msrpc.diagnosis import findings, managing
+from chancery.protocols.msrpc.diagnosis import findings, managing, switches
 from chancery.protocols.msrpc.enrolment import REFERENCE, attributes, outcome
 from chancery.protocols.msrpc.managing import Kept, Manager
 from chancery.protocols.msrpc.ndr import text_of
+from chancery.protocols.msrpc.reaching import reach
 from chancery.protocols.msrpc.rows import Disposition
 from chancery.protocols.msrpc.session import Session
 from chancery.protocols.msrpc.settings import EnrollBy, MsrpcCredentials, MsrpcSettings
@@ -46,7 +47,7 @@ class MsrpcClient:
         clock: Clock,
         explain: Explain = plainly,
     ) -> None:
-        self._settings, self._explain = settings, explain
+        self._wire, self._settings, self._explain = wire, settings, explain
         accounts = [one for one in (credentials.enroll, credentials.manage) if one is not None]
         register(one.password for one in accounts if one.password)
         self._session = Session(wire, settings, credentials.enroll, explain)
@@ -124,12 +125,17 @@ class MsrpcClient:
     def check(self, templates: Sequence[str] = ()) -> list[Finding]:
         """Return what *Test connection* shows, by reading alone; of these templates, or of that of the settings."""
         names = templates or ([self._settings.template] if self._settings.template else [])
-        rights = self._manager.rights if self._manager else None
-        return findings(self._touch, self.templates, self.certificates, rights, names)
+        return findings(self._touch, self.check_manager, self.templates, self.certificates, names)
 
-    def check_rights(self) -> Finding:
-        """Return what *Test connection* shows of the account that manages."""
-        return managing(self._manager.rights if self._manager else None)
+    def reach(self) -> list[Finding]:
+        """Return how the CA's machine is reached: the stages name and TCP, with no login."""
+        return reach(self._wire, self._settings, self._explain)
+
+    def check_manager(self) -> list[Finding]:
+        """Return what *Test connection* shows of the account that manages, and of the switches that it may read."""
+        if self._manager is None:
+            return [managing(None)]
+        return [managing(self._manager.rights), switches(self._manager.names_from_attributes)]
 
     def _touch(self) -> None:
         """Ask about a request, whose number may be anybody's: any answer of the CA shows that the login is good."""
@@ -180,9 +186,9 @@ class MsrpcClient:
         """Deny a pending request; raises `AlreadyDone` if it waits no longer."""
         self._managing().deny(Waiting.read(state).number)
 
-    def approve(self, number: int) -> int:
-        """Have a pending request issued, as its certificate manager; returns the disposition."""
-        return self._managing().resubmit(number)
+    def release(self, state: PollState) -> None:
+        """Have a pending request issued, as its certificate manager; raises `AlreadyDone` if it waits no longer."""
+        self._managing().resubmit(Waiting.read(state).number)
 
     def revoke(self, target: Target, reason: RevocationReason) -> Revoked:
         """Revoke one certificate."""

@@ -9,22 +9,23 @@ from chancery.sdk.errors import AuthorityError, Unreachable
 from chancery.sdk.finding import Finding, Level
 
 _OFFICER = "Issue and Manage Certificates"
+_SWITCH = "EDITF_ATTRIBUTESUBJECTALTNAME2"
 _SHOWN = 12
 
 
 def findings(
     touch: Callable[[], None],
+    manager: Callable[[], list[Finding]],
     templates: Callable[[], Mapping[str, str]],
     certificates: Callable[[], Iterable[bytes]],
-    rights: Callable[[], frozenset[str]] | None,
     names: Sequence[str],
 ) -> list[Finding]:
-    """Return login, rights of the managing account, template and chain.
+    """Return login, rights of the managing account and the CA's switches, template and chain.
 
     Raises `Unreachable` where nobody answers: that says nothing about the login.
     """
     login = _login(touch)
-    return [login, managing(rights), *_products(templates, names), _chain(certificates)]
+    return [login, *manager(), *_products(templates, names), _chain(certificates)]
 
 
 def _login(touch: Callable[[], None]) -> Finding:
@@ -51,6 +52,25 @@ def managing(rights: Callable[[], frozenset[str]] | None) -> Finding:
         return Finding("rights", Level.OK, "ok", "The managing account may revoke and deny.", listed)
     text = f"The managing account has no right {_OFFICER}: it can neither revoke nor deny."
     return Finding("rights", Level.WARNING, "no_officer", text, listed, f"Give it {_OFFICER} in the CA's properties.")
+
+
+def switches(named: Callable[[], bool | None]) -> Finding:
+    """Return whether anybody may put names beside the certificate request (ESC6), as far as the CA tells."""
+    try:
+        found = named()
+    except AuthorityError as error:
+        text = f"Whether the CA takes names out of request attributes (ESC6), it does not tell: {error.message}"
+        return Finding("rights", Level.SKIPPED, "switches_unseen", text, error.text)
+    if found is None:
+        text = "The CA keeps no switches for the policy module of Windows: it may have another one."
+        return Finding("rights", Level.SKIPPED, "switches_unseen", text)
+    if not found:
+        return Finding(
+            "rights", Level.OK, "switches", "The CA takes names out of the certificate request alone.", _SWITCH
+        )
+    text = "The CA takes names out of request attributes: whoever may enrol gets a certificate for any name (ESC6)."
+    remedy = f"At the CA: certutil -setreg policy\\EditFlags -{_SWITCH}, then restart its service."
+    return Finding("rights", Level.WARNING, "esc6", text, _SWITCH, remedy)
 
 
 def _products(templates: Callable[[], Mapping[str, str]], names: Sequence[str]) -> list[Finding]:

@@ -15,7 +15,7 @@ from chancery.sdk.errors import (
 )
 
 _LOOK = "Look in the CA's database of requests before anything is sent again."
-_PORTS = "Open port 135 and the dynamic ports (49152 to 65535, or the CA's fixed one) from here to the CA's machine."
+PORTS = "Open port 135 and the dynamic ports (49152 to 65535, or the CA's fixed one) from here to the CA's machine."
 _LOGIN = (
     "Check account, password and clock; the account must be allowed to log in to the CA's machine over the network."
 )
@@ -26,7 +26,7 @@ _ABSENT = frozenset({0x1C01_0003, 0x1C01_0002, 0x16C9_A0D6, 0x0000_06D9})
 
 def broken(failed: Failed | Exception, host: str, *, acting: bool) -> AuthorityError:
     """Return the error for a connection that could not be made, or that broke."""
-    message, remedy = "The connection broke.", _PORTS
+    message, remedy = "The connection broke.", PORTS
     text, stage, code = str(failed), "response", "broken"
     if isinstance(failed, Failed):
         message, _ = SENTENCES[failed.cause]
@@ -42,7 +42,7 @@ def late(host: str, *, acting: bool) -> AuthorityError:
     if acting:
         return OutcomeUnknown(f"{host}: The CA did not answer in time.", code="timeout", stage="response", remedy=_LOOK)
     text = f"{host}: The CA's machine does not answer in time."
-    return Unreachable(text, code="timeout", stage="response", bytes_sent=False, remedy=_PORTS)
+    return Unreachable(text, code="timeout", stage="response", bytes_sent=False, remedy=PORTS)
 
 
 def senseless(reason: str, host: str, *, acting: bool) -> AuthorityError:

@@ -46,6 +46,9 @@ RIGHTS = {
     0x200: "Enroll",
 }
 OFFICER = 0x2
+_POLICY, _EDIT_FLAGS = "PolicyModules\\CertificateAuthority_MicrosoftDefault.Policy", "EditFlags"
+"""Where the CA's own policy module keeps its switches; with another module this entry says nothing of what that one does."""
+_SAN_ATTRIBUTE = 0x0004_0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,14 @@ class Manager:
         code, found = self._session.object(ADMIN_CLASS, ADMIN_2, lambda send: calls.roles(send, self._settings.ca))
         self._good(code)
         return frozenset(name for bit, name in RIGHTS.items() if found & bit)
+
+    def names_from_attributes(self) -> bool | None:
+        """Say whether the CA takes names out of request attributes (EDITF_ATTRIBUTESUBJECTALTNAME2); None where it keeps no such flags."""
+        code, found = self._session.object(
+            ADMIN_CLASS, ADMIN_2, lambda send: calls.config_entry(send, self._settings.ca, _POLICY, _EDIT_FLAGS)
+        )
+        self._good(code)
+        return None if found is None else bool(found & _SAN_ATTRIBUTE)
 
     def since(self, when: datetime) -> tuple[list[Kept], bool]:
         """Return the requests that came in since a moment, and whether these are all."""
@@ -150,6 +161,8 @@ class Manager:
         """Have a pending request issued; returns its disposition (3 issued, 5 still pending). Raises what the CA says else."""
         code, disposition = self._admin(lambda send: calls.resubmit(send, self._settings.ca, number))
         self._good(code, number, effect=True)
+        if disposition == _WRONG_STATE:
+            raise AlreadyDone(f"Request {number} does not wait any more.", code=shown(disposition), stage="response")
         self._good(disposition, number, effect=True)
         if disposition not in {_ISSUED, _PENDING}:
             text = f"The CA answered with the disposition {disposition}."

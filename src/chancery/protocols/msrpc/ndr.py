@@ -9,6 +9,8 @@ from uuid import UUID
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _LARGEST_STRING = 1 << 20
 _POINTER = 0x0002_0000
+_EMPTY, _LONGS = frozenset({0, 1}), frozenset({3, 19})
+"""Types of a VARIANT: VT_EMPTY and VT_NULL; VT_I4 and VT_UI4."""
 
 
 class Malformed(ValueError):
@@ -66,11 +68,13 @@ class Writer:
 
     def string(self, text: str | None) -> Writer:
         """Write a unique pointer to a UTF-16 string that ends with NUL; None is the null pointer."""
-        if text is None:
-            return self.pointer(null=True)
+        return self.pointer(null=True) if text is None else self.pointer().text(text)
+
+    def text(self, text: str) -> Writer:
+        """Write a string behind a reference pointer, which is itself not on the wire."""
         units = text.encode("utf-16-le") + b"\0\0"
         count = len(units) // 2
-        return self.pointer().u32(count, 0, count).raw(units).align(4)
+        return self.u32(count, 0, count).raw(units).align(4)
 
     def array(self, content: bytes) -> Writer:
         """Write a conformant array of bytes."""
@@ -140,6 +144,17 @@ class Reader:
             raise Malformed("a blob says that it is longer than it is")
         self.align(4)
         return found[:size]
+
+    def number(self) -> int | None:
+        """Return what a VARIANT holds that is a number of 32 bits (MS-OAUT section 2.2.29.2); None for an empty one."""
+        if not self.u32():
+            return None
+        self.align(8).take(8)
+        kind = self.u16()
+        self.take(6)
+        if self.u32() != kind or kind not in _LONGS | _EMPTY:
+            raise Malformed(f"a VARIANT of the type {kind}, where a number is expected")
+        return None if kind in _EMPTY else self.u32()
 
     def string(self) -> str | None:
         """Return a string behind a unique pointer; None for the null pointer."""

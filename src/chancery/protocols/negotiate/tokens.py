@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import spnego
+from spnego._negotiate import NegotiateProxy
 from spnego.channel_bindings import GssChannelBindings
 
 from chancery.protocols.negotiate.binding import end_point
@@ -39,6 +40,31 @@ class _Only(spnego.Password):
 
 class _OnlyKerberos(_Only):
     mechanism = "kerberos"
+
+
+class _NtlmInside(NegotiateProxy):
+    """Negotiate that offers one mechanism: left alone it asks every one that is installed, Kerberos' servers among them."""
+
+    inside = "ntlm"
+
+    @classmethod
+    def available_protocols(cls, options: Any = None) -> list[str]:
+        """Return the mechanism, and Negotiate around it."""
+        del options
+        return [cls.inside, "negotiate"]
+
+
+class _KerberosInside(_NtlmInside):
+    inside = "kerberos"
+
+
+def negotiating(account: Any, way: Way, **more: Any) -> Any:
+    """Return a context of Negotiate (RFC 4178) that offers Kerberos alone, or NTLM alone."""
+    proxy = _KerberosInside if way is Way.KERBEROS else _NtlmInside
+    return proxy(
+        username=account, password=None, usage="initiate", protocol="negotiate",
+        options=spnego.NegotiateOptions.use_negotiate, **more,
+    )  # fmt: skip
 
 
 class Tokens:
@@ -89,7 +115,7 @@ class Tokens:
         # Named, because the library else prefers what happens to be installed on this machine.
         if self._scheme == "NTLM":
             return spnego.client(account, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm, **more)
-        return spnego.client(account, protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate, **more)
+        return negotiating(account, self._credentials.way, context_req=spnego.ContextReq.default, **more)
 
     @contextmanager
     def account(self) -> Iterator[Any]:

@@ -269,7 +269,19 @@ class Conformance(Declaring, Ordering, Listing, Disturbed, Lost, Reaching, Base)
             )
         order = [STAGES.index(finding.stage) for finding in found]
         assert order == sorted(order), f"not by stages: {', '.join(finding.stage for finding in found)}"
-        assert order[0] >= STAGES.index("login"), "the stages before login are the engine's own"
+        assert order[0] >= STAGES.index("login"), "the stages before login are the engine's own, or those of `reach`"
+
+    def test_how_it_is_reached_is_told_before_the_login(self, bench: Bench) -> None:
+        """`reach` has the stages before *login*, in their order, and a CA that is there has no failed one."""
+        if not hasattr(bench.type, "reach"):
+            pytest.skip("it is reached over HTTP alone")
+        found = bench.ask("reach")
+        for finding in found:
+            self._sound(finding)
+            assert finding.level is not Level.FAILED, f"{finding.stage}: {finding.message}"
+        order = [STAGES.index(finding.stage) for finding in found]
+        assert order == sorted(order)
+        assert all(stage < STAGES.index("login") for stage in order), "what comes after belongs into `check`"
 
     def test_a_refused_login_shows_in_the_diagnosis(self, bench: Bench) -> None:
         """As a failed finding with evidence and remedy, or as the error that the engine makes one of."""
@@ -305,6 +317,21 @@ class Conformance(Declaring, Ordering, Listing, Disturbed, Lost, Reaching, Base)
         assert isinstance(first, Revoked), f"{type(first).__name__} is no confirmation"
         again = bench.tried("revoke", target, reason_of(bench.about), "once more")
         assert isinstance(again, Revoked | RevocationPending | AlreadyDone), f"again: {type(again).__name__}"
+
+    def test_what_waits_for_a_manager_is_released(self, bench: Bench) -> None:
+        """Issued once, and not a second time: then it waits for nobody any more, and says so."""
+        self._can(bench, "releases")
+        self._needs(bench, Fault.HOLDS)
+        request = bench.request()
+        with bench.play(Fault.HOLDS):
+            outcome = bench.ask("submit", request)
+            assert isinstance(outcome, Pending)
+            bench.ask("release", outcome.state, request)
+            issued = bench.ask("poll", outcome.state, request)
+        bench.checked(bench.finish(issued, request) if isinstance(issued, Pending) else issued, request)
+        error = bench.refused("release", outcome.state, request)
+        assert isinstance(error, AlreadyDone), error.kind
+        bench.once(request)
 
     def test_a_pending_order_can_be_withdrawn(self, bench: Bench) -> None:
         """Afterwards it is not issued; what was issued already can no longer be stopped, and says so."""

@@ -1,13 +1,16 @@
-"""Approve, deny, cancel, confirm, adopt, give up: in which states, by whom, and what stays on record."""
+"""Approve, deny, cancel, confirm, adopt, give up, order again: in which states, by whom, and what stays on record."""
 
 import pytest
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
+from chancery.apps.accounts.models import User
 from chancery.apps.orders import actions
-from chancery.apps.orders.models import Order
+from chancery.apps.orders.models import AgainRequest, Order
 from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.tests.looking import conflict, refused, said
+from chancery.core.again import OPEN_FOR
 from chancery.core.errors import Absent, NotPermitted
 from chancery.core.order import MOVES, Cause, State
 from tests.cast import request_pem
@@ -20,6 +23,7 @@ ACTIONS = {
     "confirm": lambda actor, pk: confirm_held(actor, pk),
     "adopt": lambda actor, pk: actions.adopt(actor, pk, "4711"),
     "give_up": lambda actor, pk: actions.give_up(actor, pk, "The CA knows nothing of it."),
+    "confirm_again": lambda actor, pk: confirm_asked(actor, pk),
 }
 POSSIBLE = {
     "approve": {"awaiting_approval": "queued"},
@@ -28,6 +32,7 @@ POSSIBLE = {
     "confirm": {"pending": "queued"},
     "adopt": {"outcome_unknown": "pending"},
     "give_up": {"outcome_unknown": "failed", "quarantined": "failed"},
+    "confirm_again": {"outcome_unknown": "queued"},
 }
 
 
@@ -35,6 +40,16 @@ def confirm_held(actor, ident):
     """Confirm an order whose authority asked for it: it was pending for that reason."""
     Order.objects.filter(pk=ident).update(pending_kind="confirmation", reason="It revokes the older ones.")
     return actions.confirm(actor, ident)
+
+
+def confirm_asked(actor, ident):
+    """Confirm ordering again, as somebody else asked for it."""
+    order = Order.objects.get(pk=ident)
+    amy = User.objects.get(username="amy")
+    if not order.again_requests.exists():
+        now = current_clock().now()
+        AgainRequest.objects.create(order=order, asked_by=amy, asked_at=now, reason="x", expires_at=now + OPEN_FOR)
+    return actions.confirm_again(actor, ident)
 
 
 @pytest.mark.parametrize("state", list(State))

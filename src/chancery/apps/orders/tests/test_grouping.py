@@ -8,6 +8,7 @@ import pytest
 from chancery.apps.orders import grouping
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder
+from chancery.apps.shared import grouped
 from chancery.core.errors import Invalid
 from tests.cast import request_pem
 
@@ -72,10 +73,10 @@ def test_two_with_one_key_make_one_order_and_the_first_made_it(cast, local, grou
 
 
 def test_a_group_holds_so_many_and_the_next_one_takes_the_rest(cast, local, grouper, monkeypatch):
-    monkeypatch.setattr(grouping, "MOST", 2)
+    monkeypatch.setattr(grouped, "MOST", 2)
     placed = together(grouper, cast, [ask(f"{n}.example.com") for n in range(5)], monkeypatch)
     assert [o.state for o in placed] == ["queued"] * 5
-    assert grouper._group((None, None, None), 1) == [(None, None, None)]
+    assert grouper._group((None, None), 1) == [(None, None)]
 
 
 def test_it_starts_afresh_after_an_end(cast, local, grouper):

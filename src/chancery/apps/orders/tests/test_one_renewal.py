@@ -12,11 +12,9 @@ from tests.cast import request_pem
 
 @pytest.fixture
 def before(transactional_db, cast):
-    """The tables as they were before there was one renewal at a time."""
+    """Bring the tables back to what they were before there was one renewal at a time; rows stay."""
     latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
-    target = [("orders", "0004_published")]
-    MigrationExecutor(connection).migrate(target)
-    yield
+    yield lambda: MigrationExecutor(connection).migrate([("orders", "0004_published")])
     MigrationExecutor(connection).migrate(latest)
 
 
@@ -24,6 +22,7 @@ def before(transactional_db, cast):
 def test_of_several_open_renewals_the_first_stays_one(cast, local, issued, before):  # noqa: F811
     row = issued()
     orders = [place(cast.rob, PlaceOrder("Internal", request_pem("a.example.com"))) for _ in range(4)]
+    before()
     Order.objects.filter(pk__in=[o.pk for o in orders]).update(replaces=row)
     Order.objects.filter(pk=orders[0].pk).update(state="issued")
     executor = MigrationExecutor(connection)

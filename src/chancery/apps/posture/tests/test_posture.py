@@ -64,6 +64,7 @@ def test_findings_of_what_is_stored_and_who_sees_them(cast, local, two):
     berlin, _ = two
     assert "shared_credential" in kinds(cast.ada)
     assert kinds(cast.ada, kind="shared_credential", level="warning") == ["shared_credential"]
+    assert kinds(cast.ada, kind="untested", level="serious") == []
     assert queries.serious(cast.ada) == 0
     assert queries.serious(cast.rob) == 0
     with pytest.raises(NotPermitted):
@@ -126,3 +127,13 @@ def test_what_is_enforced_is_refused_before_anything_is_saved(cast, two, setting
             cast.ada, berlin.pk, 2, {**third, "name": "Berlin", "allowed_networks": ["10.0.0.0/8"], "api_key": "x"}
         )
     connectors.activate(cast.ada, berlin.pk)
+
+
+def test_an_empty_secret_has_no_fingerprint(cast, two):
+    berlin, _ = two
+    Print.objects.all().delete()
+    version = berlin.current
+    sealed = prints.sealing.seal("", table="connector_version", record=str(version.pk), field="api_key")
+    type(version).objects.filter(pk=version.pk).update(secrets={"api_key": sealed})
+    state = prints.take(NOW, {})
+    assert state == {"tried": [str(version.pk)]}

@@ -10,6 +10,7 @@ from chancery.apps.shared.actor import Actor, Grant
 
 for room in (
     "accounts",
+    "acme",
     "bots",
     "certificates",
     "connectors",
@@ -35,6 +36,11 @@ for module in (
 
 ORDER = ("administrator", "ca_operator", "requester", "bot_operator", "approver", "auditor", "monitor")
 MATRIX = """
+acme_accounts.revoke      A O . . . . .
+acme_credentials.create   A O . . . . .
+acme_credentials.revoke   A O . . . . .
+acme_offers.set           A O . . . . .
+acme_offers.withdraw      A O . . . . .
 bots.create               A . . B . . .
 bots.delete               A . . B . . .
 bots.edit                 A . . B . . .
@@ -91,9 +97,12 @@ orders.adopt              A O . . . . .
 orders.approve            A . . . P . .
 orders.cancel             A O R B . . .
 orders.confirm            A O . . . . .
+orders.confirm_again      A O . . . . .
 orders.deny               A . . . P . .
 orders.give_up            A O . . . . .
+orders.order_again        A O . . . . .
 orders.place              A . R B . . .
+orders.refuse_again       A O . . . . .
 people.create             A . . . . . .
 people.disable            A . . . . . .
 people.enable             A . . . . . .
@@ -134,12 +143,12 @@ webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics",
-    "ca_operator": "changes connectors profiles orders certificates bots audit inventory notices channels posture metrics",
-    "requester": "changes connectors profiles orders certificates bots inventory notices",
-    "bot_operator": "changes connectors profiles orders certificates bots inventory notices",
-    "approver": "changes connectors profiles orders certificates bots inventory notices",
-    "auditor": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks posture",
+    "administrator": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics acme",
+    "ca_operator": "changes connectors profiles orders certificates bots audit inventory notices channels posture metrics acme",
+    "requester": "changes connectors profiles orders certificates bots inventory notices acme",
+    "bot_operator": "changes connectors profiles orders certificates bots inventory notices acme",
+    "approver": "changes connectors profiles orders certificates bots inventory notices acme",
+    "auditor": "changes connectors profiles orders certificates bots audit people inventory notices channels webhooks posture acme",
     "monitor": "metrics",
 }
 

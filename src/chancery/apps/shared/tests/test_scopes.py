@@ -10,6 +10,9 @@ import pytest
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.acme import actions as acme_actions
+from chancery.apps.acme import queries as acme
+from chancery.apps.acme.models import Account, AcmeOrder, Credential, Offer, Placement
 from chancery.apps.audit import queries as audit
 from chancery.apps.audit.models import Entry
 from chancery.apps.bots import actions as bot_actions
@@ -33,7 +36,7 @@ from chancery.apps.webhooks import actions as webhook_actions
 from chancery.apps.webhooks import queries as webhooks
 from chancery.apps.orders import actions as order_actions
 from chancery.apps.orders import queries as orders
-from chancery.apps.orders.models import Order
+from chancery.apps.orders.models import AgainRequest, Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profile_actions
 from chancery.apps.profiles import queries as profiles
@@ -41,7 +44,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals import actions as renewal_actions
 from chancery.apps.renewals import planning
 from chancery.apps.renewals import queries as renewals
-from chancery.apps.shared.action import REGISTRY, use_clock
+from chancery.apps.shared.action import REGISTRY, current_clock, use_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.clock import ManualClock
 from chancery.core.errors import Absent, ChanceryError, NotPermitted
@@ -50,6 +53,7 @@ from tests.cast import PASSWORD, gathered, lasting, local_ca, request_pem
 pytestmark = pytest.mark.django_db
 ROOMS = (
     "accounts",
+    "acme",
     "bots",
     "certificates",
     "connectors",
@@ -62,7 +66,7 @@ ROOMS = (
 )
 
 
-MODELS = (Order, Profile, Certificate, Finding, Bot, Target, Deployment)
+MODELS = (Order, AgainRequest, Profile, Certificate, Finding, Bot, Target, Deployment, Offer, Credential, Account)
 
 
 class Things:
@@ -101,6 +105,9 @@ class Things:
         )
         held = place(cast.rob, PlaceOrder("Internal", request_pem("held.example.com")))
         Order.objects.filter(pk=held.pk).update(state="pending", pending_kind="confirmation")
+        self.unknown = place(cast.rob, PlaceOrder("Internal", request_pem("unknown.example.com")))
+        Order.objects.filter(pk=self.unknown.pk).update(state="outcome_unknown", due_at=None)
+        order_actions.order_again(cast.ada, self.unknown.pk, "The CA does not know it.")
         self.lister = connector_actions.create(cast.ada, "digicert", values())
         self.pull = inventory_actions.pull(cast.ada, self.lister.pk)
         self.finding = Finding.objects.create(
@@ -117,6 +124,12 @@ class Things:
         )
         mine = {"team_id": local.team_id, "environment_id": local.environment_id}
         planning.cover(now, {})
+        self.offer = acme_actions.offer(cast.ada, "Internal")
+        self.credential = acme_actions.create_credential(cast.ada, "web-1", profile="Internal")[0]
+        owned = {"team_id": local.team_id, "environment_id": local.environment_id, "created_at": now}
+        self.account = Account.objects.create(credential=self.credential, jwk={}, hour_from=now, **owned)
+        asked = AcmeOrder.objects.create(account=self.account, offer=self.offer, names=[], expires_at=now, **owned)
+        Placement.objects.create(acme_order=asked, order=self.order)
         self.channel = Channel.objects.create(name="Chat", team_id=local.team_id, created_at=now, updated_at=now)
         self.webhook, _ = webhook_actions.create(
             cast.ada, {"name": "Tickets", "team": "Operations", "url": "https://x.example"}
@@ -179,6 +192,8 @@ LISTINGS = {
     "orders.listing by connector": lambda a, t: orders.listing(a, connector=str(t.connector.pk)).items,
     "orders.listing by search": lambda a, t: orders.listing(a, search="a").items,
     "orders.held": lambda a, t: list(orders.held(a)),
+    "orders.unknown": lambda a, t: list(orders.unknown(a)),
+    "orders.asked_again": lambda a, t: orders.asked_again(a, current_clock().now()),
     "orders.waiting_for_people": lambda a, t: list(orders.waiting_for_people(a)),
     "certificates.visible_to": lambda a, t: list(certificates.visible_to(a)),
     "certificates.listing": lambda a, t: certificates.listing(a).items,
@@ -210,7 +225,21 @@ LISTINGS |= {
     "inventory.waiting": lambda a, t: list(inventory.waiting(a)),
     "inventory.can_list": lambda a, t: inventory.can_list(a),
 }
+LISTINGS |= {
+    "acme.visible_offers": lambda a, t: list(acme.visible_offers(a)),
+    "acme.offers": lambda a, t: acme.offers(a),
+    "acme.visible_to": lambda a, t: list(acme.visible_to(a)),
+    "acme.listing": lambda a, t: acme.listing(a).items,
+    "acme.listing by search": lambda a, t: acme.listing(a, search="web").items,
+    "acme.accounts_visible_to": lambda a, t: list(acme.accounts_visible_to(a)),
+    "acme.of_order": lambda a, t: [o for o in [acme.of_order(a, t.order)] if o],
+}
 BY_ID = {
+    "acme.offer": lambda a, t: acme.offer(a, t.offer.pk),
+    "acme.get": lambda a, t: acme.get(a, t.credential.pk),
+    "acme.account": lambda a, t: acme.account(a, t.account.pk),
+    "acme.accounts": lambda a, t: acme.accounts(a, t.credential.pk).items,
+    "acme.orders": lambda a, t: acme.orders(a, t.account.pk).items,
     "inventory.get": lambda a, t: inventory.get(a, t.finding.pk),
     "inventory.get_pull": lambda a, t: inventory.get_pull(a, t.pull.pk),
     "connectors.get": lambda a, t: connectors.get(a, t.connector.pk),
@@ -283,6 +312,9 @@ ACTIONS = {
     "orders.confirm": lambda a, t: order_actions.confirm(a, t.order.pk),
     "orders.adopt": lambda a, t: order_actions.adopt(a, t.order.pk, "1"),
     "orders.give_up": lambda a, t: order_actions.give_up(a, t.order.pk, "No."),
+    "orders.order_again": lambda a, t: order_actions.order_again(a, t.unknown.pk, "No."),
+    "orders.confirm_again": lambda a, t: order_actions.confirm_again(a, t.unknown.pk),
+    "orders.refuse_again": lambda a, t: order_actions.refuse_again(a, t.unknown.pk, "No."),
     "certificates.revoke": lambda a, t: certificate_actions.revoke(a, t.certificate.pk, "superseded"),
     "certificates.renew": lambda a, t: certificate_actions.renew(a, t.certificate.pk),
     "certificates.leave_request": lambda a, t: renewal_actions.leave_request(a, t.certificate.pk, ""),
@@ -295,6 +327,11 @@ ACTIONS = {
     "webhooks.test": lambda a, t: webhook_actions.test(a, t.webhook.pk),
 }
 ACTIONS |= {
+    "acme_offers.set": lambda a, t: acme_actions.offer(a, "Internal"),
+    "acme_offers.withdraw": lambda a, t: acme_actions.withdraw(a, t.offer.pk),
+    "acme_credentials.create": lambda a, t: acme_actions.create_credential(a, "x", profile="Internal"),
+    "acme_credentials.revoke": lambda a, t: acme_actions.revoke_credential(a, t.credential.pk),
+    "acme_accounts.revoke": lambda a, t: acme_actions.revoke_account(a, t.account.pk),
     "bots.edit": lambda a, t: bot_actions.edit(a, t.bot.pk, name="x", purpose="both"),
     "bots.token": lambda a, t: bot_actions.new_token(a, t.bot.pk),
     "bots.stop": lambda a, t: bot_actions.stop(a, t.bot.pk),

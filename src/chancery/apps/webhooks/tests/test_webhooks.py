@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chancery.apps.accounts import actions as people
+from chancery.apps.accounts.models import Environment
 from chancery.apps.audit import sequencer
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates.tests.conftest import NOW, clock  # noqa: F401  fixture
@@ -192,3 +193,35 @@ def test_who_may_and_who_comes_second(cast, made):
     assert queries.listing(cast.ada, search="x").items == []
     actions.delete(cast.ada, row.pk)
     assert queries.listing(cast.ada).items == []
+
+
+def test_another_worker_was_faster(made, monkeypatch):
+    Webhook.objects.update(due_at=NOW)
+    row = Webhook.objects.get()
+    row.fence = row.pk
+    monkeypatch.setattr(Webhook.objects, "filter", lambda *a, **k: Stale(row, Webhook.objects.all().filter(*a, **k)))
+    assert following.claim(NOW) is None
+
+
+class Stale:
+    """What was read before another worker wrote."""
+
+    def __init__(self, row, rows):
+        self.row, self.rows = row, rows
+
+    def order_by(self, *names):
+        return self
+
+    def first(self):
+        return self.row
+
+    def update(self, **columns):
+        return self.rows.update(**columns)
+
+
+def test_what_has_no_table_is_of_no_environment(cast, made):
+    row, _ = made
+    Webhook.objects.update(environment=Environment.objects.first())
+    row.refresh_from_db()
+    entries = [Entry(target_kind="weather", target_id="1"), Entry(target_kind="team", target_id="1")]
+    assert following._within(row, entries) == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chancery.protocols.ldap.simulator.dials import LdapDials
 from chancery.protocols.msrpc.simulator.dials import MsrpcDials
 from chancery.protocols.negotiate.simulator.dials import LoginDials
 from chancery.protocols.wstep.simulator.dials import WstepDials
@@ -36,5 +37,5 @@ class AdcsDials(LoginDials):
 
 
 @dataclass
-class WindowsDials(AdcsDials, WstepDials, MsrpcDials):
-    """Those of the pages, of the web services and of RPC: whatever has a name in common is turned for all of them."""
+class WindowsDials(AdcsDials, WstepDials, MsrpcDials, LdapDials):
+    """Those of the pages, of the web services, of RPC and of the directory: whatever has a name in common is turned for all of them."""

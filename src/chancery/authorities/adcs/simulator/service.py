@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from chancery.authorities.adcs.simulator import numbers
@@ -21,6 +22,7 @@ from chancery.authorities.adcs.simulator.retrieving import Retrieving
 from chancery.authorities.adcs.simulator.templates import TEMPLATES
 from chancery.authorities.adcs.simulator.words import LANGUAGES
 from chancery.core.clock import SYSTEM_CLOCK, Clock
+from chancery.protocols.ldap.simulator import Directory
 from chancery.protocols.negotiate.simulator import tls
 from chancery.protocols.negotiate.simulator.access import DOMAIN, PASSWORD, USER, Acceptor, Access
 from chancery.sandbox.clock import ShiftedClock
@@ -59,17 +61,32 @@ def build(
     made.state, made.tick = server.database.as_dict, server.policy.tick
     made.doors = server.manager.doors()
     made.credentials = server.credentials(front)
+    made.issuing = server.issuer.renewals[0].issuing
     made.examples = [] if standalone else _examples(made.credentials)
     return made
+
+
+class Face(Protocol):
+    """What goes up and down with the pages."""
+
+    def up(self) -> None:
+        """Listen, on the same ports as before."""
+        ...
+
+    def down(self) -> None:
+        """Stop listening."""
+        ...
 
 
 class Windows(Simulator):
     """The web server of the pages; other faces of AD CS may go up and down with it."""
 
-    _faces: tuple[Simulator, ...] = ()
+    issuing: x509.Certificate
+    ldap: Directory
+    _faces: tuple[Face, ...] = ()
     _shown: Callable[[], list[Example]] | None = None
 
-    def join(self, *faces: Simulator, shown: Callable[[], list[Example]]) -> None:
+    def join(self, *faces: Face, shown: Callable[[], list[Example]]) -> None:
         """Take other faces in; `shown` gives the examples of all, and is asked once their ports are known."""
         self._faces, self._shown = faces, shown
 

@@ -203,7 +203,7 @@ def test_a_managing_account_gives_the_web_services_what_they_lack(both):
     assert (entry.certificate, entry.state) == (issued.leaf, ListedState.REVOKED)
     assert managed.fetch(issued.reference).leaf == issued.leaf
     assert {f.level for f in managed.check()} == {Level.OK}
-    assert [f.stage for f in managed.check()] == ["login", "rights", "rights", "product", "chain"]
+    assert [f.stage for f in managed.check()] == ["login", "rights", "rights", "rights", "product", "chain"]
 
 
 def test_without_one_nothing_is_offered_that_cannot_be_done(both):

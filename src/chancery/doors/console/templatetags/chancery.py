@@ -22,7 +22,7 @@ _COLOURS = {
     "inactive": "secondary", "cancelled": "secondary", "skipped": "secondary", "expired": "secondary", "unknown": "secondary",
     "deployed": "green",
     "info": "blue", "advice": "blue", "serious": "red", "wanted": "blue", "ready": "blue", "deploying": "blue",
-    "configuration_pending": "yellow", "rolled_back": "yellow",
+    "usable": "green", "used": "secondary", "deactivated": "secondary", "configuration_pending": "yellow", "rolled_back": "yellow",
     "queued": "blue", "submitting": "blue", "pending": "blue", "requested": "blue", "waiting_at_ca": "blue",
     "planned": "blue", "ordered": "blue", "replaced": "green", "off": "secondary", "ended": "secondary", "waiting": "yellow",
     "awaiting_approval": "yellow", "throttled": "yellow", "warning": "yellow", "expiring": "yellow", "revoking": "yellow",

@@ -27,6 +27,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
     context = {
         "waiting": queries.waiting_for_people(actor),
         "held": queries.held(actor),
+        "asked_again": queries.asked_again(actor, current_clock().now())[:20],
         "findings": inventory.waiting(actor),
         "sick": sick[:20],
         "credentials": credentials.reminders(actor, current_clock().now()),

@@ -10,11 +10,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.acme import queries as acme
 from chancery.apps.bots import queries as bots
 from chancery.apps.bots.models import OPEN
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
-from chancery.apps.orders import actions, queries
+from chancery.apps.orders import actions, evidence, explaining, queries
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.action import current_clock
@@ -33,6 +34,7 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
         "rows": [(order, queries.why(order)) for order in found.items],
         "asked": asked,
         "states": [str(s) for s in State],
+        "unknown": queries.unknown(actor),
         "connectors": connectors.names(actor, asked["connector"]),
     }
     return show(request, actor, "orders", context)
@@ -75,22 +77,34 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     certificate = certificates.visible_to(actor).filter(order=order).first() if order.state == State.ISSUED else None
     deployment = bots.of_order(actor, order.pk)
     going = deployment is not None and deployment.state in OPEN
+    now = current_clock().now()
+    known = evidence.of(order, now)
+    asked = known.request
+    seen = f"{order.state}-asked" if asked is not None else order.state
     context = {
+        "explanation": explaining.of(order, now),
+        "evidence": known,
+        "show_evidence": order.state == State.OUTCOME_UNKNOWN or bool(known.earlier),
+        "asked": asked,
+        "second": asked is not None and actor.user not in {asked.asked_by_id, order.requested_by_id},
+        "seen": seen,
         "order": order,
         "why": queries.why(order),
         "events": bots.timeline(deployment) if deployment else queries.timeline(order),
         "deployment": deployment,
+        "acme": acme.of_order(actor, order),
         "certificate": certificate,
         "live": order.state not in ENDS or going,
         "given": order.given.order_by("pk"),
         "own": order.requested_by_id == actor.user,
-        "late": order.deadline_at <= current_clock().now(),
+        "late": order.deadline_at <= now,
         "cancels": queries.cancels(order),
+        "releases": queries.releases(order),
     }
     if not request.headers.get("HX-Request"):
         return show(request, actor, "order", context)
     part = show(request, actor, "order_live", context)
-    if request.GET.get("seen", order.state) != order.state:
+    if request.GET.get("seen", seen) != seen:
         # Other buttons now: the whole page. Until then nothing that somebody is typing is touched.
         part.headers["HX-Refresh"] = "true"
     return part
@@ -99,14 +113,21 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 @require_POST
 @page
 def act(request: HttpRequest, actor: Actor, ident: str, what: str) -> HttpResponse:
-    """Approve, deny, cancel, confirm, adopt or give up."""
+    """Approve, deny, cancel, release, confirm, adopt, give up, or order again by two people."""
     text = request.POST.get("text", "")
     verbs: dict[str, tuple[Any, str]] = {
         "approve": (lambda: actions.approve(actor, ident), _("It is approved and goes to the CA.")),
         "deny": (lambda: actions.deny(actor, ident, text), _("It is denied.")),
         "cancel": (lambda: actions.cancel(actor, ident), _("Its cancellation is asked for.")),
+        "release": (lambda: actions.release(actor, ident), _("The CA is asked to issue it.")),
         "confirm": (lambda: actions.confirm(actor, ident), _("It is accepted and goes to the CA.")),
         "adopt": (lambda: actions.adopt(actor, ident, text), _("The CA is asked for that order.")),
+        "order-again": (
+            lambda: actions.order_again(actor, ident, text),
+            _("It is asked for; a second person has to confirm it."),
+        ),
+        "confirm-again": (lambda: actions.confirm_again(actor, ident), _("It goes to the CA once more.")),
+        "refuse-again": (lambda: actions.refuse_again(actor, ident, text), _("It is not ordered again.")),
         "give-up": (lambda: actions.give_up(actor, ident, text), _("It is given up.")),
     }
     if what not in verbs:

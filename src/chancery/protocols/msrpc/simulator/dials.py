@@ -18,6 +18,7 @@ class MsrpcDials(Settings):
     keeps serial numbers with the sign byte of their INTEGER. `old_columns` numbers columns as Windows Server 2008 did.
     `from_zero` counts the rows of views from 0, `lenient_zero` takes 0 for 1. `broken_view` sends rows that lead out of
     themselves, `cut_view` none at all, and does not say that there are no more. `rights` are those of the managing account, as bits.
+    `edit_flags` are the switches of the policy module, as Windows sets them up; below 0 it has none.
     """
 
     no_icpr: bool = False
@@ -37,3 +38,4 @@ class MsrpcDials(Settings):
     broken_view: bool = False
     cut_view: bool = False
     rights: int = 0x302
+    edit_flags: int = 0x11014E

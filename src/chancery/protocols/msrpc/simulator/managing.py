@@ -14,6 +14,8 @@ from chancery.sandbox.dials import Dials
 _DENIED, _UNEXPECTED = 0x80070005, 0x8000FFFF
 _OFFICER, _READER = 0x2, 0x103
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+_SWITCHES = ("policymodules\\certificateauthority_microsoftdefault.policy", "editflags")
+_NO_ENTRY, _LONG = 0x80070002, 3
 _COLUMNS, _ENDED, _FAILURE = 100, 1, 0x80000000
 
 
@@ -45,14 +47,26 @@ class Managing:
         return that() + act(call, pull, forced or (0 if ca == self._ca else BAD_ARGUMENT))
 
     def admin_2(self, call: Call) -> bytes:
-        """Answer one call of ICertAdminD2: GetMyRoles."""
-        if call.opnum != 47:
+        """Answer one call of ICertAdminD2: GetMyRoles, or GetConfigEntry."""
+        if call.opnum not in {44, 47}:
             raise RpcFault(BAD_OPNUM)
         pull = Pull(call.stub)
         pull.this()
         ca = pull.text()
         code = int(self._dials.now.code or "0", 16) or (0 if ca == self._ca else BAD_ARGUMENT)
-        return that() + struct.pack("<II", self._rights(call), code)
+        if call.opnum == 47:
+            return that() + struct.pack("<II", self._rights(call), code)
+        return that() + self._entry(pull, self._may(call, code, _READER))
+
+    def _entry(self, pull: Pull, code: int) -> bytes:
+        """Return what the registry of the CA has below its name: the switches of its policy module, and nothing else here."""
+        where = (pull.text() or "").casefold(), pull.plain_text().casefold()
+        kept = self._dials.now.edit_flags
+        if not code and (where != _SWITCHES or kept < 0):
+            code = _NO_ENTRY
+        empty = struct.pack("<IIIIHHHHI", 0x20000, 0, 3, 0, 0, 0, 0, 0, 0)
+        found = struct.pack("<IIIIHHHHII", 0x20000, 0, 3, 0, _LONG, 0, 0, 0, _LONG, max(kept, 0))
+        return (empty if code else found) + struct.pack("<I", code)
 
     def _rights(self, call: Call) -> int:
         return self._dials.now.rights if call.account.casefold() == self._manager.casefold() else 0x200

@@ -36,8 +36,10 @@ class Pull:
 
     def text(self) -> str | None:
         """Return the string behind a unique pointer: its sizes must fit and its last character be NUL."""
-        if self.get("I") == 0:
-            return None
+        return None if self.get("I") == 0 else self.plain_text()
+
+    def plain_text(self) -> str:
+        """Return the string behind a reference pointer, which is itself not on the wire."""
         most, offset, count = self.get("I"), self.get("I"), self.get("I")
         raw = self.take(2 * count)
         if most != count or offset or not raw.endswith(b"\0\0"):

@@ -55,6 +55,9 @@ class Probe:
     def check(self):
         return self._client.check()
 
+    def reach(self):
+        return self._client.reach()
+
     def submit(self, request):
         return self._client.submit(request)
 
@@ -69,6 +72,9 @@ class Probe:
 
     def cancel(self, state, request):
         self._client.cancel(state)
+
+    def release(self, state, request):
+        self._client.release(state)
 
     def revoke(self, target, reason, comment):
         return self._client.revoke(target, reason)

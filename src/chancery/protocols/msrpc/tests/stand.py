@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
+from chancery.net.connect import resolve
 from chancery.protocols.hresult import plainly
 from chancery.protocols.msrpc.channel import Channel, Wire
 from chancery.protocols.msrpc.client import MsrpcClient
@@ -17,6 +18,10 @@ from chancery.protocols.negotiate.settings import Credentials, Way
 
 LOOPBACK = AddressPolicy(("127.0.0.0/8",))
 BOTH = (EnrollBy.ICPR, EnrollBy.DCOM)
+
+
+def nobody(host, port):
+    raise OSError(f"no such host as {host}, port {port}")
 
 
 def account(name=USER, password=PASSWORD, way=Way.NTLM):
@@ -29,11 +34,13 @@ class Stand:
     def __init__(self, simulator, clock):
         self.simulator, self.clock = simulator, clock
 
-    def client(self, *, enroll=None, manage=None, managing=True, before_send=None, timeout=5.0, **settings):
+    def client(
+        self, *, enroll=None, manage=None, managing=True, before_send=None, timeout=5.0, resolver=resolve, **settings
+    ):
         given = {"host": "127.0.0.1", "ca": CA_NAME, "template": "WebServer30", "port": self.simulator.port, **settings}
         manager = (manage or account(MANAGER)) if managing else None
         credentials = MsrpcCredentials(enroll or account(), manager)
-        wire = Wire(LOOPBACK, timeout=timeout, before_send=before_send)
+        wire = Wire(LOOPBACK, timeout=timeout, before_send=before_send, resolver=resolver)
         return MsrpcClient(wire, MsrpcSettings(**given), credentials, self.clock)
 
     def dial(self, **dials):

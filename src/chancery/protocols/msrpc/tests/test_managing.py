@@ -18,7 +18,7 @@ from chancery.protocols.msrpc.managing import Kept
 from chancery.protocols.msrpc.rows import Disposition
 from chancery.protocols.msrpc.settings import EnrollBy
 from chancery.protocols.msrpc.simulator import MANAGER, PASSWORD, build
-from chancery.protocols.msrpc.tests.stand import BOTH, Stand, account
+from chancery.protocols.msrpc.tests.stand import BOTH, Stand, account, nobody
 from chancery.protocols.negotiate.settings import Credentials, Way
 from chancery.protocols.wstep.tests.stand import KEY, NOW, request
 from chancery.sdk import (
@@ -67,14 +67,14 @@ def test_a_request_waits_for_its_manager_and_is_approved(stand, by):
     again = stand.client(enroll_by=by).poll(json.loads(json.dumps(first.state)), asked)
     assert again.next_check > first.next_check
     assert isinstance(client.adopt(first.reference, asked).outcome, Pending)
-    assert client.approve(int(first.reference)) == 3
+    client.release(first.state)
     issued = client.poll(again.state, asked)
     assert isinstance(issued, Issued)
     assert len(issued.chain) == 2
     with pytest.raises(RejectedByPolicy, match="another key"):
         client.adopt(first.reference, request(key=keys.generate("EC-P256")))
-    with pytest.raises(RejectedByPolicy):
-        client.approve(int(first.reference))
+    with pytest.raises(AlreadyDone):
+        client.release(first.state)
 
 
 @pytest.mark.parametrize("by", BOTH)
@@ -182,7 +182,7 @@ def test_who_may_not_manage_is_told_so(stand):
     for act in (
         lambda c: c.revoke(target(issued), RevocationReason.UNSPECIFIED),
         lambda c: c.cancel({"v": 1, "request": 1, "looks": 0}),
-        lambda c: c.approve(1),
+        lambda c: c.release({"v": 1, "request": 1, "looks": 0}),
         lambda c: c.rows(0, 10),
         lambda c: c.find(request(), NOW),
     ):
@@ -387,8 +387,10 @@ def test_a_view_whose_rows_lead_out_of_themselves_is_not_believed(stand):
 
 
 def test_the_diagnosis_of_a_good_connector_is_all_well(stand):
-    found = stand.client().check()
-    assert [(f.stage, f.level) for f in found] == [(s, Level.OK) for s in ("login", "rights", "product", "chain")]
+    found = [*stand.client().reach(), *stand.client().check()]
+    stages = ("name", "tcp", "login", "rights", "rights", "product", "chain")
+    assert [(f.stage, f.level) for f in found] == [(s, Level.OK) for s in stages]
+    assert found[1].evidence.count("127.0.0.1 port ") == 2
 
 
 @pytest.mark.parametrize(
@@ -396,6 +398,9 @@ def test_the_diagnosis_of_a_good_connector_is_all_well(stand):
     [
         ({}, {"managing": False}, "no_manager", Level.SKIPPED),
         ({"rights": 0x100}, {}, "no_officer", Level.WARNING),
+        ({"edit_flags": 0x15014E}, {}, "esc6", Level.WARNING),
+        ({"edit_flags": -1}, {}, "switches_unseen", Level.SKIPPED),
+        ({"rights": 0x200}, {}, "switches_unseen", Level.SKIPPED),
         ({}, {"template": "NoSuch"}, "unknown_template", Level.FAILED),
         ({}, {"template": ""}, "no_template", Level.SKIPPED),
         ({"chain": "missing"}, {}, "no_root", Level.WARNING),
@@ -416,12 +421,39 @@ def test_the_diagnosis_says_what_is_wrong_and_what_to_do(stand, dials, settings,
 def test_a_ca_that_is_not_there_is_no_refused_login(stand):
     """The engine would look for it too rarely, and the page would send people after the password."""
     stand.dial(no_icpr=True)
-    with pytest.raises(Unreachable, match="does not offer this interface") as refused:
+    name, off = stand.client().reach()
+    assert (name.level, off.stage, off.level) == (Level.OK, "tcp", Level.FAILED)
+    assert "does not offer this interface" in off.message
+    assert "IF_NORPCICERTREQUEST" in off.remedy
+    assert {f.level for f in stand.client(enroll_by=EnrollBy.DCOM).reach()} == {Level.OK}
+    with pytest.raises(Unreachable, match="does not offer this interface"):
         stand.client().check()
-    assert "IF_NORPCICERTREQUEST" in refused.value.remedy
     stand.simulator.down()
-    with pytest.raises(Unreachable):
-        stand.client().check()
+    name, down = stand.client().reach()
+    assert (name.level, down.stage, down.code) == (Level.OK, "tcp", "no_connection")
+    assert "49152" in down.remedy
+
+
+def test_a_name_that_nobody_knows_fails_at_the_name(stand):
+    name, tcp = stand.client(host="ca01.example.invalid", resolver=nobody).reach()
+    assert (name.stage, name.level, name.code) == ("name", Level.FAILED, "no_name")
+    assert (tcp.stage, tcp.level) == ("tcp", Level.SKIPPED)
+    assert "DNS" in name.remedy
+
+
+def test_a_firewall_before_the_ports_behind_the_mapper_is_told_apart(stand):
+    """The most frequent fault with RPC: 135 is open, and the ports that the mapper names are not."""
+    service = stand.simulator._service
+    stand.simulator._service = None
+    service.end()
+    try:
+        name, tcp = stand.client().reach()
+    finally:
+        stand.simulator.down()
+        stand.simulator.up()
+    assert (name.level, tcp.stage, tcp.code) == (Level.OK, "tcp", "no_connection")
+    assert f"the CA's own port {stand.simulator._service_port}" in tcp.message
+    assert "49152" in tcp.remedy
 
 
 def test_the_ca_says_its_name_and_its_templates(stand):

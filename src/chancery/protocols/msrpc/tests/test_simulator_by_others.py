@@ -4,13 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 from impacket.dcerpc.v5 import dcomrt, epm, icpr, rpcrt, transport
+from impacket.dcerpc.v5.dcom import oaut
 from impacket.dcerpc.v5.dcomrt import DCOMANSWER, DCOMCALL
-from impacket.dcerpc.v5.dtypes import DWORD, FILETIME, LONG, LPWSTR, ULONG
+from impacket.dcerpc.v5.dtypes import DWORD, FILETIME, LONG, LPWSTR, NULL, ULONG, WSTR
 from impacket.uuid import bin_to_string, uuidtup_to_bin
 
 from chancery.core.clock import ManualClock
+from chancery.protocols.msrpc.calls import config_entry
 from chancery.protocols.msrpc.ndr import filetime
 from chancery.protocols.msrpc.simulator import CA_NAME, MANAGER, PASSWORD, USER, build
+from chancery.protocols.msrpc.simulator.managing import Managing
+from chancery.protocols.msrpc.simulator.server import Call
 from chancery.protocols.wstep.tests.stand import request
 from chancery.sandbox.certsrv import State
 
@@ -85,6 +89,33 @@ def test_a_wrong_password_of_its_is_refused(simulator):
     with pytest.raises(rpcrt.DCERPCException, match="access_denied"):
         icpr.hCertServerRequest(rpc, request().csr, [], ca=CA_NAME)
     rpc.disconnect()
+
+
+class GetConfigEntry(DCOMCALL):
+    opnum = 44
+    structure = (("ca", LPWSTR), ("node", LPWSTR), ("entry", WSTR))
+
+
+class GetConfigEntryResponse(DCOMANSWER):
+    structure = (("value", oaut.VARIANT), ("ErrorCode", ULONG))
+
+
+def test_its_variant_is_ours(simulator):
+    """What it reads in the simulated CA's answer, and what our client reads in its."""
+    managing = Managing(simulator.database, simulator.dials, CA_NAME, MANAGER)
+    asked = GetConfigEntry()
+    asked["ORPCthis"]["version"]["MajorVersion"], asked["ORPCthis"]["version"]["MinorVersion"] = 5, 7
+    asked["ORPCthis"]["cid"], asked["ORPCthis"]["extensions"] = bytes(16), NULL
+    asked["ca"], asked["entry"] = CA_NAME + "\0", "EditFlags\0"
+    asked["node"] = "PolicyModules\\CertificateAuthority_MicrosoftDefault.Policy\0"
+    answer = managing.admin_2(Call("", 44, "", asked.getData(), MANAGER))
+    theirs = GetConfigEntryResponse(answer)
+    assert (theirs["ErrorCode"], theirs["value"]["_varUnion"]["lVal"]) == (0, 0x11014E)
+    made = GetConfigEntryResponse()
+    made["ORPCthat"]["flags"], made["ORPCthat"]["extensions"], made["ErrorCode"] = 0, NULL, 7
+    made["value"]["clSize"], made["value"]["vt"] = 3, 3
+    made["value"]["_varUnion"]["tag"], made["value"]["_varUnion"]["lVal"] = 3, 0x15014E
+    assert config_entry(lambda opnum, stub: made.getData(), CA_NAME, "node", "entry") == (7, 0x15014E)
 
 
 def test_its_activation_finds_an_object_that_revokes(simulator):

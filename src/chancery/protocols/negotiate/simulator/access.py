@@ -111,6 +111,15 @@ def accepting(scheme: str) -> Any:
     )
 
 
+def admit_also(domain: str, user: str, password: str) -> None:
+    """Let another account in, at every acceptor of this process."""
+    line = f"{domain}:{user}:{password}\n"
+    path = Path(_accounts())
+    if line not in path.read_text(encoding="utf-8"):
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+
 @cache
 def _accounts() -> str:
     """Return the file with this sandbox's one account; it goes with the process."""

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from spnego._context import GSSMech
 
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.secret import Secret
@@ -11,6 +12,7 @@ from chancery.net.identity import ClientIdentity
 from chancery.protocols.negotiate import Credentials, Login, Way, tokens
 from chancery.protocols.negotiate.client import offers, token_in
 from chancery.protocols.negotiate.simulator import PASSWORD, USER, build, make
+from chancery.protocols.negotiate.tokens import Tokens, negotiating
 from chancery.sdk.answer import Answer
 from chancery.sdk.errors import AuthFailed, Unreachable
 from chancery.sdk.http import HttpDoor
@@ -259,3 +261,16 @@ def test_the_simulated_iis_outlives_any_token(iis, login, token):
     for _ in range(2):
         answer = door.get("page", headers={"Authorization": f"NTLM {token}".strip()})
         assert (answer.status, offers(answer)) == (401, ("NTLM",))
+
+
+@pytest.mark.parametrize("way", [Way.NTLM, Way.KERBEROS])
+def test_negotiate_offers_the_chosen_mechanism_alone(way):
+    """Left alone the library asks the servers of Kerberos on the way to NTLM, with the password and past the guard."""
+    made = negotiating(None, way, hostname="localhost", service="HTTP", channel_bindings=None)
+    assert made._preferred_mech_list() == [GSSMech.ntlm if way is Way.NTLM else GSSMech.kerberos]
+
+
+def test_ntlm_inside_negotiate_says_nothing_of_kerberos():
+    token = Tokens(Credentials(Way.NTLM, "DOMAIN\\user", Secret("word")), "localhost", "Negotiate", None).step()
+    assert bytes.fromhex("060a2b06010401823702020a") in token
+    assert bytes.fromhex("2a864886f712010202") not in token

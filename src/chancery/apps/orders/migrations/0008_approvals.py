@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0006_one_renewal'),
+        ('orders', '0007_order_again'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,116 @@
+"""Where an ACME order stands (RFC 8555 section 7.1.6): nothing is stored of it, everything follows from what is.
+
+An order without a placement is as its authorizations are; one with a placement is as the order that was placed. Whatever a
+person has to decide about that, the client is told *processing*: it can do nothing but wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chancery.apps.acme.errors import URN, AcmeError, malformed
+from chancery.apps.acme.models import Account, AcmeOrder, Authorization, AuthorizationState
+from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors.models import Connector
+from chancery.apps.orders.models import Order as Placed
+from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.returning import joined
+from chancery.core.order import State
+
+SOON, LATER, FOR_PEOPLE = 3, 10, 20
+"""Seconds after which a client is to look again: while the CA works, while it is away, while a person decides."""
+_WANTED = (
+    (AcmeOrder, ()),
+    (Placed, ("id", "state", "reason", "connector_id")),
+    (Connector, ("id", "status", "deleted_at", "breaker_until")),
+    (Certificate, ("id",)),
+)
+_FROM = """
+FROM acme_acmeorder LEFT JOIN acme_placement ON acme_placement.acme_order_id = acme_acmeorder.id
+LEFT JOIN orders_order ON orders_order.id = acme_placement.order_id
+LEFT JOIN connectors_connector ON connectors_connector.id = orders_order.connector_id
+LEFT JOIN certificates_certificate ON certificates_certificate.order_id = orders_order.id
+WHERE acme_acmeorder.id = %s AND acme_acmeorder.account_id = %s"""
+_REFUSED = {State.DENIED, State.REJECTED, State.CANCELLED, State.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An order as its client sees it: `status` as RFC 8555 has it, when to look again (seconds), why it failed."""
+
+    order: AcmeOrder
+    status: str
+    authorizations: Sequence[Authorization] = ()
+    certificate: UUID | None = None
+    problem: dict[str, Any] = field(default_factory=dict)
+    retry_after: int = 0
+    placed: Placed | None = None
+
+
+def of(account: Account, ident: UUID) -> View:
+    """Return one order of an account; another account's is not there for it."""
+    rows = joined(_WANTED, _FROM, [ident, account.pk])
+    if not rows:
+        raise malformed("url", "This account has no such order.", "Place one.", 404)
+    order, placed, connector, certificate = rows[0]
+    if placed is None:
+        found = list(order.authorizations.order_by("id")) if order.validated else []
+        return unplaced(order, found, current_clock().now())
+    placed.connector = connector
+    return _placed(order, placed, certificate)
+
+
+def unplaced(order: AcmeOrder, found: Sequence[Authorization], now: datetime) -> View:
+    """Return where an order stands that was not finalized."""
+    bad = [a for a in found if a.state in {AuthorizationState.INVALID, AuthorizationState.DEACTIVATED}]
+    if bad:
+        return View(order, "invalid", found, problem=_failed(bad))
+    if order.expires_at <= now:
+        told = AcmeError("malformed", "The order was not finalized in time.", "Place another.", status=403).document()
+        return View(order, "invalid", found, problem=told)
+    pending = any(a.state == AuthorizationState.PENDING for a in found)
+    return View(order, "pending" if pending else "ready", found)
+
+
+def _failed(bad: Sequence[Authorization]) -> dict[str, Any]:
+    parts = [{**a.problem, "identifier": {"type": a.kind, "value": a.value}} for a in bad if a.problem]
+    detail = (
+        f"{len(bad)} of its names could not be validated, or their authorization was given up. Place another order."
+    )
+    return {"type": f"{URN}unauthorized", "detail": detail, "status": 403, **({"subproblems": parts} if parts else {})}
+
+
+def _placed(order: AcmeOrder, placed: Placed, certificate: Certificate | None) -> View:
+    state = State(placed.state)
+    if certificate is not None:
+        return View(order, "valid", certificate=certificate.pk, placed=placed)
+    if state in _REFUSED:
+        return View(order, "invalid", problem=_refused(placed), placed=placed)
+    return View(order, "processing", retry_after=look_again(placed), placed=placed)
+
+
+def _refused(placed: Placed) -> dict[str, Any]:
+    kind = "unauthorized" if placed.state == State.DENIED else "serverInternal"
+    said = placed.reason or "No reason was given."
+    text = f"The order {placed.pk} is {placed.state.replace('_', ' ')}: {said}"
+    return AcmeError(kind, text[:2000], "Place another order once that is settled.", status=403).document()
+
+
+def look_again(placed: Placed) -> int:
+    """Return the seconds after which it is worth a look: clients give up after a minute or two, whatever they are told."""
+    if placed.state in {State.AWAITING_APPROVAL, State.OUTCOME_UNKNOWN, State.QUARANTINED}:
+        return FOR_PEOPLE
+    return LATER if _is_away(placed.connector) else SOON
+
+
+def worth_waiting(placed: Placed) -> bool:
+    """Say whether an order is likely to be issued within seconds."""
+    return placed.state in {State.QUEUED, State.SUBMITTING, State.PENDING} and not _is_away(placed.connector)
+
+
+def _is_away(connector: Connector) -> bool:
+    return not connector.usable or connector.breaker_until is not None

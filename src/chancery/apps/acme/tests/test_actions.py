@@ -1,0 +1,118 @@
+"""What people do about the ACME server."""
+
+from datetime import timedelta
+
+import pytest
+
+from chancery.apps.acme import actions, queries
+from chancery.apps.acme.errors import AcmeError, translated
+from chancery.apps.acme.models import Credential, Offer
+from chancery.apps.connectors import rekeying, sealing
+from chancery.apps.connectors.sealed import ACME_FIELD, ACME_TABLE
+from chancery.apps.profiles import actions as profiles
+from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.action import current_clock
+from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted, Problem, Unavailable
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def offered(cast, local):
+    return actions.offer(cast.ada, "Internal", networks=["10.1.0.0/16", ""])
+
+
+def fields(caught):
+    return [p.field for p in caught.value.problems]
+
+
+def test_an_offer_is_made_changed_and_withdrawn(cast, offered):
+    assert (str(offered), offered.networks, offered.challenges) == ("Internal", ["10.1.0.0/16"], [])
+    again = actions.offer(cast.ada, "Internal", challenges=["dns-01", "http-01"], listed=True)
+    assert (again.challenges, again.networks) == (["http-01", "dns-01"], [])
+    assert [o.profile.name for o in queries.listed()] == ["Internal"]
+    actions.withdraw(cast.ada, offered.pk)
+    assert not Offer.objects.exists()
+    for ident in (offered.pk, "x"):
+        with pytest.raises(Absent):
+            actions.withdraw(cast.ada, ident)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"challenges": ["tls-sni-01"]}, {"networks": ["10.0.0.1/8"]}, {"networks": [f"10.{n}.0.0/16" for n in range(51)]}],
+)
+def test_an_offer_that_cannot_be(cast, local, wrong):
+    with pytest.raises(Invalid) as caught:
+        actions.offer(cast.ada, "Internal", **wrong)
+    assert fields(caught) == [next(iter(wrong))]
+
+
+def test_a_credential_is_made_once_and_its_key_is_sealed(cast, offered):
+    made, secret = actions.create_credential(cast.ada, "web-1", profile="Internal", days=1)
+    stored = Credential.objects.get()
+    assert secret not in repr(stored.sealed)
+    bound = {"table": ACME_TABLE, "record": str(made.pk), "field": ACME_FIELD}
+    assert sealing.unseal(stored.sealed, **bound).reveal() == secret
+    now = current_clock().now()
+    assert queries.status(stored, now) == "usable"
+    assert queries.status(stored, now + timedelta(days=2)) == "expired"
+    stored.accounts_left = 0
+    assert queries.status(stored, now) == "used"
+    with pytest.raises(Invalid) as caught:
+        actions.create_credential(cast.ada, "WEB-1", profile="Internal")
+    assert fields(caught) == ["name"]
+    with pytest.raises(Invalid) as caught:
+        actions.create_credential(cast.ada, "x", profile="Careful")
+    assert caught.value.problems[0].code == "not_offered"
+    with pytest.raises(Invalid) as caught:
+        actions.create_credential(cast.ada, "x", profile="Internal", accounts=0, orders_per_hour=0, days=-1)
+    assert fields(caught) == ["accounts", "orders_per_hour", "days"]
+    with pytest.raises(Conflict) as blocked:
+        actions.withdraw(cast.ada, offered.pk)
+    assert [b.name for b in blocked.value.blockers] == ["web-1"]
+    with pytest.raises(Conflict) as blocked:
+        profiles.delete(cast.ada, Profile.objects.get(name="Internal").pk)
+    assert [b.kind for b in blocked.value.blockers] == ["acme_credential"]
+
+
+def test_its_key_moves_along_when_the_keys_change(cast, offered):
+    made, secret = actions.create_credential(cast.ada, "web-1", profile="Internal")
+    before = Credential.objects.get().sealed["kid"]
+    rekeying.rotate(cast.host)
+    while rekeying.step(current_clock().now()):
+        pass
+    stored = Credential.objects.get()
+    assert stored.sealed["kid"] != before
+    assert sealing.unseal(stored.sealed, table=ACME_TABLE, record=str(made.pk), field=ACME_FIELD).reveal() == secret
+
+
+def test_a_revoked_credential_and_its_name(cast, offered):
+    made, _ = actions.create_credential(cast.ada, "web-1", profile="Internal")
+    revoked = actions.revoke_credential(cast.ada, made.pk)
+    assert (queries.status(revoked, current_clock().now()), Credential.objects.get().sealed) == ("revoked", {})
+    with pytest.raises(Conflict):
+        actions.revoke_credential(cast.ada, made.pk)
+    assert actions.create_credential(cast.ada, "web-1", profile="Internal")[0].pk != made.pk
+    with pytest.raises(NotPermitted):
+        actions.revoke_credential(cast.rob, made.pk)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "status"),
+    [
+        (NotPermitted("orders.place"), "unauthorized", 403),
+        (Absent("profile", "x"), "malformed", 404),
+        (Conflict("x", code="renewal_open"), "alreadyReplaced", 409),
+        (Conflict("x"), "serverInternal", 503),
+        (Unavailable("x"), "serverInternal", 503),
+        (ChanceryError("x"), "malformed", 400),
+        (Invalid([Problem("csr", "x", code="rsa_size")]), "badPublicKey", 400),
+        (Invalid([Problem("csr", "x"), Problem("names", "y", code="wildcard")]), "badCSR", 400),
+        (Invalid([Problem("validity_days", "x")]), "malformed", 400),
+        (AcmeError("badNonce", "x"), "badNonce", 400),
+    ],
+)
+def test_our_refusals_in_its_words(error, kind, status):
+    found = translated(error).document()
+    assert (found["type"], found["status"]) == (f"urn:ietf:params:acme:error:{kind}", status)

@@ -1,0 +1,148 @@
+"""The ACME server (RFC 8555): reads signed messages, hands them to `apps.acme`, and says what became of them.
+
+Every answer brings a nonce, also a refusal. An address in a message counts only if it is the one that the settings give
+this server: what a proxy or a client calls it says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from chancery.apps.acme import accounts, jose, nonces
+from chancery.apps.acme.errors import AcmeError, malformed, translated
+from chancery.apps.acme.jose import Key, Message
+from chancery.apps.acme.models import Account
+from chancery.core.errors import ChanceryError
+from chancery.doors.acme.documents import PREFIX, at, ident
+from chancery.doors.problems import PROBLEM_JSON
+
+_JOSE = "application/jose+json"
+_FIXED = {("order", 3), ("account", 3)}
+"""Shapes of addresses whose last word is not the client's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One authentic message: who sent it, by which key, what it says, from which address."""
+
+    message: Message
+    key: Key
+    found: Account | None
+    url: str
+    address: str
+
+    @property
+    def account(self) -> Account:
+        """Return the account that signed; a message that brings a key instead is refused."""
+        if self.found is None:
+            raise malformed("protected", "It must name the account (kid).", "Register, and sign with kid.")
+        return self.found
+
+    def nothing(self) -> None:
+        """Raise unless this only reads: POST-as-GET has an empty payload (RFC 8555 section 6.3)."""
+        if self.message.payload:
+            raise malformed("payload", "It must be empty: this is only read.", "Send POST-as-GET.")
+
+    def payload(self) -> dict[str, Any]:
+        """Return what is asked, as an object."""
+        return jose.parse_object(self.message.payload, "payload")
+
+
+Handler = Callable[[Asked, list[str]], HttpResponse]
+
+
+def answer(request: HttpRequest, path: str) -> HttpResponse:
+    """Answer one request below /acme/."""
+    try:
+        response = _answer(request, path)
+    except ChanceryError as error:
+        response = refused(translated(error))
+    response.headers.setdefault("Cache-Control", "no-store")
+    if settings.ACME_URL:
+        response.headers["Replay-Nonce"] = nonces.fresh()
+        index = f'<{at("directory")}>;rel="index"'
+        before = response.headers.get("Link")
+        response.headers["Link"] = f"{before}, {index}" if before else index
+    return response
+
+
+def _answer(request: HttpRequest, path: str) -> HttpResponse:
+    from chancery.doors.acme.resources import OPEN, SIGNED
+
+    if not settings.ACME_URL:
+        text = "The ACME server is off: its own address is not set."
+        raise AcmeError("serverInternal", text, "Whoever runs it sets CHANCERY_ACME_URL (docs/acme.md).")
+    parts = path.split("/")
+    shape = (parts[0], len(parts))
+    if shape in OPEN:
+        if request.method not in {"GET", "HEAD"}:
+            raise malformed("method", "This is only read.", "Send GET.", 405)
+        return OPEN[shape](request.method or "GET", parts)
+    handler = SIGNED.get((*shape, parts[2] if shape in _FIXED else ""))
+    if handler is None:
+        raise malformed("url", "There is nothing at this address.", f"Start at {at('directory')}.", 404)
+    if request.method != "POST":
+        raise malformed("method", "This takes signed messages alone.", "Send POST, or POST-as-GET.", 405)
+    return handler(_asked(request, path), parts)
+
+
+def _asked(request: HttpRequest, path: str) -> Asked:
+    """Return the message of a request once it is proven who sent it, for this address, for the first time."""
+    if (request.content_type or "") != _JOSE:
+        raise malformed("Content-Type", f"It is not {_JOSE}.", "Send that.", 415)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > jose.MOST_BYTES:
+        raise malformed("body", f"It has more than {jose.MOST_BYTES} bytes.", "Send less at once.", 413)
+    message, url = jose.read(request.body), at(path)
+    if message.header.get("url") != url:
+        text = f"url: It is signed for {str(message.header.get('url'))[:200]!r}, and this is {url}."
+        raise AcmeError("unauthorized", text, f"Use the addresses of {at('directory')}.")
+    account = None if message.jwk is not None else _account(message.kid)
+    by = message.jwk if message.jwk is not None else _key_of(account)
+    jose.verify(message, by)
+    # Only now: nobody else is to write anything here, or to find out whose accounts there are.
+    if account is not None:
+        accounts.standing(account)
+    if not nonces.spend(message.header.get("nonce")):
+        raise AcmeError(
+            "badNonce", "nonce: It is not one of this server's, too old, or used before.", "Use the new one."
+        )
+    return Asked(message, by, account, url, request.META.get("REMOTE_ADDR", ""))
+
+
+def _account(kid: str) -> Account:
+    prefix = at("account/")
+    found = ident(kid.removeprefix(prefix)) if kid.startswith(prefix) else None
+    return accounts.by_id(found or UUID(int=0))
+
+
+def _key_of(account: Account | None) -> Key:
+    return jose.key(account.jwk if account is not None else None)
+
+
+def refused(error: AcmeError) -> HttpResponse:
+    """Return a problem document."""
+    response = HttpResponse(json.dumps(error.document()), status=error.status, content_type=PROBLEM_JSON)
+    for name, value in error.headers.items():
+        if name == "account":
+            response.headers["Location"] = at(f"account/{UUID(value).hex}")
+        else:
+            response.headers[name] = value
+    if error.status == 503:
+        response.headers.setdefault("Retry-After", "30")
+    return response
+
+
+def shown(body: dict[str, Any], status: int = 200, **headers: str) -> HttpResponse:
+    """Return an object; header names are written with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items() if value}
+    return HttpResponse(json.dumps(body), status=status, content_type="application/json", headers=named)
+
+
+__all__ = ["PREFIX", "Asked", "answer", "refused", "shown"]

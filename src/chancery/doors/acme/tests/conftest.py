@@ -1,0 +1,56 @@
+"""An ACME client on the other side of the door, without a network between."""
+
+import pytest
+from django.test import Client as Web
+
+from bench.acme_client import Answer, Client
+from chancery.apps.acme import actions, finalizing, nonces, ordering
+from chancery.apps.acme.jose import decode
+from chancery.doors.acme import waiting
+
+SERVER = "https://pki.example.com"
+
+
+def send(method, url, body, headers):
+    """Hand a request over to the door."""
+    web = Web(headers={"host": "localhost"})
+    found = web.generic(
+        method, url.removeprefix(SERVER), body or b"", headers.get("Content-Type", ""), REMOTE_ADDR="192.0.2.9"
+    )
+    return Answer(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
+
+
+@pytest.fixture
+def served(settings, cast, local):
+    settings.ACME_URL = SERVER
+    yield local
+    for part in (finalizing, nonces, ordering, waiting):
+        part.close()
+
+
+class Door:
+    """Makes clients, with what they need."""
+
+    def __init__(self, cast):
+        self.cast = cast
+
+    def offer(self, profile="Internal", **more):
+        return actions.offer(self.cast.ada, profile, **more)
+
+    def credential(self, name="web-1", profile="Internal", **more):
+        made, secret = actions.create_credential(self.cast.ada, name, profile=profile, **more)
+        return made, decode(secret, "mac")
+
+    def client(self, key=None):
+        return Client(f"{SERVER}/acme/directory", send, key)
+
+    def registered(self, name="web-1", profile="Internal", **more):
+        credential, secret = self.credential(name, profile, **more)
+        made = self.client()
+        assert made.register(str(credential.pk), secret).status == 201
+        return made
+
+
+@pytest.fixture
+def door(served, cast):
+    return Door(cast)

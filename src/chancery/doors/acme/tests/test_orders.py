@@ -1,0 +1,247 @@
+"""From a credential to a certificate, its renewal and its revocation, by our own client."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bench.acme_client import b64, jwk, sign
+from chancery.apps.acme import accounts, ari, chains, finalizing
+from chancery.apps.acme.models import Account, AcmeOrder, Placement
+from chancery.apps.audit.models import Entry
+from chancery.apps.certificates.models import Certificate, Chain
+from chancery.apps.connectors import actions as connectors
+from chancery.apps.orders import actions as orders
+from chancery.apps.orders.models import Order
+from chancery.apps.orders.place import PlaceOrder
+from chancery.core import csr
+from chancery.core.names import parse_name
+from chancery.doors.acme import waiting
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def request(*names, key=KEY):
+    return csr.build(key, [parse_name(n) for n in names], names[0])
+
+
+def issued(client, engine, *names, **more):
+    """Order, finalize while the engine works, download; returns the order and the leaf."""
+    order = client.order(*names, **more).json()
+    wanted = Certificate.objects.count() + 1
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(client.finalize, order, request(*names))
+        engine.until(lambda: Certificate.objects.count() == wanted)
+        final = done.result(20).json()
+    pem = client.post(final["certificate"]).body
+    return final, x509.load_pem_x509_certificates(pem)[0]
+
+
+def der(leaf):
+    return b64(leaf.public_bytes(Encoding.DER))
+
+
+def kind(answer):
+    return answer.json()["type"].rpartition(":")[2]
+
+
+@pytest.fixture
+def client(door):
+    door.offer(listed=True)
+    return door.registered()
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    monkeypatch.setattr(waiting, "SECONDS", 5.0)
+
+
+def test_with_names_authorised_beforehand(client, engine):
+    placed = client.order("www.example.com", profile="Internal")
+    order = placed.json()
+    assert (placed.status, order["status"], order["profile"]) == (201, "ready", "Internal")
+    authz = client.post(order["authorizations"][0]).json()
+    assert (authz["status"], authz["identifier"]["value"]) == ("valid", "www.example.com")
+    assert [c["status"] for c in authz["challenges"]] == ["valid"]
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(client.finalize, order, request("www.example.com"))
+        engine.until(Certificate.objects.exists)
+        final = done.result(20)
+    assert (final.json()["status"], final.headers["location"]) == ("valid", placed.headers["location"])
+    pem = client.post(final.json()["certificate"])
+    assert pem.headers["content-type"] == "application/pem-certificate-chain"
+    assert x509.load_pem_x509_certificates(pem.body)[0].public_key() == KEY.public_key()
+    mine = Order.objects.get()
+    assert (mine.requested_via, mine.requested_by, mine.acme.acme_order.account.state) == ("acme", None, "valid")
+    assert client.finalize(order, request("www.example.com")).json() == final.json()
+    assert client.post(placed.headers["location"]).json() == final.json()
+    assert Order.objects.count() == 1
+    listed = client.post(client.post(client.kid).json()["orders"]).json()["orders"]
+    assert listed == [placed.headers["location"]]
+    said = set(Entry.objects.values_list("action", flat=True))
+    assert {"acme_offers.set", "acme_credentials.create", "acme_accounts.create", "orders.place"} <= said
+
+
+def test_what_a_person_approves_is_processing_until_then(door, engine, cast):
+    door.offer("Careful")
+    client = door.registered(profile="Careful")
+    placed = client.order("www.example.com")
+    waits = client.finalize(placed.json(), request("www.example.com"))
+    assert (waits.json()["status"], waits.headers["retry-after"]) == ("processing", "20")
+    orders.approve(cast.amy, Order.objects.get().pk)
+    engine.until(Certificate.objects.exists)
+    assert client.post(placed.headers["location"]).json()["status"] == "valid"
+    denied = client.order("b.example.com")
+    client.finalize(denied.json(), request("b.example.com"))
+    orders.deny(cast.amy, Order.objects.get(state="awaiting_approval").pk, "Not ours.")
+    ended = client.post(denied.headers["location"]).json()
+    assert (ended["status"], ended["error"]["type"].rpartition(":")[2]) == ("invalid", "unauthorized")
+    assert "Not ours." in ended["error"]["detail"]
+
+
+def test_while_the_connector_is_away_the_order_is_held(client, served, engine, cast):
+    connectors.deactivate(cast.ada, served.pk)
+    placed = client.order("www.example.com")
+    waits = client.finalize(placed.json(), request("www.example.com"))
+    assert (waits.json()["status"], waits.headers["retry-after"]) == ("processing", "10")
+    connectors.activate(cast.ada, served.pk)
+    engine.until(Certificate.objects.exists)
+    assert client.post(placed.headers["location"]).json()["status"] == "valid"
+
+
+def test_two_nodes_that_finalize_at_once_place_one_order(client, monkeypatch):
+    monkeypatch.setattr(waiting, "SECONDS", 0.05)
+    order = client.order("www.example.com").json()
+    ident = AcmeOrder.objects.get().pk
+    client.finalize(order, request("www.example.com"))
+    account = accounts.by_id(Account.objects.get().pk)
+    one = finalizing.Ready(ident, accounts.actor_of(account), PlaceOrder("Internal", request("www.example.com")))
+    assert finalizing._place([one]) == [True]
+    known = Placement.objects.filter
+    monkeypatch.setattr(Placement.objects, "filter", lambda **_: known(pk=None))
+    assert finalizing._place([one]) == [True]
+    assert Order.objects.count() == 1
+
+
+def test_renewal_information_and_what_an_order_replaces(client, engine):
+    _, leaf = issued(client, engine, "www.example.com")
+    ident = ari.ident_of(leaf.public_bytes(Encoding.DER))
+    told = client.send("GET", f"{client.urls['renewalInfo']}/{ident}", None, {})
+    window = told.json()["suggestedWindow"]
+    start, end = (datetime.fromisoformat(window[k]) for k in ("start", "end"))
+    assert leaf.not_valid_before_utc < start < end < leaf.not_valid_after_utc
+    assert told.headers["retry-after"] == "21600"
+    other = client.order("other.example.com", replaces=ident)
+    assert (kind(other), "none of the names" in other.json()["detail"]) == ("malformed", True)
+    assert kind(client.order("www.example.com", replaces="AAAA.BBBB")) == "malformed"
+    assert kind(client.order("www.example.com", replaces=7)) == "malformed"
+    issued(client, engine, "www.example.com", replaces=ident)
+    assert Order.objects.exclude(replaces=None).get().replaces.serial == Certificate.objects.order_by("pk")[0].serial
+    again = client.order("www.example.com", replaces=ident)
+    assert (again.status, kind(again)) == (409, "alreadyReplaced")
+    assert client.post(client.urls["revokeCert"], {"certificate": der(leaf), "reason": 4}).status == 200
+    window = client.send("GET", f"{client.urls['renewalInfo']}/{ident}", None, {}).json()["suggestedWindow"]
+    assert datetime.fromisoformat(window["end"]) < leaf.not_valid_before_utc + timedelta(hours=2)
+    assert client.send("GET", f"{client.urls['renewalInfo']}/AAAA.AQID", None, {}).status == 404
+    for bad in ("AAAA", "AAAA.", f"AAAA.{'A' * 60}", "?.AQ"):
+        assert client.send("GET", f"{client.urls['renewalInfo']}/{bad}", None, {}).status in {400, 404}
+
+
+def test_revocation_by_the_account_or_the_key_itself(door, client, engine):
+    _, first = issued(client, engine, "a.example.com")
+    _, second = issued(client, engine, "b.example.com")
+    url, stranger = client.urls["revokeCert"], door.registered("web-2")
+    assert kind(stranger.post(url, {"certificate": der(first)})) == "unauthorized"
+    for reason in (2, True, "x"):
+        assert kind(client.post(url, {"certificate": der(first), "reason": reason})) == "badRevocationReason"
+    assert kind(client.post(url, {"certificate": der(first), "reason": 9})) == "badRevocationReason"
+    assert client.post(url, {"certificate": der(first), "reason": 1}).status == 200
+    assert kind(client.post(url, {"certificate": der(first), "reason": 1})) == "alreadyRevoked"
+    assert kind(client.post(url, {"certificate": b64(b"none of ours")})) == "malformed"
+    by_key = door.client(KEY)
+    assert by_key.post(url, {"certificate": der(second)}).status == 200
+    rows = Certificate.objects.order_by("pk").values_list("revocation_reason", "revocation_by")
+    assert list(rows) == [("keyCompromise", "acme:web-1"), ("unspecified", "acme:web-1")]
+    assert kind(door.client().post(url, {"certificate": der(second)})) == "unauthorized"
+
+
+def test_an_account_gets_another_key_and_an_end(door, client):
+    url, kid = client.urls["keyChange"], client.kid
+    fresh = ec.generate_private_key(ec.SECP256R1())
+    inner = {"account": kid, "oldKey": jwk(client.key)}
+    header = {"alg": "ES256", "jwk": jwk(fresh), "url": url}
+    other = door.registered("web-2")
+    wrong = (
+        sign(fresh, {**header, "url": "https://x"}, inner),
+        sign(fresh, header, {**inner, "account": other.kid}),
+        sign(fresh, header, {**inner, "oldKey": jwk(other.key)}),
+        sign(client.key, header, inner),
+    )
+    assert [client.post(url, w).status for w in wrong] == [400, 400, 400, 403]
+    clash = client.post(url, sign(other.key, {**header, "jwk": jwk(other.key)}, inner))
+    assert (clash.status, clash.headers["location"]) == (409, other.kid)
+    assert client.post(url, sign(fresh, header, inner)).status == 200
+    assert client.post(kid).status == 403
+    client.key = fresh
+    assert client.post(kid).json()["status"] == "valid"
+    assert client.post(kid, {"contact": ["mailto:pki@example.com"]}).json()["contact"] == ["mailto:pki@example.com"]
+    assert kind(client.post(kid, {"status": "revoked"})) == "malformed"
+    assert kind(client.post(kid, {"contact": ["tel:1"]})) == "unsupportedContact"
+    assert kind(client.post(kid, {"contact": ["mailto:a b"]})) == "invalidContact"
+    assert kind(client.post(kid, {"contact": "mailto:a@b"})) == "invalidContact"
+    assert client.post(other.kid).status == 403
+    assert client.post(kid, {"status": "deactivated"}).json()["status"] == "deactivated"
+    assert kind(client.order("a.example.com")) == "unauthorized"
+
+
+def test_a_known_key_is_told_of_its_account(door, client):
+    kid, client.kid = client.kid, ""
+    again = client.post(client.urls["newAccount"], {"onlyReturnExisting": True})
+    assert (again.status, again.headers["location"]) == (200, kid)
+    nobody = door.client()
+    assert kind(nobody.post(nobody.urls["newAccount"], {"onlyReturnExisting": True})) == "accountDoesNotExist"
+    assert kind(nobody.post(nobody.urls["newAccount"], {})) == "externalAccountRequired"
+    client.kid = kid
+    assert kind(client.post(client.urls["newAccount"], {})) == "malformed"
+
+
+def test_the_directory_shows_what_was_chosen_to_be_shown(door, client, settings):
+    assert list(client.urls["meta"]["profiles"]) == ["Internal"]
+    door.offer(listed=False)
+    assert "profiles" not in door.client().urls["meta"]
+    assert kind(client.order("a.example.com", profile="Careful")) == "invalidProfile"
+    settings.ACME_URL = ""
+    off = client.send("GET", "/acme/directory", None, {})
+    assert (off.status, kind(off), "CHANCERY_ACME_URL" in off.json()["detail"]) == (503, "serverInternal", True)
+
+
+def test_other_chains_of_the_same_issuer_are_linked(client, engine):
+    final, _ = issued(client, engine, "a.example.com")
+    row = Certificate.objects.get()
+    twin = Chain.objects.create(sha256="1" * 64, ders=[*row.chain.ders, *row.chain.ders])
+    issued(client, engine, "b.example.com")
+    Certificate.objects.exclude(pk=row.pk).update(chain=twin)
+    chains._remembered.clear()
+    found = client.post(final["certificate"])
+    other = f"{final['certificate']}/1"
+    assert f'<{other}>;rel="alternate"' in found.headers["link"]
+    both = client.post(other)
+    assert len(x509.load_pem_x509_certificates(both.body)) == 1 + len(twin.ders)
+    assert f'<{final["certificate"]}/0>;rel="alternate"' in both.headers["link"]
+    assert client.post(f"{final['certificate']}/2").status == 404
+    chains._remembered.clear()
+
+
+def test_an_account_has_its_share_of_the_hour(door):
+    door.offer()
+    client = door.registered(orders_per_hour=2)
+    assert [client.order(f"{n}.example.com").status for n in range(2)] == [201, 201]
+    refused = client.order("c.example.com")
+    assert (refused.status, kind(refused)) == (429, "rateLimited")
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    Account.objects.update(hour_from=Account.objects.get().hour_from - timedelta(hours=2))
+    assert client.order("c.example.com").status == 201
