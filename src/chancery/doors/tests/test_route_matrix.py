@@ -37,7 +37,8 @@ READS = {
         "/bots": P.BOT_VIEW, "/targets": P.BOT_VIEW, "/deployments": P.BOT_VIEW, "/notices": P.NOTICE_VIEW,
         "/channels": P.CHANNEL_VIEW, "/webhooks": P.WEBHOOK_VIEW,
         "/posture": P.POSTURE_VIEW,
-        "/acme": P.ACME_VIEW, "/audit": P.AUDIT_VIEW, "/overview": ANYBODY,
+        "/acme": P.ACME_VIEW,
+        "/again-requests": P.ORDER_VIEW, "/audit": P.AUDIT_VIEW, "/overview": ANYBODY,
         "/pulls": P.INVENTORY_VIEW, "/findings": P.INVENTORY_VIEW, "/target-kinds": ANYBODY,
     },
 }  # fmt: skip

@@ -103,6 +103,7 @@ orders.give_up            A O . . . . .
 orders.order_again        A O . . . . .
 orders.place              A . R B . . .
 orders.refuse_again       A O . . . . .
+orders.release            A O . . . . .
 people.create             A . . . . . .
 people.disable            A . . . . . .
 people.enable             A . . . . . .
