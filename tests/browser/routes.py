@@ -8,6 +8,13 @@ PAGES = {
     "login": "/login",
     "password": "/password",
     "account": "/account",
+    "factors": "/account/factors",
+    "roles": "/people/roles",
+    "providers": "/people/providers",
+    "access": "/people/1/access",
+    "changes": "/changes",
+    "change": "/changes/{change}",
+    "change_rules": "/changes/rules",
     "people": "/people",
     "places": "/people/places",
     "tokens": "/tokens",
@@ -73,6 +80,10 @@ PAGES = {
 """Route name → its address; braces stand for the sample object of that kind. After a dot: the same route once more."""
 
 FORMS = {
+    "session_end": "/account/sessions/00000000-0000-0000-0000-000000000000/end",
+    "role_act": "/people/roles/requester",
+    "provider_delete": "/people/providers/keycloak/delete",
+    "change_act": "/changes/{change}/do/approve",
     "connector_choices": "/integrations/ca-connectors/type/digicert/choices/product",
     "person": "/people/1/password",
     "logout": "/logout",
@@ -112,6 +123,19 @@ FILES = {
 }
 """Routes that answer with a file."""
 
+SCRIPTS = {
+    "login_second": "/login/second",
+    "login_challenge": "/login/challenge",
+    "factor_challenge": "/account/factors/challenge",
+    "login_with": "/login/with/keycloak",
+    "openid_connect_callback": "/login/with/keycloak/callback",
+    "saml_acs": "/login/saml/adfs/acs",
+    "saml_finish_acs": "/login/saml/adfs/finish",
+    "saml_sls": "/login/saml/adfs/logout",
+    "saml_metadata": "/login/saml/adfs/metadata",
+}
+"""Routes for scripts, and for providers of log-ins."""
+
 ANONYMOUS = {"login"}
 
 
@@ -121,7 +145,7 @@ def unlisted():
 
     from chancery.doors.console.urls import urlpatterns
 
-    listed = {**PAGES, **FORMS, **FILES}
+    listed = {**PAGES, **FORMS, **FILES, **SCRIPTS}
     names = {str(p.name) for p in urlpatterns}
     known = {name.partition(".")[0] for name in listed}
     problems = [f"{n}: not listed in tests/browser/routes.py" for n in sorted(names - known)]
@@ -138,6 +162,7 @@ def unlisted():
 
 def _filled(path):
     names = (
+        "change",
         "connector",
         "call",
         "pool",

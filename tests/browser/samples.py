@@ -12,7 +12,7 @@ COMMON = {"team": "Operations", "environment": "Production", "owner": "Ada Byron
 
 
 def people(host):
-    from chancery.apps.accounts import actions, queries, start
+    from chancery.apps.accounts import actions, queries, roles, start
     from chancery.apps.accounts.models import Team
 
     everywhere = {"ada": "administrator", "pat": "administrator", "kim": "administrator", "dan": "auditor"}
@@ -22,6 +22,12 @@ def people(host):
         actions.create_user(host, name, PASSWORD, grants=[(role, None, None)])
     amy = actions.create_user(host, "amy", PASSWORD, grants=[("approver", team, None)])
     rob = actions.create_user(host, "rob", PASSWORD, grants=[("requester", team, None)])
+    seen = ("connectors", "profiles", "orders", "certificates", "inventory", "notices", "bots", "changes")
+    given = [*(f"{room}.view" for room in seen), "connectors.deactivate"]
+    roles.create(host, "night_shift", given, description="Switches off at night.")
+    roles.require_factor(host, "night_shift", needed=True)
+    for name in ("tom", "pia"):
+        actions.create_user(host, name, PASSWORD, grants=[("night_shift", team, None)])
     actors = {u.username: queries.actor_of(u, how="session", address="127.0.0.1") for u in (amy, rob)}
     ada = queries.actor_of(queries.users(host).get(username="ada"), how="session", address="127.0.0.1")
     actions.create_token(ada, "Nightly inventory", 90)
@@ -205,6 +211,24 @@ def bots(by):
     return {"bot": bot, "target": www, "deployment": wanted}
 
 
+def change(ada):
+    """What waits for approval: a connector of an environment in which somebody else has to agree to one more."""
+    from chancery.apps.accounts.models import Environment
+    from chancery.apps.changes import actions
+    from chancery.apps.changes.holding import Proposed
+    from chancery.apps.changes.models import Change
+    from chancery.apps.connectors import actions as connectors
+
+    place = Environment.objects.get(name="Development")
+    actions.set_rule(ada, place.pk, "create", 1)
+    values = {"name": "Local CA of the laboratory", **COMMON, "environment": "Development"}
+    try:
+        connectors.create(ada, "local", values)
+    except Proposed as waits:
+        return Change.objects.get(pk=waits.change)
+    raise SystemExit("samples: nobody had to approve the connector")
+
+
 def acme(by):
     """Two offered profiles, credentials, and a client with an account and an order."""
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -259,9 +283,11 @@ def make(simulated):
     certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")
     until(lambda: Certificate.objects.get(pk=spoilt.pk).revocation == "confirmed", "the revocation")
     certificate = Certificate.objects.get(order=first)
+    proposed = change(by["ada"])
     seen, channel = inventory(by["ada"], eu, simulated), watched(by["ada"], eu)
     hook = {"name": "Tickets", "team": "Operations", "url": "https://tickets.example.com/hook", "events": ["order.*"]}
     found = {
+        "change": proposed,
         **seen,
         **at_work,
         "channel": channel,

@@ -81,7 +81,7 @@ def start(environ, *arguments):
 
 def run(environ, *arguments):
     done = subprocess.run(
-        [sys.executable, *arguments], env=environ, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=90
+        [sys.executable, *arguments], env=environ, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=240
     )
     return done.stdout.decode().splitlines()[-1]
 
@@ -130,7 +130,7 @@ def log_in(browser, where, name):
     page.goto(where.address("/login"))
     page.get_by_label("Login name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_url(where.address("/"))
     state = context.storage_state()
     context.close()

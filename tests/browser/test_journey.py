@@ -98,7 +98,7 @@ def log_in(page, hand, where, person):
     page.goto(where.address("/login"))
     hand.write(page.get_by_label("Login name"), person)
     hand.write(page.get_by_label("Password"), PASSWORD)
-    hand.press(page.get_by_role("button", name="Log in"))
+    hand.press(page.get_by_role("button", name="Log in", exact=True))
     expect(page.get_by_role("heading", level=1)).to_contain_text("What needs you now")
 
 

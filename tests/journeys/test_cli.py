@@ -148,7 +148,7 @@ class answering:  # noqa: N801  reads as a sentence
 LISTS = [
     ("authorities", "list"), ("authorities", "fields", "digicert"), ("connectors", "list"), ("connectors", "show", "Local"),
     ("profiles", "list"), ("profiles", "show", "Internal"), ("orders", "list"), ("certificates", "list"),
-    ("people", "list"), ("people", "roles"), ("teams", "list"), ("environments", "list"), ("tokens", "list"),
+    ("people", "list"), ("roles", "list"), ("teams", "list"), ("environments", "list"), ("tokens", "list"),
     ("audit", "list"), ("whoami",), ("inventory", "pulls"), ("inventory", "findings"), ("bots", "kinds"),
 ]  # fmt: skip
 

@@ -14,13 +14,16 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 
+from chancery.apps.accounts import entering
 from chancery.apps.acme import nonces
+from chancery.apps.changes import actions as changes
 from chancery.apps.health import record as health
 from chancery.apps.health.models import Duty
 from chancery.apps.notices import watch
 from chancery.apps.pools import moving
 from chancery.apps.posture import prints
 from chancery.apps.renewals import planning, renewing
+from chancery.apps.shared.actor import engine_actor
 from chancery.core.clock import Clock
 from chancery.engine import routine, watching
 from chancery.engine.leading import Still
@@ -45,6 +48,13 @@ def _prune(now: datetime, state: State) -> State:
     health.prune(now)
     watch.prune(now)
     nonces.prune(now)
+    entering.prune(now)
+    return state
+
+
+def _apply_changes(now: datetime, state: State) -> State:
+    for ident in changes.due(now):
+        changes.apply_due(engine_actor(), ident)
     return state
 
 
@@ -56,6 +66,7 @@ ROUNDS: tuple[Round, ...] = (
     Round("renewals.hints", timedelta(seconds=15), routine.ask_hints),
     Round("orders.earlier", timedelta(seconds=30), watching.ask_earlier),
     Round("health.freshness", timedelta(seconds=60), routine.ask_freshness),
+    Round("changes.apply", timedelta(seconds=5), _apply_changes),
     Round("health.prune", timedelta(minutes=5), _prune),
     Round("posture.prints", timedelta(seconds=30), prints.take),
     Round("notices.watch", timedelta(seconds=15), watch.watch),

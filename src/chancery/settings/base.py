@@ -41,12 +41,18 @@ TRUSTED_PROXIES = networks("CHANCERY_TRUSTED_PROXIES", ENVIRONMENT.trusted_proxi
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "chancery.apps.accounts.libraries.Account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
     "chancery.apps.accounts",
     "chancery.apps.audit",
     "chancery.apps.connectors",
+    "chancery.apps.changes",
     "chancery.apps.profiles",
     "chancery.apps.orders",
     "chancery.apps.certificates",
@@ -101,6 +107,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+ACCOUNT_ADAPTER = "chancery.doors.console.external.Account"
+SOCIALACCOUNT_ADAPTER = "chancery.doors.console.external.Adapter"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+SESSION_ENGINE = "chancery.apps.accounts.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
@@ -124,6 +135,7 @@ WHITENOISE_AUTOREFRESH = False
 CSR_MAX_BYTES = ENVIRONMENT.csr_max_bytes
 CSR_MAX_NAMES = ENVIRONMENT.csr_max_names
 NOTICE_REPEAT_HOURS = ENVIRONMENT.notice_repeat_hours
+CHANGE_DAYS = ENVIRONMENT.change_days
 CREDENTIAL_DAYS = ENVIRONMENT.credential_days
 EGRESS_ADDRESSES = ENVIRONMENT.egress_addresses
 POSTURE_ENFORCED = enforced("CHANCERY_POSTURE_ENFORCED", ENVIRONMENT.posture_enforced)

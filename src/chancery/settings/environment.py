@@ -33,6 +33,7 @@ class Environment:
     csr_max_names: int = 100
     notice_repeat_hours: int = 24
     credential_days: int = 365
+    change_days: int = 7
     metrics_on_loopback: bool = False
     acme_url: str = ""
     acme_resolvers: str = ""
@@ -76,6 +77,7 @@ DOCS: dict[str, str] = {
     "csr_max_names": "Most names that one request may ask for.",
     "notice_repeat_hours": "Hours after which a condition that lasts is told of again; 0 for never.",
     "credential_days": "Days after which a connector's credential counts as old and is told of; 0 for never.",
+    "change_days": "Days in which a proposed change has to be approved.",
     "egress_addresses": "The addresses that we reach CAs from, as they see them; shown so that CAs can be told to take no other.",
     "posture_enforced": (
         "Findings of the posture page that are refused when a connector is made, changed or switched on, by commas:"

@@ -1,12 +1,9 @@
-"""Changes to people and API tokens; those to teams and environments stand in `places`."""
+"""Changes to people; those to roles, tokens, sessions, factors and places stand in modules of their own."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -14,9 +11,10 @@ from django.core.exceptions import ValidationError
 from django.db.models import Manager
 
 from chancery.apps.accounts import zones
-from chancery.apps.accounts.models import ApiToken, Environment, Grant, Team, User
+from chancery.apps.accounts.models import ApiToken, Environment, Grant, LoginTry, Role, Session, Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
 from chancery.apps.accounts.places import create_environment, create_team
+from chancery.apps.accounts.tokens import create_token, end_token, revoke_token
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.texts import clean, unfit
 from chancery.apps.shared.unique import name_taken
@@ -32,13 +30,13 @@ __all__ = [
     "create_user",
     "disable_user",
     "enable_user",
+    "end_token",
     "revoke_token",
     "set_grants",
     "set_password",
+    "unlock",
 ]
 RoleGrant = tuple[str, int | None, int | None]
-TOKEN_PREFIX = "chy_"  # noqa: S105  the recognisable start, not a credential
-_MAX_TOKEN_DAYS = 730
 _MAX_PASSWORD = 1000
 
 
@@ -98,6 +96,7 @@ def disable_user(act: Act, user_id: int) -> User:
     user.is_active = False
     user.save()
     _end_tokens(act, user)
+    Session.objects.filter(user=user).delete()
     act.note("user", user.pk, user.username, changed=("is_active",))
     return user
 
@@ -119,39 +118,13 @@ def enable_user(act: Act, user_id: int, password: str) -> User:
     return user
 
 
-@action("tokens.create", Permission.TOKEN_CREATE)
-def create_token(act: Act, name: str, days: int | None = 90) -> tuple[ApiToken, str]:
-    """Make an API token for the actor; the text is returned once and kept nowhere."""
-    if act.actor.user is None:
-        raise Invalid.one("user", "A token belongs to a person.", "Log in as the person who needs it.")
-    label = clean("name", name, 100, wanted="Name what will use it.")
-    if days is not None and not 1 <= days <= _MAX_TOKEN_DAYS:
-        raise Invalid.one("days", f"A token lives 1 to {_MAX_TOKEN_DAYS} days.", "Choose fewer days.")
-    text = TOKEN_PREFIX + secrets.token_urlsafe(30)
-    token = ApiToken.objects.create(
-        user_id=act.actor.user,
-        name=label,
-        digest=hashlib.sha256(text.encode()).hexdigest(),
-        hint=text[-4:],
-        created_at=act.at,
-        expires_at=act.at + timedelta(days=days) if days else None,
-    )
-    act.note("token", token.pk, token.name)
-    return token, text
-
-
-@action("tokens.revoke", Permission.TOKEN_REVOKE)
-def revoke_token(act: Act, token_id: int) -> ApiToken:
-    """End one of the actor's own tokens, at once."""
-    token = ApiToken.objects.filter(pk=token_id, user_id=act.actor.user or 0).first()
-    if token is None:
-        raise Absent("token", token_id)
-    if token.revoked_at is not None:
-        raise Conflict("This token has been ended already.", remedy="There is nothing left to do.", code="ended")
-    token.revoked_at = act.at
-    token.save()
-    act.note("token", token.pk, token.name, changed=("revoked_at",))
-    return token
+@action("people.unlock", Permission.PEOPLE_MANAGE)
+def unlock(act: Act, user_id: int) -> User:
+    """Forget the wrong tries at a person's log-in, so that the next one is looked at."""
+    user = _user(user_id)
+    tries = LoginTry.objects.filter(name=user.username).delete()[0]
+    act.note("user", user.pk, user.username, changed=("tries",) if tries else ())
+    return user
 
 
 def _user(user_id: int) -> User:
@@ -195,9 +168,12 @@ def _set(user: User, password: str) -> None:
 
 
 def _replace_grants(user: User, grants: Sequence[RoleGrant]) -> None:
-    unknown = sorted({g[0] for g in grants} - set(ROLES))
+    # Locked, so that no role is removed while it is given.
+    own = Role.objects.select_for_update().exclude(name__in=ROLES)
+    known = [*ROLES, *own.order_by("name").values_list("name", flat=True)]
+    unknown = sorted({g[0] for g in grants} - set(known))
     if unknown:
-        raise Invalid.one("grants", f"There is no role {unknown[0]!r}.", f"Roles are: {', '.join(ROLES)}.")
+        raise Invalid.one("grants", f"There is no role {unknown[0]!r}.", f"Roles are: {', '.join(known)}.")
     _known("team", Team.objects, [g[1] for g in grants])
     _known("environment", Environment.objects, [g[2] for g in grants])
     Grant.objects.filter(user=user).delete()

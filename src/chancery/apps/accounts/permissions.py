@@ -65,6 +65,12 @@ class Permission(StrEnum):
     ACCOUNT_OWN = "people.own_account"
     TOKEN_CREATE = "tokens.create"  # noqa: S105  a permission's name, not a credential
     TOKEN_REVOKE = "tokens.revoke"  # noqa: S105  a permission's name, not a credential
+    SESSION_OWN = "sessions.own"
+    FACTOR_OWN = "factors.own"
+    CHANGE_VIEW = "changes.view"
+    CHANGE_APPROVE = "changes.approve"
+    CHANGE_WITHDRAW = "changes.withdraw"
+    CHANGE_RULES = "changes.rules"
 
 
 _P = Permission
@@ -78,6 +84,7 @@ _READ = frozenset(
         _P.INVENTORY_VIEW,
         _P.NOTICE_VIEW,
         _P.BOT_VIEW,
+        _P.CHANGE_VIEW,
         _P.ACME_VIEW,
     }
 )
@@ -97,18 +104,19 @@ ROLES: dict[str, frozenset[Permission]] = {
         _P.AUDIT_VIEW,
         _P.CHANNEL_VIEW,
         _P.METRICS_VIEW,
+        _P.CHANGE_WITHDRAW,
     },
     "requester": _READ | _OWN_TOKENS | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
     "bot_operator": _READ
     | _OWN_TOKENS
     | {p for p in Permission if p.startswith("bots.")}
     | {_P.ORDER_PLACE, _P.ORDER_CANCEL, _P.CERTIFICATE_RENEW},
-    "approver": _READ | _OWN_TOKENS | {_P.ORDER_APPROVE},
+    "approver": _READ | _OWN_TOKENS | {_P.ORDER_APPROVE, _P.CHANGE_APPROVE},
     "auditor": _READ
     | {_P.AUDIT_VIEW, _P.AUDIT_EXPORT, _P.PEOPLE_VIEW, _P.CHANNEL_VIEW, _P.WEBHOOK_VIEW, _P.POSTURE_VIEW},
     "monitor": _OWN_TOKENS | {_P.METRICS_VIEW},
 }
-"""Role name → what it may do."""
+"""Built-in role → what it may do; roles of an installation's own stand in a table (`accounts.Role`)."""
 
 BOT, ACME = "bot", "acme"
 MACHINES: dict[str, frozenset[Permission]] = {
@@ -126,9 +134,9 @@ MACHINES: dict[str, frozenset[Permission]] = {
 }
 """Role of a machine → what it may do; no person is given these."""
 
-EVERYBODYS = frozenset({_P.PASSWORD_OWN, _P.ACCOUNT_OWN})
+EVERYBODYS = frozenset({_P.PASSWORD_OWN, _P.ACCOUNT_OWN, _P.SESSION_OWN, _P.FACTOR_OWN})
 """What whoever is logged in may do about themselves, with any role or none: a one-time password must be changed."""
 
-WHOLE = frozenset({_P.PEOPLE_MANAGE, _P.METRICS_VIEW})
-"""What no team or environment limits. Whoever gives roles could give themselves every role, and metrics are those of every
-team, so a grant for one team or environment does not give these."""
+WHOLE = frozenset({_P.PEOPLE_MANAGE, _P.METRICS_VIEW, _P.CHANGE_RULES})
+"""What no team or environment limits. Whoever gives roles could give themselves every role, metrics are those of every
+team, and who sets how many must agree decides for everybody, so a grant for one team or environment does not give these."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
-from chancery.apps.accounts.models import ApiToken, Environment, Grant, Team, User
-from chancery.apps.accounts.permissions import Permission
+from chancery.apps.accounts.models import ApiToken, Environment, Grant, Role, Session, Team, User
+from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.apps.accounts.tokens import open_to
 from chancery.apps.shared import actor as actors
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
@@ -17,11 +20,18 @@ from chancery.apps.shared.paging import Page, paginate
 from chancery.apps.shared.returning import read
 from chancery.core.errors import Absent, Invalid, NotPermitted
 
+_GRANTED = """
+SELECT given.role, given.team_id, given.environment_id, role.permissions, role.needs_factor
+FROM accounts_grant given LEFT JOIN accounts_role role ON role.name = given.role
+WHERE given.user_id = %s ORDER BY given.id
+"""
 _WHOSE = """
-SELECT token.name, token.user_id, person.username, given.role, given.team_id, given.environment_id
+SELECT token.name, token.user_id, person.username, token.permissions, token.team_id, token.environment_id, token.networks,
+       given.role, given.team_id, given.environment_id, role.permissions
 FROM accounts_apitoken token
 JOIN accounts_user person ON person.id = token.user_id AND person.is_active
 LEFT JOIN accounts_grant given ON given.user_id = person.id
+LEFT JOIN accounts_role role ON role.name = given.role
 WHERE token.digest = %s AND token.revoked_at IS NULL AND (token.expires_at IS NULL OR token.expires_at > %s)
 ORDER BY given.id
 """
@@ -31,26 +41,47 @@ _DIGITS = 18
 
 def actor_of(user: User, *, how: str, address: str = "", via: str = "console") -> Actor:
     """Return the actor for a person, with the grants as they stand at this moment."""
-    grants = Grant.objects.filter(user=user).order_by("pk").values_list("role", "team_id", "environment_id")
+    rows = read(_GRANTED, [user.pk])
     return Actor(
         name=user.username,
         user=user.pk,
         how=how,
         address=address,
         via=via,
-        grants=tuple(actors.Grant(role, team, environment) for role, team, environment in grants),
+        grants=tuple(_granted(*row[:4]) for row in rows),
+        needs_factor=any(row[4] for row in rows),
     )
 
 
 def actor_of_token(text: str, address: str = "", via: str = "api") -> Actor | None:
-    """Return the actor whose API token this is, or None where it is unknown, expired or revoked."""
+    """Return the actor whose API token this is, or None where it is unknown, expired, revoked or bound elsewhere."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     rows = read(_WHOSE, [digest, current_clock().now()])
     if not rows:
         return None
-    token, user, username = rows[0][:3]
-    grants = tuple(actors.Grant(role, team, env) for *_, role, team, env in rows if role)
-    return Actor(name=username, user=user, how=f"token:{token}", address=address, via=via, grants=grants)
+    token, user, username, allowed, team, environment, networks = rows[0][:7]
+    allowed, networks = _loaded(allowed), _loaded(networks)
+    if networks and not open_to(networks, address):
+        return None
+    grants = tuple(_granted(*row[7:]) for row in rows if row[7])
+    limited = allowed is not None or team is not None or environment is not None
+    if limited:
+        within = (None if allowed is None else frozenset(allowed), team, environment)
+        grants = tuple(g for g in (grant.within(*within) for grant in grants) if g is not None)
+    return Actor(
+        name=username, user=user, how=f"token:{token}", address=address, via=via, grants=grants, limited=limited
+    )
+
+
+def _granted(role: str, team: int | None, environment: int | None, permissions: Any) -> actors.Grant:
+    """Return a grant: what a built-in role gives is known to the code, what another gives stands in its row."""
+    own = None if role in ROLES else frozenset(_loaded(permissions) or ())
+    return actors.Grant(role, team, environment, own)
+
+
+def _loaded(value: Any) -> Any:
+    """Return a JSON column as it was written; what reads it without the ORM may get it as text."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def users(actor: Actor) -> QuerySet[User]:
@@ -92,6 +123,37 @@ def grants(actor: Actor) -> QuerySet[Grant]:
 def tokens(actor: Actor) -> QuerySet[ApiToken]:
     """Return the actor's own API tokens, newest first."""
     return ApiToken.objects.filter(user_id=actor.user or 0).order_by("-created_at")
+
+
+def tokens_of(actor: Actor, ident: int) -> QuerySet[ApiToken]:
+    """Return the API tokens of a person, newest first, for those who may see people."""
+    return ApiToken.objects.filter(user=person(actor, ident)).order_by("-created_at")
+
+
+def sessions(actor: Actor, ident: int | None = None) -> QuerySet[Session]:
+    """Return one's own open sessions, newest first, or those of a person for those who may see people."""
+    user = actor.user or 0 if ident is None else person(actor, ident).pk
+    return Session.objects.filter(user_id=user, expire_date__gt=current_clock().now()).order_by("-started_at")
+
+
+@dataclass(frozen=True)
+class RoleShown:
+    """A role as people read it: `builtin` ones cannot be changed but for `needs_factor`."""
+
+    name: str
+    permissions: list[str]
+    description: str
+    builtin: bool
+    needs_factor: bool
+
+
+def roles() -> list[RoleShown]:
+    """Return every role, the built-in ones first."""
+    rows = {row.name: row for row in Role.objects.order_by("name")}
+    needs = {name for name, row in rows.items() if row.needs_factor}
+    builtin = [RoleShown(name, sorted(map(str, may)), "", True, name in needs) for name, may in ROLES.items()]
+    own = [r for name, r in rows.items() if name not in ROLES]
+    return [*builtin, *(RoleShown(r.name, r.permissions, r.description, False, r.needs_factor) for r in own)]
 
 
 def team(value: object) -> Team:

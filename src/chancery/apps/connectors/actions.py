@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.changes.holding import Wanted, hold, needed, proposable
+from chancery.apps.changes.holding import fields as held
+from chancery.apps.changes.models import Kind
 from chancery.apps.connectors import configure as fields
 from chancery.apps.connectors import queries, references, sealing, trial
 from chancery.apps.connectors.calls import ask_choices, test_saved, test_unsaved, to_be_tested
@@ -59,6 +63,7 @@ class InFlight:
     submissions: int
 
 
+@proposable(Kind.CREATE, "authority", "values")
 @action("connectors.create", Permission.CONNECTOR_CREATE)
 def create(act: Act, authority: str, values: dict[str, Any], *, tested: object = None, untested: str = "") -> Connector:
     """Add a connector, active unless `values["status"]` says inactive, with a pool of its own.
@@ -80,17 +85,30 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     _new_version(act, connector, configured, {}, judged)
     posture.refuse(connector, configured.secrets)
     _note(act, connector, detail=_trial_note(judged))
+    # A new one is no row that outlives being held back.
+    wanted = _wanted(Kind.CREATE, connector, fresh=True)
+    wanted.diff, wanted.secrets = held({}, _readable(configured), frozenset(configured.secrets)), _secret(connector)
+    hold(act, wanted)
     return connector
 
 
+@proposable(Kind.EDIT, "ident", "revision", "values")
 @action("connectors.edit", Permission.CONNECTOR_EDIT)
 def edit(
-    act: Act, ident: object, revision: int, values: dict[str, Any], *, tested: object = None, untested: str = ""
+    act: Act,
+    ident: object,
+    revision: int,
+    values: dict[str, Any],
+    *,
+    tested: object = None,
+    untested: str = "",
+    not_before: datetime | None = None,
 ) -> Connector:
     """Change a connector. `revision` is the one that the editor saw; a later one refuses this edit.
 
     Changing where secrets are sent drops the stored ones: each must be given again in the same edit. `tested` and
-    `untested` are as in `create`; an edit that changes nothing of what a test looks at keeps the test of before.
+    `untested` are as in `create`; an edit that changes nothing of what a test looks at keeps the test of before. With
+    `not_before` it is checked now, and comes into force then, unless the connector is changed meanwhile.
     """
     connector = _locked(act, ident)
     _same_revision(connector, revision)
@@ -103,7 +121,8 @@ def edit(
     if moved:
         demand_secrets(connector, stored, configured)
     _stays_in_its_pools(connector, configured)
-    changed = _changed(connector, before, configured)
+    changed, diff = _changed(connector, before, configured), _difference(connector, before, configured)
+    wanted = _wanted(Kind.EDIT, connector)
     judged = trial.judged(act, connector.authority, values, before, tested, untested)
     if not tested and not differs(before, configured):
         judged = trial.Trial(before.tested_at, untested or before.untested_reason)
@@ -120,6 +139,9 @@ def edit(
     posture.refuse(connector, configured.secrets)
     _note(act, connector, changed=changed, detail=_trial_note(judged))
     _take_profiles_along(act, connector)
+    wanted.needed = needed(Kind.EDIT, wanted.environment, connector.environment_id)
+    wanted.diff, wanted.secrets, wanted.not_before = diff, _secret(connector), not_before
+    hold(act, wanted)
     return connector
 
 
@@ -154,6 +176,7 @@ def copy(act: Act, ident: object, name: str) -> Connector:
     return twin
 
 
+@proposable(Kind.ACTIVATE, "ident")
 @action("connectors.activate", Permission.CONNECTOR_ACTIVATE)
 def activate(act: Act, ident: object) -> Connector:
     """Switch a connector on; missing secrets are named instead of failing at the first order."""
@@ -164,18 +187,24 @@ def activate(act: Act, ident: object) -> Connector:
             [Problem(n, "This secret has not been given yet.", "Edit the connector and enter it.") for n in missing]
         )
     posture.refuse(connector)
+    wanted = _wanted(Kind.ACTIVATE, connector)
     _switch(act, connector, Status.ACTIVE)
+    hold(act, wanted)
     return connector
 
 
+@proposable(Kind.DEACTIVATE, "ident")
 @action("connectors.deactivate", Permission.CONNECTOR_DEACTIVATE)
 def deactivate(act: Act, ident: object) -> InFlight:
     """Switch a connector off: from this commit no new submission starts. Nothing is revoked."""
     connector = _locked(act, ident)
+    wanted = _wanted(Kind.DEACTIVATE, connector)
     _switch(act, connector, Status.INACTIVE)
+    hold(act, wanted)
     return InFlight(connector, queries.in_flight(connector))
 
 
+@proposable(Kind.DELETE, "ident", "confirm")
 @action("connectors.delete", Permission.CONNECTOR_DELETE)
 def delete(act: Act, ident: object, confirm: str = "") -> None:
     """Remove a connector that nothing uses; its name stays readable in every record.
@@ -202,6 +231,7 @@ def delete(act: Act, ident: object, confirm: str = "") -> None:
     end_change(connector, act.at, act.actor.name, "deleted")
     PoolMember.objects.filter(connector=connector).delete()
     _note(act, connector)
+    hold(act, _wanted(Kind.DELETE, connector))
 
 
 def bulk_switch(actor: Actor, idents: list[object], status: str) -> list[tuple[object, ChanceryError | None]]:
@@ -215,6 +245,31 @@ def bulk_switch(actor: Actor, idents: list[object], status: str) -> list[tuple[o
         except ChanceryError as refusal:
             results.append((ident, refusal))
     return results
+
+
+def _wanted(kind: Kind, connector: Connector, *, fresh: bool = False) -> Wanted:
+    """Return what waits if others have to approve it, of a connector as it was before."""
+    place = connector.environment_id
+    one = Wanted(kind, connector.name, place, needed(kind, place), connector.team_id)
+    one.connector, one.revision = (None, None) if fresh else (connector.pk, connector.revision)
+    return one
+
+
+def _secret(connector: Connector) -> frozenset[str]:
+    return frozenset(secret_names(catalog.get(connector.authority).config))
+
+
+def _readable(after: Configured) -> dict[str, Any]:
+    where = {"team": after.team.name, "environment": after.environment.name, "tags": after.tags}
+    return {**after.texts, **where, **after.where, **after.settings}
+
+
+def _difference(connector: Connector, before: ConnectorVersion, after: Configured) -> list[dict[str, Any]]:
+    """Return what an edit changes, as people read it; `_changed` has the names alone."""
+    old = {name: getattr(connector, name) for name in fields.TEXTS}
+    old |= {"team": connector.team.name, "environment": connector.environment.name, "tags": connector.tags}
+    old |= {**{name: getattr(before, name) for name in fields.WHERE}, **before.settings}
+    return held(old, _readable(after), frozenset(after.secrets))
 
 
 def _locked(act: Act, ident: object) -> Connector:

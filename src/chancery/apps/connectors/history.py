@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from chancery import catalog
@@ -67,7 +68,13 @@ def values(connector: Connector, number: int) -> dict[str, Any]:
 
 
 def roll_back(
-    actor: Actor, ident: object, revision: int, number: int, secrets: Mapping[str, str], untested: str = ""
+    actor: Actor,
+    ident: object,
+    revision: int,
+    number: int,
+    secrets: Mapping[str, str],
+    untested: str = "",
+    not_before: datetime | None = None,
 ) -> Connector:
     """Edit a connector back to the settings of an earlier version, as a new version.
 
@@ -81,7 +88,8 @@ def roll_back(
                 name[:60], "This is no credential of this CA type.", f"They are: {', '.join(sorted(known))}."
             )
     whole = {**values(connector, number), **secrets}
-    return actions.edit(actor, ident, revision, whole, untested=untested or f"Back to version {number}.")
+    reason = untested or f"Back to version {number}."
+    return actions.edit(actor, ident, revision, whole, untested=reason, not_before=not_before)
 
 
 def _settings(connector: Connector, row: ConnectorVersion) -> dict[str, Any]:

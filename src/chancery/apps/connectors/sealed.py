@@ -13,6 +13,9 @@ CHANGE_TABLE = "credential_change"
 CALL_TABLE = "call"
 CHANNEL_TABLE = "notice_channel"
 CHANNEL_FIELD = "url"
+FACTOR_TABLE, FACTOR_FIELD = "factor", "secret"
+PROPOSAL_TABLE = "proposal"
+PROVIDER_TABLE, PROVIDER_FIELD = "provider", "client_secret"
 ACME_TABLE, ACME_FIELD = "acme_credential", "mac"
 WEBHOOK_TABLE = "webhook"
 PRINT_TABLE = "print_key"
@@ -41,11 +44,19 @@ def _inner(column: dict[str, Any]) -> Values:
     return found
 
 
+def _factor(column: dict[str, Any]) -> Values:
+    # Of the second factors only one that computes codes has a secret that must be read again.
+    return {FACTOR_FIELD: column[FACTOR_FIELD]} if FACTOR_FIELD in column else {}
+
+
 PLACES = (
     Place("connectors.ConnectorVersion", "secrets", VERSION_TABLE, lambda column: column),
     Place("connectors.CredentialChange", "sealed", CHANGE_TABLE, lambda column: column),
     Place("connectors.Call", "sealed", CALL_TABLE, _inner),
     Place("notices.Channel", "sealed", CHANNEL_TABLE, lambda column: {CHANNEL_FIELD: column}),
+    Place("changes.Change", "sealed", PROPOSAL_TABLE, lambda column: column),
+    Place("accounts.Provider", "sealed", PROVIDER_TABLE, lambda column: {PROVIDER_FIELD: column}),
+    Place("mfa.Authenticator", "data", FACTOR_TABLE, _factor),
     Place("posture.PrintKey", "sealed", PRINT_TABLE, lambda column: column),
     Place("acme.Credential", "sealed", ACME_TABLE, lambda column: {ACME_FIELD: column}),
     Place("webhooks.Webhook", "sealed", WEBHOOK_TABLE, lambda column: column),

@@ -6,9 +6,10 @@ from typing import Any
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import following as bots
+from chancery.apps.bots.models import Deployment
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.orders import again, published, queries
-from chancery.apps.orders.models import Order, OrderEvent
+from chancery.apps.orders.models import Approval, Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.paging import by_id
@@ -38,9 +39,15 @@ __all__ = [
 
 @action("orders.approve", Permission.ORDER_APPROVE)
 def approve(act: Act, ident: object) -> Order:
-    """Let a held order go ahead; never by the person who asked for it."""
+    """Agree to a held order of somebody else; with the last approval that it needs it goes ahead."""
     order = _locked(act, ident)
     _not_own(act, order)
+    number = _agreed(act, order)
+    if number < order.approvals:
+        _event(act, order, "order.agreed", f"{number} of {order.approvals} approvals.")
+        detail = {"approvals": number, "needed": order.approvals}
+        act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
+        return order
     _move(act, order, State.QUEUED, event="order.approved", due_at=act.at)
     return order
 
@@ -200,7 +207,22 @@ def _locked(act: Act, ident: object) -> Order:
     return order
 
 
+def _agreed(act: Act, order: Order) -> int:
+    """Count one more person who agrees, and return how many there are; whoever operates the host is none."""
+    if act.actor.user is None:
+        raise NotPermitted(Permission.ORDER_APPROVE, "Only people approve orders.", "Log in as a person.")
+    _step(order, State.QUEUED, "order.approved")
+    if order.given.filter(user_id=act.actor.user).exists():
+        raise Conflict("You have approved this already.", remedy="Somebody else has to, too.", code="approved")
+    Approval.objects.create(order=order, user_id=act.actor.user, name=act.actor.name, at=act.at)
+    return order.given.count()
+
+
 def _not_own(act: Act, order: Order) -> None:
+    asked = Deployment.objects.filter(order=order).select_related("target__bot").first()
+    if asked is not None and asked.target.bot.created_by == act.actor.name:
+        detail = "Nobody decides about an order of a bot that they made themselves."
+        raise NotPermitted(Permission.ORDER_APPROVE, detail, "Ask a second person with the role Approver to decide.")
     if order.requested_by_id is not None and order.requested_by_id == act.actor.user:
         detail = "Nobody decides about an order that they placed themselves."
         raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")

@@ -55,6 +55,8 @@ class Order(models.Model):
     again = models.PositiveSmallIntegerField(default=0)
     intended_at = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField(null=True)
+    approvals = models.PositiveSmallIntegerField(default=0)
+    """How many people have to approve it, as its profile said when it was placed."""
     cancel_requested = models.BooleanField(default=False)
     bound = models.BooleanField(default=False)
     poll_state = models.JSONField(default=dict)
@@ -96,6 +98,18 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"{self.common_name} ({self.id})"
+
+
+class Approval(models.Model):
+    """That somebody approved an order."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="given")
+    user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=200)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "user"], name="order_approved_once")]
 
 
 class OrderEvent(models.Model):

@@ -25,7 +25,7 @@ from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import asked
 from chancery.apps.shared.action import REGISTRY, current_clock, record_refusal
-from chancery.apps.shared.actor import Actor, Grant
+from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, unfit
@@ -89,8 +89,8 @@ class Way:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-Cache = dict[tuple[str, int | tuple[Grant, ...] | None, Permission], Gathered | ChanceryError]
-"""What one batch has looked up: by profile, person (a machine: what it may), and permission."""
+Cache = dict[tuple[str, Actor, Permission], Gathered | ChanceryError]
+"""What one batch has looked up: by profile, actor (of two tokens of a person one may give less) and permission."""
 
 
 @dataclass(slots=True)
@@ -174,7 +174,7 @@ def limits() -> Limits:
 
 def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
     wanted = Permission.ORDER_PLACE if ask.replaces is None else Permission.CERTIFICATE_RENEW
-    key = (ask.profile, actor.grants if actor.machine else actor.user, wanted)
+    key = (ask.profile, actor, wanted)
     found = cache.get(key)
     if found is None:
         try:
@@ -245,6 +245,7 @@ def _decide(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request)
         "connector_id": way.connector,
         "product": way.product,
         "idem_digest": digest(ask, request),
+        "approvals": gathered.profile.approvals if hold else 0,
     }
     values: list[Any] = list(row.values())
     # By position is four times as fast as by name, and `_BLANK` keeps the order of the fields.

@@ -55,6 +55,7 @@ class ProfileValues(BaseModel):
     validity_days_max: int = Field(199, ge=1, le=3650)
     deadline_hours: int = Field(24, ge=1, le=8760)
     needs_approval: bool = False
+    approvals: int = Field(1, ge=1, le=10)
     renewal: Literal["off", "notice", "same_key"] = "notice"
     renewal_share: int = Field(67, ge=10, le=95)
     product: dict[str, Any] = {}

@@ -34,6 +34,8 @@ class Profile(models.Model):
     validity_days_max = models.PositiveIntegerField(default=397)
     deadline_hours = models.PositiveIntegerField(default=24)
     needs_approval = models.BooleanField(default=False)
+    approvals = models.PositiveSmallIntegerField(default=1)
+    """How many people have to approve an order, where any has to."""
     renewal = models.CharField(max_length=10, default="notice")
     """What is done when a certificate is due: *off*, *notice*, or *same_key*, as `renewals.Policy` explains."""
     renewal_share = models.PositiveIntegerField(default=67)

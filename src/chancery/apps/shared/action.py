@@ -77,6 +77,8 @@ class Act:
         self.notes.append(Note(kind=kind, id=str(ident), name=name, **more))
 
 
+NAMES: dict[Callable[..., Any], str] = {}
+"""The function that an action is made of → its name."""
 REGISTRY: dict[str, Permission] = {}
 """Action name → permission: what docs and the role matrix are made from."""
 
@@ -109,6 +111,7 @@ def action(
                 raise
             return result
 
+        NAMES[inspect.unwrap(run)] = name
         return run  # type: ignore[return-value]  # wraps keeps the name of the first argument, which stays positional
 
     return decorate

@@ -14,12 +14,27 @@ class Grant:
     role: str
     team: int | None = None
     environment: int | None = None
+    permissions: frozenset[str] | None = None
+    """What it gives where that is not what the built-in role of this name gives: a role of one's own, or less by a token."""
 
     def gives(self, permission: str) -> bool:
         """Say whether this grant gives a permission for anything at all."""
-        if permission not in ROLES.get(self.role, MACHINES.get(self.role, ())):
+        given = self.permissions
+        if given is None:
+            given = ROLES.get(self.role) or MACHINES.get(self.role) or frozenset()
+        if permission not in given:
             return False
         return permission not in WHOLE or (self.team is None and self.environment is None)
+
+    def within(self, permissions: frozenset[str] | None, team: int | None, environment: int | None) -> Grant | None:
+        """Return what is left of this grant inside a token's limits, None where nothing is."""
+        if self.team not in {None, team} and team is not None:
+            return None
+        if self.environment not in {None, environment} and environment is not None:
+            return None
+        whole = self.permissions if self.permissions is not None else ROLES.get(self.role, frozenset())
+        given = self.permissions if permissions is None else frozenset(whole) & permissions
+        return Grant(self.role, self.team or team, self.environment or environment, given)
 
     def covers(self, permission: str, team: int | None, environment: int | None) -> bool:
         """Say whether this grant gives a permission for a thing of a team in an environment."""
@@ -33,7 +48,8 @@ class Actor:
     """Somebody, how they proved it, and from where.
 
     `user` is the id of a person, or None for the engine and the host's operator, who hold every right, and for a `machine`,
-    which holds what its grants give.
+    which holds what its grants give. `limited` says that a token gives less than the person has, `needs_factor` that one of
+    the roles is only for whoever logged in with a second factor.
     """
 
     name: str
@@ -43,13 +59,15 @@ class Actor:
     via: str = "console"
     grants: tuple[Grant, ...] = ()
     machine: bool = False
+    limited: bool = False
+    needs_factor: bool = False
 
     def may(self, permission: Permission, team: int | None = None, environment: int | None = None) -> bool:
         """Say whether this actor has a permission for a thing of a team in an environment.
 
         Without a team and environment the question is whether it holds anywhere at all.
         """
-        if not self.machine and (self.user is None or permission in EVERYBODYS):
+        if not self.machine and (self.user is None or (permission in EVERYBODYS and not self.limited)):
             return True
         if team is None and environment is None:
             return any(g.gives(permission) for g in self.grants)

@@ -33,6 +33,9 @@ _KINDS = {
     "pulls": ("pull", "inventory.Pull"),
     "findings": ("finding", "inventory.Finding"),
     "tokens": ("token", "accounts.ApiToken"),
+    "roles": ("role", "accounts.Role"),
+    "providers": ("provider", "accounts.Provider"),
+    "changes": ("change", "changes.Change"),
     "channels": ("channel", "notices.Channel"),
     "webhooks": ("webhook", "webhooks.Webhook"),
 }

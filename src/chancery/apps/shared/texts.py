@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from chancery.core.errors import Invalid, Problem
@@ -100,3 +101,16 @@ def _is_unfit(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_is_unfit(part) for pair in value.items() for part in pair)
     return isinstance(value, list | tuple) and any(_is_unfit(part) for part in value)
+
+
+def moment(text: str, field: str) -> datetime | None:
+    """Return a moment as ISO 8601 has it with its zone, None for nothing; raises `Invalid` on `field`."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise Invalid.one(field, f"{text[:40]!r} is no moment with a zone.", "Write it as 2030-01-31T22:00:00Z.")
+    return found.astimezone(UTC)

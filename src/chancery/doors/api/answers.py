@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, JsonValue
 
 from chancery.apps.bots.models import Purpose, Stage, Standing
+from chancery.apps.changes.models import Kind
+from chancery.apps.changes.models import State as ChangeState
 from chancery.core.order import State
 from chancery.doors.api.parameters import UUID_EXAMPLE
 
@@ -206,6 +208,7 @@ class Profile(BaseModel):
     validity_days_max: int = Field(examples=[199])
     deadline_hours: int = Field(description="Hours in which an order is wanted.", examples=[24])
     needs_approval: bool
+    approvals: int = Field(description="How many people approve an order, where any does.", examples=[1])
     renewal: str = Field(description="`off`, `notice` or `same_key`.", examples=["notice"])
     renewal_share: int = Field(description="Percent of a lifetime that pass before a renewal.", examples=[67])
     products: dict[str, Any] = Field(description="CA type → its own fields.")
@@ -664,6 +667,9 @@ class Role(BaseModel):
 
     name: str = Field(examples=["approver"])
     permissions: list[str] = Field(examples=[["orders.approve"]])
+    description: str = Field(examples=[""])
+    builtin: bool = Field(description="Whether it comes with Chancery, and cannot be changed.")
+    needs_factor: bool = Field(description="Whether it is only for whoever logged in with a second factor.")
 
 
 class Roles(BaseModel):
@@ -681,6 +687,10 @@ class Token(BaseModel):
     created_at: Moment
     expires_at: Moment | None
     revoked_at: Moment | None
+    permissions: list[str] | None = Field(description="Null: all that its person has.", examples=[["orders.place"]])
+    team: int | None = Field(examples=[None])
+    environment: int | None = Field(examples=[None])
+    networks: list[str] = Field(examples=[["192.0.2.0/24"]])
 
 
 class NewToken(Token):
@@ -693,6 +703,97 @@ class Tokens(BaseModel):
     """One's own API tokens."""
 
     items: list[Token]
+
+
+class ChangedField(BaseModel):
+    """A field that a change changes; of a credential only that it is another."""
+
+    field: str = Field(examples=["base_url"])
+    before: Any = Field(examples=["https://ca.example.com"])
+    after: Any = Field(examples=["https://ca2.example.com"])
+
+
+class Vote(BaseModel):
+    """Somebody who approved."""
+
+    name: str = Field(examples=["amy"])
+    at: Moment
+
+
+class Change(BaseModel):
+    """A change that waits for approval or for its time, or did."""
+
+    id: Id
+    kind: str = Field(json_schema_extra={"enum": list(Kind.values)})
+    state: str = Field(json_schema_extra={"enum": list(ChangeState.values)})
+    connector: str | None = Field(examples=[None])
+    name: str = Field(examples=["Berlin"])
+    team: str | None = Field(examples=["Operations"])
+    environment: str = Field(examples=["Production"])
+    revision: int | None = Field(description="The connector's, for which it was proposed.", examples=[3])
+    needed: int = Field(examples=[1])
+    votes: list[Vote]
+    proposer: str = Field(examples=["ada"])
+    proposed_at: Moment
+    expires_at: Moment
+    not_before: Moment | None
+    text: str = Field(description="Why it was denied or could not be applied.", examples=[""])
+    diff: list[ChangedField]
+
+
+class Changes(Page):
+    """A page of changes."""
+
+    items: list[Change]
+
+
+class Needed(BaseModel):
+    """How many people approve each kind of change in an environment."""
+
+    environment: int = Field(examples=[1])
+    name: str = Field(examples=["Production"])
+    needed: dict[str, int] = Field(examples=[{"edit": 1}])
+
+
+class Rules(BaseModel):
+    """How many people approve, environment by environment."""
+
+    items: list[Needed]
+
+
+class Provider(BaseModel):
+    """A log-in of others that is trusted, without its secret."""
+
+    slug: str = Field(examples=["keycloak"])
+    kind: str = Field(json_schema_extra={"enum": ["oidc", "saml"]})
+    title: str = Field(examples=["Our Keycloak"])
+    settings: dict[str, Any] = Field(examples=[{"server_url": "https://sso.example.com/realms/main"}])
+    mapping: list[str] = Field(examples=[["pki=ca_operator"]])
+    makes_people: bool
+    is_factor: bool
+    has_secret: bool
+
+
+class Providers(BaseModel):
+    """Every provider."""
+
+    items: list[Provider]
+
+
+class Session(BaseModel):
+    """A session of the console."""
+
+    id: Id
+    started_at: Moment | None
+    address: str = Field(examples=["192.0.2.7"])
+    agent: str = Field(description="What the browser calls itself.", examples=["Mozilla/5.0"])
+    how: str = Field(description="What it was begun with.", examples=["password+totp"])
+
+
+class Sessions(BaseModel):
+    """Open sessions, the newest first."""
+
+    items: list[Session]
 
 
 class Bot(BaseModel):

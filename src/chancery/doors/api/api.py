@@ -11,11 +11,13 @@ from chancery import __version__
 from chancery.apps.connectors.queries import worker_alive
 from chancery.apps.shared.action import current_clock
 from chancery.doors.api import (
+    access,
     acme,
     answers,
     audit,
     bots,
     certificates,
+    changes,
     connectors,
     credentials,
     history,
@@ -68,6 +70,8 @@ for part in (
     posture,
     audit,
     people,
+    access,
+    changes,
 ):
     api.add_router("", part if isinstance(part, Routes) else part.router)
 refusals.register(api)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, model_validator
 
-from chancery.apps.accounts.permissions import ROLES
 from chancery.apps.bots.models import Purpose
 from chancery.core.errors import Invalid
 from chancery.core.order import RevocationReason
@@ -247,6 +246,7 @@ class ProfileIn(_Fields):
     validity_days_max: int = Field(199, examples=[199])
     deadline_hours: int = Field(24, description="Hours in which an order is wanted.", examples=[24])
     needs_approval: bool = False
+    approvals: int = Field(1, description="How many people approve an order, where any does.", examples=[1])
     renewal: str = Field(
         "notice",
         description="What is done when a certificate is due: `same_key` renews it with the same request.",
@@ -330,7 +330,7 @@ class DecisionIn(Body):
 class GrantIn(Body):
     """A role, everywhere or in one team or environment."""
 
-    role: str = Field(json_schema_extra={"enum": list(ROLES)})
+    role: str = Field(description="A role of GET /roles.", examples=["requester"])
     team: int | None = Field(None, description="Id; null for every team.", examples=[1])
     environment: int | None = Field(None, description="Id; null for every environment.", examples=[None])
 
@@ -361,6 +361,63 @@ class TokenIn(Body):
 
     name: str = Field(description="What will use it.", examples=["ci"])
     days: int | None = Field(90, description="How long it lives; null for ever.", examples=[90])
+    permissions: list[str] | None = Field(
+        None, description="No more than these; null for all that its person has.", examples=[["orders.place"]]
+    )
+    team: int | None = Field(None, description="Id; null for every team.", examples=[None])
+    environment: int | None = Field(None, description="Id; null for every environment.", examples=[None])
+    networks: list[str] = Field(
+        [], description="From where it is answered; empty for everywhere.", examples=[["192.0.2.0/24"]]
+    )
+
+
+class RoleEdit(Body):
+    """What a role of one's own gives."""
+
+    permissions: list[str] = Field(examples=[["orders.view", "orders.place"]])
+    description: str = Field("", examples=["Orders for servers of a team."])
+
+
+class RoleIn(RoleEdit):
+    """A role of one's own."""
+
+    name: str = Field(description="Small letters, digits and _.", examples=["server_owner"])
+
+
+class RuleIn(Body):
+    """How many people have to approve a kind of change in an environment."""
+
+    environment: int = Field(description="Id.", examples=[1])
+    kind: str = Field(json_schema_extra={"enum": ["create", "edit", "activate", "deactivate", "delete"]})
+    needed: int = Field(description="0 to 10; 0 for none.", examples=[1])
+
+
+class ProviderIn(Body):
+    """A log-in of others that is trusted: by OpenID Connect from `server_url` on, by SAML from `entity_id` on."""
+
+    kind: str = Field("oidc", json_schema_extra={"enum": ["oidc", "saml"]})
+    title: str = Field(examples=["Our Keycloak"])
+    server_url: str = Field("", examples=["https://sso.example.com/realms/main"])
+    client_id: str = Field("", examples=["chancery"])
+    secret: str = Field("", description="The client's; empty leaves the one that is kept.", examples=["…"])
+    scopes: list[str] = Field(["openid", "profile", "email"], examples=[["openid", "profile"]])
+    allowed_networks: list[str] = Field([], description="Private networks it may be in.", examples=[["10.1.0.0/16"]])
+    entity_id: str = Field("", examples=["http://adfs.example.com/adfs/services/trust"])
+    sso_url: str = Field("", examples=["https://adfs.example.com/adfs/ls"])
+    certificate: str = Field("", description="PEM; what it signs with.", examples=[""])
+    name_claim: str = Field("preferred_username", description="Has the login name.", examples=["preferred_username"])
+    groups_claim: str = Field("groups", description="Has the groups.", examples=["groups"])
+    mapping: list[str] = Field(
+        [], description="group=role, group=role@team or group=role@team/environment.", examples=[["pki=ca_operator"]]
+    )
+    makes_people: bool = Field(False, description="Whether whoever it knows is let in.")
+    is_factor: bool = Field(False, description="Whether its log-in counts as two factors.")
+
+
+class FactorRule(Body):
+    """Whether a role is only for whoever logged in with a second factor."""
+
+    needed: bool
 
 
 class StageIn(Body):
@@ -395,6 +452,7 @@ class RollBackIn(Body):
         examples=[{"api_key": "…"}],
     )
     untested: str = Field("", description="Why it is saved though its test found faults.", examples=[""])
+    not_before: str = Field("", description="From when it is in force; empty for at once.", examples=[""])
 
 
 class _BotFields(Body):

@@ -13,6 +13,7 @@ from chancery.apps.connectors import actions, queries, trial
 from chancery.apps.connectors.models import Connector
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import Page
+from chancery.apps.shared.texts import moment
 from chancery.core.errors import Absent, Conflict, Invalid
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
@@ -95,7 +96,12 @@ def listing(
     return linked(request, response, _page(every))
 
 
-@router.post("/connectors", response={201: answers.Connector}, headers=("Location", "ETag"), problems=(409, 503))
+@router.post(
+    "/connectors",
+    response={201: answers.Connector, 202: answers.Change},
+    headers=("Location", "ETag"),
+    problems=(409, 503),
+)
 def create(
     request: HttpRequest,
     response: HttpResponse,
@@ -142,7 +148,7 @@ def one(request: HttpRequest, response: HttpResponse, ident: parameters.Ident) -
 
 @router.patch(
     "/connectors/{ident}",
-    response=answers.Connector,
+    response={200: answers.Connector, 202: answers.Change},
     headers=("ETag",),
     takes=("If-Match",),
     problems=(409, 412, 428, 503),
@@ -155,10 +161,12 @@ def edit(
     *,
     test: parameters.Test = False,
     untested: parameters.Untested = "",
+    not_before: parameters.NotBefore = "",
 ) -> Answer:
     """Change a connector; fields that are not sent keep their values. `If-Match` or `revision` is required.
 
-    With `test` a worker tests the settings first; faults refuse the edit.
+    With `test` a worker tests the settings first; faults refuse the edit. Where others have to approve it, or with
+    `not_before`, the answer is the change that waits.
     """
     values, who = body.given(), actor(request)
     row = queries.get(who, ident)
@@ -169,14 +177,17 @@ def edit(
     wanted = test and actions.to_be_tested(who, row.authority, whole, ident)
     tested = _tested(who, row.authority, whole, ident) if wanted else None
     try:
-        edited = actions.edit(who, ident, revision, whole, tested=tested, untested=untested)
+        later = moment(not_before, "not_before")
+        edited = actions.edit(who, ident, revision, whole, tested=tested, untested=untested, not_before=later)
     except Conflict as lost:
         raise in_time(request, lost) from None
     tag(response, edited.revision)
     return _shown(edited)
 
 
-@router.delete("/connectors/{ident}", response={204: None}, takes=("If-Match",), problems=(409, 412, 422))
+@router.delete(
+    "/connectors/{ident}", response={204: None, 202: answers.Change}, takes=("If-Match",), problems=(409, 412, 422)
+)
 def delete(request: HttpRequest, ident: parameters.Ident, confirm: parameters.Confirm = "") -> Status[None]:
     """Delete a connector that nothing uses. Where the preview names keys that are erased, `confirm` is its name."""
     who = actor(request)
@@ -198,13 +209,17 @@ def delete_preview(request: HttpRequest, ident: parameters.Ident) -> Answer:
     }
 
 
-@router.post("/connectors/{ident}/activate", response=answers.Connector, problems=(409, 422))
+@router.post(
+    "/connectors/{ident}/activate", response={200: answers.Connector, 202: answers.Change}, problems=(409, 422)
+)
 def activate(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Switch a connector on."""
     return _shown(actions.activate(actor(request), ident))
 
 
-@router.post("/connectors/{ident}/deactivate", response=answers.Deactivated, problems=(409,))
+@router.post(
+    "/connectors/{ident}/deactivate", response={200: answers.Deactivated, 202: answers.Change}, problems=(409,)
+)
 def deactivate(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Switch a connector off; says how many submissions are in flight."""
     done = actions.deactivate(actor(request), ident)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from chancery.apps.connectors import history, queries
 from chancery.apps.connectors.models import ConnectorVersion
+from chancery.apps.shared.texts import moment
 from chancery.core.errors import Conflict
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
@@ -37,7 +38,7 @@ def difference(
 
 @router.post(
     f"{_HERE}/{{number}}/restore",
-    response=answers.Connector,
+    response={200: answers.Connector, 202: answers.Change},
     headers=("ETag",),
     takes=("If-Match",),
     problems=(409, 412, 428),
@@ -53,7 +54,9 @@ def restore(
     who = actor(request)
     revision = expected(request, body.revision, queries.get(who, ident).revision)
     try:
-        row = history.roll_back(who, ident, revision, number, body.secrets, body.untested)
+        row = history.roll_back(
+            who, ident, revision, number, body.secrets, body.untested, moment(body.not_before, "not_before")
+        )
     except Conflict as lost:
         raise in_time(request, lost) from None
     tag(response, row.revision)

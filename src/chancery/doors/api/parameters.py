@@ -10,6 +10,7 @@ from chancery.apps.audit.queries import OUTCOMES
 from chancery.apps.bots.models import Standing
 from chancery.apps.certificates.queries import SORTS as CERTIFICATE_SORTS
 from chancery.apps.certificates.queries import STATUSES
+from chancery.apps.changes.queries import SHOWN as CHANGES
 from chancery.apps.connectors.models import Health, Status
 from chancery.apps.connectors.queries import SORTS as CONNECTOR_SORTS
 from chancery.apps.health.queries import SPANS
@@ -61,6 +62,8 @@ InRegion = Annotated[str, _said("Only of this region, whatever its capitals.", e
 Confirm = Annotated[str, _said("The connector's name, where deleting it erases a key for good.", example="Local CA")]
 Test = Annotated[bool, _said("Have a worker test the settings first (at most 30 seconds); what fails is not saved.")]
 Untested = Annotated[str, _said("Why it is saved though no test passed; needed after one that found faults.")]
+NotBefore = Annotated[str, _said("From when it is in force, as 2030-01-31T22:00:00Z; empty for at once.", example="")]
+ChangeState = Annotated[str, _said("Only changes in this state; empty for those that wait.", among=("", *CHANGES))]
 ConnectorSort = Annotated[str, _said("Order of rows.", among=("", *CONNECTOR_SORTS))]
 BotStatus = Annotated[str, _said("Only these.", among=("", *Standing.values))]
 OrderState = Annotated[str, _said("Only orders in this state.", among=("", *State))]

@@ -1,4 +1,4 @@
-"""People, roles, teams, environments and API tokens over REST."""
+"""People, teams and environments over REST."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ninja import Status
 
 from chancery.apps.accounts import actions, places, queries
 from chancery.apps.accounts.models import Environment, Team
-from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.apps.accounts.permissions import Permission
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
 from chancery.doors.api.routes import Routes, created, linked
@@ -26,12 +26,6 @@ def me(request: HttpRequest) -> Answer:
     may = [str(p) for p in Permission if who.may(p)]
     shown = {"name": who.name, "id": who.user, "how": who.how, "address": who.address}
     return {**shown, "grants": grants, "permissions": may}
-
-
-@router.get("/roles", response=answers.Roles)
-def roles(request: HttpRequest) -> Answer:
-    """List the roles and what each may do."""
-    return {"items": [{"name": name, "permissions": sorted(map(str, may))} for name, may in ROLES.items()]}
 
 
 @router.get("/users", response=answers.Users, headers=("Link",))
@@ -147,24 +141,4 @@ def edit_environment(request: HttpRequest, ident: parameters.Number, body: bodie
 def delete_environment(request: HttpRequest, ident: parameters.Number) -> Status[None]:
     """Remove an environment that nothing belongs to and nobody has a role in."""
     places.delete_environment(actor(request), ident)
-    return Status(204, None)
-
-
-@router.get("/tokens", response=answers.Tokens)
-def tokens(request: HttpRequest) -> Answer:
-    """List one's own API tokens."""
-    return {"items": [show.token(t) for t in queries.tokens(actor(request))]}
-
-
-@router.post("/tokens", response={201: answers.NewToken})
-def create_token(request: HttpRequest, body: bodies.TokenIn) -> Status[Answer]:
-    """Make an API token; its text is in this answer and nowhere else."""
-    token, secret = actions.create_token(actor(request), body.name, body.days)
-    return Status(201, {**show.token(token), "token": secret})
-
-
-@router.delete("/tokens/{ident}", response={204: None}, problems=(409,))
-def revoke_token(request: HttpRequest, ident: parameters.Number) -> Status[None]:
-    """End one of one's own API tokens."""
-    actions.revoke_token(actor(request), ident)
     return Status(204, None)

@@ -10,12 +10,15 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from chancery.apps.changes.holding import Proposed
+from chancery.apps.changes.models import Change
 from chancery.core.errors import ChanceryError, Problem, Unavailable
+from chancery.doors.api import show
 from chancery.doors.api.reading import errors_of
 from chancery.doors.problems import PROBLEM_JSON, Refusal, document, problem, status
 
@@ -28,6 +31,7 @@ RETRY_AFTER = 5
 def register(api: NinjaAPI) -> None:
     """Let nothing that a route raises leave as anything else."""
     for kind, handler in (
+        (Proposed, proposed),
         (ChanceryError, refused),
         (AuthenticationError, unauthenticated),
         (ValidationError, malformed),
@@ -49,6 +53,14 @@ def refused(request: HttpRequest, error: Any, *, address: bool = False) -> HttpR
     response = _answer(problem(error, reading=reading), status(error, reading=reading)[0])
     if isinstance(error, Unavailable):
         response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def proposed(request: HttpRequest, error: Any) -> HttpResponse:
+    """Answer what waits for others, or for its time (RFC 9110, section 15.3.3): with the change that was written down."""
+    shown = show.change(Change.objects.select_related("team", "environment").get(pk=error.change))
+    response = JsonResponse(shown, status=202)
+    response.headers["Location"] = f"/api/v1/changes/{error.change}"
     return response
 
 

@@ -10,6 +10,7 @@ from ninja.utils import check_csrf
 
 from chancery.apps.accounts.models import User
 from chancery.apps.accounts.queries import actor_of, actor_of_token
+from chancery.apps.accounts.sessions import is_strong
 from chancery.apps.shared.actor import Actor
 from chancery.doors.problems import Refusal
 
@@ -39,7 +40,8 @@ class Session(SessionAuth):
         user = request.user
         if not isinstance(user, User) or not user.is_active or user.must_change_password:
             return None
-        return actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""), via="api")
+        actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""), via="api")
+        return None if actor.needs_factor and not is_strong(request) else actor
 
 
 AUTH = [Bearer(), Session()]

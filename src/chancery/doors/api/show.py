@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from chancery import catalog
-from chancery.apps.accounts.models import ApiToken, Environment, User
+from chancery.apps.accounts.models import ApiToken, Environment, Session, User
 from chancery.apps.audit import proofs
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.changes.models import Change
 from chancery.apps.connectors import pace
 from chancery.apps.connectors.credentials import Credential
 from chancery.apps.connectors.models import Call, Connector, CredentialChange
@@ -136,7 +137,7 @@ def profile(row: Profile, routes: Mapping[UUID, Connector]) -> dict[str, Any]:
         "region": row.region,
         "connector": str(connector.pk) if connector else None,
         "connector_name": connector.name if connector else "",
-        **{n: getattr(row, n) for n in (*names, *renewal, "needs_approval", "products", "revision")},
+        **{n: getattr(row, n) for n in (*names, *renewal, "needs_approval", "approvals", "products", "revision")},
     }
 
 
@@ -233,8 +234,41 @@ def environment(row: Environment) -> dict[str, Any]:
 
 def token(row: ApiToken) -> dict[str, Any]:
     """Return an API token without its text."""
-    names = ("name", "hint", "created_at", "expires_at", "revoked_at")
-    return {"id": row.pk, **{n: getattr(row, n) for n in names}}
+    names = ("name", "hint", "created_at", "expires_at", "revoked_at", "permissions", "networks")
+    where = {"team": row.team_id, "environment": row.environment_id}
+    return {"id": row.pk, **{n: getattr(row, n) for n in names}, **where}
+
+
+def change(row: Change) -> dict[str, Any]:
+    """Return a change with what it does; never a credential."""
+    names = (
+        "kind",
+        "state",
+        "name",
+        "revision",
+        "needed",
+        "proposer",
+        "proposed_at",
+        "expires_at",
+        "not_before",
+        "text",
+    )
+    votes = [{"name": v.name, "at": v.at} for v in sorted(row.votes.all(), key=lambda v: v.pk)]
+    diff = [{n: one[n] for n in ("field", "before", "after")} for one in row.diff]
+    return {
+        "id": str(row.pk),
+        **{n: getattr(row, n) for n in names},
+        "connector": str(row.connector_id) if row.connector_id else None,
+        "team": row.team.name if row.team else None,
+        "environment": row.environment.name,
+        "votes": votes,
+        "diff": diff,
+    }
+
+
+def session(row: Session) -> dict[str, Any]:
+    """Return a session; never its key."""
+    return {"id": str(row.ident), **{n: getattr(row, n) for n in ("started_at", "address", "agent", "how")}}
 
 
 def record_state(found: Mapping[str, Any]) -> dict[str, Any]:

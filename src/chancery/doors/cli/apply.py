@@ -43,9 +43,18 @@ def apply(
         _show(steps, whole, as_json)
         hint(_said(open_, beside))
         raise Stop(Exit.DIFFERS if open_ else Exit.DONE)
+    waits = 0
     for step in open_:
-        _do(rest, step)
+        try:
+            _do(rest, step)
+        except Stop as stopped:
+            if stopped.code != Exit.WAITS:
+                raise
+            waits += 1
+            continue
         hint(f"{step.authority} {step.name}: {_done(step)}")
+    if waits:
+        stop(f"{waits} of {len(open_)} wait for others to approve them.", "`chancery changes list`.", Exit.WAITS)
     say(f"{len(open_)} changed, {len(steps) - len(open_)} as they should be.", whole, as_json)
 
 

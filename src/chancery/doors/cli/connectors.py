@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files, history, typed
-from chancery.doors.cli.given import Secrets, Sets, pairs, secrets
+from chancery.doors.cli.given import NotBefore, Secrets, Sets, pairs, secrets
 from chancery.doors.cli.output import Exit, Json, hint, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
 
@@ -120,6 +120,7 @@ def connectors_edit(
     secret: Secrets = None,
     test: Test = False,
     untested: Untested = "",
+    not_before: NotBefore = "",
     as_json: Json = False,
 ) -> None:
     """Change fields of a connector, also by the flags of its CA type; the others keep their values."""
@@ -128,7 +129,7 @@ def connectors_edit(
     own = typed.given(typed.authority(rest, row["authority"]), context.args) if context.args else {}
     body = {**own, **pairs(values), **secrets(secret)}
     body = {"revision": row["revision"], **body}
-    done = rest.call("PATCH", f"/connectors/{row['id']}", body, test=test, untested=untested)
+    done = rest.call("PATCH", f"/connectors/{row['id']}", body, test=test, untested=untested, not_before=not_before)
     say(f"{done['name']} is changed, {_how_tested(done)}.", done, as_json)
 
 

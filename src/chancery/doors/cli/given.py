@@ -13,6 +13,7 @@ from chancery.doors.cli.output import Exit, stop
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="name=value; a list by commas, true and false for switches.")
 ]
+NotBefore = Annotated[str, typer.Option(help="From when it is in force, as 2030-01-31T22:00:00Z.")]
 Secrets = Annotated[list[str] | None, typer.Option("--secret", help="name=@file: the secret is read from a file.")]
 
 

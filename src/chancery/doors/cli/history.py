@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chancery.doors.cli.given import Secrets, secrets
+from chancery.doors.cli.given import NotBefore, Secrets, secrets
 from chancery.doors.cli.output import Json, minute, say, show
 from chancery.doors.cli.rest import Rest
 
@@ -40,11 +40,13 @@ def roll_back(
     number: _Number,
     secret: Secrets = None,
     untested: Annotated[str, typer.Option(help="Why it is saved though its test found faults.")] = "",
+    not_before: NotBefore = "",
     as_json: Json = False,
 ) -> None:
     """Go back to the settings of an earlier version, as a new version."""
     rest = Rest()
     row = rest.find("connectors", name)
     body = {"revision": row["revision"], "secrets": secrets(secret), "untested": untested}
+    body["not_before"] = not_before
     done = rest.call("POST", f"/connectors/{row['id']}/versions/{number}/restore", body)
     say(f"{done['name']} has the settings of version {number} again.", done, as_json)

@@ -23,6 +23,7 @@ class Exit(IntEnum):
     UNAUTHENTICATED = 4
     STILL_OPEN = 5
     DIFFERS = 6
+    WAITS = 7
 
 
 EXITS = {
@@ -33,6 +34,7 @@ EXITS = {
     Exit.UNAUTHENTICATED: "There is no API token, or the server does not know it.",
     Exit.STILL_OPEN: "The order was placed and had not ended when the time given with --wait was over.",
     Exit.DIFFERS: "`apply --plan`: something is not as the file says; nothing was changed.",
+    Exit.WAITS: "It was not done yet: it waits for others to approve it, or for its time (`chancery changes`).",
 }
 
 

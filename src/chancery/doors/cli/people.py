@@ -1,4 +1,4 @@
-"""Commands about people, teams, environments and one's own API tokens."""
+"""Commands about people, teams and environments."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.output import Exit, Json, minute, say, show, stop
+from chancery.doors.cli.output import Exit, Json, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 people = typer.Typer(no_args_is_help=True, help="Who may do what.")
 teams = typer.Typer(no_args_is_help=True, help="Who owns connectors, profiles and orders.")
 environments = typer.Typer(no_args_is_help=True, help="Production, QA, Development, …")
-tokens = typer.Typer(no_args_is_help=True, help="Your own API tokens.")
 Roles = Annotated[
     list[str] | None,
     typer.Option("--role", help="ROLE, ROLE@TEAM, ROLE@TEAM/ENVIRONMENT or ROLE@/ENVIRONMENT (repeatable)."),
 ]
+EndAll = Annotated[bool, typer.Option("--end", help="End them all.")]
+EndToken = Annotated[int, typer.Option("--end", help="Number of the token to end.")]
 PasswordFile = Annotated[
     Path | None, typer.Option(help="File with the one-time password; without, one is made and printed.")
 ]
@@ -41,13 +42,6 @@ def people_list(
     names = {} if as_json else _names(rest)
     rows = [{**u, "active": u["is_active"], "roles": [_shown(g, names) for g in u["grants"]]} for u in whole["items"]]
     show(rows, ("username", "full_name", "active", "roles"), whole, as_json)
-
-
-@people.command("roles")
-def people_roles(as_json: Json = False) -> None:
-    """List the roles and what each may do."""
-    whole = Rest().call("GET", "/roles")
-    show(whole["items"], ("name", "permissions"), whole, as_json)
 
 
 @people.command("add")
@@ -97,6 +91,48 @@ def people_reset_password(username: str, password_file: PasswordFile = None, as_
     rest, password = Rest(), _password(password_file)
     done = rest.call("POST", f"/users/{rest.find('users', username)['id']}/password", {"password": password})
     _tell(f"{done['username']} has a new one-time password.", done, password_file, password, as_json=as_json)
+
+
+@people.command("sessions")
+def people_sessions(username: str, end: EndAll = False, as_json: Json = False) -> None:
+    """List the open sessions of a person, or end them all."""
+    rest = Rest()
+    path = f"/users/{rest.find('users', username)['id']}/sessions"
+    if end:
+        rest.call("DELETE", path)
+        say(f"Every session of {username} is ended.", {"username": username, "ended": True}, as_json)
+        return
+    whole = rest.call("GET", path)
+    show(whole["items"], ("id", "started_at", "address", "how", "agent"), whole, as_json)
+
+
+@people.command("tokens")
+def people_tokens(username: str, end: EndToken = 0, as_json: Json = False) -> None:
+    """List the API tokens of a person, or end one."""
+    rest = Rest()
+    path = f"/users/{rest.find('users', username)['id']}/tokens"
+    if end:
+        rest.call("DELETE", f"{path}/{end}")
+        say(f"Token {end} is ended.", {"id": end, "revoked": True}, as_json)
+        return
+    whole = rest.call("GET", path)
+    show(whole["items"], ("id", "name", "hint", "created_at", "expires_at", "revoked_at"), whole, as_json)
+
+
+@people.command("remove-factors")
+def people_remove_factors(username: str, as_json: Json = False) -> None:
+    """Remove every second factor of somebody who has lost them."""
+    rest = Rest()
+    rest.call("DELETE", f"/users/{rest.find('users', username)['id']}/factors")
+    say(f"{username} has no second factor now.", {"username": username, "factors": []}, as_json)
+
+
+@people.command("unlock")
+def people_unlock(username: str, as_json: Json = False) -> None:
+    """Forget the wrong tries at a person's log-in."""
+    rest = Rest()
+    done = rest.call("POST", f"/users/{rest.find('users', username)['id']}/unlock")
+    say(f"The wrong tries of {username} are forgotten.", done, as_json)
 
 
 def _password(file: Path | None) -> str:
@@ -205,37 +241,3 @@ def environments_delete(name: str, as_json: Json = False) -> None:
     found = rest.find("environments", name)
     rest.call("DELETE", f"/environments/{found['id']}")
     say(f"{found['name']} is deleted.", {**found, "deleted": True}, as_json)
-
-
-@tokens.command("list")
-def tokens_list(as_json: Json = False) -> None:
-    """List your own API tokens."""
-    whole = Rest().call("GET", "/tokens")
-    times = ("created_at", "expires_at", "revoked_at")
-    rows = [{**t, **{n.removesuffix("_at"): minute(t[n])[:10] for n in times}} for t in whole["items"]]
-    show(rows, ("id", "name", "hint", "created", "expires", "revoked"), whole, as_json)
-
-
-@tokens.command("create")
-def tokens_create(
-    name: str,
-    days: Annotated[int, typer.Option(min=1, help="How long it lives.")] = 90,
-    out: Annotated[Path | None, typer.Option(help="A new file for it, mode 0600; without, it is printed.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Make an API token; it is shown this once."""
-    if out is not None:
-        files.absent(out, "--out")
-    made = Rest().call("POST", "/tokens", {"name": name, "days": days})
-    if out is None:
-        say(made["token"], made, as_json)
-        return
-    files.make(out, f"{made.pop('token')}\n".encode(), "--out")
-    say(f"{made['name']} is in {out}.", made, as_json)
-
-
-@tokens.command("revoke")
-def tokens_revoke(ident: int, as_json: Json = False) -> None:
-    """End one of your own API tokens, at once."""
-    Rest().call("DELETE", f"/tokens/{ident}")
-    say(f"Token {ident} is ended.", {"id": ident, "revoked": True}, as_json)

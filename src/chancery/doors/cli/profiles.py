@@ -12,7 +12,9 @@ from chancery.doors.cli.rest import Rest
 
 profiles = typer.Typer(no_args_is_help=True, help="What may be asked.")
 _LISTS = frozenset({"key_types", "name_kinds", "name_suffixes"})
-_NUMBERS = frozenset({"max_names", "validity_days", "validity_days_max", "deadline_hours", "renewal_share"})
+_NUMBERS = frozenset(
+    {"max_names", "validity_days", "validity_days_max", "deadline_hours", "approvals", "renewal_share"}
+)
 _KEPT = ("name", "description", "region", "wildcard", "needs_approval", "renewal", *sorted(_LISTS | _NUMBERS))
 InPool = Annotated[
     str, typer.Option("--pool", help="A pool, by id or name; --product is then written CA-TYPE.name=value.")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import typer
 
 from chancery.doors.cli import (
+    access,
     acme,
     apply,
     audit,
     bots,
     certificates,
+    changes,
     connectors,
     credentials,
     inventory,
@@ -29,6 +31,7 @@ GROUPS: dict[str, typer.Typer] = {
     "connectors": connectors.connectors,
     "credentials": credentials.credentials,
     "pools": pools.pools,
+    "changes": changes.changes,
     "profiles": profiles.profiles,
     "orders": orders.orders,
     "certificates": certificates.certificates,
@@ -43,7 +46,10 @@ GROUPS: dict[str, typer.Typer] = {
     "people": people.people,
     "teams": people.teams,
     "environments": people.environments,
-    "tokens": people.tokens,
+    "roles": access.roles,
+    "providers": access.providers,
+    "tokens": access.tokens,
+    "sessions": access.sessions,
     "audit": audit.audit,
 }
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from chancery.doors.cli import files
-from chancery.doors.cli.output import Exit, stop
+from chancery.doors.cli.output import Exit, minute, stop
 
 if TYPE_CHECKING:
     import httpx  # loaded where a request is made: commands on the host make none, and start sooner
@@ -37,6 +37,8 @@ class Rest:
     ) -> Any:
         """Return the JSON answer; a problem ends the command with its sentences."""
         response = self._send(method, path, body, headers, params)
+        if response.status_code == 202 and "/changes/" in response.headers.get("Location", ""):
+            _proposed(_document(response))
         return {} if response.status_code == 204 else _document(response)
 
     def raw(self, path: str, **params: Any) -> bytes:
@@ -139,6 +141,15 @@ def _document(response: httpx.Response) -> Any:
         return response.json()
     except ValueError:
         stop(f"{response.url} does not answer in JSON.", _NO_CHANCERY, Exit.UNREACHABLE)
+
+
+def _proposed(change: dict[str, Any]) -> None:
+    """End a command whose change waits for others, or for its time."""
+    if change["needed"]:
+        waits = f"waits for {change['needed']} to approve it, until {minute(change['expires_at'])} UTC"
+    else:
+        waits = f"comes into force at {minute(change['not_before'])} UTC"
+    stop(f"The change {change['id']} {waits}.", "`chancery changes show` says how it stands.", Exit.WAITS, settled=True)
 
 
 def _problem(document: Any, status: int) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, get_args
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chancery import catalog
 from chancery.apps.accounts.models import Environment, Team
-from chancery.core.errors import Problem
+from chancery.core.errors import Invalid, Problem
 from chancery.sdk.authority import Descriptor
 from chancery.sdk.config import extra, is_secret, matters
 
@@ -215,3 +217,14 @@ def as_typed(value: Any) -> str:
         return _("yes") if value else _("no")
     text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
     return text.replace("\r\n", "\n").strip()
+
+
+def moment_of(text: str, field: str) -> datetime | None:
+    """Return a moment as a form has it, in the zone that the page shows, None for nothing; raises `Invalid` on `field`."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid.one(field, f"{text[:40]!r} is no moment.", "Choose a day and a time.") from None
+    return found if found.tzinfo else timezone.make_aware(found)

@@ -99,3 +99,12 @@ def test_every_duty_of_the_engine_runs_on_an_empty_installation(mine, clock):
     for one in duties.ROUNDS:
         Duty.objects.create(name=one.name, next_at=NOW)
         assert once(one, NOW) is True
+
+
+def test_changes_whose_time_has_come_are_applied_by_the_engine(monkeypatch):
+    made = []
+    monkeypatch.setattr(duties.changes, "due", lambda now: ["first", "second"] if now == NOW else [])
+    monkeypatch.setattr(duties.changes, "apply_due", lambda actor, ident: made.append((actor.name, ident)))
+    (one,) = [r for r in duties.ROUNDS if r.name == "changes.apply"]
+    assert one.act(NOW, {"kept": 1}) == {"kept": 1}
+    assert made == [("engine", "first"), ("engine", "second")]

@@ -19,7 +19,12 @@ def test_engine_and_host_hold_every_right_everywhere():
 
 
 def test_nobody_without_a_grant_may_anything_but_mind_their_own_account():
-    assert [p for p in Permission if person().may(p)] == [Permission.PASSWORD_OWN, Permission.ACCOUNT_OWN]
+    assert [p for p in Permission if person().may(p)] == [
+        Permission.PASSWORD_OWN,
+        Permission.ACCOUNT_OWN,
+        Permission.SESSION_OWN,
+        Permission.FACTOR_OWN,
+    ]
     assert person().scopes(VIEW) == ()
 
 

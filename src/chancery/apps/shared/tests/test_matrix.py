@@ -25,7 +25,15 @@ for room in (
 ):
     importlib.import_module(f"chancery.apps.{room}.actions")
 importlib.import_module("chancery.apps.bots.targets")
-importlib.import_module("chancery.apps.connectors.rotating")
+for module in (
+    "accounts.ending",
+    "accounts.factors",
+    "accounts.providers",
+    "accounts.roles",
+    "changes.actions",
+    "connectors.rotating",
+):
+    importlib.import_module(f"chancery.apps.{module}")
 
 ORDER = ("administrator", "ca_operator", "requester", "bot_operator", "approver", "auditor", "monitor")
 MATRIX = """
@@ -43,6 +51,13 @@ bots.token                A . . B . . .
 certificates.leave_request A O R B . . .
 certificates.renew        A O R B . . .
 certificates.revoke       A O . . . . .
+changes.apply             A . . . P . .
+changes.approve           A . . . P . .
+changes.deny              A . . . P . .
+changes.end_renewed       A O . . . . .
+changes.propose           A O R B P D .
+changes.rule              A . . . . . .
+changes.withdraw          A O . . . . .
 channels.create           A . . . . . .
 channels.delete           A . . . . . .
 channels.edit             A . . . . . .
@@ -71,6 +86,10 @@ deployments.roll_back     A . . B . . .
 environments.create       A . . . . . .
 environments.delete       A . . . . . .
 environments.edit         A . . . . . .
+factors.add_passkey       A O R B P D M
+factors.add_totp          A O R B P D M
+factors.new_codes         A O R B P D M
+factors.remove            A O R B P D M
 findings.adopt            A O . . . . .
 findings.ignore           A O . . . . .
 findings.reopen           A O . . . . .
@@ -86,13 +105,18 @@ orders.give_up            A O . . . . .
 orders.order_again        A O . . . . .
 orders.place              A . R B . . .
 orders.refuse_again       A O . . . . .
+orders.release            A O . . . . .
 people.create             A . . . . . .
 people.disable            A . . . . . .
 people.enable             A . . . . . .
+people.end_sessions       A . . . . . .
 people.grant              A . . . . . .
 people.own_account        A O R B P D M
 people.own_password       A O R B P D M
 people.password           A . . . . . .
+people.remove_factors     A . . . . . .
+people.sign_on            A . . . . . .
+people.unlock             A . . . . . .
 pools.create              A O . . . . .
 pools.delete              A O . . . . .
 pools.drain               A O . . . . .
@@ -100,7 +124,14 @@ pools.edit                A O . . . . .
 profiles.create           A O . . . . .
 profiles.delete           A O . . . . .
 profiles.edit             A O . . . . .
+providers.delete          A . . . . . .
+providers.save            A . . . . . .
 pulls.stop                A O . . . . .
+roles.create              A . . . . . .
+roles.delete              A . . . . . .
+roles.edit                A . . . . . .
+roles.require_factor      A . . . . . .
+sessions.end              A O R B P D M
 targets.create            A . . B . . .
 targets.delete            A . . B . . .
 targets.edit              A . . B . . .
@@ -109,6 +140,7 @@ teams.delete              A . . . . . .
 teams.rename              A . . . . . .
 posture.decide            A O . . . . .
 tokens.create             A O R B P . M
+tokens.end                A . . . . . .
 tokens.revoke             A O R B P . M
 webhooks.create           A . . . . . .
 webhooks.delete           A . . . . . .
@@ -118,12 +150,12 @@ webhooks.test             A . . . . . .
 """
 TABLE = {name: marks for name, *marks in (line.split() for line in MATRIX.strip().splitlines())}
 READING = {
-    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics acme pools",
-    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels posture metrics acme pools",
-    "requester": "connectors profiles orders certificates bots inventory notices acme pools",
-    "bot_operator": "connectors profiles orders certificates bots inventory notices acme pools",
-    "approver": "connectors profiles orders certificates bots inventory notices acme pools",
-    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture acme pools",
+    "administrator": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture metrics acme pools changes",
+    "ca_operator": "connectors profiles orders certificates bots audit inventory notices channels posture metrics acme pools changes",
+    "requester": "connectors profiles orders certificates bots inventory notices acme pools changes",
+    "bot_operator": "connectors profiles orders certificates bots inventory notices acme pools changes",
+    "approver": "connectors profiles orders certificates bots inventory notices acme pools changes",
+    "auditor": "connectors profiles orders certificates bots audit people inventory notices channels webhooks posture acme pools changes",
     "monitor": "metrics",
 }
 

@@ -1,9 +1,11 @@
 """Texts of people: refused by name, never cut silently, never an error of the database."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from chancery.apps.shared.tests.looking import refused
-from chancery.apps.shared.texts import MOST, check, clean, unfit
+from chancery.apps.shared.texts import MOST, check, clean, moment, unfit
 from chancery.core.errors import Invalid
 
 pytestmark = pytest.mark.django_db
@@ -71,3 +73,11 @@ def test_nothing_worse_gets_into_any_action(value, inside):
 
 def test_what_is_no_text_passes_the_entry():
     check({"a": 7, "b": None, "c": b"\x00", "d": ["x", 1], "e": {"f": "y\nz\t"}, "g": "a" * MOST})
+
+
+def test_a_moment_has_its_zone_and_is_kept_in_utc():
+    assert moment("", "from") is None
+    assert moment("2030-01-31T22:00:00+02:00", "from") == datetime(2030, 1, 31, 20, tzinfo=UTC)
+    for text in ("2030-01-31T22:00:00", "tomorrow"):
+        with refused("from"):
+            moment(text, "from")

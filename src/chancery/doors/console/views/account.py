@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from chancery.apps.accounts import actions, queries, zones
+from chancery.apps.accounts import actions, factors, queries, sessions, zones
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Invalid, Problem
 from chancery.doors.console.views.base import page, show
@@ -29,4 +29,5 @@ def account(request: HttpRequest, actor: Actor) -> HttpResponse:
             messages.success(request, _("Your account is changed."))
             return redirect("account")
     context = {**values, "problems": problems, "zones": zones.names(), "grants": queries.grants(actor)}
+    context |= {"sessions": queries.sessions(actor), "present": sessions.ident_of(request), "factors": factors.of(user)}
     return show(request, actor, "account", context, 422 if problems else 200)

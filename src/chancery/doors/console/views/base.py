@@ -12,16 +12,19 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from chancery.apps.accounts import zones
+from chancery.apps.accounts import sessions, zones
 from chancery.apps.accounts.models import User
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import actor_of
+from chancery.apps.changes.holding import Proposed
 from chancery.apps.shared.action import Scoped
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import ChanceryError, Invalid, NotPermitted
 from chancery.doors.problems import status
 
 View = Callable[..., HttpResponse]
+_WEAK = frozenset({"factors", "factor_challenge"})
+"""What is open to somebody whose role asks for a second factor before they have shown one."""
 
 
 def page(view: View) -> View:
@@ -35,15 +38,24 @@ def page(view: View) -> View:
         if user.must_change_password:
             return redirect("password")
         actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""))
+        if actor.needs_factor and not sessions.is_strong(request) and _here(request) not in _WEAK:
+            return redirect("factors")
         # Nothing but what is shown depends on the zone: all that is stored or sent stays UTC.
         with timezone.override(zones.zone(user.time_zone) or timezone.get_default_timezone()):
             try:
                 _readable(request)
                 return view(request, actor, *args, **kwargs)
+            except Proposed as waits:
+                messages.info(request, str(waits))
+                return redirect("change", waits.change)
             except ChanceryError as error:
                 return refusal(request, error, actor)
 
     return run
+
+
+def _here(request: HttpRequest) -> str:
+    return str(request.resolver_match.url_name) if request.resolver_match else ""
 
 
 def _readable(request: HttpRequest) -> None:
@@ -102,6 +114,9 @@ def attempt(request: HttpRequest, act: Callable[[], Any], done: str) -> bool:
     """Do something, and say how it went on the next page."""
     try:
         act()
+    except Proposed as waits:
+        messages.info(request, f"{waits} {waits.remedy}")
+        return True
     except ChanceryError as error:
         messages.error(request, f"{error} {error.remedy}".strip())
         return False

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from chancery import catalog
 from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.changes.holding import Proposed
 from chancery.apps.connectors import actions, history, pace, queries, trial
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import CallKind, Connector, Health, Status
@@ -25,7 +26,7 @@ from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.look import MAX_SIZE
 from chancery.apps.shared.paging import by_id, one_of
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
-from chancery.doors.console.forms import as_typed, connector_form, posted, readable
+from chancery.doors.console.forms import as_typed, connector_form, moment_of, posted, readable
 from chancery.doors.console.views.base import page, require, show, whole
 from chancery.doors.problems import status
 from chancery.sdk.config import secret_names
@@ -104,7 +105,8 @@ def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     values = _values(request, descriptor)
     try:
         revision = whole(request.POST.get("seen") or request.POST.get("revision", ""), "revision")
-        actions.edit(actor, ident, revision, values, **_trial(request))
+        later = moment_of(request.POST.get("not_before", ""), "not_before")
+        actions.edit(actor, ident, revision, values, **_trial(request), not_before=later)
     except Invalid as error:
         return _form(request, actor, row.authority, values, error.problems, row)
     except Conflict as error:
@@ -218,6 +220,8 @@ def switch(request: HttpRequest, actor: Actor, ident: str, to: str) -> HttpRespo
         raise Absent("page", to)
     try:
         messages.success(request, _said(_SWITCHES[to](actor, ident)))
+    except Proposed:
+        raise
     except ChanceryError as error:
         messages.error(request, f"{row.name}: {error} {error.remedy}".strip())
     return redirect("connectors", row.authority)
@@ -257,6 +261,8 @@ def bulk(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
         name = names[UUID(str(ident))]
         if error is None:
             messages.success(request, f"{name}: {wanted}")
+        elif isinstance(error, Proposed):
+            messages.info(request, str(error))
         else:
             messages.error(request, f"{name}: {error} {error.remedy}".strip())
     return redirect("connectors", slug)
@@ -289,6 +295,8 @@ def delete(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     if request.method == "POST":
         try:
             actions.delete(actor, ident, request.POST.get("confirm", ""))
+        except Proposed:
+            raise
         except ChanceryError as refused:
             error = refused
         else:

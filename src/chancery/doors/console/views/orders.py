@@ -95,6 +95,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "acme": acme.of_order(actor, order),
         "certificate": certificate,
         "live": order.state not in ENDS or going,
+        "given": order.given.order_by("pk"),
         "own": order.requested_by_id == actor.user,
         "late": order.deadline_at <= now,
         "cancels": queries.cancels(order),

@@ -1,4 +1,4 @@
-"""Logging in and out, passwords, tokens, people."""
+"""Passwords, tokens, people."""
 
 from __future__ import annotations
 
@@ -6,62 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chancery.apps.accounts import actions, entering, queries
+from chancery.apps.accounts import actions, ending, factors, queries
 from chancery.apps.accounts.models import Environment, Team, User
-from chancery.apps.accounts.permissions import ROLES, Permission
+from chancery.apps.accounts.permissions import Permission
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent
-from chancery.doors.console.throttle import LOG_IN
 from chancery.doors.console.views.base import attempt, page, show, whole
-
-
-def log_in(request: HttpRequest) -> HttpResponse:
-    """Ask for name and password."""
-    wrong, code = "", 200
-    wanted = request.POST.get("next", "") or request.GET.get("next", "")
-    if request.method == "POST":
-        wrong, code = _enter(request)
-        if not wrong:
-            safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-            return redirect(wanted if safe else "home")
-    return show(request, None, "login", {"wrong": wrong, "next": wanted}, code)
-
-
-def _enter(request: HttpRequest) -> tuple[str, int]:
-    """Begin a session, or return why not with the status to say it with."""
-    name = request.POST.get("username", "").strip().lower()
-    address = request.META.get("REMOTE_ADDR", "")
-    who, now = (name[:150], address), current_clock().now()
-    if LOG_IN.pauses(who, now):
-        return _("Too many wrong tries. Wait five minutes, then try again."), 429
-    user = authenticate(request, username=name, password=request.POST.get("password", ""))
-    if not isinstance(user, User):
-        entering.turn_away(name, address, paused=LOG_IN.wrong(who, now))
-        return _("Login name or password is wrong."), 403
-    LOG_IN.right(who)
-    entering.enter(queries.actor_of(user, how=entering.HOW, address=address), lambda: login(request, user))
-    return "", 200
-
-
-@require_POST
-def log_out(request: HttpRequest) -> HttpResponse:
-    """End the session."""
-    user, address = request.user, request.META.get("REMOTE_ADDR", "")
-    if isinstance(user, User):
-        entering.leave(queries.actor_of(user, how="session", address=address), lambda: logout(request))
-    else:
-        logout(request)
-    return redirect("login")
 
 
 def password(request: HttpRequest) -> HttpResponse:
@@ -112,7 +71,7 @@ def people(request: HttpRequest, actor: Actor) -> HttpResponse:
     context = {
         "page": queries.people(actor, **asked),
         "asked": asked,
-        "roles": sorted(ROLES),
+        "roles": sorted(role.name for role in queries.roles()),
         "teams": Team.objects.order_by("name"),
         "environments": Environment.objects.order_by("name"),
         "posted": request.POST,
@@ -122,10 +81,11 @@ def people(request: HttpRequest, actor: Actor) -> HttpResponse:
 
 def _grant(request: HttpRequest) -> tuple[str, int | None, int | None]:
     """Return the role that the form names, for one team and environment or for all."""
-    team, environment = (
-        whole(request.POST[field], field) if request.POST.get(field) else None for field in ("team", "environment")
-    )
-    return request.POST.get("role", ""), team, environment
+    return request.POST.get("role", ""), _picked(request.POST, "team"), _picked(request.POST, "environment")
+
+
+def _picked(sent: QueryDict, field: str) -> int | None:
+    return whole(str(sent[field]), field) if sent.get(field) else None
 
 
 def _granted(actor: Actor, ident: int, request: HttpRequest) -> None:
@@ -156,10 +116,41 @@ def person(request: HttpRequest, actor: Actor, ident: int, what: str) -> HttpRes
             _("They may log in again; the new password works once."),
         ),
     }
+    verbs |= _endings(actor, ident, request)
     if what not in verbs:
         raise Absent("page", what)
     attempt(request, *verbs[what])
-    return redirect("people")
+    return redirect("access", ident) if request.POST.get("back") == "access" else redirect("people")
+
+
+def _endings(actor: Actor, ident: int, request: HttpRequest) -> dict[str, tuple[Callable[[], object], str]]:
+    """Return what is done about somebody's way in."""
+    token = request.POST.get("token", "")
+    return {
+        "unlock": (lambda: actions.unlock(actor, ident), _("The wrong tries are forgotten.")),
+        "factors": (lambda: factors.remove_all(actor, ident), _("Their second factors are removed.")),
+        "sessions": (lambda: ending.end_all(actor, ident), _("Their sessions are ended.")),
+        "token": (lambda: actions.end_token(actor, whole(token, "token")), _("The token is ended.")),
+    }
+
+
+@page
+def access(request: HttpRequest, actor: Actor, ident: int) -> HttpResponse:
+    """Show how somebody gets in: their sessions, tokens and factors, and end any."""
+    found = queries.person(actor, ident)
+    context = {
+        "person": found,
+        "sessions": queries.sessions(actor, ident),
+        "tokens": queries.tokens_of(actor, ident),
+        "factors": factors.of(found),
+        "now": current_clock().now(),
+        "choices": (
+            ("sessions", _("End every session"), _("End every session of this person?")),
+            ("factors", _("Remove the second factors"), _("Remove them? The password alone then lets this person in.")),
+            ("unlock", _("End the pause"), _("Forget the wrong tries at this login name?")),
+        ),
+    }
+    return show(request, actor, "access", context)
 
 
 @page
@@ -180,6 +171,9 @@ def tokens(request: HttpRequest, actor: Actor) -> HttpResponse:
         "fresh": fresh,
         "now": current_clock().now(),
         "may_create": actor.may(Permission.TOKEN_CREATE),
+        "permissions": sorted(str(p) for p in Permission if actor.may(p)),
+        "teams": Team.objects.order_by("name"),
+        "environments": Environment.objects.order_by("name"),
     }
     return show(request, actor, "tokens", context, 422 if request.method == "POST" and not fresh else 200)
 
@@ -187,10 +181,19 @@ def tokens(request: HttpRequest, actor: Actor) -> HttpResponse:
 def _token(request: HttpRequest, actor: Actor) -> str:
     """Make a token and return it, or say why not and return nothing."""
     made: list[str] = []
+    sent = request.POST
     attempt(
         request,
         lambda: made.append(
-            actions.create_token(actor, request.POST.get("name", ""), whole(request.POST.get("days", ""), "days"))[1]
+            actions.create_token(
+                actor,
+                sent.get("name", ""),
+                whole(sent.get("days", ""), "days"),
+                permissions=sent.getlist("permissions") or None,
+                team=_picked(sent, "team"),
+                environment=_picked(sent, "environment"),
+                networks=sent.get("networks", "").replace(",", " ").split(),
+            )[1]
         ),
         _("The token is made."),
     )

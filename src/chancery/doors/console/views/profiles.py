@@ -26,7 +26,7 @@ from chancery.doors.console.forms import Input, as_typed, model_inputs, posted, 
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 _LISTS = ("key_types", "name_kinds", "name_suffixes")
-_NUMBERS = ("validity_days", "validity_days_max", "max_names", "deadline_hours", "renewal_share")
+_NUMBERS = ("validity_days", "validity_days_max", "max_names", "deadline_hours", "approvals", "renewal_share")
 _SWITCHES = ("wildcard", "needs_approval")
 _TEXTS = ("name", "description", "renewal", "region")
 _POSTED = {"renewal": "when_due", "region": "prefer_region"}
@@ -235,7 +235,7 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
 def _present(row: Profile | None) -> dict[str, Any]:
     if row is None:
         usual = {"validity_days": 90, "validity_days_max": 199, "max_names": 100, "deadline_hours": 24}
-        usual |= {"renewal_share": 67}
+        usual |= {"renewal_share": 67, "approvals": 1}
         blank = {"name": "", "description": "", "revision": 0, "wildcard": False, "needs_approval": False}
         blank |= {"renewal": Policy.NOTICE, "region": ""}
         return {**blank, "name_kinds": "dns", **usual}

@@ -1,0 +1,62 @@
+"""Sessions in a table that says whose they are, so that they can be listed and ended. A request writes none."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore as Stored
+from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
+
+from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.texts import glimpse
+
+ABOUT = "about"
+"""Where a session keeps what is known of its beginning."""
+_AGENT = 150
+
+
+class SessionStore(Stored):
+    """Django's own, with columns beside the data."""
+
+    @classmethod
+    def get_model_class(cls) -> Any:
+        """Return the table."""
+        from chancery.apps.accounts.models import Session
+
+        return Session
+
+    def create_model_instance(self, data: dict[str, Any]) -> Any:
+        """Return a row with its data, and what the data says of whose it is."""
+        row: Any = super().create_model_instance(data)
+        about = data.get(ABOUT, {})
+        row.user_id = int(data[SESSION_KEY]) if SESSION_KEY in data else None
+        row.ident = UUID(about["ident"]) if about else uuid4()
+        row.started_at = parse_datetime(about["at"]) if about else None
+        row.address, row.agent, row.how = (about.get(name, "") for name in ("address", "agent", "how"))
+        return row
+
+
+def describe(request: HttpRequest, how: str, *, strong: bool) -> None:
+    """Keep in a session that begins from where and how; `strong` says that it took more than one factor."""
+    about = {"ident": str(uuid4()), "at": current_clock().now().isoformat(), "how": how, "strong": strong}
+    about["address"] = request.META.get("REMOTE_ADDR", "")[:64]
+    about["agent"] = glimpse(request.headers.get("User-Agent", ""), _AGENT)
+    request.session[ABOUT] = about
+
+
+def strengthen(request: HttpRequest) -> None:
+    """Say of a session that its person has shown a second factor."""
+    request.session[ABOUT] = {**request.session.get(ABOUT, {}), "strong": True}
+
+
+def is_strong(request: HttpRequest) -> bool:
+    """Say whether a session took more than one factor."""
+    return bool(request.session.get(ABOUT, {}).get("strong"))
+
+
+def ident_of(request: HttpRequest) -> str:
+    """Return what the session of a request is called on pages, empty where it has no beginning of ours."""
+    return str(request.session.get(ABOUT, {}).get("ident", ""))
