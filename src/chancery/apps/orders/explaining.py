@@ -90,8 +90,8 @@ def _pool(order: Order, events: list[OrderEvent]) -> Pool:
     pool = order.profile.pool
     rows = PoolMember.objects.filter(pool=pool, connector__deleted_at=None).select_related("connector")
     members = tuple((m.connector.name, m.connector.usable) for m in rows.order_by("preference"))
-    # Whoever chooses among several connectors, or moves an order to another, records why under this key.
-    because = next((str(e.detail["route"]) for e in events if e.detail.get("route")), "")
+    # Whoever chooses among several connectors, or moves an order to another, records the proof under this key.
+    because = next((e.text for e in events if e.detail.get("routed")), "")
     return Pool(pool.name, members, because)
 
 

@@ -19,10 +19,8 @@ from chancery.engine.jobs import Failed, Kind
 from chancery.engine.pacing import KEEP
 from chancery.engine.tests.conftest import Desk
 from chancery.engine.tests.pair import REFUSED, UNREACHABLE, Pair, copies, issued, most_in_any_window, queued
-from tests.promises import record
 
 pytestmark = pytest.mark.django_db(transaction=True)
-HERE = ".venv/bin/pytest -q -n 0 src/chancery/engine/tests/test_two_workers.py"
 SEATS, RATE, BURST = 4, 2.0, 6
 
 
@@ -142,7 +140,7 @@ def test_a_claim_writes_one_statement_more_for_a_batch_and_not_for_an_order(pair
     assert counts == [1, 1]
 
 
-def test_a_dead_credential_is_tried_three_times_by_all_workers_together(pair):
+def test_a_dead_credential_is_tried_three_times_by_all_workers_together(pair, result):
     queued(pair.desk, 9)
     refusals = 0
     for _ in range(8):
@@ -157,7 +155,9 @@ def test_a_dead_credential_is_tried_three_times_by_all_workers_together(pair):
     Connector.objects.update(breaker="half_open", failures=0, refusals=0, breaker_until=None)
     work(pair, 10)
     assert Order.objects.filter(state="issued").count() == 9
-    record("R25", refusals, "refused logins at the CA before it was left alone; 0 orders failed of 9", 1, HERE)
+    result(
+        "R25", refusals, "refused logins, answered by the test, before the CA was left alone; 0 orders failed of 9", 1
+    )
     assert refusals <= 3
 
 
@@ -187,7 +187,7 @@ def test_after_an_outage_what_is_wanted_first_goes_first(pair):
 
 
 @pytest.mark.long
-def test_ten_thousand_that_fail_make_no_storm_after_a_restart(pair):
+def test_ten_thousand_that_fail_make_no_storm_after_a_restart(pair, result):
     copies(queued(pair.desk, 1)[0], 10_000)
     begun = pair.clock.now()
     late = Failed("Bug", "It failed.", bytes_sent=False)
@@ -196,7 +196,7 @@ def test_ten_thousand_that_fail_make_no_storm_after_a_restart(pair):
     assert most_in_any_window(times, BURST, RATE) <= 0
     waits = list(Order.objects.filter(attempt__gt=0, state="queued").values_list("due_at", flat=True))
     assert len(set(waits)) == len(waits) > 10, "no two of them come again at the same moment"
-    record("R16", len(times), f"calls in the first minute; {int(BURST + RATE * 60)} allowed", 1, f"{HERE} --long")
+    result("R16", len(times), f"calls in the first minute; {int(BURST + RATE * 60)} allowed", 1)
 
 
 class Together(RuleBasedStateMachine):

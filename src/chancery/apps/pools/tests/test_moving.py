@@ -13,10 +13,8 @@ from chancery.apps.orders.models import Order
 from chancery.apps.pools import moving
 from chancery.apps.profiles.models import Profile
 from chancery.core.clock import SYSTEM_CLOCK
-from tests.promises import record
 
 pytestmark = pytest.mark.django_db
-HERE = ".venv/bin/pytest -q -n 0 src/chancery/apps/pools/tests/test_moving.py"
 
 
 @pytest.fixture
@@ -147,7 +145,7 @@ def test_many_are_gone_through_part_by_part_the_most_urgent_first(site, now, mon
     assert state["marks"] == {}
 
 
-def test_no_order_is_placed_twice_over_a_thousand_failovers(site, now):
+def test_no_order_is_placed_twice_over_a_thousand_failovers(site, now, result):
     """R27: of orders whose fate is unknown none moves; of the others each moves once."""
     first = site.order()
     rows = [f.attname for f in Order._meta.concrete_fields if f.attname != "id"]
@@ -164,7 +162,7 @@ def test_no_order_is_placed_twice_over_a_thousand_failovers(site, now):
     assert moved.count() == 501
     assert not moved.filter(bound=True).exists()
     assert set(unknown.values_list("connector", flat=True)) == {site.berlin.pk}
-    record("R27", 0, "orders with an unknown outcome that were moved, of 500; 501 others went over once", 0, HERE)
+    result("R27", 0, "orders with an unknown outcome that were moved, of 500; 501 others went over once")
 
 
 def test_settings_of_another_type_of_ca_are_those_of_the_profile(site, now):
