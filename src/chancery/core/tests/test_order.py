@@ -79,4 +79,4 @@ def test_reasons_that_belong_to_the_ca_are_not_offered() -> None:
     assert {"certificateHold", "cACompromise"}.isdisjoint(RevocationReason)
     assert set(RevocationReason) - set(SUBSCRIBER_REASONS) == {"privilegeWithdrawn"}
     assert [r.code for r in RevocationReason] == [0, 1, 3, 4, 5, 9]
-    assert len(RevocationState) == 5
+    assert len(RevocationState) == 4

@@ -32,7 +32,7 @@ READS = {
         "/health": ANYBODY, "/me": ANYBODY, "/tokens": ANYBODY, "/sessions": ANYBODY, "/roles": ANYBODY, "/teams": ANYBODY,
         "/environments": ANYBODY, "/authorities": ANYBODY,
         "/users": P.PEOPLE_VIEW, "/providers": P.PEOPLE_VIEW, "/changes": P.CHANGE_VIEW, "/connectors": P.CONNECTOR_VIEW,
-        "/connectors.csv": P.CONNECTOR_VIEW, "/calls": P.CONNECTOR_VIEW, "/profiles": P.PROFILE_VIEW, "/orders": P.ORDER_VIEW,
+        "/connectors.csv": P.CONNECTOR_VIEW, "/calls": P.CONNECTOR_VIEW, "/pools": P.POOL_VIEW, "/profiles": P.PROFILE_VIEW, "/orders": P.ORDER_VIEW,
         "/certificates": P.CERTIFICATE_VIEW, "/renewals": P.CERTIFICATE_VIEW, "/inventory": P.INVENTORY_VIEW,
         "/bots": P.BOT_VIEW, "/targets": P.BOT_VIEW, "/deployments": P.BOT_VIEW, "/notices": P.NOTICE_VIEW,
         "/channels": P.CHANNEL_VIEW, "/webhooks": P.WEBHOOK_VIEW,

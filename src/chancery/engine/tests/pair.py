@@ -22,7 +22,8 @@ class Hand(Worker):
         super().__init__(rng=rng())
         self.held = []
         # What comes round for the whole installation is another test's.
-        self._duties.come_round = lambda clock: None
+        self._duties.come_round = lambda clock, still: None
+        self._duties.send = lambda clock: None
 
     def _dispatch(self, built, jobs):
         self.held += jobs

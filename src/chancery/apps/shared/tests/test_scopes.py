@@ -32,6 +32,8 @@ from chancery.apps.inventory.models import Finding
 from chancery.apps.notices import actions as channel_actions
 from chancery.apps.notices import queries as notices
 from chancery.apps.notices.models import Channel, Delivery, Notice
+from chancery.apps.posture import actions as posture_actions
+from chancery.apps.posture import queries as posture
 from chancery.apps.webhooks import actions as webhook_actions
 from chancery.apps.webhooks import queries as webhooks
 from chancery.apps.orders import actions as order_actions
@@ -137,6 +139,7 @@ class Things:
         asked = AcmeOrder.objects.create(account=self.account, offer=self.offer, names=[], expires_at=now, **owned)
         Placement.objects.create(acme_order=asked, order=self.order)
         self.channel = Channel.objects.create(name="Chat", team_id=local.team_id, created_at=now, updated_at=now)
+        self.weak = next(w.finding.key for w in posture.listing(cast.ada) if self.connector in w.connectors)
         self.webhook, _ = webhook_actions.create(
             cast.ada, {"name": "Tickets", "team": "Operations", "url": "https://x.example"}
         )
@@ -325,6 +328,8 @@ ACTIONS = {
     "orders.approve": lambda a, t: order_actions.approve(a, t.order.pk),
     "orders.deny": lambda a, t: order_actions.deny(a, t.order.pk, "No."),
     "orders.cancel": lambda a, t: order_actions.cancel(a, t.order.pk),
+    "orders.release": lambda a, t: order_actions.release(a, t.order.pk),
+    "posture.decide": lambda a, t: posture_actions.decide(a, t.weak),
     "orders.confirm": lambda a, t: order_actions.confirm(a, t.order.pk),
     "orders.adopt": lambda a, t: order_actions.adopt(a, t.order.pk, "1"),
     "orders.give_up": lambda a, t: order_actions.give_up(a, t.order.pk, "No."),
