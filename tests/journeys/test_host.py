@@ -191,7 +191,7 @@ def test_a_database_that_does_not_answer_is_said(host):
 def test_doctor_says_what_is_wrong_and_changes_nothing(ready):
     found = ready.state()
     assert [name for name, check in found.items() if not check["ok"]] == ["worker"]
-    assert {"home", "secret-key", "disk", "database", "key file", "clock", "worker"} == found.keys()
+    assert {"home", "secret-key", "disk", "database", "key file", "clock", "worker", "nodes"} == found.keys()
     assert not (ready.home / "kek").exists(), "looking makes no key"
     assert ready.python(SEAL) == "True"
     ready.home.chmod(0o755)

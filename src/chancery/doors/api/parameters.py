@@ -95,6 +95,6 @@ OldSize = Annotated[int, _said("Entries of the smaller tree.", example=512, ge=1
 NewSize = Annotated[int, _said("Entries of the larger tree.", example=1204, ge=1, lt=2**63)]
 VersionNumber = Annotated[int, _said("Number of a version.", example=2, ge=1, lt=2**31)]
 PostureState = Annotated[str, _said("Open, put off, or all.", among=POSTURE_STATES)]
-PostureKind = Annotated[str, _said("Only findings of this kind.", among=tuple(PostureKinds))]
-PostureLevel = Annotated[str, _said("Only findings of this weight.", among=tuple(PostureLevels))]
+PostureKind = Annotated[str, _said("Only findings of this kind.", among=("", *PostureKinds))]
+PostureLevel = Annotated[str, _said("Only findings of this weight.", among=("", *PostureLevels))]
 PostureKey = Annotated[str, _said("A finding's key.", example="9f86d081884c7d659a2feaa0c55ad015")]

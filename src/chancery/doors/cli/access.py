@@ -128,7 +128,9 @@ def providers_list(as_json: Json = False) -> None:
 def providers_set(
     slug: str,
     values: Sets = None,
-    mapping: Annotated[list[str] | None, typer.Option("--map", help="GROUP=ROLE[@TEAM[/ENVIRONMENT]].")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="GROUP=ROLE, or GROUP=ROLE@TEAM, or GROUP=ROLE@TEAM/ENVIRONMENT.")
+    ] = None,
     network: Annotated[list[str] | None, typer.Option("--network", help="Private network it is in.")] = None,
     secret_file: Annotated[Path | None, typer.Option(help="File with the client's secret.")] = None,
     certificate_file: Annotated[Path | None, typer.Option(help="PEM; what a SAML provider signs with.")] = None,

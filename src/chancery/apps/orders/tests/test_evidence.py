@@ -151,7 +151,7 @@ def test_the_pool_its_reason_and_the_profiles_changes(cast, local, account, orde
     made = order()
     PoolMember.objects.create(pool=profile.pool, connector=account, preference=2)
     assert "the most preferred one that took orders then. Preference: Local, Public CA." in words(why(cast, made))
-    tell(made, "order.requeued", "", route="Public CA was away for an hour.")
+    tell(made, "order.moved", "Public CA was away for an hour.", routed={"to": "Local"})
     Profile.objects.filter(pk=profile.pk).update(updated_at=current_clock().now())
     said = words(why(cast, made))
     assert "It goes to Local: Public CA was away for an hour." in said

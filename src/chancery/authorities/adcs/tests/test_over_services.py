@@ -243,16 +243,19 @@ def test_every_order_whose_answer_is_lost_is_settled_by_the_managing_account(bot
     assert len(both.rpc.ledger.lines("order")) == before + size
 
 
+MANAGED = {"adopts", "chooses", "finds", "lists", "revokes", "cancels", "releases"}
+
+
 @pytest.mark.parametrize(
     ("settings", "powers"),
     [
         ({"transport": "ces"}, {"adopts", "chooses"}),
         ({"transport": "rpc"}, {"adopts", "chooses"}),
         ({"transport": "certsrv"}, {"adopts", "chooses"}),
-        ({"transport": "ces", "manager_username": "m"}, {"adopts", "chooses", "finds", "lists", "revokes", "cancels"}),
+        ({"transport": "ces", "manager_username": "m"}, MANAGED),
         (
             {"transport": "certsrv", "manager_username": "m"},
-            {"adopts", "chooses", "finds", "lists", "revokes", "cancels"},
+            MANAGED,
         ),
     ],
 )
@@ -278,7 +281,7 @@ def test_a_login_that_a_transport_does_not_have_is_refused_when_it_is_typed(tran
 def test_no_password_goes_to_another_host_than_the_base_url_says():
     with pytest.raises(ValidationError, match="below the base URL"):
         Adcs.config(ca_name="CA", path="https://elsewhere.example/CES")
-    assert {"policy_path", "ca_host", "rpc_port"} == destination_names(Adcs.config)
+    assert {"policy_path", "ca_host", "rpc_port", "directory_host"} == destination_names(Adcs.config)
 
 
 def test_templates_are_offered_with_what_stands_in_their_way(both):
