@@ -200,8 +200,6 @@ def choose(members: Sequence[Member], wanted: Wanted, home: Member | None = None
     peers = [m for m in taking if home is None and _rank(m, wanted.region) == _rank(first, wanted.region)]
     order = sorted(peers, key=lambda m: _draw(m, wanted.seed)) if len(peers) > 1 else [first]
     order += [m for m in taking if m not in order]
-    if first not in order:
-        order.insert(0, first)
     proofs: dict[str, Proof] = {}
     for one in order:
         if out(one, wanted):

@@ -222,7 +222,7 @@ def _not_own(act: Act, order: Order) -> None:
     asked = Deployment.objects.filter(order=order).select_related("target__bot").first()
     if asked is not None and asked.target.bot.created_by == act.actor.name:
         detail = "Nobody decides about an order of a bot that they made themselves."
-        raise NotPermitted(Permission.ORDER_APPROVE, detail, "Ask a second person with the role Approver to decide.")
+        raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")
     if order.requested_by_id is not None and order.requested_by_id == act.actor.user:
         detail = "Nobody decides about an order that they placed themselves."
         raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")

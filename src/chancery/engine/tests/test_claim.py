@@ -47,6 +47,21 @@ def test_a_connector_that_cannot_be_used_is_passed_over(desk, monkeypatch):
     assert ready(desk) is None
 
 
+def test_a_connector_whose_pace_another_worker_holds_is_left_for_the_next_turn(desk, monkeypatch):
+    """PostgreSQL shows no row that is locked: it looks as if there was none, and yet no other is written."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    desk.order("queued")
+    assert ready(desk).pace is not None
+    monkeypatch.setattr(claim, "_pace", lambda ident: None)
+    with CaptureQueriesContext(connection) as asked:
+        assert ready(desk) is None
+    assert not [q["sql"] for q in asked if q["sql"].startswith("INSERT")]
+    monkeypatch.undo()
+    assert [j.kind for j in claimed(desk)[0]] == [Kind.SUBMIT]
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [

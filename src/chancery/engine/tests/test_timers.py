@@ -52,3 +52,23 @@ def test_old_probes_and_old_signs_of_life_go(desk):
     timers.beat(second, desk.now, desk.now)
     assert probes(desk) == 0
     assert [b.pk for b in WorkerBeat.objects.all()] == [second]
+
+
+@pytest.mark.parametrize(
+    "columns", [{}, {"breaker_until": "now", "health": Health.UNREACHABLE}], ids=["timer", "pause"]
+)
+def test_of_two_leaders_that_see_the_same_probes_due_each_is_written_once(desk, local, monkeypatch, columns):
+    """While the one is at the first, the other writes what is left; the first then finds its condition gone."""
+    Connector.objects.update(**{n: desk.now if v == "now" else v for n, v in columns.items()})
+    plain, seen = timers._probe, []
+
+    def probe(row, now):
+        seen.append(row.name)
+        plain(row, now)
+        if len(seen) == 1:
+            timers.probes(now)
+
+    monkeypatch.setattr(timers, "_probe", probe)
+    timers.probes(desk.now)
+    assert sorted(seen) == ["DigiCert", "Local"]
+    assert Call.objects.filter(kind=CallKind.PROBE).count() == 2

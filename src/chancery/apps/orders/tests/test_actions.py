@@ -5,9 +5,13 @@ import pytest
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import User
+from chancery.apps.bots import actions as bots
+from chancery.apps.bots import targets
+from chancery.apps.bots.models import Deployment
 from chancery.apps.orders import actions
 from chancery.apps.orders.models import AgainRequest, Order
 from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.tests.looking import conflict, refused, said
 from chancery.core.again import OPEN_FOR
@@ -216,3 +220,35 @@ def test_an_order_that_waits_for_the_ca_is_not_confirmed(cast, account, order):
     with conflict("wrong_state"):
         actions.confirm(cast.ada, made.pk)
     assert Order.objects.get(pk=made.pk).state == "pending"
+
+
+def test_an_order_that_needs_two_goes_ahead_with_the_second_person_who_agrees(cast, local, order):
+    Profile.objects.filter(name="Careful").update(approvals=2)
+    made = order(profile="Careful")
+    first = actions.approve(cast.amy, made.pk)
+    assert (first.state, first.due_at) == ("awaiting_approval", None)
+    event = first.events.order_by("id").last()
+    assert (event.kind, event.actor, event.text) == ("order.agreed", "amy", "1 of 2 approvals.")
+    assert said("orders.approve")[-1]["detail"] == {"approvals": 1, "needed": 2}
+    with conflict("approved"):
+        actions.approve(cast.amy, made.pk)
+    with pytest.raises(NotPermitted, match="Only people approve"):
+        actions.approve(cast.host, made.pk)
+    assert sorted(made.given.values_list("name", flat=True)) == ["amy"]
+    assert actions.approve(cast.ada, made.pk).state == "queued"
+    assert said("orders.approve")[-1]["detail"] == {"state": "queued"}
+
+
+@pytest.mark.parametrize("decide", ["approve", "deny"])
+def test_whoever_made_a_bot_does_not_decide_about_what_it_orders(cast, local, order, decide):
+    where = {"team": "Operations", "environment": "Production"}
+    bot, _ = bots.create(cast.ada, "web-1", **where)
+    files = {"certificate": "/etc/nginx/www.pem", "key": "/etc/nginx/www.key"}
+    wish = {"name": "www", "kind": "nginx", "profile": "Careful", "names": ["a.example.com"], "settings": files}
+    target = targets.add(cast.ada, bot.pk, wish)
+    made = order(profile="Careful")
+    Deployment.objects.create(target=target, order=made, asked_by="ada", created_at=made.placed_at)
+    with pytest.raises(NotPermitted, match="of a bot that they made themselves"):
+        ACTIONS[decide](cast.ada, made.pk)
+    assert Order.objects.get(pk=made.pk).state == "awaiting_approval"
+    assert ACTIONS[decide](cast.amy, made.pk).state == POSSIBLE[decide]["awaiting_approval"]

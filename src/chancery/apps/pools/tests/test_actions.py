@@ -5,6 +5,9 @@ import pytest
 from chancery.apps.audit.models import Entry
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors import queries as connector_queries
+from chancery.apps.connectors.models import PoolMember
+from chancery.apps.connectors.tests.account import values as account
+from chancery.apps.orders import place as placing
 from chancery.apps.pools import actions, queries
 from chancery.apps.profiles import actions as profiles
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
@@ -119,3 +122,35 @@ def test_a_profile_leaves_a_pool_for_one_of_its_members(site):
     after = profiles.edit(site.cast.ada, site.profile.pk, 1, {"name": "Web", "connector": "Paris"})
     assert not after.pool.shared
     assert site.order().connector.name == "Paris"
+
+
+def test_a_name_that_two_types_of_ca_have_says_of_neither(site):
+    connectors.create(site.cast.ada, "digicert", account(name="Berlin"))
+    with pytest.raises(Invalid, match="Several CA types have a connector 'Berlin'"):
+        site.make("Another")
+    made = site.make("Another", members=(str(site.berlin.pk),))
+    assert [m.connector_id for m in queries.members(made)] == [site.berlin.pk]
+
+
+def test_a_profile_has_settings_for_one_type_of_its_pool_at_least(site):
+    connectors.create(site.cast.ada, "digicert", account(name="Public"))
+    site.make("Mixed", members=("Public", "Berlin"))
+    assert list(profiles.create(site.cast.ada, {"name": "Part", "pool": "Mixed"}).products) == ["local"]
+    site.make("Public alone", members=("Public",))
+    with pytest.raises(Invalid, match="settings for none of the pool's types") as refused:
+        profiles.create(site.cast.ada, {"name": "None", "pool": "Public alone"})
+    assert [(p.field, p.code) for p in refused.value.problems] == [("products", "missing")]
+
+
+def test_an_order_goes_on_where_every_member_begins_to_drain_while_it_is_placed(site, monkeypatch):
+    """The members were read as taking orders; a moment later none does."""
+    plain = placing.setting
+
+    def setting(*given):
+        PoolMember.objects.filter(pool=site.pool).update(draining=True)
+        return plain(*given)
+
+    monkeypatch.setattr(placing, "setting", setting)
+    made = site.order()
+    assert (made.connector.name, made.state) == ("Berlin", "queued")
+    assert "routed" not in made.events.get().detail

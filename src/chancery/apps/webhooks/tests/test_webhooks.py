@@ -52,6 +52,7 @@ def test_what_happened_before_is_not_told_and_what_happens_then_is_in_order(cast
     row, secret = made
     assert secret.reveal().startswith("whsec_")
     assert secret.reveal() not in str(row.sealed)
+    assert str(row) == "Tickets"
     order = place(cast.rob, PlaceOrder("Internal", request_pem("www.example.com")))
     found = told(claimed())
     assert names(found) == ["order.place"] or names(found) == [f"order.{order.state}"]
