@@ -298,8 +298,15 @@ def test_a_fault_of_ours_is_told_as_one_and_looked_at_again(client, looker, monk
 def test_what_waits_at_an_end_is_left_to_another_worker(client, monkeypatch):
     for name in ("a.example.test", "b.example.test"):
         begun(client, asked(client, name)[2])
-    ending, looked = threading.Event(), []
-    monkeypatch.setattr(proving, "look", lambda one: looked.append(one) or ({} if ending.wait(20) else None))
+    looking, ending, looked = threading.Event(), threading.Event(), []
+
+    def look(one):
+        looked.append(one)
+        looking.set()
+        assert ending.wait(20)
+        return {}
+
+    monkeypatch.setattr(proving, "look", look)
     worker, now = Validations(), current_clock().now()
     worker._lookers.shutdown()
     worker._lookers = ThreadPoolExecutor(1)
@@ -312,6 +319,7 @@ def test_what_waits_at_an_end_is_left_to_another_worker(client, monkeypatch):
 
     monkeypatch.setattr(worker, "_looked", told)
     worker.turn(now)
+    assert looking.wait(20)
     worker.close()
     assert (len(looked), worker._done.qsize()) == (1, 1), "the one under way was let finish, and the other not begun"
     with transaction.atomic():
