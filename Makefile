@@ -4,14 +4,13 @@ SHELL := /bin/bash
 # Contiguous halves, and whoever is done takes from the other: what a module makes once is then made once.
 TEST := .venv/bin/pytest -q -n 2 --dist worksteal
 ROOMS := core sdk apps engine
-# Lines are followed only in the rooms that must be covered whole, and not by what plays protocols, processes or the
-# browser: following costs half as much again, for protocols twice.
+# Lines are followed only in the rooms that must be covered whole, and by the tests beside them, their doors and the journeys
+# through them: following costs half as much again, for protocols twice.
 COVER := $(foreach room,$(ROOMS),--cov=src/chancery/$(room)) --cov-report=
-APART := $(addprefix src/chancery/,protocols/acme protocols/cmp protocols/scep protocols/negotiate authorities/emca \
-  authorities/emsign net keystores sandbox demo settings) bot $(addprefix tests/,browser chaos contracts interop)
+BESIDE := $(addprefix src/chancery/,$(ROOMS) doors) tests/journeys tests/plugins
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice.
-TABLES := $(addprefix src/chancery/,apps engine doors settings tests) \
-  $(addprefix tests/,journeys chaos plugins browser/test_journey.py)
+TABLES := $(addprefix src/chancery/,apps engine)
+ABOVE := $(addprefix src/chancery/,doors settings tests) $(addprefix tests/,journeys chaos plugins browser/test_journey.py)
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -31,9 +30,10 @@ check: setup ## Format, lints, types, import contracts, missing migrations, docs
 
 test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage gate
 	@rm -f .coverage .coverage.*
-	$(TEST) $(APART)
-	$(TEST) $(COVER) $(addprefix --ignore=,$(APART)) src tests
+	$(TEST) $(addprefix --ignore=,$(BESIDE)) src tests bot
+	$(TEST) $(COVER) $(BESIDE)
 	bash scripts/with-postgres.sh --fleeting $(TEST) $(COVER) --cov-append $(TABLES)
+	bash scripts/with-postgres.sh --fleeting $(TEST) $(ABOVE)
 	@.venv/bin/python scripts/coverage_gate.py
 
 interop: setup-test ## Our clients against other people's servers; installs Go too, for step-ca (a minute, 0.9 GB)

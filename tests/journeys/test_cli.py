@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 from chancery.apps.accounts import actions as people
 from chancery.doors.cli.main import app
 from chancery.doors.cli.output import EXITS, Exit
-from chancery.doors.cli.remote import GROUPS
 from tests.cast import digicert_values, request_pem
 from tests.journeys.working import working
 
@@ -162,16 +161,6 @@ def test_tables_fit_a_terminal_and_json_is_json(cli, cast, command):
     assert table.strip()
     assert max(map(len, table.splitlines())) <= 80
     assert data(cli, *command)
-
-
-def test_every_command_has_help_and_json():
-    files = {"archive", "declare", "download", "export"}
-    for name, group in GROUPS.items():
-        for command in group.registered_commands:
-            label = command.name or command.callback.__name__
-            told = CliRunner().invoke(app, [name, label, "--help"], env={"COLUMNS": "200"}).output
-            assert "Usage" in told
-            assert "--json" in told or label in files, f"{name} {label}"
 
 
 def test_what_steers_a_terminal_is_not_printed(cli, monkeypatch):

@@ -104,9 +104,9 @@ def test_a_burst_slows_the_whole_connector_and_every_order_is_issued_once(cast, 
         if Connector.objects.get().health == "throttled":
             slowed += 1
             assert set(states(made)) <= {"queued", "submitting", "pending", "issued"}
-            # Patience: ten seconds pass for the CA, and here.
+            # Patience: ten seconds pass for the CA, and here minutes, in which the pace comes back.
             control(certinext, "/tick", {"seconds": 11})
-            Connector.objects.update(breaker_until=now())
+            Connector.objects.update(breaker_until=now(), slowed=1.0, slowed_at=None)
             Order.objects.exclude(due_at=None).update(due_at=now())
             engine.until(lambda: Connector.objects.get().health != "throttled")
     assert slowed >= 2
