@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import constant_time, hashes, hmac
+from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from josepy import jwa, jwk
 from josepy.errors import Error
@@ -220,8 +220,3 @@ def decode(text: Any, field: str) -> bytes:
 def encode(raw: bytes) -> str:
     """Return base64url without padding."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def same(one: str, other: str) -> bool:
-    """Compare two texts without telling by the time it takes where they part."""
-    return constant_time.bytes_eq(one.encode(), other.encode())

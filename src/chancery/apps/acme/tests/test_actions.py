@@ -6,13 +6,15 @@ import pytest
 
 from chancery.apps.acme import actions, queries
 from chancery.apps.acme.errors import AcmeError, translated
-from chancery.apps.acme.models import Credential, Offer
+from chancery.apps.acme.models import Account, Credential, Offer
+from chancery.apps.audit.models import Entry
 from chancery.apps.connectors import rekeying, sealing
 from chancery.apps.connectors.sealed import ACME_FIELD, ACME_TABLE
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted, Problem, Unavailable
+from chancery.core.ids import new_id
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +98,18 @@ def test_a_revoked_credential_and_its_name(cast, offered):
     assert actions.create_credential(cast.ada, "web-1", profile="Internal")[0].pk != made.pk
     with pytest.raises(NotPermitted):
         actions.revoke_credential(cast.rob, made.pk)
+
+
+def test_an_account_ends_once(cast, offered):
+    made, _ = actions.create_credential(cast.ada, "web-1", profile="Internal")
+    now = current_clock().now()
+    where = {"team_id": made.team_id, "environment_id": made.environment_id}
+    row = Account.objects.create(id=new_id(now), credential=made, created_at=now, hour_from=now, jwk={}, **where)
+    assert actions.revoke_account(cast.ada, row.pk).state == "revoked"
+    with pytest.raises(Conflict, match="revoked here") as caught:
+        actions.revoke_account(cast.ada, row.pk)
+    assert caught.value.code == "wrong_state"
+    assert Entry.objects.filter(action="acme_accounts.revoke").count() == 1
 
 
 @pytest.mark.parametrize(

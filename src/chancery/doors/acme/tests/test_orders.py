@@ -17,9 +17,11 @@ from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder
+from chancery.apps.renewals.models import Plan
 from chancery.core import csr
 from chancery.core.names import parse_name
 from chancery.doors.acme import waiting
+from chancery.doors.acme.tests.conftest import aside
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -34,7 +36,7 @@ def issued(client, engine, *names, **more):
     order = client.order(*names, **more).json()
     wanted = Certificate.objects.count() + 1
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(client.finalize, order, request(*names))
+        done = pool.submit(aside, client.finalize, order, request(*names))
         engine.until(lambda: Certificate.objects.count() == wanted)
         final = done.result(20).json()
     pem = client.post(final["certificate"]).body
@@ -43,6 +45,13 @@ def issued(client, engine, *names, **more):
 
 def der(leaf):
     return b64(leaf.public_bytes(Encoding.DER))
+
+
+def hinted(row, start, end):
+    """The CA suggests a window for a certificate, which goes before the one that we reckon."""
+    where = {name: getattr(row, name) for name in ("profile", "connector", "team", "environment")}
+    hint = {"hint_start": start, "hint_end": end, "hint_url": "https://ca.example.com/why"}
+    Plan.objects.update_or_create(pk=row.pk, defaults={"certificate": row, "revision": 1, **where, **hint})
 
 
 def kind(answer):
@@ -68,7 +77,7 @@ def test_with_names_authorised_beforehand(client, engine):
     assert (authz["status"], authz["identifier"]["value"]) == ("valid", "www.example.com")
     assert [c["status"] for c in authz["challenges"]] == ["valid"]
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(client.finalize, order, request("www.example.com"))
+        done = pool.submit(aside, client.finalize, order, request("www.example.com"))
         engine.until(Certificate.objects.exists)
         final = done.result(20)
     assert (final.json()["status"], final.headers["location"]) == ("valid", placed.headers["location"])
@@ -135,6 +144,10 @@ def test_renewal_information_and_what_an_order_replaces(client, engine):
     start, end = (datetime.fromisoformat(window[k]) for k in ("start", "end"))
     assert leaf.not_valid_before_utc < start < end < leaf.not_valid_after_utc
     assert told.headers["retry-after"] == "21600"
+    hinted(Certificate.objects.get(), start, start + timedelta(hours=3))
+    told = client.send("GET", f"{client.urls['renewalInfo']}/{ident}", None, {}).json()
+    assert datetime.fromisoformat(told["suggestedWindow"]["end"]) == start + timedelta(hours=3)
+    assert told["explanationURL"] == "https://ca.example.com/why"
     other = client.order("other.example.com", replaces=ident)
     assert (kind(other), "none of the names" in other.json()["detail"]) == ("malformed", True)
     assert kind(client.order("www.example.com", replaces="AAAA.BBBB")) == "malformed"
@@ -189,6 +202,10 @@ def test_an_account_gets_another_key_and_an_end(door, client):
     client.key = fresh
     assert client.post(kid).json()["status"] == "valid"
     assert client.post(kid, {"contact": ["mailto:pki@example.com"]}).json()["contact"] == ["mailto:pki@example.com"]
+    written = Entry.objects.count()
+    assert client.post(kid, {}).json()["contact"] == ["mailto:pki@example.com"]
+    assert Entry.objects.count() == written, "nothing was changed"
+    assert client.post(kid, {"contact": None}).json()["contact"] == []
     assert kind(client.post(kid, {"status": "revoked"})) == "malformed"
     assert kind(client.post(kid, {"contact": ["tel:1"]})) == "unsupportedContact"
     assert kind(client.post(kid, {"contact": ["mailto:a b"]})) == "invalidContact"
@@ -219,8 +236,9 @@ def test_the_directory_shows_what_was_chosen_to_be_shown(door, client, settings)
     assert (off.status, kind(off), "CHANCERY_ACME_URL" in off.json()["detail"]) == (503, "serverInternal", True)
 
 
-def test_other_chains_of_the_same_issuer_are_linked(client, engine):
+def test_other_chains_of_the_same_issuer_are_linked(door, client, engine):
     final, _ = issued(client, engine, "a.example.com")
+    assert door.registered("web-2").post(final["certificate"]).status == 404, "another account's"
     row = Certificate.objects.get()
     twin = Chain.objects.create(sha256="1" * 64, ders=[*row.chain.ders, *row.chain.ders])
     issued(client, engine, "b.example.com")

@@ -2,11 +2,14 @@
 
 import hashlib
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.db import transaction
 
 from bench.acme_client import b64, thumbprint
 from chancery.apps.acme.models import Authorization
@@ -152,7 +155,7 @@ def test_dns_01_also_for_a_wildcard(client, door, looker, zone, cast):
     assert "dns-01" in refused.json()["detail"]
 
 
-def shown(tmp_path, name, value, *, critical=True, alpn="acme-tls/1"):
+def shown(tmp_path, name, value, *, critical=True, alpn="acme-tls/1", bare=False):
     from chancery.net.tests import serving
 
     key = ec.generate_private_key(ec.SECP256R1())
@@ -160,7 +163,8 @@ def shown(tmp_path, name, value, *, critical=True, alpn="acme-tls/1"):
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now, now + timedelta(days=1))
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-    builder = builder.add_extension(x509.UnrecognizedExtension(IDENTIFIER, b"\x04\x20" + value), critical=critical)
+    if not bare:
+        builder = builder.add_extension(x509.UnrecognizedExtension(IDENTIFIER, b"\x04\x20" + value), critical=critical)
     pem = builder.sign(key, serving.hashes.SHA256()).public_bytes(serving.Encoding.PEM)
     pem += key.private_bytes(serving.Encoding.PEM, serving.PrivateFormat.PKCS8, serving.NoEncryption())
     file = tmp_path / "shown.pem"
@@ -189,6 +193,17 @@ def test_tls_alpn_01(client, looker, settings, tmp_path):
         settings.ACME_PORTS = {"http-01": 1, "tls-alpn-01": web.port}
         looker.look(30)
     assert client.post(order.headers["location"]).json()["status"] == "ready"
+
+
+def test_a_usual_certificate_proves_nothing(client, looker, settings, tmp_path):
+    _, _, challenge, _ = asked(client, kind="tls-alpn-01")
+    begun(client, challenge)
+    with Server(tls=shown(tmp_path, "www.example.test", b"", bare=True)) as web:
+        settings.ACME_PORTS = {"http-01": 1, "tls-alpn-01": web.port}
+        looker.look()
+    told = client.post(challenge["url"]).json()["error"]
+    assert told["type"].endswith("unauthorized")
+    assert "lacks the name or the acmeIdentifier" in told["detail"]
 
 
 def test_private_addresses_are_looked_at_only_where_allowed(client, door, looker, settings):
@@ -256,6 +271,14 @@ def test_names_and_servers_that_are_not_there(client, looker, zone, settings):
     begun(client, challenge)
     looker.look()
     assert "do not answer" in client.post(challenge["url"]).json()["error"]["detail"]
+    _, _, challenge, _ = asked(client, kind="dns-01")
+    begun(client, challenge)
+    looker.look()
+    told = client.post(challenge["url"]).json()["error"]
+    assert (told["type"].rpartition(":")[2], "DNS says nothing of _acme-challenge.www" in told["detail"]) == (
+        "dns",
+        True,
+    )
     settings.ACME_RESOLVERS = ()
     _, _, challenge, _ = asked(client, "nothing.invalid")
     begun(client, challenge)
@@ -272,15 +295,50 @@ def test_a_fault_of_ours_is_told_as_one_and_looked_at_again(client, looker, monk
     assert client.post(challenge["url"]).json()["status"] == "processing"
 
 
+def test_what_waits_at_an_end_is_left_to_another_worker(client, monkeypatch):
+    for name in ("a.example.test", "b.example.test"):
+        begun(client, asked(client, name)[2])
+    looking, ending, looked = threading.Event(), threading.Event(), []
+
+    def look(one):
+        looked.append(one)
+        looking.set()
+        assert ending.wait(20)
+        return {}
+
+    monkeypatch.setattr(proving, "look", look)
+    worker, now = Validations(), current_clock().now()
+    worker._lookers.shutdown()
+    worker._lookers = ThreadPoolExecutor(1)
+    plain = worker._looked
+
+    def told(one, future):
+        if future.cancelled():
+            ending.set()
+        plain(one, future)
+
+    monkeypatch.setattr(worker, "_looked", told)
+    worker.turn(now)
+    assert looking.wait(20)
+    worker.close()
+    assert (len(looked), worker._done.qsize()) == (1, 1), "the one under way was let finish, and the other not begun"
+    with transaction.atomic():
+        assert proving.proving.claim(now, 8) == []
+        again = proving.proving.claim(now + proving.proving.LEASE, 8)
+    assert {one.value for one in again} == {"a.example.test", "b.example.test"}
+
+
 def test_what_another_worker_looks_at_is_left_to_it(client, looker):
     _, where, challenge, _ = asked(client)
     begun(client, challenge)
-    other = proving.proving.claim(looker.now, 8)
+    with transaction.atomic():
+        other = proving.proving.claim(looker.now, 8)
     assert len(other) == 1
     looker.look()
     assert client.post(challenge["url"]).json()["status"] == "processing"
     assert client.post(where, {"status": "deactivated"}).json()["status"] == "deactivated"
-    proving.proving.record(other[0], {}, looker.now)
+    with transaction.atomic():
+        proving.proving.record(other[0], {}, looker.now)
     assert Authorization.objects.get().state == "deactivated"
     assert client.post(where, {"status": "deactivated"}).json()["status"] == "deactivated"
     assert client.post(where, {"status": "valid"}).status == 400
