@@ -125,7 +125,7 @@ def of_one(row: Facts, limits: Limits) -> Iterator[Finding]:
     if row.untested:
         text = f"was saved though its test found faults: {row.untested}"
         yield _about(row, Kind.UNTESTED, Level.WARNING, text, "Mend it, then Test and save.")
-    elif not row.tested:
+    elif row.outside and not row.tested:
         yield _about(row, Kind.UNTESTED, Level.ADVICE, "was never tested as it stands", "Test and save.")
     if row.lists:
         yield from _compared(row, limits)
@@ -134,9 +134,9 @@ def of_one(row: Facts, limits: Limits) -> Iterator[Finding]:
 
 
 def is_wide(network: str) -> bool:
-    """Say whether a network that a connector may reach is a whole private range or more."""
+    """Say whether a network that a connector may reach is a whole private range or more; this machine itself is none."""
     prefix = int(network.partition("/")[2] or 128)
-    return prefix <= _WIDE and ":" not in network
+    return prefix <= _WIDE and ":" not in network and not network.startswith("127.")
 
 
 def is_test_place(base_url: str, place: str) -> bool:

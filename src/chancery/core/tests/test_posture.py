@@ -18,7 +18,7 @@ def kinds(*rows, limits=LIMITS):
 
 
 def test_what_is_sound_has_no_finding():
-    assert kinds(SOUND, replace(SOUND, id="2", outside=False, base_url="")) == []
+    assert kinds(SOUND, replace(SOUND, id="2", outside=False, base_url="", tested=False)) == []
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,10 @@ def test_one_account_of_two_teams():
 def test_places_and_networks():
     assert is_test_place("https://acme-staging-v02.api.letsencrypt.org/directory", "")
     assert not is_test_place("https://contest.example", "Greatest")
-    assert [is_wide(n) for n in ("0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "::/0")] == [
+    assert [is_wide(n) for n in ("0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "::/0", "127.0.0.0/8")] == [
         True,
         True,
+        False,
         False,
         False,
         False,
