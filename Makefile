@@ -10,7 +10,9 @@ COVER := $(foreach room,$(ROOMS),--cov=src/chancery/$(room)) --cov-report=
 BESIDE := $(addprefix src/chancery/,$(ROOMS) doors) tests/journeys tests/plugins
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice.
 TABLES := $(addprefix src/chancery/,apps engine)
-ABOVE := $(addprefix src/chancery/,doors settings tests) $(addprefix tests/,journeys chaos plugins browser/test_journey.py)
+# Of the chaos only what the database itself decides; `make chaos` has all of it on both.
+ABOVE := $(addprefix src/chancery/,doors settings tests) tests/journeys tests/browser/test_journey.py \
+  $(addprefix tests/chaos/test_,barriers.py boundaries.py gate.py random_kills.py)
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
