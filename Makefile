@@ -30,9 +30,10 @@ demo: setup ## Start sandbox, server and worker, order certificates, show the ad
 check: setup ## Format, lints, types, import contracts, missing migrations, docs complete (seconds)
 	@bash scripts/check.sh
 
+# `check` has run the contracts.
 test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage gate
 	@rm -f .coverage .coverage.*
-	$(TEST) $(addprefix --ignore=,$(BESIDE)) src tests bot
+	$(TEST) $(addprefix --ignore=,$(BESIDE) tests/contracts) src tests bot
 	$(TEST) $(COVER) $(BESIDE)
 	bash scripts/with-postgres.sh --fleeting $(TEST) $(COVER) --cov-append $(TABLES)
 	bash scripts/with-postgres.sh --fleeting $(TEST) $(ABOVE)
