@@ -4,10 +4,11 @@ SHELL := /bin/bash
 # Contiguous halves, and whoever is done takes from the other: what a module makes once is then made once.
 TEST := .venv/bin/pytest -q -n 2 --dist worksteal
 ROOMS := core sdk apps engine
-# Lines are followed only in the rooms that must be covered whole, and by the tests beside them, their doors and the journeys
-# through them: following costs half as much again, for protocols twice.
+# Lines are followed only in the rooms that must be covered whole, and by the tests beside them, their doors, the journeys
+# through them, and the authorities that the conformance suite is whole with: following costs half as much again, for protocols twice.
 COVER := $(foreach room,$(ROOMS),--cov=src/chancery/$(room)) --cov-report=
-BESIDE := $(addprefix src/chancery/,$(ROOMS) doors) tests/journeys tests/plugins
+BESIDE := $(addprefix src/chancery/,$(ROOMS) doors $(addprefix authorities/,local digicert \
+  acme/tests/test_conformance.py adcs/tests/test_over_services.py)) tests/journeys tests/plugins
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice.
 TABLES := $(addprefix src/chancery/,apps engine)
 # Of the chaos only what the database itself decides; `make chaos` has all of it on both.

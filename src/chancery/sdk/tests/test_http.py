@@ -550,3 +550,9 @@ def test_a_connection_to_a_base_url_that_cannot_be_used_is_refused_as_a_request_
 
 def test_a_ca_that_speaks_no_http_is_not_diagnosed_by_it():
     assert door("https://127.0.0.1:9", speaks_http=False).diagnose() == []
+
+
+def test_what_is_trusted_is_told_for_what_is_spoken_beside_http():
+    plain = door("https://ca.example")
+    assert plain.trust_pem is None
+    plain.close()
