@@ -119,8 +119,8 @@ LOCALHOST = ("127.0.0.1", "::1")
 def _reason(address: Address, face: Address, kind: AddressClass) -> str:
     inside = "" if address == face else f", which stands for {face}"
     if kind is AddressClass.LOOPBACK or kind in _OPENABLE:
-        return f"{address}{inside} is a {kind} address, and this connector was not allowed to use it"
-    return f"{address}{inside} is a {kind} address, which no connector may use"
+        return f"{address}{inside} is a {kind} address, and its network was not allowed here"
+    return f"{address}{inside} is a {kind} address, which may never be used"
 
 
 def classify(address: str | Address) -> AddressClass:

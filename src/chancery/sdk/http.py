@@ -279,7 +279,7 @@ def check_url(text: str, policy: AddressPolicy) -> Url:
     """
     url = parse_url(text)
     if url.scheme != "https" and not policy.allows_loopback(url.host):
-        raise ValueError("only https is spoken with a CA (http to loopback alone, where the connector allows that)")
+        raise ValueError("only https is spoken (http to loopback alone, where that network is allowed)")
     reason = policy.judge(url.host) if ":" in url.host or url.host.replace(".", "").isdecimal() else ""
     if reason:
         raise ValueError(reason)

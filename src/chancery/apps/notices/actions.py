@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
@@ -12,13 +12,13 @@ from chancery.apps.notices import queries, sending
 from chancery.apps.notices.models import Channel, Delivery, DeliveryState, Kind, What
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.given import networks, parsed
 from chancery.apps.shared.texts import clean, clean_folded
 from chancery.apps.shared.unique import name_taken
-from chancery.core.errors import Conflict, Invalid, NotPermitted, Problem
+from chancery.core.errors import Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
 from chancery.net import notify
-from chancery.net.addresses import openable
 
 _LONGEST = 2000
 _URL_HELP = "Write an apprise address, as in slack://…, mailtos://…, or json://host/path."
@@ -51,7 +51,7 @@ def edit(actor: Actor, ident: object, revision: int, values: dict[str, Any]) -> 
 @action("channels.create", Permission.CHANNEL_MANAGE)
 def _create(act: Act, values: dict[str, Any], service: str) -> Channel:
     row = Channel(id=new_id(act.at), created_at=act.at)
-    _fill(act, row, _parse(values), service)
+    _fill(act, row, parsed(ChannelValues, values), service)
     if not service:
         raise Invalid.one("url", "This is missing.", _URL_HELP, "missing")
     with _name_taken(row):
@@ -70,7 +70,7 @@ def _edit(act: Act, ident: object, revision: int, values: dict[str, Any], servic
             code="stale",
         )
     before = {f.name: getattr(row, f.attname) for f in Channel._meta.concrete_fields}
-    _fill(act, row, _parse(values), service)
+    _fill(act, row, parsed(ChannelValues, values), service)
     after = {f.name: getattr(row, f.attname) for f in Channel._meta.concrete_fields}
     moved = [n for n in ("team", "allowed_networks") if before[n] != after[n]]
     if moved and not service:
@@ -126,23 +126,11 @@ def _service(actor: Actor, values: dict[str, Any]) -> str:
     return service
 
 
-def _parse(values: dict[str, Any]) -> ChannelValues:
-    try:
-        return ChannelValues.model_validate(values)
-    except ValidationError as error:
-        raise Invalid(
-            [
-                Problem(str(e["loc"][0]), f"{e['msg']}.", "Correct the field.", e["type"])
-                for e in error.errors(include_input=False)
-            ]
-        ) from None
-
-
 def _fill(act: Act, row: Channel, given: ChannelValues, service: str) -> None:
     row.name = clean_folded("name", given.name, 120, wanted="Name who is told, for example by team and service.")
     row.team = people.team(given.team)
     row.environment = people.environment(given.environment) if given.environment else None
-    row.kinds, row.allowed_networks = _kinds(given.kinds), _networks(given.allowed_networks)
+    row.kinds, row.allowed_networks = _kinds(given.kinds), networks(given.allowed_networks)
     row.is_active, row.updated_at = given.is_active, act.at
     act.require(row)
     if service:
@@ -155,13 +143,6 @@ def _kinds(given: list[str]) -> list[str]:
         known = ", ".join(Kind.values)
         raise Invalid.one("kinds", f"There is no condition {unknown[0][:60]!r}.", f"Choose from: {known}.")
     return [kind for kind in Kind.values if kind in given]
-
-
-def _networks(given: list[str]) -> list[str]:
-    try:
-        return [openable(text.strip()) for text in given if text.strip()]
-    except ValueError as error:
-        raise Invalid.one("allowed_networks", f"{error}.", "Write networks as 10.1.0.0/16, one a line.") from None
 
 
 def _name_taken(row: Channel) -> Any:

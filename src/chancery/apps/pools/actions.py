@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
@@ -16,6 +16,7 @@ from chancery.apps.orders.place import EVENT_COLUMNS
 from chancery.apps.pools import moving, queries, repointing
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.bulk import insert
+from chancery.apps.shared.given import parsed
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, clean_folded, fold
@@ -57,7 +58,7 @@ class PoolValues(BaseModel):
 def create(act: Act, values: dict[str, Any]) -> Pool:
     """Make a pool of connectors of one team and environment."""
     pool = Pool(id=new_id(act.at), shared=True, created_at=act.at)
-    members = _fill(act, pool, _parse(values))
+    members = _fill(act, pool, parsed(PoolValues, values, deep=True))
     with _name_taken(pool):
         pool.save(force_insert=True)
     _put(pool, members)
@@ -76,7 +77,7 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Pool
             code="stale",
         )
     before = (pool.team_id, pool.environment_id)
-    members = _fill(act, pool, _parse(values))
+    members = _fill(act, pool, parsed(PoolValues, values, deep=True))
     used = queries.profiles(pool).first()
     if used is not None and before != (pool.team_id, pool.environment_id):
         text = f"Profiles order through this pool, such as {used.name}; it stays in its team and environment."
@@ -151,18 +152,6 @@ def _locked(act: Act, ident: object) -> Pool:
     pool = queries.pick(queries.visible_to(act.actor).select_for_update(of=("self",)), ident)
     act.require(pool)  # type: ignore[arg-type]  # one that people made has a team
     return pool
-
-
-def _parse(values: dict[str, Any]) -> PoolValues:
-    try:
-        return PoolValues.model_validate(values)
-    except ValidationError as error:
-        raise Invalid(
-            [
-                Problem(".".join(map(str, e["loc"])), f"{e['msg']}.", "Correct the field.", e["type"])
-                for e in error.errors(include_input=False)
-            ]
-        ) from None
 
 
 def _fill(act: Act, pool: Pool, given: PoolValues) -> list[PoolMember]:

@@ -20,6 +20,7 @@ from chancery.apps.pools import queries as pools
 from chancery.apps.profiles import queries
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action
+from chancery.apps.shared.given import parsed
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, clean_folded, fold
@@ -135,7 +136,7 @@ def _name_taken(profile: Profile) -> AbstractContextManager[None]:
 
 def _fill(act: Act, profile: Profile, values: dict[str, Any], present: list[Connector] | None) -> None:
     """Take over what was sent; `present` are the connectors that an existing profile orders through."""
-    given = _parse(values)
+    given = parsed(ProfileValues, values)
     given.name = clean_folded("name", given.name, 120, wanted="Name what is ordered, for example by use and team.")
     given.description = clean("description", given.description, 4000, lines=True)
     given.region = clean("region", given.region, 60)
@@ -214,18 +215,6 @@ def _moved(given: ProfileValues, profile: Profile, where: _Where) -> Iterator[Pr
             f"Choose a connector in {before}, or confirm the move by the name of the environment: {after}.",
             "environment_changes",
         )
-
-
-def _parse(values: dict[str, Any]) -> ProfileValues:
-    try:
-        return ProfileValues.model_validate(values)
-    except ValidationError as error:
-        raise Invalid(
-            [
-                Problem(str(e["loc"][0]), f"{e['msg']}.", "Correct the field.", e["type"])
-                for e in error.errors(include_input=False)
-            ]
-        ) from None
 
 
 def _connector(act: Act, text: str, present: list[Connector]) -> Connector:

@@ -6,22 +6,23 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit import signing
 from chancery.apps.shared.action import Act, action
+from chancery.apps.shared.given import networks, parsed
 from chancery.apps.shared.texts import clean, clean_folded
 from chancery.apps.shared.unique import name_taken
 from chancery.apps.webhooks import following, queries
 from chancery.apps.webhooks.models import Webhook
 from chancery.core import webhook
-from chancery.core.errors import Conflict, Invalid, Problem
+from chancery.core.errors import Conflict, Invalid
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
-from chancery.net.addresses import AddressPolicy, openable
-from chancery.net.url import parse_url
+from chancery.net.addresses import AddressPolicy
+from chancery.sdk.http import check_url
 
 _LONGEST = 500
 GRACE = timedelta(hours=24)
@@ -47,7 +48,7 @@ class WebhookValues(BaseModel):
 def create(act: Act, values: dict[str, Any]) -> tuple[Webhook, Secret]:
     """Add a webhook that is told what happens from now on; returns it and its secret."""
     row = Webhook(id=new_id(act.at), created_at=act.at, position=signing.log().size)
-    _fill(act, row, _parse(values))
+    _fill(act, row, parsed(WebhookValues, values))
     secret = _seal(row, "present")
     with _name_taken(row):
         row.save(force_insert=True)
@@ -67,7 +68,7 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Webh
         )
     names = ("name", "team_id", "environment_id", "url", "events", "allowed_networks", "is_active")
     before = {n: getattr(row, n) for n in names}
-    _fill(act, row, _parse(values))
+    _fill(act, row, parsed(WebhookValues, values))
     row.revision += 1
     row.failures, row.failing_since = 0, None
     with _name_taken(row):
@@ -123,23 +124,11 @@ def _seal(row: Webhook, field: str) -> Secret:
     return secret
 
 
-def _parse(values: dict[str, Any]) -> WebhookValues:
-    try:
-        return WebhookValues.model_validate(values)
-    except ValidationError as error:
-        raise Invalid(
-            [
-                Problem(str(e["loc"][0]), f"{e['msg']}.", "Correct the field.", e["type"])
-                for e in error.errors(include_input=False)
-            ]
-        ) from None
-
-
 def _fill(act: Act, row: Webhook, given: WebhookValues) -> None:
     row.name = clean_folded("name", given.name, 120, wanted="Name which program is told.")
     row.team = people.team(given.team)
     row.environment = people.environment(given.environment) if given.environment else None
-    row.allowed_networks = _networks(given.allowed_networks)
+    row.allowed_networks = networks(given.allowed_networks)
     row.url = _url(given.url, tuple(row.allowed_networks))
     row.events = _events(given.events)
     row.is_active, row.updated_at = given.is_active, act.at
@@ -147,18 +136,11 @@ def _fill(act: Act, row: Webhook, given: WebhookValues) -> None:
     act.require(row)
 
 
-def _url(text: str, networks: tuple[str, ...]) -> str:
-    policy = AddressPolicy(networks)
+def _url(text: str, allowed: tuple[str, ...]) -> str:
     try:
-        url = parse_url(clean("url", text, _LONGEST, wanted=_URL_HELP))
-        if url.scheme != "https" and not policy.allows_loopback(url.host):
-            raise ValueError("only https is spoken (http to loopback alone, where its network is allowed)")
-        reason = policy.judge(url.host) if ":" in url.host or url.host.replace(".", "").isdecimal() else ""
+        return str(check_url(clean("url", text, _LONGEST, wanted=_URL_HELP), AddressPolicy(allowed)))
     except ValueError as error:
         raise Invalid.one("url", f"It cannot be used: {error}.", _URL_HELP, "url") from None
-    if reason:
-        raise Invalid.one("url", f"{reason.replace('connector', 'webhook')}.", _URL_HELP, "url")
-    return str(url)
 
 
 def _events(given: list[str]) -> list[str]:
@@ -168,13 +150,6 @@ def _events(given: list[str]) -> list[str]:
         remedy = f"Write order.issued, or order.* for all of a kind. Kinds: {kinds}."
         raise Invalid.one("events", f"There is no event {wrong[:60]!r}.", remedy)
     return sorted(set(given))
-
-
-def _networks(given: list[str]) -> list[str]:
-    try:
-        return [openable(text.strip()) for text in given if text.strip()]
-    except ValueError as error:
-        raise Invalid.one("allowed_networks", f"{error}.", "Write networks as 10.1.0.0/16, one a line.") from None
 
 
 def _name_taken(row: Webhook) -> Any:

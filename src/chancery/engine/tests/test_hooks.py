@@ -10,9 +10,9 @@ from chancery.apps.audit import sequencer
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.webhooks import actions
 from chancery.apps.webhooks.models import Webhook
-from chancery.core import webhook
 from chancery.engine.hooks import tell
 from tests.cast import request_pem
+from tests.receiving import verified
 
 pytestmark = pytest.mark.django_db
 
@@ -63,7 +63,7 @@ def test_messages_are_signed_and_come_in_order(cast, hooked, program):
     ordered(cast, "a.example.com", "b.example.com")
     assert tell()
     assert [json.loads(body)["data"]["name"] for _, body in program.got] == ["a.example.com", "b.example.com"]
-    assert all(webhook.verify(secret, headers, body) for headers, body in program.got)
+    assert all(verified(secret, headers, body) for headers, body in program.got)
     assert Webhook.objects.get().last_error == ""
 
 

@@ -115,14 +115,14 @@ def test_a_private_network_opens_itself_alone() -> None:
     policy = AddressPolicy(("10.1.0.0/16",))
     assert policy.judge("10.1.2.3") == ""
     assert policy.judge("::ffff:10.1.2.3") == ""
-    assert policy.judge("10.2.0.1") == "10.2.0.1 is a private address, and this connector was not allowed to use it"
+    assert policy.judge("10.2.0.1") == "10.2.0.1 is a private address, and its network was not allowed here"
     assert "which stands for 10.2.0.1" in policy.judge("64:ff9b::10.2.0.1")
 
 
 def test_metadata_stays_shut_even_when_named() -> None:
     policy = AddressPolicy(("169.254.169.254/32", "fd00:ec2::/32", "224.0.0.0/4", "fe80::/10"))
     for text in ("169.254.169.254", "fd00:ec2::254", "224.0.0.1", "fe80::1%eth0"):
-        assert "no connector may use" in policy.judge(text)
+        assert "may never be used" in policy.judge(text)
 
 
 def test_a_site_translator_must_be_named_and_its_inner_address_allowed() -> None:
