@@ -5,6 +5,7 @@ Each place gets every checkpoint, in order. One that cannot be reached is tried 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -86,11 +87,24 @@ def _put(place: str, made: Checkpoint) -> None:
 def _append(path: Path, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        # One write: two processes do not mix their lines.
-        os.write(handle, text.encode() + b"\n")
+        # Two processes do not mix their lines, and none takes back what another has added.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        _whole(handle, text.encode() + b"\n")
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _whole(handle: int, content: bytes) -> None:
+    """Write all or nothing: a disk that fills up takes a part, and half a checkpoint looks like one that was tampered with."""
+    before = os.fstat(handle).st_size
+    left = content
+    try:
+        while left:
+            left = left[os.write(handle, left) :]
+    except OSError:
+        os.ftruncate(handle, before)
+        raise
 
 
 def refuse_older(about: Log) -> None:
