@@ -86,7 +86,10 @@ class Machine:
         self.environ |= {"CHANCERY_URL": f"http://127.0.0.1:{self.port}", "CHANCERY_AUDIT_CHECKPOINT_SECONDS": "1"}
         self.running = {}
         self.http = httpx.Client(
-            base_url=self.environ["CHANCERY_URL"], headers={"Authorization": f"Bearer {token}"}, timeout=60, trust_env=False
+            base_url=self.environ["CHANCERY_URL"],
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
         )
 
     def run(self, module, *arguments, code=0, **more):

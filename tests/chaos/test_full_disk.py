@@ -103,7 +103,9 @@ class Run:
         assert paid == {ident: 1 for ident, profile in self.placed.items() if profile == "Public"}
         held = self.machine.ask("SELECT order_id, count(*) FROM certificates_certificate GROUP BY order_id")
         assert {str(uuid.UUID(ident)): n for ident, n in held} == dict.fromkeys(self.placed, 1)
-        told = Counter(ident for (ident,) in self.machine.ask("SELECT order_id FROM orders_orderevent WHERE kind = 'order.issued'"))
+        told = Counter(
+            ident for (ident,) in self.machine.ask("SELECT order_id FROM orders_orderevent WHERE kind = 'order.issued'")
+        )
         assert set(told.values()) == {1}
         # Entries, tree, checkpoints, and the file outside: half a checkpoint there would be a problem.
         verified = self.machine.run("chancery", "audit", "verify")

@@ -52,7 +52,6 @@ def there(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-
 WRITERS = {
     "key file": lambda folder: keyfile.make(folder / "new", CONTENT),
     "key file in the place of another": lambda folder: keyfile.replace(folder / "before", CONTENT),
