@@ -81,7 +81,7 @@ def of_library(error: Exception, credentials: Credentials, host: str) -> Authori
         return Unreachable(
             "This machine cannot make the temporary file through which Kerberos reads the keytab.",
             code="temporary_file",
-            text=error.strerror,
+            text=error.strerror or "",
             stage="request",
             bytes_sent=False,
             remedy="Make room in its folder for temporary files (TMPDIR); the connector goes on by itself then.",
