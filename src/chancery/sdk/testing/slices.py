@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
@@ -92,32 +92,25 @@ def _journey(bench: Bench, key: Any) -> tuple[int, int]:
 def _cut(bench: Bench, key: Any, step: int, spoil: Spoil, size: int, found: Cuts) -> None:
     bench.case.clock.advance(_LATER)
     request = bench.request(key=key)
-    outcome: Any = None
-    for number in range(step + 1):
-        around = bench.line.spoiled(spoil, once=True, least=int(size * _SHARE)) if number == step else nullcontext()
-        verb = ("submit", request) if number == 0 else ("poll", outcome.state, request)
-        with around as wrong:
-            outcome = bench.tried(*verb)
-        if number < step and not isinstance(outcome, Pending):
-            return  # this one came sooner: its answer was another
-        bench.case.clock.advance(max(outcome.next_check, _LEAST) if isinstance(outcome, Pending) else _LEAST)
-    if wrong is None or not wrong.hits:
-        return
+    verb: tuple[Any, ...] = ("submit", request)
+    for _ in range(step):
+        outcome = bench.ask(*verb)
+        bench.case.clock.advance(max(outcome.next_check, _LEAST))
+        verb = ("poll", outcome.state, request)
+    with bench.line.spoiled(spoil, once=True, least=int(size * _SHARE)) as wrong:
+        outcome = bench.tried(*verb)
+    assert wrong.hits, "what brings the certificate came otherwise than for the order before"
     found.made += 1
-    if isinstance(outcome, AuthorityError):
-        found.refused += 1
-    elif isinstance(outcome, Pending):
-        found.waited += 1
-    else:
-        assert not spoil.noticed, f"{spoil}, and the connection broke off: it was taken for the whole answer"
-        _hold(bench, outcome, request, found)
+    name = became(bench, outcome, request, spoil)
+    setattr(found, name, getattr(found, name) + 1)
 
 
-def _hold(bench: Bench, issued: Issued, request: Any, found: Cuts) -> None:
-    """Hold what came against the request, as the engine does."""
-    try:
-        bench.checked(issued, request)
-    except Mismatch:
-        found.kept_apart += 1
-    else:
-        found.whole += 1
+def became(bench: Bench, outcome: Any, request: Any, spoil: Spoil) -> str:
+    """Return what became of a cut answer, as `Cuts` counts it; what counts is held against the request as the engine does."""
+    if isinstance(outcome, Pending | AuthorityError):
+        return "waited" if isinstance(outcome, Pending) else "refused"
+    assert not spoil.noticed, f"{spoil}, and the connection broke off: it was taken for the whole answer"
+    with suppress(Mismatch):
+        bench.checked(outcome, request)
+        return "whole"
+    return "kept_apart"
