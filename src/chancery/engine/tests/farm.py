@@ -15,7 +15,7 @@ from chancery.engine.jobs import Answered, Failed, Kind, Missing
 from chancery.engine.tests.pair import UNREACHABLE, Hand, issued
 
 STEP, LONGEST = 0.1, 30.0
-"""Seconds between two looks while there is something to do, and at most."""
+"""Seconds between two looks while there is something to do, and at most; a farm may be told to look more often."""
 LOST = Failed("OutcomeUnknown", "The connection broke off.", bytes_sent=True, remedy="Look at the network.")
 
 
@@ -78,7 +78,7 @@ class Farm:
     """Workers, whose clocks are `skews` seconds from the true one, and the CAs of their connectors."""
 
     def __init__(self, clock, cas, skews=(0,)):
-        self.clock, self.cas, self.workers = clock, cas, []
+        self.clock, self.cas, self.workers, self.longest = clock, cas, [], LONGEST
         for seconds in skews:
             own = Skewed(clock, seconds)
             use_clock(own)
@@ -131,7 +131,7 @@ class Farm:
         ]
         known = [(moment - now).total_seconds() for moment in moments if moment is not None]
         known += [self._due[0][0] - self.clock.monotonic()] if self._due else []
-        return min(LONGEST, max(STEP, min(known, default=LONGEST)))
+        return min(self.longest, max(STEP, min(known, default=self.longest)))
 
     def close(self):
         for _, worker in self.workers:

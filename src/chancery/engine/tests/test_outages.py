@@ -17,7 +17,7 @@ from chancery.apps.profiles import actions as profiles
 from chancery.apps.shared.action import use_clock
 from chancery.core.clock import ManualClock
 from chancery.engine.tests.conftest import Desk
-from chancery.engine.tests.farm import BlackHole, Ca, Farm
+from chancery.engine.tests.farm import LONGEST, STEP, BlackHole, Ca, Farm
 from chancery.engine.tests.pair import copies, most_in_any_window, queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,8 +128,10 @@ def test_a_ca_that_comes_and_goes_gets_each_order_once(farm, clock, number, seco
             copies(base, 1, first=placed[0])
             placed[0] += 1
 
+    # Often enough to see it come and go.
+    farm.longest = 0.5
     farm.run(seconds, each)
-    while_flapping, ca.up = len(ca.calls), True
+    while_flapping, ca.up, farm.longest = len(ca.calls), True, LONGEST
     farm.run(21_600, done=lambda: not Order.objects.exclude(state="issued").exists())
     assert set(Order.objects.values_list("state", flat=True)) == {"issued"}
     assert Order.objects.count() == Certificate.objects.count() == number
@@ -182,6 +184,7 @@ def waits(farm, number, seconds):
             copies(base, 1, first=first + placed[0])
             placed[0] += 1
 
+    farm.longest = STEP
     mine = Order.objects.filter(pk__gt=UUID(int=first), pk__lte=UUID(int=first + number))
     farm.run(
         seconds + 600,
