@@ -94,9 +94,7 @@ class _Part:
 
 
 @lru_cache(maxsize=64)
-def _parts(
-    wanted: tuple[tuple[type[Model], tuple[str, ...]], ...], vendor: str
-) -> tuple[tuple[_Part, ...], str]:
+def _parts(wanted: tuple[tuple[type[Model], tuple[str, ...]], ...], vendor: str) -> tuple[tuple[_Part, ...], str]:
     """Return where in a row each of the models begins, and the columns to ask for."""
     parts = [_part(model, names, vendor) for model, names in wanted]
     begins = accumulate((len(part.names) for part in parts), initial=0)

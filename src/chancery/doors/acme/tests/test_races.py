@@ -76,7 +76,9 @@ def test_what_another_node_placed_costs_the_rest_of_a_group_nothing(client, monk
     ]
     plain, unseen = finalizing._placed, [True]
     # The group looks before the other node has committed; of two that are placed one by one the first finds it then.
-    monkeypatch.setattr(finalizing, "_placed", lambda some: {} if len(some) > 1 or (unseen and unseen.pop()) else plain(some))
+    monkeypatch.setattr(
+        finalizing, "_placed", lambda some: {} if len(some) > 1 or (unseen and unseen.pop()) else plain(some)
+    )
     told = [Future(), Future()]
     Grouped("group", finalizing._place)._commit(list(zip(group, told, strict=True)))
     assert [f.result(0) for f in told] == list(Placement.objects.order_by("pk").values_list("order", flat=True))
