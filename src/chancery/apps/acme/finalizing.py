@@ -89,8 +89,8 @@ def _place(group: Sequence[Ready]) -> list[UUID | ChanceryError]:
         if len(group) > 1 or not (known := _placed(group)):
             raise
         return list(known.values())
-    results = known | {ident: one if isinstance(one, ChanceryError) else one.pk for ident, one in found.items()}
-    return [results[r.acme_order] for r in group]
+    known |= {ident: one if isinstance(one, ChanceryError) else one.pk for ident, one in found.items()}
+    return [known[r.acme_order] for r in group]
 
 
 def _placed(group: Sequence[Ready]) -> dict[UUID, UUID | ChanceryError]:

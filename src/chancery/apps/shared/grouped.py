@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from enum import Enum
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from django.db import close_old_connections, connections
 
@@ -35,7 +35,7 @@ class _Later(Enum):
 
 LATER = _Later.LATER
 """Instead of a result: this piece belongs to a later group as well."""
-Result = R | ChanceryError | Literal[_Later.LATER]
+Result: TypeAlias = R | ChanceryError | Literal[_Later.LATER]
 
 
 class Grouped(Generic[A, R]):
