@@ -48,7 +48,8 @@ Key = tuple[int | None, str, str]
 class PlaceOrder:
     """What a door asks for. `profile` is an id or a name; `csr` is PEM or DER.
 
-    `deadline` is when it is too late: for a renewal, the end of what it replaces. None takes the profile's.
+    `deadline` is when it is too late: for a renewal, the end of what it replaces. None takes the profile's. `parsed` is the
+    request as it is read, where the door had to look into it before.
     """
 
     profile: str
@@ -59,6 +60,7 @@ class PlaceOrder:
     route: str = "orders"
     replaces: UUID | None = None
     deadline: datetime | None = None
+    parsed: Request | None = None
 
     @property
     def action(self) -> str:
@@ -89,8 +91,8 @@ class Way:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-Cache = dict[tuple[str, Actor, Permission], Gathered | ChanceryError]
-"""What one batch has looked up: by profile, actor (of two tokens of a person one may give less) and permission."""
+Cache = dict[tuple[str, tuple[object, ...], Permission], Gathered | ChanceryError]
+"""What one batch has looked up: by profile, rights (of two tokens of a person one may give less) and permission."""
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | Chanc
     """Place orders of several people in one commit, for the writer that groups single requests."""
     cache: Cache = {}
     # One kind of work at a time keeps the processor's caches warm.
-    requests = [_parse(ask.csr) for _, ask in items]
+    requests = [ask.parsed or _parse(ask.csr) for _, ask in items]
     # Before the rules, which may have changed since: whoever repeats a request is told what became of it.
     known = _known(items)
     prepared = [
@@ -174,7 +176,7 @@ def limits() -> Limits:
 
 def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
     wanted = Permission.ORDER_PLACE if ask.replaces is None else Permission.CERTIFICATE_RENEW
-    key = (ask.profile, actor, wanted)
+    key = (ask.profile, actor.rights, wanted)
     found = cache.get(key)
     if found is None:
         try:
