@@ -5,6 +5,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from chancery_bot.run import Bot as Agent
 from chancery_bot.run import describe
 from chancery_bot.state import State
 from chancery_bot.targets.base import Endpoint
-from chancery_bot.testing import Case, Stand, fingerprint, pair
+from chancery_bot.testing import Case, FullDisk, Stand, fingerprint, pair
 
 from chancery.apps.bots import actions, targets
 from chancery.apps.bots.models import Deployment, Stage, Target
@@ -131,46 +133,135 @@ def beside(folder, server, settings):
     etc = folder / "etc"
 
     def read():
-        return (etc / "www.pem").read_bytes(), (etc / "www.key").read_bytes()
+        key = "www.pem" if server.kind == "haproxy" else "www.key"
+        return (etc / "www.pem").read_bytes(), (etc / key).read_bytes()
 
-    local = Local((folder,), folder / "hooks", PROGRAMS, work=folder / "home" / "work")
+    refusing = folder / "systemctl"
+    refusing.write_text("#!/bin/sh\necho no reload today\nexit 1\n")
+    refusing.chmod(0o755)
+    programs = {**PROGRAMS, "systemctl": str(refusing)}
+    local = Local((etc,), folder / "hooks", programs, services=("shop",), work=folder / "home" / "work")
     (folder / "home").mkdir(exist_ok=True)
-    stand = Stand(folder, Case("nginx", settings, local, read))
+    stand = Stand(folder, Case(server.kind, settings, local, read))
     stand.deployer = Deployer(stand.state, local, Clock())
     return stand
 
 
 def until(done):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not done():
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
-def test_killed_beside_a_running_nginx(folder, monkeypatch):
-    """SIGKILL before every fifth change: what is served is the old or the new, now and by an nginx that starts then."""
+class Befallen:
+    """A bot beside a running server, what befalls it, and what is served meanwhile: the old or the new, and never neither."""
+
+    def __init__(self, folder, server, before):
+        self.folder, self.server, self.before = folder, server, before
+        self.stand, self.number = beside(folder, server, server.settings), Counter()
+        self.slowest = 0.0
+
+    def whole(self, *wanted):
+        """Hold what is served now, and what a server that starts now would serve."""
+        prints = {fingerprint(one) for one in wanted}
+        assert at(self.server) in prints
+        assert self.stand.present() in prints
+        config, kind = str(self.server.config), self.server.kind
+        asked = {"nginx": ["-t", "-q", "-c", config], "apache": ["-t", "-f", config], "haproxy": ["-c", "-f", config]}
+        assert subprocess.run([PROGRAMS[kind], *asked[kind]], capture_output=True).returncode == 0
+
+    def mended(self, task, given):
+        """Start the bot anew: it brings the new certificate."""
+        self.stand.start()
+        self.stand.deployer = Deployer(self.stand.state, self.stand.case.local, Clock())
+        self.stand.deployer.recover()
+        self.stand.deployer.begin(task, given[0].decode())
+        until(lambda: at(self.server) == fingerprint(given))
+        self.stand.state.told(self.stand.told()[-1].number)
+        self.before = given
+
+    def killed(self, stride):
+        """SIGKILL before each change on the disk, or before one of so many."""
+        number, on = stride, True
+        while on:
+            task, given = self.stand.task(), pair(NAME)
+            on = ended_at(self.stand, task, given, number)
+            self.whole(self.before, given)
+            self.mended(task, given)
+            self.number["killed"] += on
+            number += stride
+
+    def full(self, stride, monkeypatch):
+        """No room on the disk from each change on."""
+        number, on = stride, True
+        while on:
+            task, given, disk = self.stand.task(), pair(NAME), FullDisk(number)
+            self.stand.state.keep_key(task.deployment, given[1])
+            with monkeypatch.context() as patch:
+                patch.setattr(posix, "step", disk.step)
+                for act in (lambda: self.stand.deployer.begin(task, given[0].decode()), self.stand.deployer.recover):  # noqa: B023
+                    with suppress(OSError):
+                        act()
+                    self.whole(self.before, given)
+            self.mended(task, given)
+            self.number["full"] += disk.met
+            on, number = disk.met, number + stride
+
+    def refused(self):
+        """The configuration is refused, the reload fails, another certificate is served: the old one stays."""
+        whole = self.server.spoil()
+        self._refused("rolled_back")
+        self.server.mend(whole)
+        self._refused("failed", service="shop")
+        with running(self.server.kind, self.folder / "other", pair("other.example.com")) as other:
+            # Nor can the way back be proven there; that the old one is served is looked at all the same.
+            self._refused("failed", probe_port=other.port)
+
+    def _refused(self, outcome, **settings):
+        begun = time.monotonic()
+        assert self.stand.deploy(pair(NAME), **settings) == outcome, self.stand.told()[-1].text
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+        serves(self.server, fingerprint(self.before))
+        self.number["refused"] += 1
+
+    def outside(self):
+        """Where a server's words lead outside the root, nothing is written."""
+        away = self.folder / "away"
+        away.mkdir()
+        (self.folder / "etc" / "link").symlink_to(away)
+        piece = "file" if self.server.kind == "haproxy" else "key"
+        for path in (away / "x", self.folder / "etc" / "link" / "x", self.folder / "etc" / ".." / "away" / "x"):
+            assert self.stand.deploy(pair(NAME), **{piece: str(path)}) == "failed"
+            self.number["outside"] += 1
+        assert list(away.iterdir()) == []
+        self.whole(self.before)
+
+
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.long)])
+def test_whatever_befalls_a_deployment_the_old_or_the_new_is_served(stride, folder, monkeypatch, result):
     monkeypatch.setattr(posix, "sync", lambda _handle: None)
-    before = pair(NAME)
-    with running("nginx", folder, before) as server:
-        stand, number = beside(folder, server, server.settings), 0
-        while True:
-            number, given = number + 5, pair(NAME)
-            wanted = {fingerprint(before), fingerprint(given)}
-            task = stand.task()
-            killed = ended_at(stand, task, given, number)
-            assert at(server) in wanted
-            assert stand.present() in wanted
-            starts = [PROGRAMS["nginx"], "-t", "-q", "-c", str(server.config)]
-            assert subprocess.run(starts, capture_output=True).returncode == 0
-            stand.start()
-            stand.deployer = Deployer(stand.state, stand.case.local, Clock())
-            stand.deployer.recover()
-            stand.deployer.begin(task, given[0].decode())
-            until(lambda given=given: at(server) == fingerprint(given))
-            before = given
-            if not killed:
-                break
-        assert number > 20
+    monkeypatch.setattr(deploy, "PROOF_SECONDS", 10.0)
+    number, slowest = Counter(), 0.0
+    folder.chmod(0o755)
+    for kind in PROGRAMS:
+        (folder / kind / "other").mkdir(parents=True)
+        with running(kind, folder / kind, before := pair(NAME)) as server:
+            one = Befallen(folder / kind, server, before)
+            one.killed(stride)
+            one.full(stride, monkeypatch)
+            one.refused()
+            one.outside()
+        number, slowest = number + one.number, max(slowest, one.slowest)
+    assert slowest < 30
+    assert number["refused"] == 9
+    assert number["killed"] > 60 / stride
+    told = (
+        f"kills beside nginx, Apache and HAProxy, {number['full']} full disks, {number['refused']} refusals of configuration, "
+        f"reload or proof: the old or the new certificate was served each time; longest way back {slowest:.0f} s; "
+        f"of {number['outside']} paths outside the root none was written"
+    )
+    result("R29", number["killed"], told, database="none")
 
 
 def ended_at(stand, task, given, number):
