@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,12 @@ from chancery_bot.testing import Case, FullDisk, Stand, fingerprint, pair
 
 from chancery.apps.bots import actions, targets
 from chancery.apps.bots.models import Deployment, Stage, Target
+from chancery.apps.certificates.models import Certificate
 from chancery.core.clock import SYSTEM_CLOCK
+from chancery.demo.prepare import _make
+from chancery.demo.sandbox import examples
 from chancery.doors.bots.tests.test_door import SERVER, Line
+from chancery.sandbox.__main__ import _about, simulators
 from tests.interop.web_servers import PROGRAMS, running
 
 NAME = "www.example.com"
@@ -51,7 +55,7 @@ class Host:
     def __init__(self, cast, folder, server, monkeypatch, engine):
         self.cast, self.engine = cast, engine
         monkeypatch.setattr(client, "call", Line().call)
-        bot, token = actions.create(cast.ada, "web-1", team="Operations", environment="Production")
+        bot, token = actions.create(cast.ada, f"web-{server.kind}", team="Operations", environment="Production")
         state, local, about = State(folder / "home"), Local((folder,), folder / "hooks", PROGRAMS), describe()
         signing = client.Client(state, Clock(), about.machine)
         signing.enrol(SERVER, token, about)
@@ -63,12 +67,24 @@ class Host:
             "names": [NAME],
             "settings": server.settings,
         }
-        self.target = targets.add(cast.ada, bot.pk, values)
+        self.target, self.values = targets.add(cast.ada, bot.pk, values), values
+
+    def follows(self, profile, names, key_type):
+        """Let the target be for another profile."""
+        self.target.refresh_from_db()
+        wanted = {**self.values, "profile": profile, "names": names, "key_type": key_type}
+        self.target = targets.edit(self.cast.ada, self.target.pk, self.target.revision, wanted)
 
     def carried_out(self, row):
         """Let bot and engine work until a deployment has ended."""
-        self.engine.until(lambda: self.agent.turn() >= 0 and self._ended(row), 30)
+        self.engine.until(lambda: self.agent.turn() >= 0 and self._ended(row), 120)
         return row.state
+
+    def done(self, ask, wanted=Stage.DEPLOYED):
+        """Have something done, and see that it was."""
+        row = ask()
+        assert self.carried_out(row) == wanted, row.text
+        return row
 
     def _ended(self, row):
         row.refresh_from_db()
@@ -112,6 +128,41 @@ def test_ordered_served_renewed_and_rolled_back(kind, cast, local, engine, folde
         back = actions.roll_back(cast.ada, host.target.pk)
         assert host.carried_out(back) == Stage.ROLLED_BACK
         serves(server, renewed.certificate.sha256)
+
+
+@contextmanager
+def beside_each(kind, folder):
+    """A server in a folder of its own."""
+    folder.chmod(0o755)
+    (folder / kind).mkdir()
+    with running(kind, folder / kind, pair(NAME)) as server:
+        yield server
+
+
+@pytest.mark.django_db(transaction=True)
+def test_through_every_connector_of_the_sandbox(cast, local, engine, folder, monkeypatch):
+    """One bot, three servers in turn: ordered at each simulated account, served, renewed, and put back."""
+    with ExitStack() as stack:
+        where = {}
+        for simulator in simulators(None):
+            stack.enter_context(simulator)
+            where[simulator.name] = _about(simulator)
+        offered = [("Internal", ("www-{n}.example.com",), "EC-P256")]
+        for authority, example in examples(where):
+            given = {"base_url": example["base_url"] or where[authority]["url"], "allowed_networks": ["127.0.0.0/8"]}
+            _make(cast.ada, authority, example, {**given, **example["settings"]})
+            offered.append((example["profile"], example["names"], example["key"]))
+        servers = [stack.enter_context(beside_each(kind, folder)) for kind in PROGRAMS]
+        hosts = [Host(cast, folder / s.kind, s, monkeypatch, engine) for s in servers]
+        for number, (profile, names, key) in enumerate(offered):
+            host, server = hosts[number % 3], servers[number % 3]
+            host.follows(profile, [name.format(n="shop") for name in names], key)
+            first = host.done(lambda host=host: actions.issue(cast.ada, host.target.pk))
+            host.done(lambda host=host: actions.issue(cast.ada, host.target.pk))
+            host.done(lambda host=host: actions.roll_back(cast.ada, host.target.pk), Stage.ROLLED_BACK)
+            serves(server, first.certificate.sha256)
+        assert len(offered) >= 13
+        assert Certificate.objects.count() == 2 * len(offered)
 
 
 def test_a_server_that_cannot_use_the_new_certificate_goes_on_with_the_old(folder, monkeypatch):

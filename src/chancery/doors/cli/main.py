@@ -28,6 +28,8 @@ class Commands(TyperGroup):
             return super().main(said, *more, standalone_mode=standalone_mode, **given)
         try:
             status = super().main(said, *more, standalone_mode=False, **given)
+        except typer.Abort:
+            stop("It was broken off; nothing was done.")
         except Exception as error:
             # The class of its own refusals is none that the library shows.
             told = getattr(error, "format_message", None)
