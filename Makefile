@@ -45,7 +45,7 @@ interop: setup-test ## Our clients against other people's servers; installs Go t
 	  strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep \
 	  certbot lego dehydrated uacme apache2 libapache2-mod-auth-gssapi gss-ntlmssp krb5-kdc krb5-admin-server krb5-user libkrb5-dev python3-dev \
 	  samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind
-	@UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --locked --all-extras --quiet
+	@UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --locked --all-extras --group interop --quiet
 	@bash scripts/judges.sh
 	.venv/bin/pytest -q -rs tests/interop
 
