@@ -97,6 +97,8 @@ def read(protocol, raw):
 
 def name_servers():
     """Return the name servers that this machine's C library asks."""
-    lines = Path("/etc/resolv.conf").read_text(encoding="ascii").splitlines() if Path("/etc/resolv.conf").exists() else []
+    lines = (
+        Path("/etc/resolv.conf").read_text(encoding="ascii").splitlines() if Path("/etc/resolv.conf").exists() else []
+    )
     named = [line.split()[1] for line in lines if line.startswith("nameserver ")]
     return named or ["127.0.0.1"]

@@ -42,6 +42,7 @@ def names():
     """Return every name that leads astray."""
     return tuple(f"{how}{n}.lead.test" for how in "amr" for n in range(len(NAMED)))
 
+
 NEVER = (
     *"169.254.169.254 100.100.100.200 168.63.129.16 169.254.1.1 224.0.0.1 0.1.2.3 192.0.2.1 240.0.0.1 255.255.255.255".split(),
     *"[fd00:ec2::254] [fe80::1] [ff02::1] [::] [2001:db8::1] [::ffff:169.254.169.254] [64:ff9b::a9fe:a9fe]".split(),

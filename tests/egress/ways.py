@@ -3,8 +3,11 @@
 A way returns why nothing was connected to, or '' where something was. It goes through the code that runs in production.
 """
 
-import logging
+import json
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote
 
@@ -22,13 +25,11 @@ from chancery.core.secret import Secret
 from chancery.core.tests.making import certify, key_of
 from chancery.engine import freshness, hooks, proving
 from chancery.keystores.vault import Server
-from chancery.net import notify
 from chancery.net.addresses import AddressPolicy
 from chancery.net.sessions import session
 from chancery.protocols.acme.client import AcmeClient
 from chancery.protocols.acme.keys import new_account_key
 from chancery.protocols.acme.solving.lookup import Lookup
-from chancery.protocols.acme.solving.provider import Provider, Record
 from chancery.protocols.ldap.line import Line
 from chancery.protocols.ldap.settings import LdapSettings, LdapWire
 from chancery.protocols.msrpc.channel import Channel, Wire
@@ -149,14 +150,6 @@ class Ways:
     def open_id_redirect(self, host):
         return refusal(lambda: session([]).get(f"https://{NAME}/?to={to(host)}"))
 
-    def notice(self, host):
-        return notify.send(Secret(f"json://{host}/hook"), "title", "body", [])
-
-    def dns_provider(self, host):
-        options = Secret(f"auth_token = x\npdns_server = http://{host}:8081\npdns_server_id = localhost")
-        provider = Provider("powerdns", options, NOBODY, wait=20)
-        return refusal(lambda: provider.create("lead.test", [Record("_acme-challenge.lead.test", "x")]))
-
     # Names of ACME clients ---------------------------------------------------------------------------
 
     def http_01(self, host):
@@ -187,9 +180,21 @@ class Ways:
         return refusal(lambda: Server(f"https://{host}", {}, timeout=WAIT).get("secret/data/x"))
 
 
-CONNECTOR = ("base_url", "test_connection", "plain_base_url", "proxy", "behind_a_proxy", "ldap", "rpc", "rpc_test", "dns_server")
+CONNECTOR = (
+    "base_url", "test_connection", "plain_base_url", "proxy", "behind_a_proxy", "ldap", "rpc", "rpc_test", "dns_server",
+)  # fmt: skip
 SAID = ("link", "redirect", "acme_directory", "certificate")
-OTHERS = ("webhook", "webhook_redirect", "open_id", "open_id_redirect", "http_01", "tls_alpn_01", "http_01_redirect", "reference")
-APART = ("notice", "dns_provider")
-"""These start a process for each address."""
+OTHERS = (
+    "webhook", "webhook_redirect", "open_id", "open_id_redirect", "http_01", "tls_alpn_01", "http_01_redirect", "reference",
+)  # fmt: skip
+LED = ("redirect", "acme_directory", "webhook_redirect", "open_id_redirect")
+"""Of these the outside is spoken to first, over TLS."""
 EVERY = (*CONNECTOR, *SAID, *OTHERS)
+APART = ("notices", "records")
+
+
+def apart(kind, hosts):
+    """Return what the processes for notices and DNS records say of each address."""
+    command = [sys.executable, str(Path(__file__).parent / "apart.py"), kind]
+    done = subprocess.run(command, input=json.dumps(hosts).encode(), capture_output=True, check=True, env={})
+    return json.loads(done.stdout)
