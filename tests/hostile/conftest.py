@@ -56,7 +56,7 @@ def rest(cast, local):
 
     def said(raw):
         body = json.dumps({"profile": "Internal", "csr": as_text(raw)}).encode()
-        return client.generic("POST", "/api/v1/orders", body, "application/json").json()["errors"][0]["message"]
+        return client.generic("POST", "/api/v1/orders", body, "application/json").json()["errors"][0]["detail"]
 
     send.document, send.said = document, said
     yield send
