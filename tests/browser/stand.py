@@ -23,7 +23,7 @@ CHROMIUM = "/usr/bin/chromium"
 
 @dataclass
 class Stand:
-    """Where the console is, where the simulated CA is, the ids of the sample objects, and what programs there run with."""
+    """Where the console is, where the simulated CA is, the ids of the sample objects, and the environment of its processes."""
 
     url: str
     digicert: dict

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
@@ -33,7 +34,7 @@ from chancery.apps.shared.waking import wake
 from chancery.core.csr import Limits, Request, parse
 from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
-from chancery.core.order import Cause, State, move
+from chancery.core.order import Cause, RevocationReason, State, move
 from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
 from chancery.core.standing_in import choose, ranked
 
@@ -291,7 +292,9 @@ def digest(ask: PlaceOrder, request: Request) -> str:
 def _write(
     items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | Order | ChanceryError]
 ) -> list[Order | ChanceryError]:
-    gone = _gone({one.order.connector_id for one in prepared if isinstance(one, Ready)})
+    ready = [one for one in prepared if isinstance(one, Ready)]
+    gone = _gone({one.order.connector_id for one in ready})
+    prepared = _without_compromised(prepared, compromised({one.order.spki_sha256 for one in ready}))
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []
     seen: dict[Key, Order] = {}
@@ -314,6 +317,28 @@ def _write(
         results.append(one.order)
     _store(fresh)
     return results
+
+
+def compromised(keys: set[str]) -> set[str]:
+    """Return which keys (SHA-256 of the SPKI) belong to a certificate that somebody revoked for a compromised key."""
+    if not keys:
+        return set()
+    # Whether the CA has done it yet does not matter: somebody has said that others have the key.
+    rows = Certificate.objects.filter(revocation_asked_at__isnull=False, spki_sha256__in=keys)
+    return set(rows.filter(revocation_reason=RevocationReason.KEY_COMPROMISE).values_list("spki_sha256", flat=True))
+
+
+def _without_compromised(
+    prepared: list[Ready | Order | ChanceryError], keys: set[str]
+) -> list[Ready | Order | ChanceryError]:
+    if not keys:
+        return prepared
+    return [_of_others() if isinstance(one, Ready) and one.order.spki_sha256 in keys else one for one in prepared]
+
+
+def _of_others() -> Invalid:
+    text = "This key was reported as compromised: a certificate with it was revoked for that reason."
+    return Invalid.one("csr", text, "Make a new key and a new request.", "key_compromised")
 
 
 def _gone(connectors: set[UUID]) -> set[UUID]:
