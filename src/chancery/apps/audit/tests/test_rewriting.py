@@ -53,12 +53,12 @@ class Record:
         with tarfile.open(path, "w") as tar:
             add(tar, "keys", f"{self.signer.key.text}\n".encode())
             add(tar, "checkpoints", "".join(f"{text}\n" for text in self.notes).encode())
-            size = len(self.hashes)
+            size = verify_audit.checkpoint(self.notes[-1]).size
             for index in range(-(-size // WIDTH)):
                 span = slice(index * WIDTH, (index + 1) * WIDTH)
                 whole = b"".join(len(one).to_bytes(2, "big") + one for one in self.entries[:size][span])
                 add(tar, proofs._name("entries", index, size), whole)
-                add(tar, proofs._name("0", index, size), b"".join(self.hashes[span]))
+                add(tar, proofs._name("0", index, size), b"".join(self.hashes[:size][span]))
         return path
 
 
