@@ -233,7 +233,11 @@ class Scenario:
     def finish(self, ends, *orders):
         """Wait until some orders are at an end of these."""
         rows = Order.objects.filter(pk__in=orders)
-        until(lambda: set(rows.values_list("state", flat=True)) <= ends, PATIENCE, lambda: list(rows.values("state", "reason")))
+        until(
+            lambda: set(rows.values_list("state", flat=True)) <= ends,
+            PATIENCE,
+            lambda: list(rows.values("state", "reason")),
+        )
 
     def close(self):
         self.http.close()
@@ -255,7 +259,9 @@ class Scenario:
 
     def everything_read(self):
         """Read every address of the API, with the ids that its lists name."""
-        paths = [p.removeprefix("/api/v1") for p, m in self.api("GET", "/openapi.json").json()["paths"].items() if "get" in m]
+        paths = [
+            p.removeprefix("/api/v1") for p, m in self.api("GET", "/openapi.json").json()["paths"].items() if "get" in m
+        ]
         known = {}
         for path in sorted(paths, key=lambda p: p.count("{")):
             for ready in filled(path, known):
@@ -338,4 +344,6 @@ def test_no_secret_is_written_down_anywhere(scenario, canaries, say, result):
     scenario.look()
     canaries.look("command lines", lines.close())
     assert canaries.found == [], "\n".join(map(str, canaries.found[:40]))
-    say(f"{len(canaries)} marked secrets, {scenario.ca.said} errors of the CA: found nowhere in {canaries.looked:,} bytes")
+    say(
+        f"{len(canaries)} marked secrets, {scenario.ca.said} errors of the CA: found nowhere in {canaries.looked:,} bytes"
+    )

@@ -24,7 +24,9 @@ def test_each_item_is_claimed_once_and_in_order():
     items = [tuple(map(int, item.split("."))) for item, _ in CLAIMS]
     assert items == sorted(set(items))
     after = PAGE.partition("## What is claimed of OWASP ASVS")[2]
-    assert len(re.findall(r"^\| \d", after, re.M)) == len(CLAIMS), "a row that cannot be read claims something without a test"
+    assert len(re.findall(r"^\| \d", after, re.M)) == len(CLAIMS), (
+        "a row that cannot be read claims something without a test"
+    )
 
 
 def test_each_file_of_tests_that_the_page_names_is_there():

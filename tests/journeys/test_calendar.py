@@ -17,7 +17,11 @@ from chancery.core.names import parse_name
 from chancery.core.policy import Ask, AuthorityFacts, ProfileRules, decide
 from chancery.sandbox.ca import SandboxCa
 
-DAYS = ((datetime(2026, 3, 15, tzinfo=UTC), 398, 200), (datetime(2027, 3, 15, tzinfo=UTC), 200, 100), (datetime(2029, 3, 15, tzinfo=UTC), 100, 47))
+DAYS = (
+    (datetime(2026, 3, 15, tzinfo=UTC), 398, 200),
+    (datetime(2027, 3, 15, tzinfo=UTC), 200, 100),
+    (datetime(2029, 3, 15, tzinfo=UTC), 100, 47),
+)
 """The day, and the most days before it and from it on."""
 WANTED = (397, 200, 199, 100, 99, 47, 46)
 MOMENTS = [moment for day, before, after in DAYS for moment in ((day - timedelta(seconds=1), before), (day, after))]
@@ -42,7 +46,9 @@ def at_digicert(clock, signer):
 def at_emsign(clock, signer):
     with certinext(clock=clock, ca=signer, burst=(10.0, 10**6)) as sim:
         ca = emsign.connector(sim, clock)
-        for days in (d for d in WANTED if d >= 199):  # its certificates run as long as they may, which is asked for at least
+        for days in (
+            d for d in WANTED if d >= 199
+        ):  # its certificates run as long as they may, which is asked for at least
             asked = emsign.request(f"e{days}.example.com", days=days, reference=f"e{days}", at=clock.now())
             yield days, emsign.finish(ca, ca.submit(asked), asked, clock)
         emsign.close()

@@ -68,7 +68,14 @@ def actor_of_token(text: str, address: str = "", via: str = "api") -> Actor | No
     allowed, networks = _loaded(allowed), _loaded(networks)
     if networks and not open_to(networks, address):
         return None
-    who: dict[str, Any] = {"name": username, "user": user, "how": f"token:{token}", "address": address, "via": via, "strong": bool(strong)}
+    who: dict[str, Any] = {
+        "name": username,
+        "user": user,
+        "how": f"token:{token}",
+        "address": address,
+        "via": via,
+        "strong": bool(strong),
+    }
     if not strong and any(row[12] for row in rows):
         return Actor(**who, limited=True, needs_factor=True)
     grants = tuple(_granted(*row[8:12]) for row in rows if row[8])

@@ -26,7 +26,12 @@ SECONDS = 5.0
 
 
 def entry(number):
-    said = {"action": "orders.place", "at": f"2030-01-02T00:00:{number % 60:02}.000000+00:00", "id": f"{number:036}", "v": 3}
+    said = {
+        "action": "orders.place",
+        "at": f"2030-01-02T00:00:{number % 60:02}.000000+00:00",
+        "id": f"{number:036}",
+        "v": 3,
+    }
     return json.dumps(said, separators=(",", ":"), sort_keys=True).encode()
 
 

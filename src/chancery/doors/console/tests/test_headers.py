@@ -11,7 +11,17 @@ POLICY = {
     "default-src": "'none'", "object-src": "'none'", "script-src": "'self'", "style-src": "'self'", "base-uri": "'none'",
     "frame-ancestors": "'none'", "form-action": "'self'",
 }  # fmt: skip
-PATHS = ("/", "/login", "/orders", "/account", "/nowhere", "/api/v1/me", "/api/v1/nowhere", "/api/v1/connectors.csv", "/metrics")
+PATHS = (
+    "/",
+    "/login",
+    "/orders",
+    "/account",
+    "/nowhere",
+    "/api/v1/me",
+    "/api/v1/nowhere",
+    "/api/v1/connectors.csv",
+    "/metrics",
+)
 
 
 def test_nothing_but_ours_runs_nobody_frames_it_and_nothing_is_kept(cast):
