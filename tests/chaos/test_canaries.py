@@ -320,7 +320,8 @@ def test_no_secret_is_written_down_anywhere(scenario, canaries, say, result):
     scenario.enter()
     scenario.misuse()
     first = scenario.order("killed.example.com")
-    assert scenario.stand.worker(f"answer_read submit {first} {int(signal.SIGKILL)}").wait(PATIENCE) == -signal.SIGKILL
+    killed = scenario.stand.worker(f"answer_read submit {first} {int(signal.SIGKILL)}")
+    assert killed.wait(PATIENCE) == -signal.SIGKILL, scenario.stands()
     scenario.stand.worker()
     scenario.finish({"issued"}, first)
     scenario.ca.say(error, to="POST")
