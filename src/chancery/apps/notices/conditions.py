@@ -250,13 +250,15 @@ def _said(vital: Vital, now: datetime) -> str:
 
 def revocation_late(now: datetime) -> Look:
     """Find revocations that are not through though half of their time is gone, and again when four fifths are."""
-    return _capped(_unrevoked(now))
-
-
-def _unrevoked(now: datetime) -> Iterator[Found]:
     since = now - min(revocation_limit(reason) for reason in RevocationReason) * _EARLY[0][0]
     rows = Certificate.objects.filter(due_at__isnull=False, revocation__in=_REVOKING, revocation_asked_at__lte=since)
-    for row in rows.defer("der").order_by("revocation_asked_at", "id")[: 4 * MOST]:
+    some = list(rows.defer("der").order_by("revocation_asked_at", "id")[: 4 * MOST])
+    look = _capped(_unrevoked(some, now))
+    return Look(look.found, whole=look.whole and len(some) < 4 * MOST)
+
+
+def _unrevoked(rows: list[Certificate], now: datetime) -> Iterator[Found]:
+    for row in rows:
         asked, limit = row.revocation_asked_at or now, revocation_limit(row.revocation_reason)
         text = (
             f"Asked for at {asked:%Y-%m-%d %H:%M} UTC ({row.revocation_reason}), and wanted by {asked + limit:%Y-%m-%d %H:%M} UTC"
