@@ -357,7 +357,7 @@ def test_no_secret_is_written_down_anywhere(scenario, canaries, say, result, kil
     canaries.look("command lines", lines.close())
     assert canaries.found == [], "\n".join(map(str, canaries.found[:40]))
     unit = (
-        f"of {len(canaries)} marked secrets found, with {len(kills)} workers and a server killed and {scenario.ca.said} errors in which the CA"
+        f"of {len(canaries)} marked secrets found, over {len(kills) + 1} kills of workers and the server and {scenario.ca.said} errors in which the CA"
         f" said its key again in {len(echoes(''))} ways of writing: in logs at the level DEBUG, all tables, every page and every answer of the"
         f" API that can be read, exports, the record, metrics and command lines ({canaries.looked // 1_000_000} MB)"
     )
