@@ -51,6 +51,11 @@ class Stand:
         self._log, self._lease, self._all = folder / "children.log", lease, []
         self._where = home_at(folder / "home")
 
+    @property
+    def log(self):
+        """What all of them have said."""
+        return self._log.read_bytes()
+
     def start(self, *command, chaos=""):
         environment = {
             **os.environ,
