@@ -50,6 +50,7 @@ class Stand:
     def __init__(self, folder, lease=3.0):
         self._log, self._lease, self._all = folder / "children.log", lease, []
         self._where = home_at(folder / "home")
+        self.clock = folder / "clock"
 
     def start(self, *command, chaos=""):
         environment = {
@@ -57,6 +58,7 @@ class Stand:
             **self._where,
             "CHAOS": chaos,
             "CHAOS_LEASE": str(self._lease),
+            "CHAOS_CLOCK": str(self.clock),
         }
         with self._log.open("a") as log:
             process = subprocess.Popen(
@@ -83,15 +85,18 @@ class Stand:
         """Ask a process to end, as an administrator does."""
         process.terminate()
         code = process.wait(60)
-        assert code == 0, f"ended with {code}: {self._log.read_text()[-3000:]}"
+        assert code == 0, f"ended with {code}: {self.said()}"
 
     def settle(self, workers=1, seconds=120.0):
         """Let fresh workers finish everything that is open, then end them."""
         started = [self.worker() for _ in range(workers)]
         until(lambda: all(alive(process) for process in started), START, "no sign of life")
-        until(lambda: not open_orders(), seconds, lambda: f"{states()}\n{self._log.read_text()[-3000:]}", 0.1)
+        until(lambda: not open_orders(), seconds, lambda: f"{states()}\n{self.said()}", 0.1)
         for process in started:
             self.stop(process)
+
+    def said(self):
+        return self._log.read_text()[-3000:]
 
     def close(self):
         for process in self._all:

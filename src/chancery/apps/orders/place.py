@@ -20,7 +20,7 @@ from chancery.apps.audit.record import Note, write
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
-from chancery.apps.pools.gathering import Setting, rules_of, setting
+from chancery.apps.pools.gathering import Setting, installed, rules_of, setting
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import asked
@@ -195,7 +195,10 @@ def look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
     if not actor.may(wanted, profile.team_id, profile.environment_id):
         raise NotPermitted(wanted)
     found = profiles.candidates(profile)
-    connector = next((c for c in found if c.usable), found[0] if found else None)
+    takes = [c for c in found if c.usable]
+    # Only where there is a choice: a type that is not installed any more is then no reason to refuse.
+    takes = [c for c in takes if installed(c)] or takes if len(found) > 1 else takes
+    connector = next(iter(takes or found), None)
     if connector is None:
         raise Conflict(
             "No connector of the profile's pool takes new orders.",
