@@ -31,7 +31,7 @@ from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, unfit
 from chancery.apps.shared.waking import wake
 from chancery.core.csr import Limits, Request, parse
-from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
+from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, State, move
 from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
@@ -292,7 +292,9 @@ def digest(ask: PlaceOrder, request: Request) -> str:
 def _write(
     items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | Order | ChanceryError]
 ) -> list[Order | ChanceryError]:
-    gone = _gone({one.order.connector_id for one in prepared if isinstance(one, Ready)})
+    ready = [one.order for one in prepared if isinstance(one, Ready)]
+    # Connectors first, as whoever edits one goes on to its profiles.
+    gone = _gone(Connector, {order.connector_id for order in ready}) | _gone(Profile, {o.profile_id for o in ready})
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []
     seen: dict[Key, Order] = {}
@@ -306,6 +308,9 @@ def _write(
         if key is not None and key in seen:
             results.append(_same(seen[key], one.order.idem_digest))
             continue
+        if one.order.profile_id in gone:
+            results.append(Absent("profile", ask.profile))
+            continue
         if one.order.connector_id in gone:
             results.append(_deleted_meanwhile())
             continue
@@ -317,9 +322,9 @@ def _write(
     return results
 
 
-def _gone(connectors: set[UUID]) -> set[UUID]:
+def _gone(model: type[Connector | Profile], idents: set[UUID]) -> set[UUID]:
     """Return those that were deleted since they were looked up; the others cannot be until the commit."""
-    return connectors - held(Connector, connectors) if connectors else set()
+    return idents - held(model, idents) if idents else set()
 
 
 def _deleted_meanwhile() -> Conflict:
