@@ -23,8 +23,8 @@ from tests.chaos.test_random_kills import SEED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLACE = {"team": "Operations", "environment": "Production"}
-MOMENTS = ("together", "between", "before")
-"""Both at one moment; the deletion after the order's rules were looked at and before it is written; the deletion begins first."""
+MOMENTS = ("together", "between", "after")
+"""Both at one moment; the deletion after the order's rules were looked at and before it is written; the order begins first."""
 
 
 class Race:
@@ -84,10 +84,10 @@ class Race:
         if moment == "between":
             self.within = lambda: self._pool.submit(self.delete).result(60)
             return ordered(), None
-        first = self._pool.submit(self._after, start, self.delete)
-        if moment == "before":
-            threading.Event().wait(self.rng.uniform(0, 0.004))
         second = self._pool.submit(self._after, start, ordered)
+        if moment == "after":
+            threading.Event().wait(self.rng.uniform(0, 0.03))
+        first = self._pool.submit(self._after, start, self.delete)
         return second.result(60), first.result(60)
 
     def _after(self, start, act):
