@@ -141,6 +141,23 @@ def test_a_claim_writes_one_statement_more_for_a_batch_and_not_for_an_order(pair
     assert counts == [1, 1]
 
 
+def test_a_turn_asks_as_little_however_many_wait(pair):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts = []
+    for number in (20, 2000):
+        copies(queued(pair.desk, 1)[0], number, first=number)
+        pair.workers[0]._last_beat = pair.clock.monotonic()
+        with CaptureQueriesContext(connection) as seen:
+            assert len(pair.turn(0)) == SEATS - 1
+        counts.append(len(seen))
+        pair.answer(0, issued, 9)
+        pair.turn(0)
+        pair.clock.advance(timedelta(seconds=30))
+    assert counts[0] == counts[1]
+
+
 def test_a_dead_credential_is_tried_three_times_by_all_workers_together(pair, result):
     queued(pair.desk, 9)
     refusals = 0
