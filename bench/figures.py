@@ -43,7 +43,9 @@ def machine() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    found = subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False
+    )
     return found.stdout.strip()
 
 

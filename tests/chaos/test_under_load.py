@@ -39,11 +39,11 @@ class Load:
         self.rng, self.looks, self.most = random.Random(SEED), [], 0
         plain, self._stop = gate.still, threading.Event()
 
-        def still(job):
+        def still(jobs):
             begun = time.monotonic()
-            allowed = plain(job)
-            self.looks.append((begun, job.row, job.version, allowed))
-            return allowed
+            answers = plain(jobs)
+            self.looks += [(begun, job.row, job.version, yes) for job, yes in zip(jobs, answers, strict=True)]
+            return answers
 
         monkeypatch.setattr(gate, "still", still)
         self._thread = threading.Thread(target=self._work, name="load")
