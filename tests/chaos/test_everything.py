@@ -50,19 +50,19 @@ def simulator(ahead):
 class Storm:
     """What goes wrong, one thing after another by seed; each of the acts brings its own trouble, and some end later."""
 
-    def __init__(self, simulator, acts):
-        self.rng, self.simulator = random.Random(SEED), simulator
+    def __init__(self, simulator, acts, longest=3.0):
+        self.rng, self.simulator, self.longest = random.Random(SEED), simulator, longest
         self.acts = {"the CA goes away": self.away, "answers are lost": self.lost, **acts}
         self.seen = Counter()
 
     def away(self):
         self.simulator.down()
-        time.sleep(self.rng.uniform(0.5, 3.0))
+        time.sleep(self.rng.uniform(0.3, self.longest))
         self.simulator.up()
 
     def lost(self):
         self.simulator.dials.set(fail_after=0.4)
-        time.sleep(self.rng.uniform(0.5, 2.0))
+        time.sleep(self.rng.uniform(0.3, self.longest))
         self.simulator.dials.set(fail_after=0.0)
 
     def strike(self, *names):
@@ -95,7 +95,7 @@ def test_whatever_fails_nothing_is_lost_or_doubled(stand, cast, simulator, digic
             )
         connection.close()  # this thread's own, which nobody else will
 
-    storm = Storm(simulator, {"a worker is killed": killed, "the database drops its connections": cut})
+    storm = Storm(simulator, {"a worker is killed": killed, "the database drops its connections": cut}, 0.8)
     storm.acts["a clock jumps"] = lambda: jump(stand.clock, storm.rng.choice(WRONG))
     until(lambda: all(alive(process) for process in crew), START, "no sign of life")
     order = storm.rng.sample(sorted(storm.acts), len(storm.acts))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SEATS = 50
 LATE = 0.15
 """Seconds that the CA takes for an answer, so that calls are under way whenever something changes."""
-SIZES = [(60, 5), pytest.param(1500, 60, marks=pytest.mark.long)]
+SIZES = [(40, 3), pytest.param(1500, 60, marks=pytest.mark.long)]
 """Orders, and changes among them."""
 
 

@@ -196,8 +196,9 @@ def look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
         raise NotPermitted(wanted)
     found = profiles.candidates(profile)
     takes = [c for c in found if c.usable]
-    # Only where there is a choice: a type that is not installed any more is then no reason to refuse.
-    takes = [c for c in takes if installed(c)] or takes if len(found) > 1 else takes
+    if len(found) > 1:
+        # A type of CA that is not installed any more is no reason to refuse what another member takes.
+        takes = [c for c in takes if installed(c)] or takes
     connector = next(iter(takes or found), None)
     if connector is None:
         raise Conflict(
