@@ -26,7 +26,7 @@ from chancery.doors.acme.tests.conftest import door, served  # noqa: F401  fixtu
 from chancery.doors.bots.tests.test_door import enrolled, line, stage, target  # noqa: F401  fixtures
 from chancery.net.listening import free_port
 from tests.cast import request_pem
-from tests.chaos.stand import START, states, until
+from tests.chaos.stand import START, place, states, until
 from tests.chaos.test_random_kills import SEED
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,9 +127,8 @@ def of_ours(cast):
     """Tell a program what happened, ten times without an answer: the id and the body stay, and it ends once it is taken."""
     hook = {"name": "Tickets", "team": "Operations", "url": "https://tickets.example.com/hook"}
     sequencer.sequence()
-    row, _ = webhooks.create(cast.ada, hook)
-    people.create_team(cast.ada, "Told")
-    webhooks.edit(cast.ada, row.pk, 1, hook)
+    webhooks.create(cast.ada, hook)
+    place(cast.rob, "Internal", ["told.example.com"])
     sequencer.sequence()
     seen = []
     for at in range(AGAIN + 1):
@@ -165,7 +164,7 @@ def test_what_is_said_again_by_anybody_is_done_once(
         "an ACME client's": of_an_acme_client(door),
         "ours to a webhook": of_ours(cast),
     }
-    assert Order.objects.count() == 2, "one of the bot, one of the ACME client"
+    assert Order.objects.count() == 3, "one of the bot, one of the ACME client, and the one that the webhook is told of"
     effects = a_hundred(stand, client)
     text = ", ".join(f"{number} of {who}" for who, number in sent.items())
     unit = (
