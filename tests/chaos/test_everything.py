@@ -91,10 +91,13 @@ def test_whatever_fails_nothing_is_lost_or_doubled(stand, cast, simulator, digic
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> %s",
+                [own],
             )
-        connection.close()  # this thread's own, which nobody else will
+        connection.close()  # this thread's, which nobody else will
 
+    with connection.cursor() as cursor:
+        own = cursor.execute("SELECT pg_backend_pid()").fetchone()[0]
     storm = Storm(simulator, {"a worker is killed": killed, "the database drops its connections": cut}, 0.8)
     storm.acts["a clock jumps"] = lambda: jump(stand.clock, storm.rng.choice(WRONG))
     until(lambda: all(alive(process) for process in crew), START, "no sign of life")
