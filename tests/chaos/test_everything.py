@@ -170,7 +170,7 @@ class Site:
         }
 
     def begin(self, host):
-        host.start("tests.chaos.child", "worker", "--processes", "1")
+        host.start("tests.chaos.tended", "worker", "--processes", "1")
 
     def said(self):
         return [host.said()[-1500:] for host in self.workers]
