@@ -5,12 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.models import WorkerBeat
@@ -102,6 +103,18 @@ class Stand:
         for process in self._all:
             if process.poll() is None:
                 self.kill(process)
+
+
+def disband(pool, number):
+    """End a pool of so many threads, each with its connection to the database."""
+    together = threading.Barrier(number)  # so that none of them does it twice
+
+    def leave(_):
+        together.wait(60)
+        connections.close_all()
+
+    list(pool.map(leave, range(number)))
+    pool.shutdown()
 
 
 def place(actor, profile, hosts):

@@ -5,7 +5,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connections
 
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates import actions as certificates
@@ -19,12 +18,14 @@ from chancery.apps.profiles import actions as profiles
 from chancery.core.errors import ChanceryError
 from chancery.core.order import OPEN
 from tests.cast import request_pem
+from tests.chaos.stand import disband
 from tests.chaos.test_random_kills import SEED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLACE = {"team": "Operations", "environment": "Production"}
-MOMENTS = ("together", "between", "after")
-"""Both at one moment; the deletion after the order's rules were looked at and before it is written; the order begins first."""
+MOMENTS = ("together", "between", "after", "behind")
+"""Both at one moment; the deletion after the order's rules were looked at and before it is written; the order begins
+first; the deletion begins when the order is there."""
 
 
 class Race:
@@ -78,13 +79,15 @@ class Race:
 
     def one(self, number, certificate):
         """Let one order or renew while the other deletes; returns how both went."""
-        moment = MOMENTS[number % len(MOMENTS)]
+        moment = MOMENTS[(number + number // 4) % len(MOMENTS)]
         start = threading.Barrier(2 if moment == "together" else 1)
         ordered = (lambda: self.renewal(certificate)) if certificate else (lambda: self.order(number))
         if moment == "between":
             self.within = lambda: self._pool.submit(self.delete).result(60)
             return ordered(), None
         second = self._pool.submit(self._after, start, ordered)
+        if moment == "behind":
+            second.result(60)
         if moment == "after":
             threading.Event().wait(self.rng.uniform(0, 0.03))
         first = self._pool.submit(self._after, start, self.delete)
@@ -114,9 +117,7 @@ class Race:
             self.renew()
 
     def close(self):
-        for _ in self._pool.map(lambda _: connections.close_all(), range(2)):
-            pass
-        self._pool.shutdown()
+        disband(self._pool, 2)
 
 
 def certified(race, engine):

@@ -4,7 +4,6 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connections
 
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors import configure
@@ -16,6 +15,7 @@ from chancery.apps.profiles import queries as profiled
 from chancery.apps.webhooks import actions as webhooks
 from chancery.apps.webhooks import queries as hooked
 from chancery.core.errors import Conflict
+from tests.chaos.stand import disband
 from tests.chaos.test_random_kills import SEED
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -147,9 +147,7 @@ class Editors:
         self.refused += not taken
 
     def close(self):
-        for _ in self._pool.map(lambda _: connections.close_all(), range(2)):
-            pass
-        self._pool.shutdown()
+        disband(self._pool, 2)
 
 
 @pytest.mark.parametrize("number", [40, pytest.param(10_000, marks=pytest.mark.long)])
