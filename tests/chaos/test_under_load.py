@@ -22,19 +22,18 @@ from tests.chaos.test_barriers import Watched, two  # noqa: F401  the fixture
 from tests.chaos.test_random_kills import SEED
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SEATS = 50
 LATE = 0.15
 """Seconds that the CA takes for an answer, so that calls are under way whenever something changes."""
-SIZES = [(40, 3), pytest.param(1500, 60, marks=pytest.mark.long)]
-"""Orders, and changes among them."""
+SIZES = [(40, 3, 8), pytest.param(1500, 60, 50, marks=pytest.mark.long)]
+"""Orders, changes among them, and calls at once."""
 
 
 class Load:
-    """A worker of fifty seats on a thread of its own, and the moment of each last look before a first byte."""
+    """A worker of many seats on a thread of its own, and the moment of each last look before a first byte."""
 
-    def __init__(self, monkeypatch):
+    def __init__(self, monkeypatch, seats):
         # As fast as the connector can be called, so that something is under way whenever it is changed.
-        facts = replace(DigiCert.facts, calls_per_second=500, burst=500, concurrency=SEATS, lease=timedelta(seconds=60))
+        facts = replace(DigiCert.facts, calls_per_second=500, burst=500, concurrency=seats, lease=timedelta(seconds=60))
         monkeypatch.setattr(DigiCert, "facts", facts)
         self.rng, self.looks, self.most = random.Random(SEED), [], 0
         plain, self._stop = gate.still, threading.Event()
@@ -95,10 +94,10 @@ def ordered(cast, total):
         place(cast.rob, "Public", hosts[start : start + 500])
 
 
-@pytest.mark.parametrize(("total", "number"), SIZES)
-def test_what_is_switched_off_begins_nothing(cast, digicert, simulator, monkeypatch, say, result, total, number):
+@pytest.mark.parametrize(("total", "number", "seats"), SIZES)
+def test_what_is_switched_off_begins_nothing(cast, digicert, simulator, monkeypatch, say, result, total, number, seats):
     simulator.dials.set(delay=LATE)
-    load, off, counted = Load(monkeypatch), [], []
+    load, off, counted = Load(monkeypatch, seats), [], []
 
     def switch(_):
         before = len(simulator.ledger.lines("order"))
@@ -125,13 +124,13 @@ def test_what_is_switched_off_begins_nothing(cast, digicert, simulator, monkeypa
     assert simulator.ledger.lines("revoke") == []
 
 
-@pytest.mark.parametrize(("total", "number"), SIZES)
-def test_an_edit_counts_at_once(cast, two, monkeypatch, say, result, total, number):  # noqa: F811  the fixture
+@pytest.mark.parametrize(("total", "number", "seats"), SIZES)
+def test_an_edit_counts_at_once(cast, two, monkeypatch, say, result, total, number, seats):  # noqa: F811  the fixture
     from chancery.apps.profiles import actions as profiles
 
     for one in two:
         one.sim.dials.set(delay=LATE)
-    load = Load(monkeypatch)
+    load = Load(monkeypatch, seats)
     made = connectors.create(cast.ada, "digicert", digicert_values(two[0].sim))
     product = {"product": "ssl_basic", "organization_id": "112233"}
     profiles.create(cast.ada, {"name": "Public", "connector": "DigiCert", "product": product})
