@@ -112,9 +112,11 @@ def _found(parts: list[dict[str, Any]]) -> str:
 
 def _runs(found: dict[str, dict[str, Any]]) -> list[str]:
     lines = ["| Row | When | Commit | Database | Seed | Command |", "| --- | --- | --- | --- | --- | --- |"]
-    for row, one in ((row, one) for row in PROMISES for one in _of(row, found)):
+    for one in (one for row in PROMISES for one in _of(row, found)):
         seed = "–" if one["seed"] is None else one["seed"]
-        lines.append(f"| {row} | {one['date']} | {one['commit']} | {one['database']} | {seed} | `{one['command']}` |")
+        lines.append(
+            f"| {one['row']} | {one['date']} | {one['commit']} | {one['database']} | {seed} | `{one['command']}` |"
+        )
     return lines
 
 
