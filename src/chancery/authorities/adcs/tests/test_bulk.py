@@ -72,7 +72,7 @@ def test_orders_whose_answer_is_lost_are_never_ordered_twice(size, search_from, 
     # Whatever stays open is listed with its reason and what a person can do.
     assert all("enter its id" in reason.lower() or "Enter the request's id" in reason for reason in unknown.values())
     assert bool(settled) is bool(search_from)
-    why = f", open: no search is set up; {len(unknown)} × enter the request's id" if unknown else ""
+    why = " (no search is set up: a person enters the request's id)" if unknown else ""
     of = f"of {size} at AD CS by Web Enrollment, each with its answer lost: {len(settled)} settled, {len(unknown)} open{why}"
     print(f"0 orders doubled {of}")
     if size == MANY:
