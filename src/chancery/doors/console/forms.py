@@ -38,6 +38,9 @@ class Input:
     """JSON, names of other inputs → the values beside which this one means anything; '' where it always does."""
     where: str = ""
     off: bool = False
+    advanced: bool = False
+    """Whether it is rarely needed: a form folds it away, unless something is set there or wrong."""
+    changed: bool = False
     file: bool = False
     """Whether a script may fill it from a file: PEM as it is, anything else as Base64."""
     problems: list[Problem] = field(default_factory=list)
@@ -54,6 +57,21 @@ class Group:
     def off(self) -> bool:
         """Say whether none of its inputs means anything beside the present values."""
         return all(one.off for one in self.inputs)
+
+    @property
+    def usual(self) -> list[Input]:
+        """Return what everybody is asked for."""
+        return [one for one in self.inputs if not one.advanced]
+
+    @property
+    def more(self) -> Group:
+        """Return what is rarely needed."""
+        return Group(self.title, [one for one in self.inputs if one.advanced])
+
+    @property
+    def telling(self) -> bool:
+        """Say whether something here differs from what it is by itself, or is wrong: then it is not folded away."""
+        return any(one.problems or (one.changed and not one.off) for one in self.inputs)
 
 
 def connector_form(
@@ -85,11 +103,14 @@ def model_inputs(
         one = Input(name, info.title or name, info.description or "", value=given, required=info.is_required())
         one.kind, one.choices = _kind(info, more)
         one.dynamic = bool(more.get("dynamic"))
+        one.advanced = bool(more.get("advanced"))
+        one.changed = as_typed(given) != as_typed("" if info.is_required() else info.default)
         one.only = json.dumps(more["only"]) if more.get("only") else ""
         one.where, one.off = _where(model, more), not matters(model, name, values)
         if is_secret(info):
             one.kind = "keyfile" if more.get("multiline") else "secret"
             one.value, one.is_set = "", name in secrets_set
+            one.changed = one.is_set
         one.file = bool(more.get("multiline"))
         found.append((str(more.get("group", "Settings")), one))
     return found
