@@ -161,7 +161,15 @@ def _general(descriptor: Descriptor, values: dict[str, Any]) -> list[Input]:
     if descriptor.outside:
         known = "; ".join(f"{title}: {url}" for url, title in descriptor.base_urls)
         url = values.get("base_url", descriptor.default_base_url)
-        inputs.append(Input("base_url", "Base URL", known or "https://…", value=url, required=True))
+        inputs.append(
+            Input(
+                "base_url",
+                "Base URL",
+                known or "Where the CA is reached, as https://pki.example.com.",
+                value=url,
+                required=True,
+            )
+        )
     return inputs
 
 
@@ -184,7 +192,15 @@ def _pace(descriptor: Descriptor, values: dict[str, Any]) -> list[Input]:
         ("limit_burst", "Calls at once after a rest", facts.burst),
     )
     return [
-        Input(name, title, declared % {"number": f"{usual:g}"}, "text", values.get(name, ""))
+        Input(
+            name,
+            title,
+            declared % {"number": f"{usual:g}"},
+            "text",
+            values.get(name, ""),
+            advanced=True,
+            changed=bool(values.get(name)),
+        )
         for name, title, usual in fields
     ]
 
@@ -198,9 +214,9 @@ def _ownership(values: dict[str, Any]) -> list[Input]:
     return [
         team,
         environment,
-        Input("owner", "Owner", value=values.get("owner", "")),
+        Input("owner", "Owner", "Person or group that answers for it.", value=values.get("owner", "")),
         Input("contact", "Contact", "Whom to call when it fails.", value=values.get("contact", "")),
-        Input("region", "Region", value=values.get("region", "")),
+        Input("region", "Region", "Where it is used, in your own words.", value=values.get("region", "")),
         Input("tags", "Tags", "Separated by commas.", value=", ".join(tags) if isinstance(tags, list) else tags),
         Input("description", "Description", "", "area", values.get("description", "")),
     ]
