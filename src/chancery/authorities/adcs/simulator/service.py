@@ -16,7 +16,7 @@ from chancery.authorities.adcs.simulator.dials import AdcsDials
 from chancery.authorities.adcs.simulator.issuing import Issuer
 from chancery.authorities.adcs.simulator.manager import Manager
 from chancery.authorities.adcs.simulator.pages import Pages
-from chancery.authorities.adcs.simulator.policy import parsed
+from chancery.authorities.adcs.simulator.posting import parsed
 from chancery.authorities.adcs.simulator.retrieving import Retrieving
 from chancery.authorities.adcs.simulator.templates import TEMPLATES
 from chancery.authorities.adcs.simulator.words import LANGUAGES
