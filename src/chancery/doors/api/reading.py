@@ -35,6 +35,13 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "dict_type": ("This must be an object.", "Send a JSON object."),
     "model_type": ("This must be an object.", "Send a JSON object."),
     "model_attributes_type": ("This must be an object.", "Send a JSON object."),
+    "greater_than_equal": ("This is less than {ge}.", "Send {ge} or more."),
+    "less_than_equal": ("This is more than {le}.", "Send {le} or less."),
+    "too_short": ("The least are {min_length} of these, and {actual_length} came.", "Send more of them."),
+    "too_long": ("The most are {max_length} of these, and {actual_length} came.", "Send fewer of them at once."),
+    "string_too_short": ("The least are {min_length} characters.", "Send a longer text."),
+    "string_too_long": ("The most are {max_length} characters.", "Send a shorter text."),
+    "literal_error": ("This is none of the values that are taken.", "Send one of: {expected}."),
 }
 
 
@@ -103,7 +110,10 @@ def _problem(error: dict[str, Any]) -> Problem:
     place = place[1:] if place[:1] in (["query"], ["path"], ["header"]) else place
     place = place[2:] if place[:2] == ["body", "body"] else place
     field = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".") or "body"
-    message, remedy = _MESSAGES.get(error["type"], (f"{error['msg']}.", "Correct it."))
+    known = _MESSAGES.get(error["type"])
+    if known is None:
+        return Problem(field[:200], f"{error['msg']}.", "Correct it.", error["type"])
+    message, remedy = (text.format_map(error.get("ctx") or {}) for text in known)
     return Problem(field[:200], message, remedy, error["type"])
 
 
