@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
+from chancery.apps.certificates.queries import compromised
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
@@ -129,10 +130,11 @@ def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | Chanc
     requests = [_parse(ask.csr) for _, ask in items]
     # Before the rules, which may have changed since: whoever repeats a request is told what became of it.
     known = _known(items)
+    bad = compromised({one.key.spki_sha256 for one in requests if isinstance(one, Request)})
     prepared = [
         _repeated(known[key], ask, request)
         if (key := _key(actor, ask)) in known
-        else _prepare(actor, ask, request, cache)
+        else _prepare(actor, ask, request, cache, bad)
         for (actor, ask), request in zip(items, requests, strict=True)
     ]
     try:
@@ -158,12 +160,20 @@ def _prepare(
     ask: PlaceOrder,
     request: Request | ChanceryError,
     cache: Cache,
+    bad: set[str],
 ) -> Ready | ChanceryError:
     try:
         gathered = _gather(actor, ask, cache)
+        if isinstance(request, Request) and request.key.spki_sha256 in bad:
+            request = _compromised()
         return request if isinstance(request, ChanceryError) else _decide(actor, ask, gathered, request)
     except ChanceryError as refusal:
         return refusal
+
+
+def _compromised() -> Invalid:
+    text, remedy = "Its key was reported as compromised.", "Make a new key and send its request."
+    return Invalid.one("csr", text, remedy, "compromised_key")
 
 
 @lru_cache(maxsize=1)
