@@ -3,15 +3,17 @@
 import os
 import urllib.error
 import urllib.request
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import routes
 from tests.browser.stand import ROOT, log_in
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+WIDE = {"width": 1280, "height": 900}
+NARROW = {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get("CHANCERY_DATABASE_URL")), reason="what a page looks like does not depend on the database"
@@ -44,11 +46,11 @@ def test_files_are_downloads(browser, where, cookies):
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", sorted(routes.PAGES))
-def test_page(browser, where, cookies, name, scheme):
+def test_page(browser, where, cookies, name):
     state = None if name in routes.ANONYMOUS else cookies
-    context = browser.new_context(storage_state=state, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    # Colours that fade would be judged on their way.
+    context = browser.new_context(storage_state=state, color_scheme="light", viewport=WIDE, reduced_motion="reduce")
     page = context.new_page()
     said, asked = [], []
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
@@ -60,14 +62,34 @@ def test_page(browser, where, cookies, name, scheme):
     assert answer.status == 200
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert urlsplit(page.url).path == where.address(routes.PAGES[name]).removeprefix(where.url)
-    assert page.locator("html").get_attribute("data-bs-theme") == scheme
     open_menus(page)
-    assert serious(page) == []
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert wider_than_the_screen(page) == []
-    assert serious(page) == []
+    # It is put in by the debugger, so the page's own policy stays on.
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+        page.set_viewport_size(WIDE)
+        assert serious(page) == []
+        page.set_viewport_size(NARROW)
+        assert wider_than_the_screen(page) == []
+        assert serious(page) == []
     assert said == []
     assert [u for u in asked if urlsplit(u).scheme != "data" and not u.startswith(where.url + "/")] == []
+    context.close()
+
+
+def test_a_narrow_page_is_left_by_its_menu(browser, where, cookies):
+    context = browser.new_context(storage_state=cookies, color_scheme="dark", viewport=NARROW)
+    page = context.new_page()
+    page.goto(where.address("/orders"))
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    expect(page.get_by_role("link", name="Audit")).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    expect(page.get_by_role("link", name="Audit")).to_be_visible()
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert serious(page) == []
+    page.get_by_role("link", name="Audit").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Audit")
     context.close()
 
 
@@ -78,8 +100,7 @@ def open_menus(page):
 
 
 def serious(page):
-    """Return what axe finds serious or critical. It is put in by the debugger, so the page's own policy stays on."""
-    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    """Return what axe finds serious or critical."""
     found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [
         (v["id"], v["help"], [n["html"][:200] for n in v["nodes"]][:5])

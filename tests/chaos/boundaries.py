@@ -77,11 +77,11 @@ class Boundary:
         return dispatch
 
     def _still(self, plain):
-        def still(job):
-            self.cross("before_last_look", job)
-            answer = plain(job)
-            self.cross("before_first_byte", job)
-            return answer
+        def still(jobs):
+            self.cross("before_last_look", *jobs)
+            answers = plain(jobs)
+            self.cross("before_first_byte", *jobs)
+            return answers
 
         return still
 

@@ -28,9 +28,9 @@ def test_a_submission_taken_over_is_stopped_before_the_first_byte(cast, digicert
 
     still = gate.still
 
-    def taken_over(job):
-        Order.objects.filter(pk=job.row).update(fence=digicert.pk)
-        return still(job)
+    def taken_over(jobs):
+        Order.objects.filter(pk__in=[job.row for job in jobs]).update(fence=digicert.pk)
+        return still(jobs)
 
     monkeypatch.setattr(gate, "still", taken_over)
     order = place(cast.rob, "Public", ["taken.example.com"])[0]

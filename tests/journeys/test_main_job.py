@@ -137,9 +137,9 @@ def test_deactivation_between_claim_and_first_byte_sends_nothing(cast, digicert,
 
     still = gate.still
 
-    def switch_off_first(job):
+    def switch_off_first(jobs):
         connectors.deactivate(cast.ada, digicert.pk)
-        return still(job)
+        return still(jobs)
 
     monkeypatch.setattr(gate, "still", switch_off_first)
     made = order(cast.rob, "Public", "gate.example.com")

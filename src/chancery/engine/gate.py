@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 
 from django.db import DatabaseError, connection, connections
 
@@ -20,13 +21,14 @@ from chancery.engine.work import StopHere
 
 log = logging.getLogger("chancery.engine")
 _TIMEOUT = 30.0
+_Question = tuple[Job, "Future[bool]"]
 
 
 class Gate:
     """Answers for every seat of a worker."""
 
     def __init__(self) -> None:
-        self._questions: queue.SimpleQueue[tuple[Job, Future[bool]] | None] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
         self._current = threading.local()
         self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
         self._thread.start()
@@ -56,33 +58,44 @@ class Gate:
 
     def _run(self) -> None:
         while (question := self._questions.get()) is not None:
-            job, answer = question
-            answer.set_result(_look(job))
+            asked = [question, *self._more()]
+            for (_job, answer), allowed in zip(asked, _look([job for job, _answer in asked]), strict=True):
+                answer.set_result(allowed)
         connections.close_all()
 
+    def _more(self) -> list[_Question]:
+        """Return what else is asked by now: many seats begin at once, and one look is enough for them all."""
+        found: list[_Question] = []
+        with suppress(queue.Empty):
+            while (question := self._questions.get_nowait()) is not None:
+                found.append(question)
+            self._questions.put(None)
+        return found
 
-def _look(job: Job) -> bool:
+
+def _look(jobs: list[Job]) -> list[bool]:
     """Ask the database, once more over a fresh connection if need be; without an answer nothing is sent."""
     for _ in range(2):
         try:
-            return still(job)
+            return still(jobs)
         except DatabaseError:
             connection.close()
         except Exception as error:
             log.error("the last look failed: %s", type(error).__name__)
             break
-    return False
+    return [False] * len(jobs)
 
 
-def still(job: Job) -> bool:
-    """Say whether the order is under this job's fence and lease, and its connector active and unchanged.
+def still(jobs: list[Job]) -> list[bool]:
+    """Say of each whether the order is under this job's fence and lease, and its connector active and unchanged.
 
     A worker that was asleep for long may have lost the order to another one, which must not send it twice.
     """
-    rows = Order.objects.filter(pk=job.row, fence=job.fence, lease_until__gt=current_clock().now())
-    return rows.filter(
-        connector=job.connector,
+    rows = Order.objects.filter(
+        pk__in=[job.row for job in jobs],
+        lease_until__gt=current_clock().now(),
         connector__deleted_at=None,
         connector__status=Status.ACTIVE,
-        connector__epoch=job.epoch,
-    ).exists()
+    )
+    held = set(rows.values_list("pk", "fence", "connector_id", "connector__epoch"))
+    return [(job.row, job.fence, job.connector, job.epoch) in held for job in jobs]

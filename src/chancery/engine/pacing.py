@@ -24,8 +24,8 @@ BATCH = 100
 SEATS = 512
 """Calls under way at once in one worker. A thread that waits for a CA costs little, and one made is used again."""
 _TURN = 400
-_REMOTE_TURN = 10
-"""Acts claimed in one turn: many for an authority that signs here, few for one that is called over the network."""
+_REMOTE_TURN = 64
+"""Acts claimed in one turn: many for an authority that signs here, fewer for one that is called over the network."""
 KEEP = timedelta(seconds=6)
 """How long seats count without a word of the worker that has them: one that was killed gives them back then."""
 Kept = tuple[dict[UUID, int], dict[UUID, tuple[int, datetime]]]

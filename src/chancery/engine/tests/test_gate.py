@@ -1,6 +1,8 @@
 """The last look before the first byte: without a clear yes nothing is sent."""
 
 import logging
+import threading
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -27,11 +29,11 @@ def gate(monkeypatch):
 def asked(gate, monkeypatch, *answers, kind=Kind.SUBMIT):
     left = iter(answers)
 
-    def still(_):
+    def still(jobs):
         answer = next(left)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return [answer for _ in jobs]
 
     monkeypatch.setattr(gates, "still", still)
     monkeypatch.setattr(gates, "connection", SimpleNamespace(close=lambda: None))
@@ -75,27 +77,64 @@ def test_no_answer_in_time_is_a_no(gate, monkeypatch):
         asked(gate, monkeypatch)
 
 
+def test_seats_that_ask_together_are_answered_by_one_look(gate, monkeypatch):
+    looks, held = [], threading.Event()
+
+    def still(jobs):
+        looks.append(len(jobs))
+        held.wait(20)
+        return [n % 2 == 0 for n in range(len(jobs))]
+
+    monkeypatch.setattr(gates, "still", still)
+    answers = [Future() for _ in range(5)]
+    for answer in answers:
+        gate._questions.put((job(Kind.SUBMIT), answer))
+    held.set()
+    assert sum(answer.result(20) for answer in answers) in {3, 4}
+    assert sum(looks) == 5
+    assert len(looks) <= 2
+
+
+def test_an_end_among_the_questions_ends_it_after_them(gate, monkeypatch):
+    begun, held = threading.Event(), threading.Event()
+
+    def still(jobs):
+        begun.set()
+        held.wait(20)
+        return [True for _ in jobs]
+
+    monkeypatch.setattr(gates, "still", still)
+    answers = [Future() for _ in range(2)]
+    gate._questions.put((job(Kind.SUBMIT), answers[0]))
+    begun.wait(20)
+    gate._questions.put((job(Kind.SUBMIT), answers[1]))
+    gate._questions.put(None)
+    held.set()
+    assert [answer.result(20) for answer in answers] == [True, True]
+    gate._thread.join(20)
+    assert not gate._thread.is_alive()
+
+
 @pytest.mark.django_db
 def test_only_who_still_holds_the_order_for_an_unchanged_active_connector_sends_it(desk):
     connector = Connector.objects.filter(pk=desk.connector.pk)
     order = desk.order(lease_until=desk.now)
     claimed = desk.job(order, Kind.SUBMIT)
-    assert gates.still(claimed)
-    assert not gates.still(replace(claimed, fence=uuid4()))
-    assert not gates.still(replace(claimed, connector=uuid4()))
+    foreign = [replace(claimed, fence=uuid4()), replace(claimed, connector=uuid4())]
+    assert gates.still([foreign[0], claimed, foreign[1]]) == [False, True, False]
     for changed, restored in (
         ({"status": "inactive"}, {"status": "active"}),
         ({"epoch": 99}, {"epoch": claimed.epoch}),
     ):
         connector.update(**changed)
-        assert not gates.still(claimed)
+        assert gates.still([claimed]) == [False]
         connector.update(**restored)
-        assert gates.still(claimed)
+        assert gates.still([claimed]) == [True]
     connector.update(deleted_at=desk.now)
-    assert not gates.still(claimed)
+    assert gates.still([claimed]) == [False]
 
 
 @pytest.mark.django_db
 def test_a_lease_that_ran_out_sends_nothing(desk):
     order = desk.order(lease_until=desk.now - timedelta(days=1))
-    assert not gates.still(desk.job(order, Kind.SUBMIT))
+    assert gates.still([desk.job(order, Kind.SUBMIT)]) == [False]

@@ -1,5 +1,6 @@
 """Seats and rates: a connector has its own, and all connectors share the worker's."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
@@ -49,7 +50,12 @@ def test_a_connector_takes_its_own_seats_and_no_more(pacer):
 def test_twenty_slow_accounts_leave_seats_to_the_next(pacer):
     fill(pacer, 20)
     assert pacer.busy() == 20 * REMOTE.concurrency
-    assert free(pacer, 99) == 10
+    assert free(pacer, 99) == REMOTE.concurrency
+
+
+def test_no_turn_begins_more_than_its_share(pacer):
+    wide = replace(REMOTE, concurrency=500, burst=500)
+    assert free(pacer, 1, wide) == 64
 
 
 def test_nothing_is_claimed_that_has_no_seat(pacer):
@@ -73,4 +79,4 @@ def test_seats_of_a_claim_that_was_taken_back_are_free_again(pacer):
     fill(pacer, 200)
     pacer.back_to(before)
     assert pacer.busy() == 0
-    assert free(pacer, 999) == 10
+    assert free(pacer, 999) == REMOTE.concurrency

@@ -47,6 +47,7 @@ def colour(value: object) -> str:
 
 
 _PHRASES = {
+    "unknown": _("Not measured yet"),
     "at_ca_only": "At the CA only",
     "revoked_there": "Revoked at the CA, valid here",
     "revoked_here": "Revoked here, valid at the CA",
@@ -75,7 +76,7 @@ def fate(value: object) -> str:
 def words(value: object) -> str:
     """Return a state as words: outcome_unknown → Outcome unknown, ca_operator → CA operator."""
     if str(value) in _PHRASES:
-        return _PHRASES[str(value)]
+        return str(_PHRASES[str(value)])
     text = " ".join(_NAMES.get(word, word) for word in str(value).lower().split("_"))
     return text[:1].upper() + text[1:]
 

@@ -20,6 +20,7 @@ from chancery.apps.changes.holding import Proposed
 from chancery.apps.shared.action import Scoped
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import ChanceryError, Invalid, NotPermitted
+from chancery.doors.console.navigation import entries
 from chancery.doors.problems import status
 
 View = Callable[..., HttpResponse]
@@ -88,14 +89,9 @@ def show(
     return render(
         request,
         f"console/{template}.html",
-        {"actor": actor, "may": may, "here": _room(request.path), **(context or {})},
+        {"actor": actor, "may": may, "places": entries(actor, request.path) if actor else [], **(context or {})},
         status=code,
     )
-
-
-def _room(path: str) -> str:
-    """Return the first part of a path, by which the navigation knows where one is."""
-    return path.strip("/").partition("/")[0]
 
 
 def refusal(request: HttpRequest, error: ChanceryError, actor: Actor | None) -> HttpResponse:
