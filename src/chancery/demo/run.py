@@ -32,8 +32,7 @@ _EXAMPLE = '{"needs_approval": true}'
 
 def show(address: str, port: int) -> int:
     """Start everything, order through every connector, and stay until told to stop."""
-    home = Path(os.environ.setdefault("CHANCERY_HOME", str(Path("~/.chancery-demo").expanduser())))
-    home.mkdir(parents=True, exist_ok=True)
+    home = own_home()
     try:
         with _everything(home, address, port) as (children, where, url, ready):
             _say("Making connectors at them, and one that needs nothing outside")
@@ -51,6 +50,13 @@ def show(address: str, port: int) -> int:
     except KeyboardInterrupt:
         print("\nStopped.")
         return 0
+
+
+def own_home() -> Path:
+    """Return the demo's home, made where there is none; as every home with keys in it, it is nobody else's to read."""
+    home = Path(os.environ.setdefault("CHANCERY_HOME", str(Path("~/.chancery-demo").expanduser())))
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
 
 
 def check(*, as_json: bool) -> int:
