@@ -63,6 +63,11 @@ class Actor:
     needs_factor: bool = False
     strong: bool = False
 
+    @property
+    def rights(self) -> tuple[object, ...]:
+        """Return all that decides what this actor may: where it is alike, two may the same."""
+        return self.user, self.machine, self.limited, self.needs_factor, self.grants
+
     def may(self, permission: Permission, team: int | None = None, environment: int | None = None) -> bool:
         """Say whether this actor has a permission for a thing of a team in an environment.
 
