@@ -86,6 +86,10 @@ class Certificate(models.Model):
                 fields=["common_name", "id", "connector", "revoked_at", "not_after"], name="certificate_by_name"
             ),
             models.Index(fields=["serial"], name="certificate_by_serial"),
+            # Few have been, and each batch of orders asks whether its keys are among them.
+            models.Index(
+                fields=["spki_sha256"], condition=Q(revocation_asked_at__isnull=False), name="certificate_key_revoked"
+            ),
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="revocation_due"),
             models.Index(
                 fields=["revoked_at", "id", "connector"],

@@ -17,10 +17,11 @@ from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
-from chancery.apps.pools.gathering import Setting, rules_of, setting
+from chancery.apps.pools.gathering import Setting, installed, rules_of, setting
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import asked
@@ -31,9 +32,9 @@ from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, unfit
 from chancery.apps.shared.waking import wake
 from chancery.core.csr import Limits, Request, parse
-from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
+from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
-from chancery.core.order import Cause, State, move
+from chancery.core.order import Cause, RevocationReason, State, move
 from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
 from chancery.core.standing_in import choose, ranked
 
@@ -197,7 +198,11 @@ def look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
     if not actor.may(wanted, profile.team_id, profile.environment_id):
         raise NotPermitted(wanted)
     found = profiles.candidates(profile)
-    connector = next((c for c in found if c.usable), found[0] if found else None)
+    takes = [c for c in found if c.usable]
+    if len(found) > 1:
+        # A type of CA that is not installed any more is no reason to refuse what another member takes.
+        takes = [c for c in takes if installed(c)] or takes
+    connector = next(iter(takes or found), None)
     if connector is None:
         raise Conflict(
             "No connector of the profile's pool takes new orders.",
@@ -291,7 +296,10 @@ def digest(ask: PlaceOrder, request: Request) -> str:
 def _write(
     items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | Order | ChanceryError]
 ) -> list[Order | ChanceryError]:
-    gone = _gone({one.order.connector_id for one in prepared if isinstance(one, Ready)})
+    ready = [one.order for one in prepared if isinstance(one, Ready)]
+    # Connectors first, as whoever edits one goes on to its profiles.
+    gone = _gone(Connector, {order.connector_id for order in ready}) | _gone(Profile, {o.profile_id for o in ready})
+    prepared = _without_compromised(prepared, compromised({order.spki_sha256 for order in ready}))
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []
     seen: dict[Key, Order] = {}
@@ -305,6 +313,9 @@ def _write(
         if key is not None and key in seen:
             results.append(_same(seen[key], one.order.idem_digest))
             continue
+        if one.order.profile_id in gone:
+            results.append(Absent("profile", ask.profile))
+            continue
         if one.order.connector_id in gone:
             results.append(_deleted_meanwhile())
             continue
@@ -316,9 +327,31 @@ def _write(
     return results
 
 
-def _gone(connectors: set[UUID]) -> set[UUID]:
+def compromised(keys: set[str]) -> set[str]:
+    """Return which keys (SHA-256 of the SPKI) belong to a certificate that somebody revoked for a compromised key."""
+    if not keys:
+        return set()
+    # Whether the CA has done it yet does not matter: somebody has said that others have the key.
+    rows = Certificate.objects.filter(revocation_asked_at__isnull=False, spki_sha256__in=keys)
+    return set(rows.filter(revocation_reason=RevocationReason.KEY_COMPROMISE).values_list("spki_sha256", flat=True))
+
+
+def _without_compromised(
+    prepared: list[Ready | Order | ChanceryError], keys: set[str]
+) -> list[Ready | Order | ChanceryError]:
+    if not keys:
+        return prepared
+    return [_of_others() if isinstance(one, Ready) and one.order.spki_sha256 in keys else one for one in prepared]
+
+
+def _of_others() -> Invalid:
+    text = "This key was reported as compromised: a certificate with it was revoked for that reason."
+    return Invalid.one("csr", text, "Make a new key and a new request.", "key_compromised")
+
+
+def _gone(model: type[Connector | Profile], idents: set[UUID]) -> set[UUID]:
     """Return those that were deleted since they were looked up; the others cannot be until the commit."""
-    return connectors - held(Connector, connectors) if connectors else set()
+    return idents - held(model, idents) if idents else set()
 
 
 def _deleted_meanwhile() -> Conflict:
