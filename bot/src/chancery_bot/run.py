@@ -90,7 +90,8 @@ class Bot:
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Take turns until told to stop; after work the next one follows at once."""
-        self.log("info", f"The bot {__version__} is running.")
+        with suppress(OSError):
+            self.log("info", f"The bot {__version__} is running.")
         while not stopped():
             done = self.turn()
             until = self._clock.monotonic() + (0.0 if done else self.pause)
@@ -112,7 +113,8 @@ class Bot:
 
     def _away(self, text: str) -> None:
         if self._misses == 0:
-            self.log("warning", text)
+            with suppress(OSError):  # where the disk is full, the bot goes on without this line
+                self.log("warning", text)
         self._misses += 1
         # Spread, so that a server that comes back is not met by all its bots at once.
         self.pause = min(_LONGEST, 2.0 ** min(self._misses, 10)) * self._rng.uniform(0.5, 1.0)

@@ -34,6 +34,8 @@ class Ledger:
 
     def __init__(self, path: Path | None = None) -> None:
         self._lines: list[Line] = []
+        self._references: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._path, self._kept = path, 0
         if path is not None:
@@ -55,6 +57,9 @@ class Ledger:
             when, seq = at.isoformat(), len(self._lines) + 1
             line = Line(seq, when, kind, order, reference, spki_sha256, detail, csr_sha256)
             self._lines.append(line)
+            if kind == "order":
+                self._references.update([reference] if reference else [])
+                self._requests.update([csr_sha256] if csr_sha256 else [])
             if self._path is not None:
                 self._keep(self._path)
 
@@ -78,8 +83,10 @@ class Ledger:
 
     def orders_by_reference(self) -> Counter[str]:
         """Return client reference → number of orders; more than one is a double. Orders without one do not count."""
-        return Counter(line.reference for line in self.lines("order") if line.reference)
+        with self._lock:
+            return self._references.copy()
 
     def orders_by_csr(self) -> Counter[str]:
         """Return SHA-256 of the request → number of orders, also for clients that send no reference."""
-        return Counter(line.csr_sha256 for line in self.lines("order") if line.csr_sha256)
+        with self._lock:
+            return self._requests.copy()
