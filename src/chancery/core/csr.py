@@ -137,10 +137,11 @@ def _decode(der: bytes, limits: Limits) -> Request:
             "csr_garbled",
         )
     key = csr.public_key()
-    _signature(csr, key)
+    # Before the signature: what is refused is named, and no time goes into checking with a key of any size.
     problems = check_key(key)
     if problems:
         raise Invalid(problems)
+    _signature(csr, key)
     common_name = _subject(csr)
     names = _names(csr, common_name, limits)
     return Request(

@@ -26,9 +26,9 @@ def parsed(model: type[M], values: dict[str, Any], *, deep: bool = False) -> M:
     )
 
 
-def networks(given: Iterable[str]) -> list[str]:
-    """Return private networks that may be opened; raises `Invalid` on *allowed_networks*. Empty lines are none."""
+def networks(given: Iterable[str], field: str = "allowed_networks") -> list[str]:
+    """Return private networks that may be opened; raises `Invalid` on `field`. Empty lines are none."""
     try:
         return [openable(text.strip()) for text in given if text.strip()]
     except ValueError as error:
-        raise Invalid.one("allowed_networks", f"{error}.", "Write networks as 10.1.0.0/16, one a line.") from None
+        raise Invalid.one(field, f"{error}.", "Write networks as 10.1.0.0/16, one a line.") from None

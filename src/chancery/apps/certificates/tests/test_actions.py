@@ -241,12 +241,12 @@ def test_a_compromised_key_is_refused_by_whatever_way_it_comes(cast, local, issu
         lambda: place(cast.rob, PlaceOrder("Internal", old)),
         lambda: place(cast.rob, PlaceOrder("Internal", old, idem_key="k2")),
     ):
-        with refused("csr", code="compromised_key"):
+        with refused("csr", code="key_compromised"):
             way()
     good, bad = place_many(
         cast.rob, [PlaceOrder("Internal", request_pem("b.example.com")), PlaceOrder("Internal", old)]
     )
-    assert (good.state, bad.problems[0].code) == ("queued", "compromised_key")
+    assert (good.state, bad.problems[0].code) == ("queued", "key_compromised")
     # Whoever repeats a request is told of the order that it made before.
     assert place(cast.rob, PlaceOrder("Internal", old, idem_key="k")).pk == before.pk
 
@@ -257,7 +257,7 @@ def test_a_key_is_not_compromised_by_another_reason_nor_once_somebody_knows_bett
     actions.revoke(cast.ada, made.pk, "superseded")
     assert place(cast.rob, PlaceOrder("Internal", old)).state == "queued"
     type(made).objects.filter(pk=made.pk).update(revocation="refused", revocation_reason="keyCompromise")
-    with refused("csr", code="compromised_key"):
+    with refused("csr", code="key_compromised"):
         place(cast.rob, PlaceOrder("Internal", old))
     type(made).objects.filter(pk=made.pk).update(revocation_reason="superseded")
     assert place(cast.rob, PlaceOrder("Internal", old)).state == "queued"

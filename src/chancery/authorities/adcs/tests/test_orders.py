@@ -122,7 +122,7 @@ def test_a_denial_is_seen_before_it_could_look_pending(stand, language):
         ("Closed", "0x80094012"),
         ("Machine", "0x8009480F"),
         ("ByAgent", "0x8009480A"),
-        ("Archived", "0x80094804"),
+        ("KeyArchival", "0x80094804"),
     ],
 )
 def test_what_a_template_does_not_allow_is_said_with_its_number(stand, template, code):
