@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.queries import compromised
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
@@ -34,7 +34,7 @@ from chancery.apps.shared.waking import wake
 from chancery.core.csr import Limits, Request, parse
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
-from chancery.core.order import Cause, RevocationReason, State, move
+from chancery.core.order import Cause, State, move
 from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
 from chancery.core.standing_in import choose, ranked
 
@@ -132,10 +132,11 @@ def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | Chanc
     requests = [ask.parsed or _parse(ask.csr) for _, ask in items]
     # Before the rules, which may have changed since: whoever repeats a request is told what became of it.
     known = _known(items)
+    bad = compromised({one.key.spki_sha256 for one in requests if isinstance(one, Request)})
     prepared = [
         _repeated(known[key], ask, request)
         if (key := _key(actor, ask)) in known
-        else _prepare(actor, ask, request, cache)
+        else _prepare(actor, ask, request, cache, bad)
         for (actor, ask), request in zip(items, requests, strict=True)
     ]
     try:
@@ -161,12 +162,20 @@ def _prepare(
     ask: PlaceOrder,
     request: Request | ChanceryError,
     cache: Cache,
+    bad: set[str],
 ) -> Ready | ChanceryError:
     try:
         gathered = _gather(actor, ask, cache)
+        if isinstance(request, Request) and request.key.spki_sha256 in bad:
+            request = _compromised()
         return request if isinstance(request, ChanceryError) else _decide(actor, ask, gathered, request)
     except ChanceryError as refusal:
         return refusal
+
+
+def _compromised() -> Invalid:
+    text, remedy = "Its key was reported as compromised.", "Make a new key and send its request."
+    return Invalid.one("csr", text, remedy, "key_compromised")
 
 
 @lru_cache(maxsize=1)
@@ -299,7 +308,6 @@ def _write(
     ready = [one.order for one in prepared if isinstance(one, Ready)]
     # Connectors first, as whoever edits one goes on to its profiles.
     gone = _gone(Connector, {order.connector_id for order in ready}) | _gone(Profile, {o.profile_id for o in ready})
-    prepared = _without_compromised(prepared, compromised({order.spki_sha256 for order in ready}))
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []
     seen: dict[Key, Order] = {}
@@ -325,28 +333,6 @@ def _write(
         results.append(one.order)
     _store(fresh)
     return results
-
-
-def compromised(keys: set[str]) -> set[str]:
-    """Return which keys (SHA-256 of the SPKI) belong to a certificate that somebody revoked for a compromised key."""
-    if not keys:
-        return set()
-    # Whether the CA has done it yet does not matter: somebody has said that others have the key.
-    rows = Certificate.objects.filter(revocation_asked_at__isnull=False, spki_sha256__in=keys)
-    return set(rows.filter(revocation_reason=RevocationReason.KEY_COMPROMISE).values_list("spki_sha256", flat=True))
-
-
-def _without_compromised(
-    prepared: list[Ready | Order | ChanceryError], keys: set[str]
-) -> list[Ready | Order | ChanceryError]:
-    if not keys:
-        return prepared
-    return [_of_others() if isinstance(one, Ready) and one.order.spki_sha256 in keys else one for one in prepared]
-
-
-def _of_others() -> Invalid:
-    text = "This key was reported as compromised: a certificate with it was revoked for that reason."
-    return Invalid.one("csr", text, "Make a new key and a new request.", "key_compromised")
 
 
 def _gone(model: type[Connector | Profile], idents: set[UUID]) -> set[UUID]:

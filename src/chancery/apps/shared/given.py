@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from chancery.core.errors import Invalid, Problem
+from chancery.core.wrong import sentence
 from chancery.net.addresses import openable
 
 M = TypeVar("M", bound=BaseModel)
@@ -21,7 +22,7 @@ def parsed(model: type[M], values: dict[str, Any], *, deep: bool = False) -> M:
         found = error.errors(include_input=False)
     places = [".".join(map(str, e["loc"])) if deep else str(e["loc"][0]) for e in found]
     raise Invalid(
-        [Problem(at, f"{e['msg']}.", "Correct the field.", e["type"]) for at, e in zip(places, found, strict=True)]
+        [Problem(at, sentence(e), "Correct the field.", e["type"]) for at, e in zip(places, found, strict=True)]
     )
 
 

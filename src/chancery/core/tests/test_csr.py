@@ -158,6 +158,11 @@ def test_a_signature_by_another_key_is_refused() -> None:
     assert refusal(changed).code == "bad_signature"
 
 
+def test_the_mark_that_editors_of_windows_put_before_a_text_is_no_text_around_it() -> None:
+    assert parse(f"\ufeff{GOOD_PEM}").der == GOOD
+    assert parse(b"\xef\xbb\xbf" + GOOD_PEM.encode()).der == GOOD
+
+
 def test_a_weak_key_is_refused() -> None:
     small = rsa.generate_private_key(65537, 1024)
     assert refusal(request(small, "a.example")).code == "rsa_size"
