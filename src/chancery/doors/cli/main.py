@@ -25,9 +25,9 @@ class Commands(TyperGroup):
         said = sys.argv[1:] if args is None else list(args)
         to_programs.set("--json" in said)
         if not to_programs.get():
-            return super().main(said, *more, standalone_mode=standalone_mode, **given)
+            return super().main(said, *more, standalone_mode=standalone_mode, **given)  # type: ignore[misc]  # not by place
         try:
-            status = super().main(said, *more, standalone_mode=False, **given)
+            status = super().main(said, *more, standalone_mode=False, **given)  # type: ignore[misc]  # not by place
         except typer.Abort:
             stop("It was broken off; nothing was done.")
         except Exception as error:
