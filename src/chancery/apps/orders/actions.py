@@ -48,7 +48,7 @@ def approve(act: Act, ident: object) -> Order:
         raise Conflict(
             "Its key was reported as compromised since it was placed.",
             remedy="Deny the order; whoever placed it makes a new key.",
-            code="compromised_key",
+            code="key_compromised",
         )
     if number < order.approvals:
         _event(act, order, "order.agreed", f"{number} of {order.approvals} approvals.")

@@ -129,7 +129,7 @@ def test_an_approved_order_is_due_at_once(cast, local, order):
 def test_an_order_whose_key_was_compromised_meanwhile_is_not_approved(cast, local, order, monkeypatch):
     made = order(profile="Careful")
     monkeypatch.setattr(actions, "compromised", lambda keys: keys & {made.spki_sha256})
-    with conflict("compromised_key"):
+    with conflict("key_compromised"):
         actions.approve(cast.amy, made.pk)
     assert Order.objects.get(pk=made.pk).state == State.AWAITING_APPROVAL
     assert not made.given.exists()
