@@ -23,11 +23,12 @@ CHROMIUM = "/usr/bin/chromium"
 
 @dataclass
 class Stand:
-    """Where the console is, where the simulated CA is, and the ids of the sample objects."""
+    """Where the console is, where the simulated CA is, the ids of the sample objects, and the environment of its processes."""
 
     url: str
     digicert: dict
     ids: dict
+    environ: dict
 
     def address(self, path):
         return self.url + path.format(**self.ids)
@@ -50,7 +51,7 @@ def stand():
             ids = json.loads(run(environ, "-m", "tests.browser.samples", str(ports)))
             wait(lambda: answers(f"http://127.0.0.1:{port}/api/v1/health"))
             digicert = json.loads(ports.read_text())["simulators"]["digicert"]
-            yield Stand(f"http://127.0.0.1:{port}", digicert, ids)
+            yield Stand(f"http://127.0.0.1:{port}", digicert, ids, environ)
         finally:
             end(started)
 

@@ -97,3 +97,15 @@ def test_the_server_has_the_last_word(cli, file):  # noqa: F811
     bad = cli("apply", file(FILE.replace('"@env:BERLIN_KEY"', CANARY)), code=Exit.USAGE)
     assert ("secrets do not stand in this file" in bad.stderr, CANARY in bad.output) == (True, False)
     assert json.loads(cli("connectors", "list", "--authority", "digicert", "--json").stdout)["items"] == []
+
+
+def test_what_waits_for_others_is_not_proposed_again_by_the_next_run(cli, file):  # noqa: F811
+    cli("changes", "rule", "Production", "create", "1")
+    first = cli("apply", file(), code=Exit.WAITS)
+    assert "1 of 1 wait for others" in first.stderr
+    told = [json.loads(line) for line in cli("apply", file(), "--json", code=Exit.WAITS).stderr.splitlines()]
+    (waits,) = data(cli, "changes", "list")["items"]
+    assert [(t["code"], t["exit"]) for t in told] == [("waits", 7), ("waits", 7)]
+    assert told[0]["change"]["id"] == waits["id"]
+    cli("apply", file(FILE.replace("region: eu", "region: us")), code=Exit.WAITS)
+    assert len(data(cli, "changes", "list")["items"]) == 2

@@ -55,7 +55,8 @@ def _parts(data: bytes) -> list[list[bytes]]:
         return [_ders(data) or (_ders(bare) if bare else [])]
     blocks = pem.split(data, "file")
     # Other kinds of blocks, such as requests, are none of our business; one that was to be a certificate is.
-    return [_ders(der) for label, der in blocks if label in _CERTIFICATES]
+    found = [_ders(der) for label, der in blocks if label in _CERTIFICATES]
+    return found + [[]] * (pem.begun(data) - len(blocks))
 
 
 def _ders(raw: bytes) -> list[bytes]:

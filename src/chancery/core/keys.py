@@ -120,12 +120,16 @@ def _fermat(n: int) -> bool:
 
 
 def _known_bad(n: int, field: str) -> list[Problem]:
-    from badkeys.rsakeys import pattern, roca
+    from badkeys.rsakeys import pattern, roca, sharedprimes, xzbackdoor
 
-    if roca(n):
-        return [_weak(field, "the RSA key has the ROCA weakness (CVE-2017-15361)", "roca")]
-    if pattern(n):
-        return [_weak(field, "the RSA modulus holds a long run of one byte, so it is not random", "rsa_pattern")]
+    for check, why, code in (
+        (roca, "the RSA key has the ROCA weakness (CVE-2017-15361)", "roca"),
+        (pattern, "the RSA modulus holds a long run of one byte, so it is not random", "rsa_pattern"),
+        (sharedprimes, "a prime of the RSA key is that of other keys, so both can be computed", "rsa_shared_prime"),
+        (xzbackdoor, "the RSA modulus is a message to the backdoor in xz (CVE-2024-3094)", "rsa_xz"),
+    ):
+        if check(n):
+            return [_weak(field, why, code)]
     return []
 
 

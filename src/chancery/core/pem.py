@@ -12,12 +12,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from chancery.core.errors import Invalid
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]{1,60})-----\s(.*?)-----END \1-----", re.DOTALL)
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]{1,60})-----\s([^-]*(?:-(?!----)[^-]*)*)-----END \1-----")
+"""A block ends at the next five dashes or is none: to look further for its end, from each beginning, would take forever."""
+_BEGUN = b"-----BEGIN "
 
 
 def split(text: bytes, field: str = "pem") -> list[tuple[str, bytes]]:
     """Return (label, DER) of every block; raises `Invalid` on a block whose base64 is broken."""
     return [(label.decode(), _decode(body, field)) for label, body in _BLOCK.findall(text)]
+
+
+def begun(text: bytes) -> int:
+    """Return how many blocks begin, whether they end or not."""
+    return text.count(_BEGUN)
 
 
 def outside(text: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ class Ledger:
         self._references: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._path = path
+        self._path, self._kept = path, 0
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -60,8 +61,20 @@ class Ledger:
                 self._references.update([reference] if reference else [])
                 self._requests.update([csr_sha256] if csr_sha256 else [])
             if self._path is not None:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(line)) + "\n")
+                self._keep(self._path)
+
+    def _keep(self, path: Path) -> None:
+        """Write the lines that the file lacks, each wholly or not at all: on a full disk they wait for the next one.
+
+        What the CA has done stands, whether or not its file has room.
+        """
+        with suppress(OSError), path.open("ab", buffering=0) as file:
+            for line in self._lines[self._kept :]:
+                before, raw = file.tell(), (json.dumps(asdict(line)) + "\n").encode()
+                if file.write(raw) != len(raw):
+                    file.truncate(before)
+                    return
+                self._kept += 1
 
     def lines(self, kind: str | None = None) -> list[Line]:
         """Return the lines, of one kind where given."""

@@ -158,6 +158,11 @@ def test_a_signature_by_another_key_is_refused() -> None:
     assert refusal(changed).code == "bad_signature"
 
 
+def test_the_mark_that_editors_of_windows_put_before_a_text_is_no_text_around_it() -> None:
+    assert parse(f"\ufeff{GOOD_PEM}").der == GOOD
+    assert parse(b"\xef\xbb\xbf" + GOOD_PEM.encode()).der == GOOD
+
+
 def test_a_weak_key_is_refused() -> None:
     small = rsa.generate_private_key(65537, 1024)
     assert refusal(request(small, "a.example")).code == "rsa_size"
@@ -254,13 +259,13 @@ PUBLISHED = {
     "challenge-multi-valued.der": "bad_signature",
     "challenge-unstructured.pem": "",
     "challenge.pem": "no_names",
-    "dsa_sha1.der": "weak_hash",
-    "dsa_sha1.pem": "weak_hash",
+    "dsa_sha1.der": "unsupported_key",
+    "dsa_sha1.pem": "unsupported_key",
     "ec_sha256.der": "",
     "ec_sha256.pem": "",
     "ec_sha256_old_header.pem": "",
     "freeipa-bad-critical.pem": "csr_garbled",
-    "invalid_signature.pem": "bad_signature",
+    "invalid_signature.pem": "rsa_size",
     "long-form-attribute.pem": "bad_signature",
     "rsa_md4.der": "csr_garbled",
     "rsa_md4.pem": "csr_garbled",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from itertools import count
 from math import gcd, prod
 from typing import Any
@@ -150,3 +151,22 @@ def test_signatures_have_short_labels() -> None:
     assert signature_label(SignatureAlgorithmOID.ECDSA_WITH_SHA256) == "ecdsa-with-sha256"
     assert signature_label(SignatureAlgorithmOID.ED25519) == "ed25519"
     assert signature_label(ObjectIdentifier("1.2.3.4")) == "1.2.3.4"
+
+
+def test_a_prime_that_other_keys_have_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from badkeys.rsakeys import sharedprimes
+
+    key = key_of("RSA-2048")
+    shared = key.private_numbers().p
+    # The primes that are known are kept as their product, which nobody can take apart again.
+    monkeypatch.setitem(importlib.import_module(sharedprimes.__module__)._moduli, 2048, shared * 7)
+    assert codes(key.public_key()) == ["rsa_shared_prime"]
+
+
+def test_a_message_to_the_backdoor_in_xz() -> None:
+    # Three numbers stand at its beginning, a, b and c; a × b + c is the number of what is asked for.
+    head, b = b"\xc1\x23\x45", 0x6789ABCD
+    c = -int.from_bytes(b"\0" + head, "little") * b % (1 << 64)
+    start = int.from_bytes(head + b.to_bytes(4, "little") + c.to_bytes(8, "little"), "big")
+    n = next_clean((start << (2048 - 120)) + hash_bits(1900))
+    assert codes(rsa_key(n)) == ["rsa_xz"]

@@ -26,6 +26,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
 def forms(value: str) -> Iterator[str]:
     raw = value.encode()
     yield from (
+        value[::-1],
         value.lower(),
         value.upper(),
         raw.hex().upper(),
@@ -54,6 +55,13 @@ def test_base64_leaves_no_more_than_the_edges() -> None:
         code = base64.b64encode(f"{before}{secret}--".encode()).decode()
         left = scrub(code, [Secret(secret)]).replace(MASK, "")
         assert len(left) <= len(code) - len(secret)
+
+
+@pytest.mark.parametrize("form", [CANARY, CANARY[::-1], quote(CANARY), base64.b64encode(CANARY.encode()).decode()])
+def test_a_text_that_was_cut_inside_a_secret_shows_none_of_it(form: str) -> None:
+    for length in range(6, len(form)):
+        whole = scrub(f"said: {form} and {form[:length]}", [Secret(CANARY), Secret(CANARY[:8] + "else")])
+        assert whole in {f"said: {MASK} and {MASK}", f"said: {MASK}== and {MASK}", f"said: {MASK}= and {MASK}"}, whole
 
 
 def test_a_short_secret_is_taken_as_it_is_written() -> None:

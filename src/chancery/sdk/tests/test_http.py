@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chancery.core.clock import ManualClock
 from chancery.core.secret import Secret
+from chancery.net import identity
 from chancery.net.addresses import AddressPolicy
 from chancery.net.identity import ClientIdentity
 from chancery.net.redact import scrub_value
@@ -516,6 +517,17 @@ def test_a_client_certificate_that_cannot_be_used_is_told_with_nothing_sent():
     assert (error.stage, error.code) == ("tls", "identity")
     assert "client certificate" in error.message
     assert "neither" not in str(vars(error))
+
+
+def test_without_room_for_a_client_certificate_nothing_was_sent_and_nobody_is_to_blame(root, monkeypatch):
+    def full(**more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(identity, "TemporaryDirectory", full)
+    error = refusal("https://ca.example", client_identity=own_identity(make("chancery.example", issuer=root)))
+    assert (type(error), error.code, error.bytes_sent) == (Unreachable, "temporary_file", False)
+    assert error.text == "No space left on device"
+    assert "Make room" in error.remedy
 
 
 # --- one connection for several requests

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
 
 from chancery.apps.accounts.models import Team
 from chancery.apps.connectors import actions, rekeying, ring, sealing
@@ -270,3 +271,59 @@ def test_killed_at_any_statement_it_goes_on(sealed, steps):
     assert sealed() == SECRETS
     finish()
     assert (sealed(), sealing.sealed_with()) == (SECRETS, {row.kid: 4})
+
+
+class Killed(BaseException):
+    """The process is gone: no code of ours can catch it."""
+
+
+def killed_at(number, act):
+    """Run an act that ends at its nth statement, as the database sees a process that was killed; say whether it did."""
+    count = 0
+
+    def count_down(execute, sql, params, many, context):
+        nonlocal count
+        count += 1
+        if count == number:
+            raise Killed
+        return execute(sql, params, many, context)
+
+    try:
+        with connection.execute_wrapper(count_down), transaction.atomic():
+            act()
+    except Killed:
+        return True
+    return False
+
+
+def test_a_rotation_that_is_killed_at_each_step_goes_on_and_loses_nothing(
+    sealed, keys, cast, simulator, result, request
+):
+    kills, reads, rounds = 0, 0, 12 if request.config.getoption("--long") else 1
+    for _ in range(rounds):
+        for act in (lambda: rekeying.rotate(HOST), lambda: rekeying.step(current_clock().now(), most=3)):
+            at = 1
+            while killed_at(at, act):
+                kills, at, reads = kills + 1, at + 1, reads + 4
+                ring.forget()  # another process goes on
+                assert sealed() == SECRETS
+                if at % 5 == 0:
+                    loaded(cast, simulator, kills)
+        finish(most=3)
+    kid, found = sealing.key_id(), sealing.sealed_with()
+    assert set(found) == {kid}, "the old keys seal nothing any more"
+    rekeying.step(current_clock().now() + rekeying.KEEP * 2)
+    assert SealingKey.objects.exclude(wrapped="").count() == 1
+    assert sealed() == SECRETS
+    unit = (
+        f"secrets unreadable in {reads} reads, over {kills} kills at every statement of {rounds} rotations, under load"
+    )
+    result("R26", 0, f"{unit}; {found[kid]} secrets under the newest key, none under an older one")
+
+
+def loaded(cast, simulator, number):
+    """Work as others do meanwhile: another credential is entered, and read again."""
+    key = f"a-fresh-key-{number}"
+    values = digicert_values(simulator, name=f"Meanwhile {number}", api_key=key)
+    made = actions.create(cast.ada, "digicert", values)
+    assert unsealed_version(made.current)["api_key"].reveal() == key

@@ -8,10 +8,12 @@ from django.db import IntegrityError
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Team
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector, PoolMember
 from chancery.apps.orders import place as placing
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
+from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import action
 from chancery.apps.shared.tests.looking import conflict, refused, said, tell
@@ -221,6 +223,19 @@ def test_a_connector_deleted_meanwhile_takes_no_order(cast, local, monkeypatch):
     assert not Order.objects.exists()
 
 
+def test_a_profile_deleted_meanwhile_takes_no_order(cast, local, monkeypatch):
+    plain = placing._decide
+
+    def deleted_meanwhile(*arguments):
+        profiles.delete(cast.ada, Profile.objects.get(name="Internal").pk)
+        return plain(*arguments)
+
+    monkeypatch.setattr(placing, "_decide", deleted_meanwhile)
+    with pytest.raises(Absent):
+        place(cast.rob, PlaceOrder("Internal", CSR))
+    assert not Order.objects.exists()
+
+
 def test_an_inactive_connector_takes_orders_and_keeps_them(cast, local):
     Connector.objects.update(status="inactive")
     assert place(cast.rob, PlaceOrder("Internal", CSR)).connector == local
@@ -231,3 +246,21 @@ def test_the_profile_is_found_by_id_and_by_name(cast, local):
     assert place(cast.rob, PlaceOrder(ident, CSR)).profile_id == place(cast.rob, PlaceOrder("Internal", CSR)).profile_id
     with pytest.raises(Absent):
         place(cast.rob, PlaceOrder("Internal\x00", CSR))
+
+
+def test_a_key_that_somebody_has_reported_as_compromised_gets_no_other_certificate(cast, local):
+    made = place(cast.rob, PlaceOrder("Internal", CSR))
+    Order.objects.filter(pk=made.pk).update(state="issued")
+    spans = dict.fromkeys(("not_before", "not_after", "stored_at"), made.placed_at)
+    where = {name: getattr(made, name) for name in ("connector_id", "team_id", "environment_id", "spki_sha256")}
+    row = Certificate.objects.create(order=made, der=b"", sha256="0" * 64, serial="1", common_name="a", **spans, **where)
+    assert place(cast.rob, PlaceOrder("Internal", CSR)).state == "queued", "one key may have several certificates"
+    asked = {"revocation_reason": "superseded", "revocation_asked_at": made.placed_at}
+    Certificate.objects.filter(pk=row.pk).update(**asked)
+    assert place(cast.rob, PlaceOrder("Internal", CSR)).state == "queued"
+    Certificate.objects.filter(pk=row.pk).update(revocation_reason="keyCompromise")
+    other = PlaceOrder("Internal", request_pem("other.example.com"))
+    found = place_many(cast.rob, [PlaceOrder("Internal", CSR), other, PlaceOrder("Internal", "nonsense")])
+    assert [outcome(one) for one in found[1:2]] == ["queued"]
+    assert [p.code for p in found[0].problems] == ["key_compromised"]
+    assert [p.code for p in found[2].problems] == ["csr_garbled"]
