@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as Stored
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from chancery.apps.shared.action import current_clock
@@ -64,7 +63,7 @@ class SessionStore(Stored):
     def _get_session_from_db(self) -> Any:
         # Django's own asks by `session_key`, and forgets a key that leads to nothing.
         rows = self.get_model_class().objects
-        found = rows.filter(session_key=digest(self.session_key or ""), expire_date__gt=timezone.now()).first()
+        found = rows.filter(session_key=digest(self.session_key or ""), expire_date__gt=current_clock().now()).first()
         if found is None:
             self._session_key = None
         return found
