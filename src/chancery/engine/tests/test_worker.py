@@ -2,9 +2,9 @@
 
 import logging
 import threading
-from types import SimpleNamespace
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connection
