@@ -6,20 +6,19 @@ these is needed. A second figure is with the client that everybody has: authoriz
 
 from __future__ import annotations
 
-import http.client
 import os
 import threading
 import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bench import figures, stand
+from bench import cpu, figures, stand
 from bench.acme_client import Answer, Client
+from bench.line import Line
 from chancery.core import csr
 from chancery.core.names import parse_name
 
@@ -32,12 +31,13 @@ def run(seconds: float) -> dict[str, Any]:
     """Return orders per second with so many clients at once, from the first request to the downloaded certificate."""
     os.environ["CHANCERY_ACME_URL"] = f"http://{stand.LISTEN}"
     share = seconds / (len(_CLIENTS) + 1)
-    with stand.installation(), stand.server(), stand.process("worker"):
+    with stand.installation(), stand.server() as web, stand.process("worker") as worker:
+        parts = {"server": web.pid, "worker": worker.pid, "database": stand.postmaster()}
         credential, secret = _credential()
         clients = [_registered(credential, secret) for _ in range(max(_CLIENTS))]
-        _rate(clients[:4], 3.0, _short)
-        found = {f"{n}_in_flight": _rate(clients[:n], share, _short) for n in _CLIENTS}
-        return {**found, "32_in_flight_looking_at_everything": _rate(clients, share, _long)}
+        _rate(clients, 3.0, _long, parts)
+        found = {f"{n}_in_flight": _rate(clients[:n], share, _short, parts) for n in _CLIENTS}
+        return {**found, "32_in_flight_looking_at_everything": _rate(clients, share, _long, parts)}
 
 
 def _credential() -> tuple[str, bytes]:
@@ -52,25 +52,18 @@ def _credential() -> tuple[str, bytes]:
 
 
 def _registered(credential: str, secret: bytes) -> Client:
-    client = Client(f"http://{stand.LISTEN}/acme/directory", _send())
+    line = Line(stand.LISTEN)
+    client = Client(f"http://{stand.LISTEN}/acme/directory", line.send)
     _good(client.register(credential, secret), 201)
+    # The server ends connections that nobody uses for a while, and most clients wait for their turn.
+    line.close()
     return client
 
 
-def _send() -> Callable[[str, str, bytes | None, dict[str, str]], Answer]:
-    host, _, port = stand.LISTEN.partition(":")
-    line = http.client.HTTPConnection(host, int(port), timeout=60)
-
-    def send(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
-        line.request(method, urlsplit(url).path, body, headers)
-        found = line.getresponse()
-        raw = found.read()
-        return Answer(found.status, {k.lower(): v for k, v in found.getheaders()}, raw)
-
-    return send
-
-
-def _rate(clients: list[Client], seconds: float, act: Callable[[Client, str], None]) -> dict[str, Any]:
+def _rate(
+    clients: list[Client], seconds: float, act: Callable[[Client, str], None], parts: dict[str, int]
+) -> dict[str, Any]:
+    """Return how many orders so many clients finish, and how much processor time each of them costs, by who spends it."""
     until, took, errors, numbers = time.monotonic() + seconds, list[float](), list[BaseException](), count()
 
     def work(client: Client) -> None:
@@ -82,7 +75,7 @@ def _rate(clients: list[Client], seconds: float, act: Callable[[Client, str], No
         except BaseException as error:
             errors.append(error)
 
-    begun = time.monotonic()
+    begun, before = time.monotonic(), _spent(parts)
     threads = [threading.Thread(target=work, args=(c,)) for c in clients]
     for thread in threads:
         thread.start()
@@ -91,7 +84,18 @@ def _rate(clients: list[Client], seconds: float, act: Callable[[Client, str], No
     if errors:
         raise errors[0]
     elapsed = time.monotonic() - begun
-    return {"orders": len(took), "per_second": round(len(took) / elapsed), "order": figures.milliseconds(took)}
+    cost = {part: round((now - before[part]) * 1000 / len(took), 2) for part, now in _spent(parts).items()}
+    return {
+        "orders": len(took),
+        "per_second": round(len(took) / elapsed),
+        "order": figures.milliseconds(took),
+        "cpu_ms_per_order": {**cost, "sum": round(sum(cost.values()), 2)},
+    }
+
+
+def _spent(parts: dict[str, int]) -> dict[str, float]:
+    """Return the seconds of processor that each part, and this process as the clients, have used so far."""
+    return {"clients": time.process_time()} | {part: cpu.used(pid) for part, pid in parts.items() if pid}
 
 
 def _short(client: Client, name: str) -> None:

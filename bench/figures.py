@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+PROMISES = Path(__file__).parents[1] / "docs" / "promises" / "results"
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -42,7 +43,9 @@ def machine() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False
+    )
     return found.stdout.strip()
 
 
@@ -54,3 +57,10 @@ def save(part: str, database: str, figures: dict[str, Any]) -> Path:
     text = json.dumps({**whole, "machine": machine(), **figures}, indent=2)
     path.write_text(f"{text}\n", encoding="utf-8")
     return path
+
+
+def promise(row: str, figure: float, unit: str, command: str, database: str) -> None:
+    """Keep a figure for docs/promises.md, as tests do by their fixture `result`."""
+    about = {"seed": None, "date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": _commit()}
+    found = {"row": row, "figure": figure, "unit": unit, **about, "command": command, "database": database}
+    (PROMISES / f"{row}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

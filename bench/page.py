@@ -74,6 +74,8 @@ _ROWS: tuple[tuple[str, str, Callable[[Results], object]], ...] = (
     ("ratio to bare signing", "", lambda r: r["engine"]["ratio"]),
     ("REST, batches of 500, first request to last certificate stored", "≥ 1 200", lambda r: r["rest"]["in_batches_of_500"]["per_second"]),
     ("REST, one by one, 32 clients", "≥ 700", lambda r: r["rest"]["one_by_one_32_clients"]["per_second"]),
+    ("complete ACME orders, 32 clients that look at everything, names authorised beforehand, per second", "≥ 190", lambda r: r["acme"]["32_in_flight_looking_at_everything"]["per_second"]),
+    ("processor time of each of them, clients and database included, in ms", "≤ 10.5", lambda r: r["acme"]["32_in_flight_looking_at_everything"]["cpu_ms_per_order"]["sum"]),
     ("times the rate of django-ca (its own rate)", "≥ 3", _times),
     ("cfssl on the same PostgreSQL, per second", "", lambda r: r["peers"]["cfssl"]["per_second"]),
     ("listings whose 95th percentile grows more than 1.5 times", "0", _listings),

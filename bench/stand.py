@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from bench import cpu
+
 PROFILE = "Bench"
 LISTEN = "127.0.0.1:18719"
 USER, PASSWORD = "admin", "bench bench bench"
@@ -88,11 +90,11 @@ def process(*arguments: str, module: str = "chancery") -> Iterator[subprocess.Po
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Run the web server; gives its address."""
-    with process("serve", "--listen", LISTEN):
+def server() -> Iterator[subprocess.Popen[bytes]]:
+    """Run the web server at `LISTEN`."""
+    with process("serve", "--listen", LISTEN) as started:
         wait(_answers, 30)
-        yield f"http://{LISTEN}"
+        yield started
 
 
 def _answers() -> bool:
@@ -147,3 +149,14 @@ def fresh_database(name: str) -> Iterator[str]:
 def database() -> str:
     """Return which database is measured."""
     return "postgresql" if os.environ.get("CHANCERY_DATABASE_URL") else "sqlite"
+
+
+def postmaster() -> int:
+    """Return the process id of the database server; 0 for SQLite, which has none."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cpu.parent(int(cursor.fetchone()[0]))

@@ -1,7 +1,7 @@
 """Writes docs/promises.md from docs/promises/results: each promise, how it is tried, and what the last run found.
 
-A result is a file R<n>.json that a test leaves when it is run with `--results docs/promises/results`. A row without one says
-*not shown*: nothing here is written by hand.
+A result is a file R<n>.json that a test leaves when it is run with `--results docs/promises/results`; a row that several runs
+fill has a file R<n>-<part>.json for each. A row without one says *not shown*: nothing here is written by hand.
 """
 
 from __future__ import annotations
@@ -83,35 +83,40 @@ run of a test that measures the row left a figure, whatever else is tested about
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """Return row → result; raises `ValueError` for a file that is none."""
+    """Return file name → result; raises `ValueError` for a file that is none."""
     found = {}
     for path in sorted((FOLDER / "results").glob("*.json")):
         one = json.loads(path.read_text(encoding="utf-8"))
-        if tuple(one) != KEYS or one["row"] != path.stem or one["row"] not in PROMISES:
+        if tuple(one) != KEYS or one["row"] != path.stem.partition("-")[0] or one["row"] not in PROMISES:
             raise ValueError(
-                f"{path.name} is no result: it needs the keys {', '.join(KEYS)}, and a row that is its name"
+                f"{path.name} is no result: it needs the keys {', '.join(KEYS)}, and a row that its name begins with"
             )
-        found[one["row"]] = one
+        found[path.stem] = one
     return found
 
 
 def page() -> str:
     """Return the page."""
     found = results()
-    rows = [f"| {row} | {what} | {how} | {_found(found.get(row))} |" for row, (what, how) in PROMISES.items()]
+    rows = [f"| {row} | {what} | {how} | {_found(_of(row, found))} |" for row, (what, how) in PROMISES.items()]
     return "\n".join((_HEAD, *rows, "", *_runs(found), ""))
 
 
-def _found(one: dict[str, Any] | None) -> str:
-    return f"{one['figure']} {one['unit']}" if one else "*not shown*"
+def _of(row: str, found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in found.values() if one["row"] == row]
+
+
+def _found(parts: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{one['figure']} {one['unit']}" for one in parts) or "*not shown*"
 
 
 def _runs(found: dict[str, dict[str, Any]]) -> list[str]:
     lines = ["| Row | When | Commit | Database | Seed | Command |", "| --- | --- | --- | --- | --- | --- |"]
-    for row in (row for row in PROMISES if row in found):
-        one = found[row]
+    for one in (one for row in PROMISES for one in _of(row, found)):
         seed = "–" if one["seed"] is None else one["seed"]
-        lines.append(f"| {row} | {one['date']} | {one['commit']} | {one['database']} | {seed} | `{one['command']}` |")
+        lines.append(
+            f"| {one['row']} | {one['date']} | {one['commit']} | {one['database']} | {seed} | `{one['command']}` |"
+        )
     return lines
 
 

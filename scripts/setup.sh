@@ -32,6 +32,7 @@ roots=/etc/ssl/certs/ca-certificates.crt
 if [ -e "$roots" ]; then export NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$roots}"; fi
 export UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv
 
+echo "Setting up .venv, from what is locked (a minute, the first time) …"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "$UV"
 .venv/bin/uv sync --locked --all-extras --no-extra kerberos --quiet

@@ -19,16 +19,17 @@ def pytest_addoption(parser):
 def result(request):
     """Return what keeps a figure: row (as R3), number or text, its unit, and the seed that repeats it.
 
-    `other` replaces what is known of the run itself, as the database where a test makes one of its own.
+    `part` is for a row that several runs fill: each leaves a file of its own. `other` replaces what is known of the run
+    itself, as the database where a test makes one of its own.
     """
 
-    def keep(row, figure, unit, seed=None, **other):
+    def keep(row, figure, unit, seed=None, part="", **other):
         folder = request.config.getoption("--results")
         if folder is None:
             return
         folder.mkdir(parents=True, exist_ok=True)
         found = {"row": row, "figure": figure, "unit": unit, "seed": seed, **about(request), **other}
-        (folder / f"{row}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        (folder / f"{row}{part and '-'}{part}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
     return keep
 

@@ -1,15 +1,41 @@
 """Runs a command of `chancery` for a CA that is quick to settle with: `python -m tests.chaos.child worker`.
 
 The simulated CA finds an order at once, so waiting a minute for its search, and two for a lease, would only make the
-tests slow. `CHAOS` may name a boundary (see `boundaries.py`) as `at kind order signal`.
+tests slow. `CHAOS` may name a boundary (see `boundaries.py`) as `at kind order signal`, `CHAOS_CLOCK` a file that says by
+how many seconds the machine's clock is wrong; it is read at each look at the clock, so that it may jump under way.
 """
 
 import os
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+from chancery.core.clock import SYSTEM_CLOCK
 from chancery.doors.cli.main import main
+
+
+class Jumping:
+    """The machine's clock, wrong by what a file says; nothing where there is none."""
+
+    def __init__(self, path):
+        self._path = Path(path)
+
+    def now(self):
+        try:
+            return SYSTEM_CLOCK.now() + timedelta(seconds=float(self._path.read_text()))
+        except FileNotFoundError:
+            return SYSTEM_CLOCK.now()
+
+    def monotonic(self):
+        return SYSTEM_CLOCK.monotonic()
+
+
+def jump(path, seconds):
+    """Set that file, so that no reader finds it half written."""
+    fresh = path.with_suffix(".fresh")
+    fresh.write_text(str(seconds))
+    fresh.replace(path)
 
 
 def hurry():
@@ -33,6 +59,10 @@ if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
     django.setup()
     hurry()
+    if os.environ.get("CHAOS_CLOCK"):
+        from chancery.apps.shared.action import use_clock
+
+        use_clock(Jumping(os.environ["CHAOS_CLOCK"]))
     if os.environ.get("CHAOS"):
         from tests.chaos.boundaries import Boundary
 

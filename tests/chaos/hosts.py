@@ -110,7 +110,9 @@ class Host:
         for key in KEYS:
             if (folder / "first" / key).exists():
                 shutil.copy(folder / "first" / key, self.home / key)
-        self._environment = {**environment, "CHANCERY_HOME": str(self.home), "CHANCERY_NODE": self.name}
+        self.clock = folder / f"{self.name}.clock"
+        about = {"CHANCERY_HOME": str(self.home), "CHANCERY_NODE": self.name, "CHAOS_CLOCK": str(self.clock)}
+        self._environment = {**environment, **about}
         self._clear()
         run("ip", "netns", "add", self.name)
         run("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self.name)

@@ -5,12 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.models import WorkerBeat
@@ -20,7 +21,7 @@ from chancery.core.order import ENDS
 from tests.cast import request_pem
 
 ROOT = Path(__file__).resolve().parents[2]
-START = 60.0
+START = 180.0
 """Outer limit, in seconds, for a process to start on a busy machine."""
 
 
@@ -50,6 +51,12 @@ class Stand:
     def __init__(self, folder, lease=3.0):
         self._log, self._lease, self._all = folder / "children.log", lease, []
         self._where = home_at(folder / "home")
+        self.clock = folder / "clock"
+
+    @property
+    def log(self):
+        """What all of them have said."""
+        return self._log.read_bytes()
 
     def start(self, *command, chaos=""):
         environment = {
@@ -57,6 +64,7 @@ class Stand:
             **self._where,
             "CHAOS": chaos,
             "CHAOS_LEASE": str(self._lease),
+            "CHAOS_CLOCK": str(self.clock),
         }
         with self._log.open("a") as log:
             process = subprocess.Popen(
@@ -83,20 +91,35 @@ class Stand:
         """Ask a process to end, as an administrator does."""
         process.terminate()
         code = process.wait(60)
-        assert code == 0, f"ended with {code}: {self._log.read_text()[-3000:]}"
+        assert code == 0, f"ended with {code}: {self.said()}"
 
     def settle(self, workers=1, seconds=120.0):
         """Let fresh workers finish everything that is open, then end them."""
         started = [self.worker() for _ in range(workers)]
         until(lambda: all(alive(process) for process in started), START, "no sign of life")
-        until(lambda: not open_orders(), seconds, lambda: f"{states()}\n{self._log.read_text()[-3000:]}", 0.1)
+        until(lambda: not open_orders(), seconds, lambda: f"{states()}\n{self.said()}", 0.1)
         for process in started:
             self.stop(process)
+
+    def said(self):
+        return self._log.read_text()[-3000:]
 
     def close(self):
         for process in self._all:
             if process.poll() is None:
                 self.kill(process)
+
+
+def disband(pool, number):
+    """End a pool of so many threads, each with its connection to the database."""
+    together = threading.Barrier(number)  # so that none of them does it twice
+
+    def leave(_):
+        together.wait(60)
+        connections.close_all()
+
+    list(pool.map(leave, range(number)))
+    pool.shutdown()
 
 
 def place(actor, profile, hosts):

@@ -7,7 +7,7 @@ import pytest
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
 from tests.chaos.boundaries import OTHERS, SUBMIT
-from tests.chaos.stand import events, paid, place, state, until
+from tests.chaos.stand import START, events, paid, place, state, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,10 +39,10 @@ def kill_at(stand, simulator, actor, kind, at):
     turn_dials(simulator, kind, at)
     order = place(actor, "Public", [f"{kind}-{at.replace('_', '-')}.example.com"])[0]
     process = stand.worker(f"{at} {kind} {order.pk} {int(signal.SIGKILL)}")
-    assert process.wait(60) == -signal.SIGKILL, f"{kind} never came to {at}: {state(order)} {events(order)}"
+    assert process.wait(START) == -signal.SIGKILL, f"{kind} never came to {at}: {state(order)} {events(order)}"
     held, number = expected(kind, at)
     assert state(order) in held, at
-    until(lambda: paid(simulator).get(str(order.pk), 0) == number, 10, f"{at}: {paid(simulator)}")
+    until(lambda: paid(simulator).get(str(order.pk), 0) == number, START, f"{at}: {paid(simulator)}")
     return order
 
 

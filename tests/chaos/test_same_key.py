@@ -1,4 +1,5 @@
-"""One Idempotency-Key is one order: from a hundred clients at once, through two servers, and across killed servers."""
+"""Saying it again does it once: one key from a hundred clients, through two servers, and across killed servers; and messages
+of bots and ACME clients, and ours to programs."""
 
 import random
 import threading
@@ -8,15 +9,27 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from chancery.net.listening import free_port
 from chancery.apps.accounts import actions as people
+from chancery.apps.audit import sequencer
+from chancery.apps.bots import actions as bots
 from chancery.apps.orders.models import Order
+from chancery.apps.shared.action import current_clock
+from chancery.apps.webhooks import actions as webhooks
+from chancery.apps.webhooks import following
+from chancery.apps.webhooks.models import Webhook
+from chancery.core import csr
+from chancery.core.names import parse_name
+from chancery.core.tests.making import key_of
+from chancery.doors.acme import waiting
+from chancery.doors.acme.tests.conftest import door, served  # noqa: F401  fixtures
+from chancery.doors.bots.tests.test_door import enrolled, line, stage, target  # noqa: F401  fixtures
+from chancery.net.listening import free_port
 from tests.cast import request_pem
-from tests.chaos.stand import START, states, until
+from tests.chaos.stand import START, place, states, until
 from tests.chaos.test_random_kills import SEED
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CLIENTS = 100
+CLIENTS, AGAIN = 100, 10
 
 
 class Server:
@@ -53,8 +66,10 @@ def body(host, profile="Internal"):
     return {"profile": profile, "csr": request_pem(host)}
 
 
-def test_a_hundred_clients_with_one_key_make_one_order(stand, local, client, say):
+def a_hundred(stand, client):
+    """Have a hundred clients send one request with one key at one moment through two servers; returns the orders it made."""
     servers = [Server(stand), Server(stand)]
+    before = Order.objects.count()
     together, same = threading.Barrier(CLIENTS), body("same.example.com")
 
     def post(number):
@@ -65,13 +80,99 @@ def test_a_hundred_clients_with_one_key_make_one_order(stand, local, client, say
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = list(clients.map(post, range(CLIENTS)))
     assert sorted(a.status_code for a in answers) == [200] * (CLIENTS - 1) + [201], [a.text for a in answers][:3]
-    assert len({a.json()["id"] for a in answers}) == Order.objects.count() == 1
-    refused = client.post(
-        f"{servers[0].url}/orders", json=body("other.example.com"), headers={"Idempotency-Key": "one"}
-    )
+    assert len({a.text for a in answers}) == 1
+    other = {"json": body("other.example.com"), "headers": {"Idempotency-Key": "one"}}
+    refused = client.post(f"{servers[0].url}/orders", **other)
     assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_mismatch")
-    assert Order.objects.count() == 1
-    say(f"{CLIENTS} parallel requests with one key through 2 servers: 1 order; another body: {refused.status_code}")
+    return Order.objects.count() - before
+
+
+def of_a_bot(cast, bot, stage, line):
+    """Have a bot ask for a certificate, and send each of its messages ten times more; returns how many were refused."""
+    bots.issue(cast.ada, target(cast, bot, stage).pk)
+    begun = len(line.sent)  # what came before is its enrolment
+    stage.agent.turn()
+    said = range(begun, len(line.sent))
+    assert any(path.endswith("csr") for path, *_ in line.sent)
+    answers = [line.again(at) for at in said for _ in range(AGAIN)]
+    assert {a.status for a in answers} == {401}
+    return len(answers)
+
+
+def of_an_acme_client(door):
+    """Finalize an order, send that very message ten times more, and ask for the same ten times anew."""
+    door.offer(listed=True)
+    acme, sent = door.registered(), []
+    plain = acme.send
+
+    def send(method, url, content, headers):
+        sent.append((method, url, content, headers))
+        return plain(method, url, content, headers)
+
+    acme.send = send
+    order = acme.order("acme.example.com").json()
+    request = csr.build(key_of("EC-P256"), [parse_name("acme.example.com")])
+    first = acme.finalize(order, request)
+    assert first.status == 200, first.body
+    message = sent[-1]
+    again = [plain(*message) for _ in range(AGAIN)]
+    assert {(a.status, a.json()["type"].rpartition(":")[2]) for a in again} == {(400, "badNonce")}
+    anew = [acme.finalize(order, request) for _ in range(AGAIN)]
+    assert {a.body for a in anew} == {first.body}
+    return len(again) + len(anew)
+
+
+def of_ours(cast):
+    """Tell a program what happened, ten times without an answer: the id and the body stay, and it ends once it is taken."""
+    hook = {"name": "Tickets", "team": "Operations", "url": "https://tickets.example.com/hook"}
+    sequencer.sequence()
+    webhooks.create(cast.ada, hook)
+    place(cast.rob, "Internal", ["told.example.com"])
+    sequencer.sequence()
+    seen = []
+    for at in range(AGAIN + 1):
+        now = current_clock().now()
+        Webhook.objects.update(due_at=now)
+        found = following.batch(following.claim(now), now)
+        seen.append([(m.ident, m.body) for m in found.messages])
+        following.record(found, len(found.messages) if at == AGAIN else 0, "" if at == AGAIN else "It is away.", now)
+    assert seen[0]
+    assert all(one == seen[0] for one in seen)
+    now = current_clock().now()
+    Webhook.objects.update(due_at=now)
+    assert following.batch(following.claim(now), now).messages == []
+    return AGAIN
+
+
+def test_what_is_said_again_by_anybody_is_done_once(
+    stand,
+    cast,
+    local,
+    client,
+    stage,
+    enrolled,
+    line,
+    door,
+    monkeypatch,
+    say,
+    result,
+):
+    monkeypatch.setattr(waiting, "SECONDS", 0.01)
+    sent = {
+        "a bot's": of_a_bot(cast, enrolled, stage, line),
+        "an ACME client's": of_an_acme_client(door),
+        "ours to a webhook": of_ours(cast),
+    }
+    assert Order.objects.count() == 3, "one of the bot, one of the ACME client, and the one that the webhook is told of"
+    effects = a_hundred(stand, client)
+    text = ", ".join(f"{number} of {who}" for who, number in sent.items())
+    unit = (
+        f"order of {CLIENTS} identical calls at once through two servers, all answered alike; "
+        f"of messages that were sent again ({text}) none did anything more"
+    )
+    say(f"{effects} {unit}")
+    assert effects == 1
+    result("R13", effects, unit)
 
 
 def test_prefer_wait_returns_the_order_finished_or_as_it_stands(stand, local, client):

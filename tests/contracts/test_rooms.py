@@ -25,11 +25,15 @@ OUTSIDE_FILES = {
 CLOCK = {
     "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "timezone.now", "timezone.localtime",
 }  # fmt: skip
-CLOCK_FILES = {"core/clock.py": "is the clock"}
+CLOCK_FILES = {
+    "core/clock.py": "is the clock",
+    "apps/accounts/sessions.py": "holds an end against the clock by which Django has set it",
+}
 DICE_FILES = {
     "core/breaker.py": "spreads probes with the generator it is given",
     "core/retry.py": "spreads retries with the generator it is given",
     "sdk/testing/lost.py": "chooses faults from a seed",
+    "sdk/testing/slices.py": "chooses bytes from a seed",
     "sdk/testing/case.py": "names the type of what it is handed",
     "sandbox/dials.py": "chooses faults from a seed",
     "engine/worker.py": "makes the generator that the worker hands on",

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-LIMIT = 100.0
+LIMIT = 240.0
 """Seconds for one command."""
 
 
@@ -46,7 +46,7 @@ class Certbot(Program):
 
     def issue(self, domain):
         eab = ["--eab-kid", self.kid, "--eab-hmac-key", self.key]
-        how = ["--standalone", "--http-01-port", self.port, "--issuance-timeout", 120]
+        how = ["--standalone", "--http-01-port", self.port, "--issuance-timeout", 200]
         return self.start("certonly", *self._common(), "--agree-tos", "-m", "pki@example.com", *eab, *how, "-d", domain)
 
     def renew(self, domain):
@@ -63,13 +63,14 @@ class Certbot(Program):
 
 
 class Lego(Program):
-    """Looks by http-01 with its own server; gives up an order after half a minute."""
+    """Looks by http-01 with its own server; gives up an order after half a minute unless it is told otherwise."""
 
     name = "lego"
 
     def _common(self, domain):
         eab = ["--eab", "--kid", self.kid, "--hmac", self.key]
         how = ["--http", "--http.port", f"127.0.0.1:{self.port}", "--domains", domain, "--path", self.folder / "lego"]
+        how += ["--cert.timeout", 200]
         return ["--accept-tos", "--server", self.directory, "--email", "pki@example.com", *eab, *how]
 
     def issue(self, domain):

@@ -15,6 +15,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
+from chancery.apps.profiles.models import Profile
 from chancery.doors.acme import waiting
 from chancery.doors.wsgi import application
 from chancery.net.tests.serving import Server
@@ -64,21 +65,26 @@ class Stand:
         row, secret = actions.create_credential(self.cast.ada, kind.name, profile=profile)
         return kind(folder, f"{self.settings.ACME_URL}/acme/directory", (str(row.pk), secret), self.port)
 
-    def run(self, client, process, meanwhile=lambda: None):
+    def run(self, client, process):
         """Let the engine work until a client's command has ended well."""
+        self.run_all([(client, process)])
+
+    def run_all(self, started, meanwhile=lambda: None):
+        """Let the engine work until the commands of several clients have ended well."""
         until = time.monotonic() + LIMIT
 
         def over():
             meanwhile()
-            return process.poll() is not None or time.monotonic() > until
+            return all(p.poll() is not None for _, p in started) or time.monotonic() > until
 
         try:
             self.engine.until(over, LIMIT + 10)
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(10)
-        assert process.returncode == 0, client.said()
+            for _, process in started:
+                if process.poll() is None:
+                    process.terminate()
+                    process.wait(10)
+        assert {c.name: c.said() for c, p in started if p.returncode} == {}
 
 
 @pytest.fixture
@@ -93,8 +99,8 @@ def stand(cast, local, engine, settings):
         part.close()
 
 
-def leaf(client):
-    return x509.load_pem_x509_certificates(client.chain(NAME))[0]
+def leaf(client, name=NAME):
+    return x509.load_pem_x509_certificates(client.chain(name))[0]
 
 
 @contextmanager
@@ -141,42 +147,68 @@ def test_names_authorised_beforehand_need_no_challenge(kind, stand, tmp_path):
     assert not Authorization.objects.exists()
 
 
-@pytest.mark.parametrize("kind", [Certbot, Lego, Dehydrated], ids=lambda k: k.name)
-def test_it_waits_for_a_person(kind, stand, tmp_path, cast):
-    client = stand.client(kind, tmp_path, "Careful")
-    asked = time.monotonic()
+class Everybody:
+    """All clients at once, each with a name and a credential of its own, so that what befalls the CA befalls all."""
 
-    def approve():
-        held = Order.objects.filter(state="awaiting_approval").first()
-        if held is not None and time.monotonic() - asked > 8:
-            orders.approve(cast.amy, held.pk)
+    def __init__(self, stand, folder):
+        self.stand, self.clients, self.serials = stand, {}, set()
+        for kind in ALL:
+            (folder / kind.name).mkdir()
+            self.clients[f"{kind.name}.example.com"] = stand.client(kind, folder / kind.name, "Public")
 
-    stand.run(client, client.issue(NAME), approve)
-    assert leaf(client).serial_number == int(Certificate.objects.get().serial, 16)
-    assert Order.objects.count() == 1
+    def all(self, command, meanwhile=lambda: None):
+        """Let all of them do the same."""
+        started = [(c, getattr(c, command)(name)) for name, c in self.clients.items()]
+        self.stand.run_all(started, meanwhile)
+
+    def obtain(self, command, meanwhile=lambda: None):
+        """Let all of them get certificates, and keep their serial numbers."""
+        self.all(command, meanwhile)
+        self.serials |= {leaf(c, name).serial_number for name, c in self.clients.items()}
 
 
-@pytest.mark.parametrize("kind", [Certbot, Lego, Dehydrated], ids=lambda k: k.name)
-def test_it_waits_for_a_slow_ca(kind, stand, tmp_path, digicert, simulator):
+@pytest.mark.parametrize("outage", [8, pytest.param(60, marks=pytest.mark.long)])
+def test_they_wait_while_the_ca_is_slow_or_away_and_for_a_person(
+    outage, stand, tmp_path, cast, digicert, simulator, result
+):
+    """Each client issues from a slow CA, renews while it is away, renews once somebody agrees, and revokes."""
+    everybody = Everybody(stand, tmp_path)
     simulator.dials.set(delay=1.0, issue_delay=6.0)
-    client = stand.client(kind, tmp_path, "Public")
-    stand.run(client, client.issue(NAME))
-    assert leaf(client).serial_number == int(Certificate.objects.get().serial, 16)
+    everybody.obtain("issue")
 
-
-@pytest.mark.parametrize("kind", [Certbot, Dehydrated], ids=lambda k: k.name)
-def test_it_waits_while_the_ca_is_away(kind, stand, tmp_path, digicert, simulator):
-    client = stand.client(kind, tmp_path, "Public")
+    simulator.dials.set(delay=0.0, issue_delay=0.0)
     simulator.down()
     since = []
 
-    def outage():
+    def heal():
         if not since and Connector.objects.filter(breaker_until__isnull=False).exists():
             since.append(time.monotonic())
-        if since and time.monotonic() - since[0] > 6:
+        if since and time.monotonic() - since[0] > outage:
             simulator.up()
 
-    stand.run(client, client.issue(NAME), outage)
-    assert leaf(client).serial_number == int(Certificate.objects.get().serial, 16)
+    everybody.obtain("renew", heal)
     assert since, "the CA was away"
-    assert set(simulator.ledger.orders_by_csr().values()) == {1}
+
+    Profile.objects.filter(name="Public").update(needs_approval=True)
+    asked = time.monotonic()
+
+    def approve():
+        if time.monotonic() - asked > 8:
+            for held in Order.objects.filter(state="awaiting_approval"):
+                orders.approve(cast.amy, held.pk)
+
+    everybody.obtain("renew", approve)
+    everybody.all("revoke")
+    stand.engine.until(lambda: Certificate.objects.filter(revocation="confirmed").count() == len(ALL))
+    issued = everybody.serials
+    assert len(issued) == 3 * len(ALL)
+    assert {int(c.serial, 16) for c in Certificate.objects.all()} == issued
+    # uacme renews with the same request.
+    assert sum(simulator.ledger.orders_by_csr().values()) == 3 * len(ALL)
+    assert Order.objects.count() == 3 * len(ALL)
+    names = ", ".join(kind.name for kind in ALL)
+    unit = (
+        f"clients ({names}) that issue, renew and revoke: {len(issued)} certificates from a CA that answers slowly, is "
+        f"down for {outage} s or wants somebody's approval; 0 ordered twice"
+    )
+    result("R48", len(ALL), unit)

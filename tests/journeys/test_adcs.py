@@ -4,7 +4,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
+from typer.testing import CliRunner
 
+from chancery.apps.accounts import actions as people
+from chancery.apps.audit.models import Entry
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions as orders
@@ -14,7 +17,10 @@ from chancery.apps.profiles import actions as profiles
 from chancery.authorities.adcs.simulator import build as every_face
 from chancery.authorities.adcs.simulator.service import build
 from chancery.core.errors import Conflict, NotPermitted
+from chancery.doors.cli.main import app
+from chancery.doors.cli.output import Exit
 from tests.cast import request_pem
+from tests.journeys.api import Api
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,6 +91,33 @@ def test_a_second_person_has_the_cas_manager_issue_what_waits(cast, managed, eng
     assert len(managed.ledger.lines("order")) == 1
     with pytest.raises(Conflict):
         orders.release(cast.ada, made.pk)
+
+
+def test_rest_and_the_command_line_have_it_issued_too(cast, managed, engine, live_server, monkeypatch):
+    waits = [place(cast.rob, PlaceOrder("windows", request_pem(f"{n}.example.com"))) for n in ("rest", "line")]
+    by_rest, by_line = [f"/orders/{waits[0].pk}/release", ["orders", "release", str(waits[1].pk)]]
+    engine.until(lambda: {state(one) for one in waits} == {"pending"})
+    rob, ada = (people.create_token(actor, "test")[1] for actor in (cast.rob, cast.ada))
+    monkeypatch.setenv("CHANCERY_URL", live_server.url)
+
+    def line(token):
+        monkeypatch.setenv("CHANCERY_TOKEN", token)
+        done = CliRunner().invoke(app, by_line)
+        return done.exit_code, done.stderr
+
+    assert Api(rob)("POST", by_rest).status_code == 403
+    assert line(rob)[0] == Exit.REFUSED
+    assert not Entry.objects.filter(action="orders.release", refusal=None).exists()
+    answer = Api(ada)("POST", by_rest)
+    assert (answer.status_code, answer.json()["id"], answer.json()["state"]) == (200, str(waits[0].pk), "pending")
+    assert line(ada) == (Exit.DONE, "")
+    again = Api(ada)("POST", by_rest)
+    assert (again.status_code, again.json()["code"]) == (409, "wrong_state")
+    code, said = line(ada)
+    assert (code, "already" in said) == (Exit.REFUSED, True)
+    engine.until(lambda: {state(one) for one in waits} == {"issued"})
+    assert Entry.objects.filter(action="orders.release", refusal=None).count() == 2
+    assert len(managed.ledger.lines("order")) == 2
 
 
 def test_nobody_has_their_own_order_issued(cast, managed, engine):

@@ -75,7 +75,6 @@ def ca(db, request):
 def test_the_two_sided_report_names_exactly_what_differs(ca, monkeypatch, number, unknown, revoked, missing):
     monkeypatch.setattr(listing, "ROWS", min(listing.ROWS, number // 3))
     lost = ca.stock(missing, "lost", kept=False)
-    ca.simulator.database._first += missing
     there = ca.stock(number, "there")
     pull = ca.compare(there, lost, unknown=unknown, revoked=revoked)
     assert pull.pages > 2

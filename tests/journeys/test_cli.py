@@ -71,6 +71,32 @@ def test_a_refusal_is_a_sentence_with_a_remedy(cli):
     assert done.stdout == ""
 
 
+def problem(cli, *command, code=1):
+    """Return what a command for programs says on standard error: a problem document, and nothing on standard output."""
+    done = cli(*command, "--json", code=code)
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    return json.loads(line)
+
+
+def test_programs_are_refused_in_json(cli, monkeypatch):
+    refused = problem(cli, "orders", "list", "--state", "lost")
+    assert (refused["status"], refused["code"], refused["exit"]) == (400, "invalid", Exit.REFUSED)
+    assert refused["errors"][0]["field"] == "state"
+    nobody = problem(cli, "pools", "show", "None")
+    assert (nobody["code"], nobody["type"]) == ("refused", "urn:chancery:problem:refused")
+    assert ("pools list" in nobody["remedy"], nobody["errors"]) == (True, [])
+    for written in (["orders", "show"], ["orders", "fly"], ["orders", "list", "--limit", "many"], ["fly"]):
+        wrong = problem(cli, *written, code=Exit.USAGE)
+        assert (wrong["code"], wrong["exit"]) == ("usage", 2)
+        assert f"chancery {' '.join(written[:2])}" in wrong["remedy"]
+    monkeypatch.setenv("CHANCERY_TOKEN", "chy_wrong")
+    assert problem(cli, "whoami", code=Exit.UNAUTHENTICATED)["status"] == 401
+    monkeypatch.setenv("CHANCERY_URL", "http://127.0.0.1:1")
+    assert problem(cli, "whoami", code=Exit.UNREACHABLE)["code"] == "unreachable"
+    assert "Usage" in cli("whoami", "--json", "--help").stdout
+
+
 def test_no_token(cli, monkeypatch):
     monkeypatch.delenv("CHANCERY_TOKEN")
     assert "CHANCERY_TOKEN_FILE" in cli("whoami", code=Exit.UNAUTHENTICATED).stderr

@@ -125,6 +125,12 @@ def test_a_demo_watches_its_processes_and_leaves_none(home):
     with command(home, "demo", "--listen", f"127.0.0.1:{port}") as demo:
         until(lambda: "Stop  " in output(home), lambda: output(home))
         shown = output(home)
+        # Whoever waits for the first address is told for what.
+        steps = [
+            shown.index(t)
+            for t in ("Making the tables", "Making connectors", "Ordering certificates", "Chancery is at")
+        ]
+        assert steps == sorted(steps)
         down = re.search(r"curl -X POST (http://127\.0\.0\.1:\d+/down)", shown)[1]
         with urllib.request.urlopen(urllib.request.Request(down, method="POST"), timeout=5) as answer:
             assert answer.status == 200

@@ -119,6 +119,7 @@ def test_by_the_command_line(cli, there, digicert, engine, tmp_path):
     assert "2 of 6" in printed
     assert "ended already" in cli("inventory", "stop", ident, code=1).stderr
     found = data(cli, "inventory", "findings", "--connector", "DigiCert", "--kind", "at_ca_only")["items"]
+    assert data(cli, "inventory", "show", found[0]["id"]) == found[0]
     one, two, three, four = (f["id"] for f in found)
     assert "done" in cli("inventory", "adopt", one, two, "--profile", "Public").stdout
     assert "cannot be undone" in cli("inventory", "revoke", three, "--reason", "superseded", code=2).stderr

@@ -33,7 +33,10 @@ class Caplog:
         self.lines.clear()
 
 
-BROAD = {"test_orders_whose_answer_is_lost_are_ordered_once_at_most"}
+BROAD = {
+    "test_orders_whose_answer_is_lost_are_ordered_once_at_most",
+    "test_an_answer_cut_at_any_byte_brings_no_certificate",
+}
 """Whole lives of orders: whatever has a fault that other checks refuse may be refused by these too."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,7 +88,8 @@ class Deployer:
                 served = self._forward(journal, target)
             except Exception as error:  # whatever it is: what was begun is not left half done
                 journal.why = _said(error)
-                self._save(journal)
+                with suppress(OSError):  # a disk that is full does not keep what was begun from going back
+                    self._save(journal)
             else:
                 return self._deployed(journal, target, served)
         return self._back(journal, target)
@@ -185,7 +187,8 @@ class Deployer:
         posix.write_over(self._state.journal(journal.task.target.id), journal.dump())
 
     def _note(self, journal: Journal, step: str, text: str, level: str = "info") -> None:
-        self._tell(journal, {"kind": "step", "step": step, "text": text[:2000], "level": level})
+        with suppress(OSError):  # a line that finds no room is no reason to stop half way
+            self._tell(journal, {"kind": "step", "step": step, "text": text[:2000], "level": level})
 
     def _end(self, journal: Journal, outcome: str, text: str, served: str) -> str:
         level = "info" if outcome == "deployed" or journal.task.kind == "rollback" else "error"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from chancery_bot import __version__, kinds, material, posix
@@ -31,6 +32,8 @@ from chancery_bot.wire import (
 
 _USUAL, _LONGEST = 30.0, 300.0
 _SCAN_EVERY = 6 * 3600.0
+_MOST_UNWRITTEN = 100
+"""Lines that a bot keeps in memory while its disk is full."""
 
 
 def describe() -> Host:
@@ -59,12 +62,14 @@ class Bot:
         self._deployer = deployer or Deployer(state, local, clock)
         self._rng = rng or random.Random()  # noqa: S311  spreads retries, keeps no secret
         self._misses = 0
+        self._unwritten: list[Record] = []
         self._scanned: float | None = None
         self.pause = _USUAL
 
     def turn(self) -> int:
         """Take one turn; returns how many tasks were done. What the server did not hear is told at a later one."""
         try:
+            self._write_down()
             self._deployer.recover()
             # Told first, so that nothing is asked of this host that it has done already.
             self._ship()
@@ -85,7 +90,8 @@ class Bot:
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Take turns until told to stop; after work the next one follows at once."""
-        self.log("info", f"The bot {__version__} is running.")
+        with suppress(OSError):
+            self.log("info", f"The bot {__version__} is running.")
         while not stopped():
             done = self.turn()
             until = self._clock.monotonic() + (0.0 if done else self.pause)
@@ -93,13 +99,22 @@ class Bot:
                 self._clock.sleep(min(0.2, max(0.01, until - self._clock.monotonic())))
 
     def log(self, level: str, text: str) -> None:
-        """Keep a line for the server."""
+        """Keep a line for the server; where the disk takes none, until it does."""
         at: datetime = self._clock.now()
-        self._state.tell(Record.model_validate({"number": 1, "at": at, "level": level, "text": text[:2000]}))
+        line = Record.model_validate({"number": 1, "at": at, "level": level, "text": text[:2000]})
+        self._unwritten = [*self._unwritten[: _MOST_UNWRITTEN - 1], line]
+        with suppress(OSError):
+            self._write_down()
+
+    def _write_down(self) -> None:
+        while self._unwritten:
+            self._state.tell(self._unwritten[0])
+            del self._unwritten[0]
 
     def _away(self, text: str) -> None:
         if self._misses == 0:
-            self.log("warning", text)
+            with suppress(OSError):  # where the disk is full, the bot goes on without this line
+                self.log("warning", text)
         self._misses += 1
         # Spread, so that a server that comes back is not met by all its bots at once.
         self.pause = min(_LONGEST, 2.0 ** min(self._misses, 10)) * self._rng.uniform(0.5, 1.0)

@@ -91,14 +91,16 @@ class State:
         """
         path = self.home / "keys" / f"{deployment}.pem"
         if not path.exists():
-            posix.write_over(path, pem)
+            # Listed first: a key that no list knows, since the disk was full, would stay for good.
             if target is not None:
                 self._forget_old_keys(target, str(deployment))
+            posix.write_over(path, pem)
         return path.read_bytes()
 
     def _forget_old_keys(self, target: UUID, fresh: str) -> None:
         listed = self.home / "keys" / f"{target}.json"
-        names = [*(json.loads(listed.read_bytes()) if listed.exists() else []), fresh]
+        before = json.loads(listed.read_bytes()) if listed.exists() else []
+        names = [*(name for name in before if name != fresh), fresh]
         posix.write_over(listed, json.dumps(names[-_KEPT_KEYS:]).encode())
         for name in names[:-_KEPT_KEYS]:
             posix.remove(self.home / "keys" / f"{name}.pem")
@@ -129,9 +131,10 @@ class State:
         if self._last is None:
             spooled = self._spool()
             self._last = int(spooled[-1].stem) if spooled else self._number()
-        self._last += 1
-        numbered = record.model_copy(update={"number": self._last})
+        numbered = record.model_copy(update={"number": self._last + 1})
         posix.write_over(self._spooled(numbered.number), numbered.model_dump_json().encode())
+        # Only now: a number that was never written would be one that the server waits for.
+        self._last = numbered.number
         if self._last % _BOUND_EVERY == 0:
             self._bound()
         return numbered

@@ -7,6 +7,7 @@ that is started again must bring the new one.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import tempfile
@@ -14,6 +15,7 @@ import uuid
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -294,6 +296,49 @@ class Conformance(ABC):
                 stand.case.plant(before)
         assert old == fingerprint(self.OLD)
         assert seen == {True, False}, "the bot was killed before and after the switch"
+
+    def test_a_disk_that_is_full_from_each_change_on(
+        self, stand: Stand, old: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing can be written any more: the old or the new is in force, and the new once there is room again."""
+        before, given, number = self.OLD, self.NEW, 0
+        while True:
+            number += stand.case.stride
+            task, disk = stand.task(), FullDisk(number)
+            stand.state.keep_key(task.deployment, given[1])
+            monkeypatch.setattr(posix, "step", disk.step)
+            for act in (lambda: stand.deployer.begin(task, given[0].decode()), stand.deployer.recover):  # noqa: B023
+                with suppress(OSError):
+                    act()
+                assert stand.present() in {fingerprint(before), fingerprint(given)}, f"full from change {number} on"
+            monkeypatch.setattr(posix, "step", lambda _name: None)
+            stand.start()
+            stand.deployer.recover()
+            stand.deployer.begin(task, given[0].decode())
+            assert stand.present() == fingerprint(given)
+            if not disk.met:
+                break
+            stand.state.told(stand.told()[-1].number)
+            if stand.case.plant is None:
+                before, given = given, before
+            else:
+                stand.case.plant(before)
+        assert number > 1
+        assert old == fingerprint(self.OLD)
+
+
+class FullDisk:
+    """From a change on, whatever needs room fails; moving and removing need none."""
+
+    def __init__(self, number: int) -> None:
+        self.left, self.met = number, False
+
+    def step(self, name: str) -> None:
+        """Stand where the bot announces a change."""
+        self.left -= 1
+        if self.left <= 0 and name.startswith(("write", "link", "folder")):
+            self.met = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _killed(stand: Stand, task: Task, given: Pair, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ def parse(data: bytes | str, limits: Limits | None = None) -> Request:
     """Return the one request in `data` (PEM or DER); raises `Invalid` on field *csr* with the remedy."""
     limits = limits or Limits()
     raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    # Editors of Windows put it before a text, and nobody sees it there.
+    raw = raw.removeprefix(BOM_UTF8)
     if len(raw) > limits.max_bytes:
         raise _bad(f"It has {len(raw)} bytes; {limits.max_bytes} are the limit.", "Ask for fewer names.", "csr_size")
     der = _der(raw)
@@ -250,7 +253,7 @@ def _check_extension(extension: x509.Extension[Any]) -> None:
     if refused:
         raise _refused(refused)
     if isinstance(value, x509.BasicConstraints) and value.ca:
-        raise _refused("to be a CA")
+        raise _refused("the right to be a CA")
     if isinstance(value, x509.ExtendedKeyUsage):
         for use in value:
             if use.dotted_string in _REFUSED_USES:

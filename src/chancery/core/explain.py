@@ -124,9 +124,10 @@ def _queue_wait(facts: Facts) -> Said:
 
 
 def _line(connector: Connector) -> str:
-    ahead = number(connector.ahead, "order is", "orders are") + " more urgent"
+    ahead = number(connector.ahead, "order of this team is", "orders of this team are") + " more urgent"
     seats = f"{connector.under_way} of {number(connector.seats, 'seat', 'seats')} taken"
-    return f"{connector.name} takes the most urgent first: {ahead}, {seats}, at most {connector.per_second:g} calls a second."
+    pace = f"at most {connector.per_second:g} calls a second"
+    return f"{connector.name} takes of each team in turn the most urgent first: {ahead}, {seats}, {pace}."
 
 
 def _held_up(facts: Facts) -> Said:

@@ -5,6 +5,7 @@ Pure: the bucket is kept wherever all who draw from it can see it, and every rul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -41,6 +42,20 @@ class Room:
 
     urgent: int
     others: int
+
+
+def shares(wanted: Sequence[int], most: int) -> list[int]:
+    """Return how many of `most` places each gets: as many as the others, but none more than it wants."""
+    given, left = [0] * len(wanted), most
+    asking = [at for at, number in enumerate(wanted) if number]
+    while left and asking:
+        each = max(1, left // len(asking))
+        for at in asking:
+            more = min(each, wanted[at] - given[at], left)
+            given[at] += more
+            left -= more
+        asking = [at for at in asking if given[at] < wanted[at]]
+    return given
 
 
 def reserve(number: int) -> int:

@@ -83,7 +83,7 @@ class Connector:
     """The order's connector as it stands now.
 
     `installed` says whether what speaks to its type of CA can be loaded. `under_way` counts the connector's orders that
-    have a seat, `ahead` those in the queue that are more urgent.
+    have a seat, `ahead` those of its team in the queue that are more urgent.
     """
 
     name: str

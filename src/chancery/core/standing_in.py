@@ -39,7 +39,8 @@ class Member:
 
     `anchor` is the root to which what it last issued chains, '' where it has issued nothing yet. `unavailable` says why
     new work cannot go there, '' where it can; `sick_since` is when a fault that may pass began. `product` is False where
-    the profile has no settings for this type of CA.
+    the profile has no settings for this type of CA. `known` is False where this type of CA cannot be loaded: what it
+    certifies is then known to nobody, so `facts` say nothing.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Member:
     draining: bool = False
     unavailable: str = ""
     sick_since: datetime | None = None
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def _trust(home: Member, candidate: Member, trust: str) -> Point:
     if trust == VOUCHED:
         return Point("trust", True, "The pool's administrator vouches that who trusts the one trusts the other.")
     if trust == PUBLIC:
-        both = home.facts.public_tls and candidate.facts.public_tls
+        both = home.known and home.facts.public_tls and candidate.facts.public_tls
         text = "Both are public CAs." if both else f"{home.name} and {candidate.name} are not both public CAs."
         return Point("trust", both, text)
     if not home.anchor or not candidate.anchor:
@@ -156,7 +158,8 @@ def _trust(home: Member, candidate: Member, trust: str) -> Point:
 
 
 def _level(home: Member, candidate: Member) -> Point:
-    if not home.validation and not candidate.validation and not home.facts.public_tls:
+    asked = home.validation or candidate.validation or home.facts.public_tls or not home.known
+    if not asked:
         return Point("validation", True, "No level of validation is asked for.")
     enough = _LEVELS.get(candidate.validation, 0) >= _LEVELS.get(home.validation, 4)
     if enough:

@@ -23,7 +23,8 @@ from chancery.demo.requests import request, wanted
 from chancery.demo.sandbox import Where, ask
 from chancery.net import listening
 
-_START = 30.0
+_START = 120.0
+"""Seconds for a process to answer: a second where nothing else runs, and a minute was seen where much did."""
 _EVERY = 0.5
 _SERVER = "Starting the server"
 _EXAMPLE = '{"needs_approval": true}'
@@ -31,12 +32,13 @@ _EXAMPLE = '{"needs_approval": true}'
 
 def show(address: str, port: int) -> int:
     """Start everything, order through every connector, and stay until told to stop."""
-    home = Path(os.environ.setdefault("CHANCERY_HOME", str(Path("~/.chancery-demo").expanduser())))
-    home.mkdir(parents=True, exist_ok=True)
+    home = own_home()
     try:
         with _everything(home, address, port) as (children, where, url, ready):
+            _say("Making connectors at them, and one that needs nothing outside")
             password = prepare(home, where)
             children.wait(ready, _START, _SERVER)
+            _say("Ordering certificates through each")
             _order(where, 5)
             _tell(url, password, where, web.serve(children, home, url))
             while True:
@@ -48,6 +50,13 @@ def show(address: str, port: int) -> int:
     except KeyboardInterrupt:
         print("\nStopped.")
         return 0
+
+
+def own_home() -> Path:
+    """Return the demo's home, made where there is none; as every home with keys in it, it is nobody else's to read."""
+    home = Path(os.environ.setdefault("CHANCERY_HOME", str(Path("~/.chancery-demo").expanduser())))
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
 
 
 def check(*, as_json: bool) -> int:
@@ -69,6 +78,11 @@ def check(*, as_json: bool) -> int:
     else:
         print(*(judging.line(row) for row in rows), sep="\n")
     return 0 if good else 1
+
+
+def _say(step: str) -> None:
+    """Say what takes a while; not where the findings are printed."""
+    print(f"{step} …", file=sys.stderr, flush=True)
 
 
 def _tell(url: str, password: str | None, where: Where, shown: str) -> None:
@@ -155,6 +169,7 @@ def _sandbox(children: Children, home: Path) -> Where:
 
     ports = home / "sandbox.json"
     ports.unlink(missing_ok=True)
+    _say("Making the tables and starting the simulated CAs")
     children.start("sandbox with the simulated CAs", "chancery.sandbox", "--port-file", str(ports))
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)

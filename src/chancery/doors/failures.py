@@ -7,11 +7,11 @@ import sys
 import uuid
 
 from django.contrib.sessions.exceptions import SessionInterrupted
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from chancery.doors.api.refusals import fault, plain
+from chancery.doors.api.refusals import database_away, fault, plain
+from chancery.doors.away import AWAY, unavailable
 
 log = logging.getLogger("chancery.doors")
 _API = "/api/"
@@ -47,11 +47,11 @@ def broken(request: HttpRequest) -> HttpResponse:
     """Answer a fault of ours, or a database that is away; the log has the same reference."""
     error = sys.exc_info()[1]
     if request.path.startswith(_API):
-        return fault(request, error)
-    if isinstance(error, OperationalError | InterfaceError):
+        return database_away(request, error) if isinstance(error, AWAY) else fault(request, error)
+    if isinstance(error, AWAY):
         log.error("%s: the database: %s", request.path[:200], error)
-        remedy = "Try again; whoever runs this server finds the cause in its log."
-        return _answer(request, 503, "Not available now", "The database does not answer.", remedy)
+        said = unavailable(error)
+        return _answer(request, 503, "Not available now", said.detail, said.remedy)
     reference = uuid.uuid4().hex[:12]
     log.error("a request failed; reference %s", reference)
     text = f"Something went wrong here, not with you. Its reference in the log is {reference}."

@@ -10,6 +10,7 @@ from django.db import DatabaseError, close_old_connections, connections, transac
 
 from chancery.apps.health import nodes
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.room import said as first_line
 
 log = logging.getLogger("chancery.web")
 
@@ -52,6 +53,6 @@ class Living:
         except DatabaseError as error:
             close_old_connections()
             if not said:
-                log.error("the database does not answer: %s", type(error).__name__)
+                log.error("the database does not answer: %s", first_line(error))
             return type(error).__name__
         return ""

@@ -17,10 +17,10 @@ from chancery.apps.connectors.models import BreakerState, Call, CallState, Conne
 from chancery.apps.connectors.pace import limits
 from chancery.apps.inventory.models import Finding, Pull
 from chancery.apps.orders.models import Order
-from chancery.apps.shared.returning import held, returned, skip_locked
+from chancery.apps.shared.returning import held, read, returned, skip_locked
 from chancery.core.names import Name
 from chancery.core.order import RevocationState, State
-from chancery.core.pacing import Limits
+from chancery.core.pacing import Limits, shares
 from chancery.engine.jobs import Asked, Job, Kind
 from chancery.sdk.authority import Dedup, Descriptor, Facts
 
@@ -52,6 +52,18 @@ WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'qu
 UPDATE orders_order SET state = %s, version_id = %s, intended_at = COALESCE(intended_at, %s), submitted_at = %s,
        fence = %s, lease_until = %s, due_at = %s
 WHERE id IN (SELECT id FROM due)"""
+# The same for several teams: a part for each, which reads the index by team and urgency.
+_PART = """SELECT id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
+           AND (due_at <= %s) IS TRUE ORDER BY deadline_at, id LIMIT %s"""
+# Jumps through the index from one team to the next, so that a hundred thousand orders of one cost no more than ten.
+_TEAMS = """
+WITH RECURSIVE teams(id) AS (
+  SELECT min(team_id) FROM orders_order WHERE connector_id = %s AND state = 'queued'
+  UNION ALL
+  SELECT (SELECT min(o.team_id) FROM orders_order o
+          WHERE o.connector_id = %s AND o.state = 'queued' AND o.team_id > teams.id)
+  FROM teams WHERE teams.id IS NOT NULL)
+SELECT id FROM teams WHERE id IS NOT NULL"""
 
 
 @dataclass(frozen=True)
@@ -168,13 +180,39 @@ def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], lis
 
 
 def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
-    """Claim queued orders, the most urgent first: the intent is written and read back in one statement."""
+    """Claim queued orders, of each team the most urgent first: the intent is written and read back in one statement."""
     until = now + ready.facts.lease
-    where = [ready.id, now, most]
     intent = [str(State.SUBMITTING), ready.version, now, now, fence, until, until]
-    rows = returned(Order, _ORDER_FIELDS, _CLAIM.format(lock=skip_locked()), [*where, *intent])
+    teams = [team for (team,) in read(_TEAMS, [ready.id, ready.id])]
+    if len(teams) > 1:
+        sql, where = _by_turns(ready.id, _turns(ready.id, teams, fence, now, most), now)
+    else:
+        sql, where = _CLAIM.format(lock=skip_locked()), [ready.id, now, most]
+    rows = returned(Order, _ORDER_FIELDS, sql, [*where, *intent]) if where else []
     previous = _previous(rows, ready)
     return [_job(Kind.SUBMIT, row, ready, fence, now, previous) for row in rows]
+
+
+def _turns(connector: UUID, teams: list[int], fence: UUID, now: datetime, most: int) -> dict[int, int]:
+    """Return team → how many of its orders go now: as many of each, and what one leaves goes to the others.
+
+    Where there are more teams than places, chance (the fence's, which is random) says who begins.
+    """
+    begin = fence.int % len(teams)
+    asked = [*teams[begin:], *teams[:begin]][:most]
+    parts = " UNION ALL ".join(f"SELECT {at}, count(*) FROM ({_PART}) AS p{at}" for at in range(len(asked)))
+    counts = dict(read(parts, [value for team in asked for value in (connector, team, now, most)]))
+    found = {team: counts[at] for at, team in enumerate(asked) if counts[at]}
+    return dict(zip(found, shares(list(found.values()), most), strict=True))
+
+
+def _by_turns(connector: UUID, turns: dict[int, int], now: datetime) -> tuple[str, list[Any]]:
+    """Return the claim for so many orders of each team, and the parameters of its first part; none where nothing is due."""
+    parts = ", ".join(f"p{at} AS ({_PART}{skip_locked()})" for at in range(len(turns)))
+    due = " UNION ALL ".join(f"SELECT id FROM p{at}" for at in range(len(turns)))
+    update = _CLAIM.partition("UPDATE ")[2]
+    where = [value for team, number in turns.items() for value in (connector, team, now, number)]
+    return f"WITH {parts}, due AS ({due}) UPDATE {update}", where
 
 
 def _previous(rows: list[dict[str, Any]], ready: Ready) -> dict[UUID, str]:

@@ -17,6 +17,7 @@ from django.db import DatabaseError, close_old_connections, connections
 from chancery.apps.audit import anchors, sequencer
 from chancery.apps.connectors import rekeying, rotating
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.room import said as first_line
 from chancery.core.errors import ChanceryError
 from chancery.engine.hooks import tell
 
@@ -88,7 +89,7 @@ def _round(step: Callable[[], bool], said: str) -> tuple[bool, str]:
         return step(), ""
     except DatabaseError as error:
         close_old_connections()
-        text = f"the database does not answer: {type(error).__name__}"
+        text = f"the database does not answer: {first_line(error)}"
     except ChanceryError as error:
         text = f"{error} {error.remedy}"
     except Exception:

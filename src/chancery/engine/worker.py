@@ -24,6 +24,7 @@ from django.db import DatabaseError, OperationalError, close_old_connections, co
 from chancery.apps.connectors.models import Call, Pace
 from chancery.apps.health import nodes
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.room import said
 from chancery.apps.shared.sqlite import give_way
 from chancery.apps.shared.waking import hurry_up
 from chancery.core.errors import Unavailable
@@ -59,6 +60,26 @@ _NO_CONNECTOR = UUID(int=0)
 _CALL_FACTS = Facts(certificates=None, concurrency=_CALLS_AT_ONCE, calls_per_second=50, burst=50)  # type: ignore[arg-type]  # only its pace is read
 
 
+class Trouble:
+    """What the database refuses to do, said once: a log that repeats it every second would fill a disk that is full."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def met(self, error: OperationalError) -> None:
+        """Log an error that is another than the last one, and have a fresh connection tried."""
+        close_old_connections()
+        if (text := said(error)) != self._text:
+            self._text = text
+            log.error("the database does not answer: %s; trying again every second", text)
+
+    def over(self) -> None:
+        """Log that it is over, where there was any."""
+        if self._text:
+            self._text = ""
+            log.info("the database answers again")
+
+
 class Worker:
     """Claims, dispatches and records until it is told to stop."""
 
@@ -77,6 +98,7 @@ class Worker:
         self._last_beat = float("-inf")
         self._lately, self._looked = 0.0, float("-inf")
         self._meter, self._duties = Meter(), Duties()
+        self._trouble = Trouble()
         self.leading = Leading(self.id, self._clock)
         self._listener = Listener(lambda: self._results.put([]))
 
@@ -89,9 +111,8 @@ class Worker:
             begun = self._clock.monotonic()
             try:
                 worked = self.turn()
-            except OperationalError:
-                log.exception("the database does not answer; trying again")
-                close_old_connections()
+            except OperationalError as error:
+                self._trouble.met(error)
                 stop.wait(_PAUSE)
                 continue
             except Exception:
@@ -99,6 +120,7 @@ class Worker:
                 log.exception("a turn failed; trying again")
                 stop.wait(_PAUSE)
                 continue
+            self._trouble.over()
             if not worked:
                 self._wait(_TOLD if self._listener.hears else IDLE)
             else:
@@ -149,9 +171,8 @@ class Worker:
             self._wait(0.1)
             try:
                 self._singly(self._collect())
-            except OperationalError:
-                log.exception("the database does not answer; trying again")
-                close_old_connections()
+            except OperationalError as error:
+                self._trouble.met(error)
         self._leave()
         self.close()
 
@@ -328,12 +349,25 @@ def run(stop: threading.Event, *, processes: int = 2) -> None:
     """Run a worker in this process until `stop`; on SQLite a second one is refused."""
     with _only_one():
         if connection.vendor == "sqlite":
-            # Whoever had seats before is gone: there is one worker.
-            Pace.objects.exclude(seats={}).update(seats={})
+            _free_seats(stop)
         worker = Worker(processes=processes)
         with notary(lambda: worker.leading.held):
             worker.run(stop)
     connections.close_all()
+
+
+def _free_seats(stop: threading.Event) -> None:
+    """Whoever had seats before is gone: on SQLite there is one worker. A disk that is full is waited for."""
+    trouble = Trouble()
+    while not stop.is_set():
+        try:
+            Pace.objects.exclude(seats={}).update(seats={})
+        except OperationalError as error:
+            trouble.met(error)
+            stop.wait(_PAUSE)
+        else:
+            trouble.over()
+            return
 
 
 class _only_one:  # noqa: N801  reads as the condition it is

@@ -22,6 +22,8 @@ from chancery.core.secret import MASK, Secret
 
 _MIN = 4
 """Characters; replacing anything shorter would only garble texts."""
+_CUT = 6
+"""Characters of a secret that count as its beginning, where a text ends with them; fewer are often a word's."""
 _LONG = 8
 """Characters from which on a secret is looked for in other capitals too; a shorter one is often a word."""
 
@@ -53,9 +55,24 @@ def scrub(text: str, secrets: Iterable[Secret] = ()) -> str:
 def _scrub(text: str, values: frozenset[str]) -> str:
     for form in _all_forms(values):
         text = text.replace(form, MASK)
+    text = _without_cut_end(text, values)
     for look, mask in _LOOKS:
         text = look.sub(mask, text)
     return text
+
+
+def _without_cut_end(text: str, values: frozenset[str]) -> str:
+    """Return a text without the beginning of a secret at its end: whoever cuts first and scrubs then leaves one there."""
+    end = text[-_CUT:]
+    at = len(text)
+    for form in _all_forms(values) if len(end) == _CUT else ():
+        found = form.find(end)
+        while found >= 0:
+            begin = found + _CUT
+            if begin < len(form) and text.endswith(form[:begin]):
+                at = min(at, len(text) - begin)
+            found = form.find(end, found + 1)
+    return text if at == len(text) else text[:at] + MASK
 
 
 @lru_cache(maxsize=512)
@@ -69,6 +86,8 @@ def _forms(value: str) -> set[str]:
     raw = value.encode()
     forms = {value, quote(value, safe=""), quote(value), quote_plus(value), html.escape(value), raw.hex()}
     forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], repr(raw)[2:-1]}
+    # Some debug pages hide a key by turning it round.
+    forms |= {value[::-1]}
     if len(value) >= _LONG:
         # Some servers fold what they echo.
         forms |= {value.lower(), value.upper(), raw.hex().upper()}

@@ -140,7 +140,7 @@ class Database:
         self.ca, self.templates = ca, templates
         self._ledger, self._dials, self._clock = ledger, dials, clock
         self._rows: dict[int, Row] = {}
-        self._first = 88
+        self._last = 88
         self._lock = threading.RLock()
 
     # Asking -------------------------------------------------------------------------------------------
@@ -148,10 +148,9 @@ class Database:
     def take(self, csr: bytes, name: str, requester: str, attributes: str = "") -> Row:
         """Make a row for a request; raises `Refused`, with the row's number where one was made."""
         with self._lock:
-            request = _read(csr)
+            request = read(csr)
             template = self._template(request, name)
-            row = Row(self._first + len(self._rows) + 1, csr, template, requester, attributes, self._clock.now())
-            self._rows[row.number] = row
+            row = self._keep(csr, template, requester, attributes)
             code = self._objection(request, template, requester)
             if code:
                 row.state, row.code, row.resolved = State.DENIED, code, row.submitted
@@ -163,8 +162,13 @@ class Database:
             self._settle(row)
             return row
 
+    def _keep(self, csr: bytes, template: Template | None, requester: str, attributes: str) -> Row:
+        self._last += 1
+        row = self._rows[self._last] = Row(self._last, csr, template, requester, attributes, self._clock.now())
+        return row
+
     def _template(self, request: x509.CertificateSigningRequest, name: str) -> Template | None:
-        inside = _template_in(request)
+        inside = template_in(request)
         found = {self._known(one) for one in (name, inside) if one}
         if not found:
             raise Refused(NO_TEMPLATE, "The request contains no certificate template information.")
@@ -202,9 +206,14 @@ class Database:
             self._issue(row)
 
     def _issue(self, row: Row) -> None:
-        dials, now = self._dials.now, self._clock.now()
-        template = row.template or _PLAIN
-        row.certificate = self.ca.issue(
+        now = self._clock.now()
+        row.certificate = self._signed(row, now)
+        row.state, row.message, row.resolved, row.code = State.ISSUED, "Issued", now, 0
+        self._note("certificate", row)
+
+    def _signed(self, row: Row, now: datetime) -> x509.Certificate:
+        dials, template = self._dials.now, row.template or _PLAIN
+        return self.ca.issue(
             x509.load_der_x509_csr(row.csr),
             now,
             now + timedelta(days=template.days),
@@ -212,8 +221,6 @@ class Database:
             key=other_key() if dials.wrong_key else None,
             name="somebody-else.example.net" if dials.wrong_name else "",
         )
-        row.state, row.message, row.resolved, row.code = State.ISSUED, "Issued", now, 0
-        self._note("certificate", row)
 
     # Looking ------------------------------------------------------------------------------------------
 
@@ -277,8 +284,10 @@ class Database:
             return row
 
     def _note(self, kind: str, row: Row, detail: str = "") -> None:
-        key = x509.load_der_x509_csr(row.csr).public_key()
-        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        # What the CA has from before was not asked for here.
+        source = x509.load_der_x509_csr(row.csr) if row.csr else row.certificate
+        key = source.public_key() if source else None
+        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) if key else b""
         about = detail or (row.template.name if row.template else "")
         self._ledger.add(
             self._clock.now(),
@@ -286,7 +295,7 @@ class Database:
             order=str(row.number),
             reference=_correlation(row.attributes),
             spki_sha256=sha256(spki).hexdigest(),
-            csr_sha256=sha256(row.csr).hexdigest(),
+            csr_sha256=sha256(row.csr).hexdigest() if row.csr else "",
             detail=about,
         )
 
@@ -297,7 +306,8 @@ def _correlation(attributes: str) -> str:
     return next((value.strip() for name, _, value in lines if name.strip().lower() not in _KNOWN and value), "")
 
 
-def _read(csr: bytes) -> x509.CertificateSigningRequest:
+def read(csr: bytes) -> x509.CertificateSigningRequest:
+    """Return a certificate request (DER) whose signature is good; raises `Refused`."""
     try:
         request = x509.load_der_x509_csr(csr)
         valid = request.is_signature_valid and list(request.extensions) is not None
@@ -308,7 +318,7 @@ def _read(csr: bytes) -> x509.CertificateSigningRequest:
     return request
 
 
-def _template_in(request: x509.CertificateSigningRequest) -> str:
+def template_in(request: x509.CertificateSigningRequest) -> str:
     """Return the template that a request names: by name (version 1, a BMPString or UTF8String), or by OID."""
     for extension in request.extensions:
         value = extension.value

@@ -18,11 +18,14 @@ _BOTH = (ExtendedKeyUsageOID.SERVER_AUTH.dotted_string, ExtendedKeyUsageOID.CLIE
 
 
 class EnrolmentCa:
-    """A root and an issuing CA, on P-256 or RSA-2048. Their keys are the same in one process: making them takes long."""
+    """A root and an issuing CA, on P-256 or RSA-2048. Their keys are the same in one process: making them takes long.
 
-    def __init__(self, now: datetime, name: str = "Sandbox", *, rsa_keys: bool = False) -> None:
+    `issuing` is the common name of the issuing one, where it is not that of `name`.
+    """
+
+    def __init__(self, now: datetime, name: str = "Sandbox", *, issuing: str = "", rsa_keys: bool = False) -> None:
         root_key, self.key = _key(1, rsa_keys=rsa_keys), _key(2, rsa_keys=rsa_keys)
-        root_name, self.name = _named(f"{name} Root"), _named(f"{name} Issuing CA")
+        root_name, self.name = _named(f"{name} Root"), _named(issuing or f"{name} Issuing CA")
         self.root = _above(root_name, root_key.public_key(), root_name, root_key, now, 1)
         self.issuing = _above(self.name, self.key.public_key(), root_name, root_key, now, 0)
 

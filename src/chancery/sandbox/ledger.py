@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,8 +34,10 @@ class Ledger:
 
     def __init__(self, path: Path | None = None) -> None:
         self._lines: list[Line] = []
+        self._references: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._path = path
+        self._path, self._kept = path, 0
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -54,9 +57,24 @@ class Ledger:
             when, seq = at.isoformat(), len(self._lines) + 1
             line = Line(seq, when, kind, order, reference, spki_sha256, detail, csr_sha256)
             self._lines.append(line)
+            if kind == "order":
+                self._references.update([reference] if reference else [])
+                self._requests.update([csr_sha256] if csr_sha256 else [])
             if self._path is not None:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(line)) + "\n")
+                self._keep(self._path)
+
+    def _keep(self, path: Path) -> None:
+        """Write the lines that the file lacks, each wholly or not at all: on a full disk they wait for the next one.
+
+        What the CA has done stands, whether or not its file has room.
+        """
+        with suppress(OSError), path.open("ab", buffering=0) as file:
+            for line in self._lines[self._kept :]:
+                before, raw = file.tell(), (json.dumps(asdict(line)) + "\n").encode()
+                if file.write(raw) != len(raw):
+                    file.truncate(before)
+                    return
+                self._kept += 1
 
     def lines(self, kind: str | None = None) -> list[Line]:
         """Return the lines, of one kind where given."""
@@ -65,8 +83,10 @@ class Ledger:
 
     def orders_by_reference(self) -> Counter[str]:
         """Return client reference → number of orders; more than one is a double. Orders without one do not count."""
-        return Counter(line.reference for line in self.lines("order") if line.reference)
+        with self._lock:
+            return self._references.copy()
 
     def orders_by_csr(self) -> Counter[str]:
         """Return SHA-256 of the request → number of orders, also for clients that send no reference."""
-        return Counter(line.csr_sha256 for line in self.lines("order") if line.csr_sha256)
+        with self._lock:
+            return self._requests.copy()

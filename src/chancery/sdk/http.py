@@ -178,6 +178,11 @@ class HttpDoor:
         except ValueError as error:
             message, remedy = SENTENCES[cause]
             raise _refusal(message, "tls", remedy, cause, str(error)) from None
+        except OSError as error:
+            # Nobody was reached yet. Python's TLS reads keys from files alone, and the disk may be full.
+            text = "This machine cannot make the temporary file through which TLS reads the client certificate."
+            remedy = "Make room in its folder for temporary files (TMPDIR); the connector goes on by itself then."
+            raise _refusal(text, "tls", remedy, "temporary_file", error.strerror or "") from None
 
     def _checked(self, text: str, what: str, policy: AddressPolicy) -> Url:
         try:

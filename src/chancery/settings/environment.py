@@ -352,9 +352,14 @@ def secret_key(home: Path, *, make: bool = True) -> str:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         handle, fresh = tempfile.mkstemp(dir=home)  # made with mode 0600
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(48))
-        with suppress(FileExistsError):
-            os.link(fresh, path)
-        Path(fresh).unlink()
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(fresh, path)
+        finally:
+            # Also where the disk is full: nobody may take a part of a key for one.
+            Path(fresh).unlink()
     return path.read_text(encoding="ascii")

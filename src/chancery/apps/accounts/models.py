@@ -91,7 +91,8 @@ class ApiToken(models.Model):
     """A bearer token. Only its SHA-256 is kept; the text is shown once, when it is made.
 
     It gives what its person has at that moment, and of that no more than `permissions` (null: all), in `team` and
-    `environment` (null: all), to whoever calls from one of `networks` (empty: from anywhere).
+    `environment` (null: all), to whoever calls from one of `networks` (empty: from anywhere). `strong` says that whoever made
+    it had shown a second factor; without, it gives nothing once a role of its person asks for one.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
@@ -107,6 +108,7 @@ class ApiToken(models.Model):
         Environment, null=True, blank=True, on_delete=models.PROTECT, related_name="limited_tokens"
     )
     networks = models.JSONField(default=list)
+    strong = models.BooleanField(default=False)
 
     class Meta:
         verbose_name = "token"

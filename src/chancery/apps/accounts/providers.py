@@ -23,6 +23,7 @@ from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.texts import clean
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted, Problem
+from chancery.core.wrong import sentence
 from chancery.net.addresses import openable
 
 OIDC, SAML = "oidc", "saml"
@@ -159,7 +160,7 @@ def _parse(values: Mapping[str, Any]) -> Settings:
     try:
         given = Settings.model_validate(dict(values))
     except ValidationError as error:
-        problems = [Problem(str(e["loc"][0]), f"{e['msg']}.", "Correct the field.") for e in error.errors()]
+        problems = [Problem(str(e["loc"][0]), sentence(e), "Correct the field.") for e in error.errors()]
         raise Invalid(problems) from None
     needed = ("server_url", "client_id") if given.kind == OIDC else ("entity_id", "sso_url", "certificate")
     problems = [

@@ -27,7 +27,7 @@ WHERE given.user_id = %s ORDER BY given.id
 """
 _WHOSE = """
 SELECT token.name, token.user_id, person.username, token.permissions, token.team_id, token.environment_id, token.networks,
-       given.role, given.team_id, given.environment_id, role.permissions
+       token.strong, given.role, given.team_id, given.environment_id, role.permissions, role.needs_factor
 FROM accounts_apitoken token
 JOIN accounts_user person ON person.id = token.user_id AND person.is_active
 LEFT JOIN accounts_grant given ON given.user_id = person.id
@@ -39,8 +39,8 @@ _DIGITS = 18
 """A longer number is no id: no table has room for it."""
 
 
-def actor_of(user: User, *, how: str, address: str = "", via: str = "console") -> Actor:
-    """Return the actor for a person, with the grants as they stand at this moment."""
+def actor_of(user: User, *, how: str, address: str = "", via: str = "console", strong: bool = False) -> Actor:
+    """Return the actor for a person, with the grants as they stand at this moment; `strong` after a second factor."""
     rows = read(_GRANTED, [user.pk])
     return Actor(
         name=user.username,
@@ -50,27 +50,40 @@ def actor_of(user: User, *, how: str, address: str = "", via: str = "console") -
         via=via,
         grants=tuple(_granted(*row[:4]) for row in rows),
         needs_factor=any(row[4] for row in rows),
+        strong=strong,
     )
 
 
 def actor_of_token(text: str, address: str = "", via: str = "api") -> Actor | None:
-    """Return the actor whose API token this is, or None where it is unknown, expired, revoked or bound elsewhere."""
+    """Return the actor whose API token this is, or None where it is unknown, expired, revoked or bound elsewhere.
+
+    One that was made without a second factor gives nothing, and says so (`needs_factor`), as soon as a role of its person
+    asks for one: otherwise whoever has made a token with a stolen password would keep what its owner can no longer do.
+    """
     digest = hashlib.sha256(text.encode()).hexdigest()
     rows = read(_WHOSE, [digest, current_clock().now()])
     if not rows:
         return None
-    token, user, username, allowed, team, environment, networks = rows[0][:7]
+    token, user, username, allowed, team, environment, networks, strong = rows[0][:8]
     allowed, networks = _loaded(allowed), _loaded(networks)
     if networks and not open_to(networks, address):
         return None
-    grants = tuple(_granted(*row[7:]) for row in rows if row[7])
+    who: dict[str, Any] = {
+        "name": username,
+        "user": user,
+        "how": f"token:{token}",
+        "address": address,
+        "via": via,
+        "strong": bool(strong),
+    }
+    if not strong and any(row[12] for row in rows):
+        return Actor(**who, limited=True, needs_factor=True)
+    grants = tuple(_granted(*row[8:12]) for row in rows if row[8])
     limited = allowed is not None or team is not None or environment is not None
     if limited:
         within = (None if allowed is None else frozenset(allowed), team, environment)
         grants = tuple(g for g in (grant.within(*within) for grant in grants) if g is not None)
-    return Actor(
-        name=username, user=user, how=f"token:{token}", address=address, via=via, grants=grants, limited=limited
-    )
+    return Actor(**who, grants=grants, limited=limited)
 
 
 def _granted(role: str, team: int | None, environment: int | None, permissions: Any) -> actors.Grant:

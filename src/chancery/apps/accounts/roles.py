@@ -62,7 +62,8 @@ def delete(act: Act, name: str) -> None:
 def require_factor(act: Act, name: str, *, needed: bool) -> Role:
     """Say whether a role, built-in or not, is only for whoever logged in with a second factor.
 
-    Whoever has none is led to set one up, and can do nothing else in the console until then.
+    Whoever has none is led to set one up, and can do nothing else in the console until then. API tokens that their people made
+    without a second factor give nothing any more.
     """
     role = Role.objects.select_for_update().filter(name=name).first()
     if role is None and name not in ROLES:

@@ -55,6 +55,7 @@ def create_token(
         team_id=_known(Team, team, "team"),
         environment_id=_known(Environment, environment, "environment"),
         networks=_networks(networks),
+        strong=act.actor.strong,
     )
     limits = {n: v for n in ("permissions", "team_id", "environment_id", "networks") if (v := getattr(token, n))}
     act.note("token", token.pk, token.name, detail=limits)

@@ -23,16 +23,16 @@ from chancery.apps.connectors.sealed import ACME_FIELD, ACME_TABLE
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor, Grant
-from chancery.apps.shared.returning import joined
+from chancery.apps.shared.returning import instances, joined
 from chancery.apps.shared.texts import unfit
 from chancery.core.ids import new_id
 
 _MOST_CONTACTS, _LONGEST_CONTACT = 10, 300
 _MAIL = re.compile(r"mailto:[^@\s,?]+@[^@\s,?]+\Z")
 _FROM = """
-FROM acme_account JOIN acme_credential ON acme_credential.id = acme_account.credential_id
-JOIN acme_offer ON acme_offer.profile_id = acme_credential.offer_id
-JOIN profiles_profile ON profiles_profile.id = acme_offer.profile_id"""
+FROM acme_credential JOIN acme_offer ON acme_offer.profile_id = acme_credential.offer_id
+JOIN profiles_profile ON profiles_profile.id = acme_offer.profile_id WHERE acme_credential.id = %s"""
+_CREDENTIAL = ("id", "name", "team_id", "environment_id", "offer_id", "orders_per_hour")
 _NO_SUCH = "No account of this server has this key."
 
 
@@ -44,8 +44,11 @@ def actor_of(account: Account, address: str = "") -> Actor:
 
 
 def by_id(ident: UUID) -> Account:
-    """Return an account, however it stands; raises *accountDoesNotExist*."""
-    found = _read("acme_account.id = %s", ident)
+    """Return an account, however it stands; raises *accountDoesNotExist*.
+
+    Asked for each message that comes, so without what few of them need: `with_offer` has that.
+    """
+    found = _read("id", ident)
     if found is None:
         raise AcmeError("accountDoesNotExist", "kid: There is no such account.", "Register, with newAccount.")
     return found
@@ -53,18 +56,20 @@ def by_id(ident: UUID) -> Account:
 
 def by_key(key: Key) -> Account | None:
     """Return the account that has a key, however it stands."""
-    return _read("acme_account.thumbprint = %s", key.thumbprint)
+    return _read("thumbprint", key.thumbprint)
 
 
-def _read(condition: str, value: object) -> Account | None:
-    """Return an account with its credential, what that is for, and the profile: for each message that comes."""
-    rows = joined([(Account, ()), (Credential, ()), (Offer, ()), (Profile, ())], f"{_FROM} WHERE {condition}", [value])
-    if not rows:
-        return None
-    account, credential, offer, profile = rows[0]
-    account.credential, credential.offer, offer.profile = credential, offer, profile
-    found: Account = account
-    return found
+def _read(column: str, value: object) -> Account | None:
+    return next(iter(instances(Account, f"FROM acme_account WHERE {column} = %s", [value])), None)
+
+
+def with_offer(account: Account) -> Account:
+    """Return the account with its credential, what that is for, and the profile."""
+    wanted = ((Credential, _CREDENTIAL), (Offer, ()), (Profile, ("id", "name")))
+    rows = joined(wanted, _FROM, [account.credential_id])
+    account.credential, offer, offer.profile = rows[0]
+    account.credential.offer = offer
+    return account
 
 
 def standing(account: Account) -> Account:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
-from ipaddress import ip_network
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import queries
@@ -15,8 +14,9 @@ from chancery.apps.connectors import sealing
 from chancery.apps.connectors.sealed import ACME_FIELD, ACME_TABLE
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.action import Act, action
+from chancery.apps.shared.given import networks as networks_of
 from chancery.apps.shared.paging import by_id
-from chancery.apps.shared.texts import clean, clean_folded
+from chancery.apps.shared.texts import clean_folded
 from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, Blocker, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
@@ -159,12 +159,7 @@ def _challenges(given: Sequence[str]) -> list[str]:
 
 
 def _networks(given: Sequence[str]) -> list[str]:
-    found = []
-    for text in [t for t in given if t]:
-        try:
-            found.append(str(ip_network(clean("networks", text, 60))))
-        except ValueError:
-            raise Invalid.one("networks", f"{text[:60]!r} is no network.", "Write networks, as 10.1.0.0/16.") from None
+    found = networks_of(given, "networks")
     if len(found) > _MOST_NETWORKS:
         raise Invalid.one("networks", f"{_MOST_NETWORKS} networks are the most.", "Join them.")
     return found

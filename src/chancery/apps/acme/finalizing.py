@@ -13,15 +13,15 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from chancery.apps.acme import states
-from chancery.apps.acme.accounts import actor_of
+from chancery.apps.acme.accounts import actor_of, with_offer
 from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.models import Account, Placement
-from chancery.apps.acme.states import View
 from chancery.apps.orders.place import PlaceOrder, limits, place_mixed
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.grouped import Grouped
-from chancery.core.csr import parse
+from chancery.apps.shared.returning import instances, one_of
+from chancery.core.csr import Request, parse
 from chancery.core.errors import ChanceryError
 from chancery.core.names import Name
 
@@ -38,26 +38,26 @@ class Ready:
     ask: PlaceOrder
 
 
-def finalize(account: Account, ident: UUID, csr: bytes, address: str = "") -> View:
-    """Place what an order is for, and return how it stands. Repeated, it changes nothing."""
+def finalize(account: Account, ident: UUID, csr: bytes, address: str = "") -> UUID:
+    """Place what an order is for, and return the order that was placed. Repeated, it changes nothing."""
     seen = states.of(account, ident)
-    if seen.status in {"processing", "valid"}:
-        return seen
+    if seen.placed is not None and seen.status in {"processing", "valid"}:
+        return seen.placed.pk
     if seen.status != "ready":
         text = f"The order is {seen.status}, not ready."
         raise AcmeError("orderNotReady", text, "Prove its names first, or place another order.")
     names = tuple(Name(kind, value) for kind, value in seen.order.names)
-    _fits(account, csr, names)
+    request = _fits(account, csr, names)
     comment = f"ACME order {seen.order.pk} of the account {account.pk}"
     replaced = seen.order.replaces
     deadline = replaced.not_after if replaced is not None else None
-    profile = account.credential.offer.profile.name
-    ask = PlaceOrder(profile, csr, comment=comment, replaces=seen.order.replaces_id, deadline=deadline)
-    _PLACER.do(Ready(seen.order.pk, actor_of(account, address), ask))
-    return states.of(account, ident)
+    profile = with_offer(account).credential.offer.profile.name
+    replaces = seen.order.replaces_id
+    ask = PlaceOrder(profile, csr, comment=comment, replaces=replaces, deadline=deadline, parsed=request)
+    return _PLACER.do(Ready(seen.order.pk, actor_of(account, address), ask))
 
 
-def _fits(account: Account, csr: bytes, names: Sequence[Name]) -> None:
+def _fits(account: Account, csr: bytes, names: Sequence[Name]) -> Request:
     request = parse(csr, limits())
     if request.names != tuple(names):
         asked, ordered = _list(request.names), _list(names)
@@ -66,6 +66,7 @@ def _fits(account: Account, csr: bytes, names: Sequence[Name]) -> None:
         )
     if request.key.spki_sha256 == account.spki_sha256:
         raise AcmeError("badCSR", "csr: Its key is that of the account.", "Make another key for the certificate.")
+    return request
 
 
 def _list(names: Sequence[Name]) -> str:
@@ -73,9 +74,9 @@ def _list(names: Sequence[Name]) -> str:
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
 
 
-def _place(group: Sequence[Ready]) -> list[bool | ChanceryError]:
+def _place(group: Sequence[Ready]) -> list[UUID | ChanceryError]:
     """Place a group in one commit; what was placed meanwhile by somebody else stays as it is."""
-    known = set(Placement.objects.filter(pk__in=[r.acme_order for r in group]).values_list("pk", flat=True))
+    known = _placed(group)
     fresh: dict[UUID, Ready] = {r.acme_order: r for r in group if r.acme_order not in known}
     try:
         with transaction.atomic():
@@ -84,15 +85,21 @@ def _place(group: Sequence[Ready]) -> list[bool | ChanceryError]:
             rows = [(ident, order.pk) for ident, order in found.items() if not isinstance(order, ChanceryError)]
             insert(Placement, _COLUMNS, rows)
     except IntegrityError:
-        if len(group) > 1:
-            raise
         # Another node was faster by a moment: what it has placed is what counts.
-        return [True]
-    refused = {ident: error for ident, error in found.items() if isinstance(error, ChanceryError)}
-    return [refused.get(r.acme_order, True) for r in group]
+        if len(group) > 1 or not (known := _placed(group)):
+            raise
+        return list(known.values())
+    known |= {ident: one if isinstance(one, ChanceryError) else one.pk for ident, one in found.items()}
+    return [known[r.acme_order] for r in group]
 
 
-_PLACER: Grouped[Ready, bool] = Grouped("acme-placer", _place)
+def _placed(group: Sequence[Ready]) -> dict[UUID, UUID | ChanceryError]:
+    some, values = one_of([r.acme_order for r in group])
+    rows = instances(Placement, f"FROM acme_placement WHERE acme_order_id {some}", values)
+    return {row.acme_order_id: row.order_id for row in rows}
+
+
+_PLACER: Grouped[Ready, UUID] = Grouped("acme-placer", _place)
 
 
 def close() -> None:

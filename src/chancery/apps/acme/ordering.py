@@ -13,11 +13,11 @@ from django.db import connection, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import ari
-from chancery.apps.acme.accounts import actor_of
+from chancery.apps.acme.accounts import actor_of, with_offer
 from chancery.apps.acme.errors import AcmeError, all_of, kind_of, malformed, subproblem
 from chancery.apps.acme.jose import encode
 from chancery.apps.acme.models import Account, AcmeOrder, Authorization, Challenge, Offer
-from chancery.apps.orders.place import limits, look_up
+from chancery.apps.orders.place import Gathered, limits, look_up
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.grouped import Grouped
@@ -36,18 +36,24 @@ _COLUMNS = tuple(f.column for f in AcmeOrder._meta.concrete_fields)
 _AUTHORIZATION_COLUMNS = tuple(f.column for f in Authorization._meta.concrete_fields)
 
 
+Known = dict[tuple[str, tuple[object, ...]], Gathered]
+"""Profile and rights → what placing needs to know."""
+
+
 @dataclass(slots=True)
 class Fresh:
     """An order that may be stored, with its authorizations."""
 
     account: Account
     order: AcmeOrder
+    names: tuple[Name, ...]
+    address: str
     authorizations: list[Authorization] = field(default_factory=list)
 
 
 def new(account: Account, asked: dict[str, Any], address: str = "") -> tuple[AcmeOrder, list[Authorization]]:
     """Store what a client asks for. Raises `AcmeError`; of several bad names each is told."""
-    names, offer = _identifiers(asked.get("identifiers")), account.credential.offer
+    names, offer = _identifiers(asked.get("identifiers")), with_offer(account).credential.offer
     profile = asked.get("profile", "")
     if profile not in {"", offer.profile.name}:
         raise AcmeError(
@@ -58,14 +64,15 @@ def new(account: Account, asked: dict[str, Any], address: str = "") -> tuple[Acm
     for name in ("notBefore", "notAfter"):
         if asked.get(name):
             raise malformed(name, "The profile says how long a certificate lasts.", "Leave it out.")
-    _allowed(account, offer, names, address)
+    _provable(offer, names)
     now = current_clock().now()
     order = AcmeOrder(id=new_id(now), account=account, offer=offer, team_id=offer.team_id, created_at=now)
     order.environment_id, order.expires_at, order.profile = offer.environment_id, now + LIFE, profile
     order.names, order.validated = [[n.kind, n.value] for n in names], bool(offer.challenges)
     if asked.get("replaces"):
         order.replaces_id = ari.replaced(account, asked["replaces"], names)
-    fresh = Fresh(account, order, [_authorization(order, n) for n in names] if order.validated else [])
+    proofs = [_authorization(order, n) for n in names] if order.validated else []
+    fresh = Fresh(account, order, names, address, proofs)
     return _STORE.do(fresh), fresh.authorizations
 
 
@@ -100,10 +107,16 @@ def _name(value: str, kind: str) -> Name:
     return name
 
 
-def _allowed(account: Account, offer: Offer, names: Sequence[Name], address: str) -> None:
-    """Raise *rejectedIdentifier* where the profile or its CA allows a name not, or no challenge could prove it."""
-    gathered = look_up(actor_of(account, address), offer.profile.name, Permission.ORDER_PLACE)
-    ask = Ask(tuple(names), "", 1, gathered.rules, gathered.facts, current_clock().now())
+def _allowed(fresh: Fresh, known: Known) -> ChanceryError | None:
+    """Return *rejectedIdentifier* where the profile or its CA allows a name not; `known` is what the group has looked up."""
+    names, profile = fresh.names, fresh.account.credential.offer.profile.name
+    actor = actor_of(fresh.account, fresh.address)
+    try:
+        if (gathered := known.get((profile, actor.rights))) is None:
+            gathered = known[profile, actor.rights] = look_up(actor, profile, Permission.ORDER_PLACE)
+    except ChanceryError as refusal:
+        return refusal
+    ask = Ask(names, "", 1, gathered.rules, gathered.facts, fresh.order.created_at)
     problems = [p for p in decide(ask).problems if p.field == "names"]
     if problems:
         text = " ".join(f"{p.field}: {p.message} {p.remedy}" for p in problems)
@@ -113,7 +126,12 @@ def _allowed(account: Account, offer: Offer, names: Sequence[Name], address: str
             for n in names
             if n.value in p.message
         ]
-        raise AcmeError("rejectedIdentifier", text[:2000], subproblems=parts)
+        return AcmeError("rejectedIdentifier", text[:2000], subproblems=parts)
+    return None
+
+
+def _provable(offer: Offer, names: Sequence[Name]) -> None:
+    """Raise *rejectedIdentifier* where no challenge of an offer could prove a name."""
     if offer.challenges:
         unprovable = [n for n in names if not challenges_for(offer, n.kind, n.value)]
         told = [
@@ -146,16 +164,21 @@ def _authorization(order: AcmeOrder, name: Name) -> Authorization:
 
 
 def _store(group: Sequence[Fresh]) -> list[AcmeOrder | ChanceryError]:
-    """Write a group in one commit, but for those whose account has had its share of the hour."""
-    now = current_clock().now()
+    """Write a group in one commit, but for those that the profile does not allow, or that are one too many this hour."""
+    now, known = current_clock().now(), Known()
+    refused = [_allowed(one, known) for one in group]
     by_account: dict[UUID, list[Fresh]] = {}
-    for one in group:
-        by_account.setdefault(one.account.pk, []).append(one)
+    for one, refusal in zip(group, refused, strict=True):
+        if refusal is None:
+            by_account.setdefault(one.account.pk, []).append(one)
     with transaction.atomic():
         room = {ident: _room(found, now) for ident, found in sorted(by_account.items())}
         results: list[AcmeOrder | ChanceryError] = []
         kept: list[Fresh] = []
-        for one in group:
+        for one, refusal in zip(group, refused, strict=True):
+            if refusal is not None:
+                results.append(refusal)
+                continue
             room[one.account.pk] -= 1
             if room[one.account.pk] < 0:
                 results.append(_limited(one.account, now))

@@ -17,6 +17,7 @@ from chancery.apps.acme.errors import AcmeError, malformed
 from chancery.apps.acme.models import Account, AcmeOrder, Authorization, AuthorizationState
 from chancery.apps.acme.ordering import challenges_for
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.returning import instances
 
 LEASE = timedelta(seconds=60)
 PAUSES = (timedelta(seconds=2), timedelta(seconds=8), timedelta(seconds=20))
@@ -50,7 +51,8 @@ def of(account: Account, ident: UUID) -> Authorization:
 
 def beforehand(account: Account, ident: UUID, index: int) -> tuple[AcmeOrder, list[str]]:
     """Return the name of an order that was authorised beforehand, with the order, as [kind, value]."""
-    order = AcmeOrder.objects.filter(pk=ident, account=account, validated=False).first()
+    rows = instances(AcmeOrder, "FROM acme_acmeorder WHERE id = %s AND account_id = %s", [ident, account.pk])
+    order = next((row for row in rows if not row.validated), None)
     if order is None or index >= len(order.names):
         raise malformed("url", "This account has no such authorization.", "Look at the order for its own.", 404)
     return order, order.names[index]

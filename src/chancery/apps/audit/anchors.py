@@ -86,11 +86,24 @@ def _put(place: str, made: Checkpoint) -> None:
 def _append(path: Path, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        # One write: two processes do not mix their lines.
-        os.write(handle, text.encode() + b"\n")
+        _whole(handle, text.encode() + b"\n")
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _whole(handle: int, content: bytes) -> None:
+    """Write all or nothing: a disk that fills up takes a part, and half a checkpoint looks like one that was tampered with."""
+    before, left = os.fstat(handle).st_size, content
+    try:
+        # One write, unless it is cut short: two processes do not mix their lines.
+        while left:
+            left = left[os.write(handle, left) :]
+    except OSError:
+        # Not where another process has added something since.
+        if os.fstat(handle).st_size == before + len(content) - len(left):
+            os.ftruncate(handle, before)
+        raise
 
 
 def refuse_older(about: Log) -> None:

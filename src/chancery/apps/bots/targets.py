@@ -25,6 +25,7 @@ from chancery.core.errors import Conflict, Invalid, NotPermitted, Problem
 from chancery.core.ids import new_id
 from chancery.core.names import canonical, parse_name
 from chancery.core.policy import Ask, decide
+from chancery.core.wrong import sentence
 
 
 class TargetValues(BaseModel):
@@ -118,7 +119,7 @@ def _parse(values: dict[str, Any]) -> TargetValues:
 
 def _problem(error: Any, before: str) -> Problem:
     where = (before + ".".join(map(str, error["loc"]))).strip(".")
-    return Problem(where or "values", f"{error['msg']}.", "Correct the field.", error["type"])
+    return Problem(where or "values", sentence(error), "Correct the field.", error["type"])
 
 
 def _settings(given: TargetValues) -> dict[str, Any]:

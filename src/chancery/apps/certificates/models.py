@@ -86,9 +86,11 @@ class Certificate(models.Model):
                 fields=["common_name", "id", "connector", "revoked_at", "not_after"], name="certificate_by_name"
             ),
             models.Index(fields=["serial"], name="certificate_by_serial"),
-            # Few have been, and each batch of orders asks whether its keys are among them.
+            # Asked for each batch of orders: is a key among them one that was reported as compromised?
             models.Index(
-                fields=["spki_sha256"], condition=Q(revocation_asked_at__isnull=False), name="certificate_key_revoked"
+                fields=["spki_sha256", "revocation_reason"],
+                condition=Q(revocation_asked_at__isnull=False),
+                name="certificate_by_revoked_key",
             ),
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="revocation_due"),
             models.Index(

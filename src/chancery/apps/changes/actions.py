@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import actor_of
 from chancery.apps.changes import queries
 from chancery.apps.changes.holding import APPLY, DOORS, Proposed, Wanted, applying, fields, hold, proposable
-from chancery.apps.changes.models import ENDED, Change, Kind, Rule, State, Vote
+from chancery.apps.changes.models import ENDED, OPEN, Change, Kind, Rule, State, Vote
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.sealed import PROPOSAL_TABLE
 from chancery.apps.shared.action import Act, action
@@ -29,12 +30,20 @@ _MOST = 10
 
 @action("changes.propose", Permission.CONNECTOR_VIEW)
 def propose(act: Act, wanted: Wanted, given: dict[str, Any]) -> Change:
-    """Write down what somebody wants to do, which the action itself has found to be possible."""
+    """Write down what somebody wants to do, which the action itself has found to be possible.
+
+    What the same person has proposed already, word for word, and what is open still, is not written down again.
+    """
     values = given.get("values") or {}
     args = {n: v for n, v in given.items() if n not in {"values", "tested", "not_before"} and v not in (None, "")}
     args = {n: v if isinstance(v, int) else str(v) for n, v in args.items()}
     if values:
         args["values"] = {n: v for n, v in values.items() if n not in wanted.secrets and not isinstance(v, Secret)}
+    secrets = {n: _plain(values[n]) for n in sorted(wanted.secrets & values.keys()) if values[n]}
+    before = _proposed_before(act, wanted, args, secrets)
+    if before is not None:
+        _note(act, before, changed=())
+        return before
     change = Change(
         id=new_id(act.at),
         kind=wanted.kind,
@@ -54,9 +63,7 @@ def propose(act: Act, wanted: Wanted, given: dict[str, Any]) -> Change:
         expires_at=max(act.at, wanted.not_before or act.at) + timedelta(days=settings.CHANGE_DAYS),
     )
     change.sealed = {
-        n: sealing.seal(_plain(values[n]), table=PROPOSAL_TABLE, record=str(change.pk), field=n)
-        for n in sorted(wanted.secrets & values.keys())
-        if values[n]
+        n: sealing.seal(text, table=PROPOSAL_TABLE, record=str(change.pk), field=n) for n, text in secrets.items()
     }
     change.save(force_insert=True)
     _note(act, change)
@@ -164,15 +171,38 @@ def _plain(value: Any) -> str:
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
+def _proposed_before(act: Act, wanted: Wanted, args: dict[str, Any], secrets: dict[str, str]) -> Change | None:
+    """Return the open change that says the very same: a program that is run again asks for it again."""
+    rows = Change.objects.filter(
+        kind=wanted.kind,
+        state__in=OPEN,
+        expires_at__gt=act.at,
+        connector=wanted.connector,
+        name=wanted.name,
+        environment=wanted.environment,
+        revision=wanted.revision,
+        needed=wanted.needed,
+        not_before=wanted.not_before,
+        proposed_by=act.actor.user,
+        proposer=act.actor.name,
+    )
+    # As the table gives them back: a tuple has become a list there.
+    plain = json.loads(json.dumps(args))
+    return next((row for row in rows if row.args == plain and _secrets(row) == secrets), None)
+
+
+def _secrets(change: Change) -> dict[str, str]:
+    return {
+        n: sealing.unseal(sealed, table=PROPOSAL_TABLE, record=str(change.pk), field=n).reveal()
+        for n, sealed in change.sealed.items()
+    }
+
+
 def _args(change: Change) -> dict[str, Any]:
     """Return the arguments of the action, with the credentials that were sealed meanwhile."""
     args = dict(change.args)
     if "values" in args:
-        secrets = {
-            n: sealing.unseal(sealed, table=PROPOSAL_TABLE, record=str(change.pk), field=n).reveal()
-            for n, sealed in change.sealed.items()
-        }
-        args["values"] = {**args["values"], **secrets}
+        args["values"] = {**args["values"], **_secrets(change)}
     return args
 
 
@@ -243,9 +273,9 @@ def _end(act: Act, change: Change, state: State, text: str) -> None:
     change.save()
 
 
-def _note(act: Act, change: Change) -> None:
+def _note(act: Act, change: Change, changed: tuple[str, ...] = ("state",)) -> None:
     detail = {"state": str(change.state), "kind": str(change.kind), "proposer": change.proposer}
-    act.note("change", change.pk, change.name, team=change.team_id, changed=("state",), detail=detail)
+    act.note("change", change.pk, change.name, team=change.team_id, changed=changed, detail=detail)
 
 
 def due(now: datetime) -> list[Any]:

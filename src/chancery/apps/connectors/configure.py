@@ -15,6 +15,7 @@ from chancery.apps.connectors import references
 from chancery.apps.shared.texts import clean, clean_folded, unfit
 from chancery.core.errors import Invalid, Problem
 from chancery.core.secret import Secret
+from chancery.core.wrong import sentence
 from chancery.net.addresses import AddressPolicy, openable
 from chancery.net.url import Url, parse_url
 from chancery.sdk.authority import Descriptor
@@ -148,7 +149,7 @@ def _problem(descriptor: Descriptor, error: Any) -> Problem:
     name = str(error["loc"][0]) if error["loc"] else "settings"
     info = descriptor.config.model_fields.get(name)
     title = (info.title if info else None) or name
-    message = f"{title} is required." if error["type"] == "missing" else f"{title}: {error['msg']}."
+    message = f"{title} is required." if error["type"] == "missing" else f"{title}: {sentence(error)}"
     return Problem(name, message, (info.description if info else None) or "Correct the field.", str(error["type"]))
 
 

@@ -21,7 +21,8 @@ from chancery.apps.health.models import Vital
 from chancery.apps.notices.models import Kind
 from chancery.apps.orders.models import Order
 from chancery.apps.renewals.models import Plan, PlanState
-from chancery.core.order import State
+from chancery.core.deadlines import revocation_limit
+from chancery.core.order import RevocationReason, RevocationState, State
 from chancery.core.renewal import worry_at
 
 MOST = 500
@@ -37,6 +38,9 @@ _USUAL_SHARE = 67
 _SKEW = timedelta(minutes=5).total_seconds()
 _ENDS_SOON = {"ca_certificate": timedelta(days=60), "server_certificate": timedelta(days=10), "crl": timedelta(0)}
 """Kind of measure → how long before its end it is told of."""
+_EARLY = ((0.5, "half is"), (0.8, "four fifths are"))
+"""Shares of the time for a revocation after which it is told of, each by a notice of its own."""
+_REVOKING = (RevocationState.REQUESTED, RevocationState.WAITING_AT_CA)
 _GOOD = (Health.HEALTHY, Health.UNKNOWN, Health.THROTTLED)
 _OPEN = (State.AWAITING_APPROVAL, State.SUBMITTING, State.PENDING, State.OUTCOME_UNKNOWN)
 
@@ -244,6 +248,28 @@ def _said(vital: Vital, now: datetime) -> str:
     return f"{what} {'ran out' if vital.until <= now else 'runs out'} on {vital.until:%Y-%m-%d %H:%M} UTC"
 
 
+def revocation_late(now: datetime) -> Look:
+    """Find revocations that are not through though half of their time is gone, and again when four fifths are."""
+    since = now - min(revocation_limit(reason) for reason in RevocationReason) * _EARLY[0][0]
+    rows = Certificate.objects.filter(due_at__isnull=False, revocation__in=_REVOKING, revocation_asked_at__lte=since)
+    some = list(rows.defer("der").order_by("revocation_asked_at", "id")[: 4 * MOST])
+    look = _capped(_unrevoked(some, now))
+    return Look(look.found, whole=look.whole and len(some) < 4 * MOST)
+
+
+def _unrevoked(rows: list[Certificate], now: datetime) -> Iterator[Found]:
+    for row in rows:
+        asked, limit = row.revocation_asked_at or now, revocation_limit(row.revocation_reason)
+        text = (
+            f"Asked for at {asked:%Y-%m-%d %H:%M} UTC ({row.revocation_reason}), and wanted by {asked + limit:%Y-%m-%d %H:%M} UTC"
+            f" (BR 4.9.1.1). {row.revocation_text or 'Nothing came from the CA yet.'} Call the CA."
+        )
+        for share, words in _EARLY:
+            if now - asked >= limit * share:
+                title = f"{row.common_name}: its revocation is not through, and {words} gone of its time"
+                yield Found(f"{row.pk}:{share}", title, text, f"/certificates/{row.pk}", row)
+
+
 CONDITIONS: dict[Kind, Callable[[datetime], Look]] = {
     Kind.CONNECTOR_SICK: connector_sick,
     Kind.NOTHING_ISSUED: nothing_issued,
@@ -253,4 +279,5 @@ CONDITIONS: dict[Kind, Callable[[datetime], Look]] = {
     Kind.RENEWAL_NEEDS_PERSON: renewal_needs_person,
     Kind.CREDENTIAL_OLD: credential_old,
     Kind.CA_STALE: ca_stale,
+    Kind.REVOCATION_LATE: revocation_late,
 }

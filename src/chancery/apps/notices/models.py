@@ -21,6 +21,7 @@ class Kind(models.TextChoices):
     RENEWAL_NEEDS_PERSON = "renewal_needs_person", "A renewal needs a person"
     CREDENTIAL_OLD = "credential_old", "A connector's credential is old"
     CA_STALE = "ca_stale", "A CA certificate or revocation list runs out, or clocks differ"
+    REVOCATION_LATE = "revocation_late", "A revocation is not through, and its time runs out"
 
 
 class Channel(models.Model):

@@ -127,9 +127,9 @@ def _version(row: ConnectorRow) -> int | None:
 
 
 def _line(order: Order, now: datetime) -> tuple[int, int]:
-    """Return how many orders of the connector are under way, and how many go before this one; both capped."""
+    """Return how many orders of the connector are under way, and how many of the team go before this one; both capped."""
     others = Order.objects.filter(connector=order.connector_id)
     busy = others.filter(due_at__gt=now, lease_until__gt=now)
     sooner = Q(deadline_at__lt=order.deadline_at) | Q(deadline_at=order.deadline_at, id__lt=order.pk)
-    ahead = others.filter(sooner, state=State.QUEUED)
+    ahead = others.filter(sooner, state=State.QUEUED, team=order.team_id)
     return busy[:_MOST_COUNTED].count(), ahead[:_MOST_COUNTED].count()

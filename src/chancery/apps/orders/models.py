@@ -87,6 +87,10 @@ class Order(models.Model):
             models.Index(
                 fields=["connector", "deadline_at", "id"], condition=Q(state="queued"), name="order_by_urgency"
             ),
+            # Teams take turns at a connector, and each team's most urgent order goes first.
+            models.Index(
+                fields=["connector", "team", "deadline_at", "id"], condition=Q(state="queued"), name="order_by_turn"
+            ),
             models.Index(fields=["state", "id"], name="order_by_state"),
             models.Index(fields=["replaces", "id"], condition=Q(replaces__isnull=False), name="order_of_renewal"),
             models.Index(fields=["connector", "id"], name="order_by_connector"),

@@ -17,11 +17,11 @@ from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.queries import compromised
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
-from chancery.apps.pools.gathering import Setting, rules_of, setting
+from chancery.apps.pools.gathering import Setting, installed, rules_of, setting
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import asked
@@ -32,9 +32,9 @@ from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, unfit
 from chancery.apps.shared.waking import wake
 from chancery.core.csr import Limits, Request, parse
-from chancery.core.errors import ChanceryError, Conflict, Invalid, NotPermitted
+from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
-from chancery.core.order import Cause, RevocationReason, State, move
+from chancery.core.order import Cause, State, move
 from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
 from chancery.core.standing_in import choose, ranked
 
@@ -49,7 +49,8 @@ Key = tuple[int | None, str, str]
 class PlaceOrder:
     """What a door asks for. `profile` is an id or a name; `csr` is PEM or DER.
 
-    `deadline` is when it is too late: for a renewal, the end of what it replaces. None takes the profile's.
+    `deadline` is when it is too late: for a renewal, the end of what it replaces. None takes the profile's. `parsed` is the
+    request as it is read, where the door had to look into it before.
     """
 
     profile: str
@@ -60,6 +61,7 @@ class PlaceOrder:
     route: str = "orders"
     replaces: UUID | None = None
     deadline: datetime | None = None
+    parsed: Request | None = None
 
     @property
     def action(self) -> str:
@@ -90,8 +92,8 @@ class Way:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-Cache = dict[tuple[str, Actor, Permission], Gathered | ChanceryError]
-"""What one batch has looked up: by profile, actor (of two tokens of a person one may give less) and permission."""
+Cache = dict[tuple[str, tuple[object, ...], Permission], Gathered | ChanceryError]
+"""What one batch has looked up: by profile, rights (of two tokens of a person one may give less) and permission."""
 
 
 @dataclass(slots=True)
@@ -127,13 +129,14 @@ def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | Chanc
     """Place orders of several people in one commit, for the writer that groups single requests."""
     cache: Cache = {}
     # One kind of work at a time keeps the processor's caches warm.
-    requests = [_parse(ask.csr) for _, ask in items]
+    requests = [ask.parsed or _parse(ask.csr) for _, ask in items]
     # Before the rules, which may have changed since: whoever repeats a request is told what became of it.
     known = _known(items)
+    bad = compromised({one.key.spki_sha256 for one in requests if isinstance(one, Request)})
     prepared = [
         _repeated(known[key], ask, request)
         if (key := _key(actor, ask)) in known
-        else _prepare(actor, ask, request, cache)
+        else _prepare(actor, ask, request, cache, bad)
         for (actor, ask), request in zip(items, requests, strict=True)
     ]
     try:
@@ -159,12 +162,20 @@ def _prepare(
     ask: PlaceOrder,
     request: Request | ChanceryError,
     cache: Cache,
+    bad: set[str],
 ) -> Ready | ChanceryError:
     try:
         gathered = _gather(actor, ask, cache)
+        if isinstance(request, Request) and request.key.spki_sha256 in bad:
+            request = _compromised()
         return request if isinstance(request, ChanceryError) else _decide(actor, ask, gathered, request)
     except ChanceryError as refusal:
         return refusal
+
+
+def _compromised() -> Invalid:
+    text, remedy = "Its key was reported as compromised.", "Make a new key and send its request."
+    return Invalid.one("csr", text, remedy, "key_compromised")
 
 
 @lru_cache(maxsize=1)
@@ -175,7 +186,7 @@ def limits() -> Limits:
 
 def _gather(actor: Actor, ask: PlaceOrder, cache: Cache) -> Gathered:
     wanted = Permission.ORDER_PLACE if ask.replaces is None else Permission.CERTIFICATE_RENEW
-    key = (ask.profile, actor, wanted)
+    key = (ask.profile, actor.rights, wanted)
     found = cache.get(key)
     if found is None:
         try:
@@ -196,7 +207,11 @@ def look_up(actor: Actor, name: str, wanted: Permission) -> Gathered:
     if not actor.may(wanted, profile.team_id, profile.environment_id):
         raise NotPermitted(wanted)
     found = profiles.candidates(profile)
-    connector = next((c for c in found if c.usable), found[0] if found else None)
+    takes = [c for c in found if c.usable]
+    if len(found) > 1:
+        # A type of CA that is not installed any more is no reason to refuse what another member takes.
+        takes = [c for c in takes if installed(c)] or takes
+    connector = next(iter(takes or found), None)
     if connector is None:
         raise Conflict(
             "No connector of the profile's pool takes new orders.",
@@ -290,9 +305,9 @@ def digest(ask: PlaceOrder, request: Request) -> str:
 def _write(
     items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | Order | ChanceryError]
 ) -> list[Order | ChanceryError]:
-    ready = [one for one in prepared if isinstance(one, Ready)]
-    gone = _gone({one.order.connector_id for one in ready})
-    prepared = _without_compromised(prepared, compromised({one.order.spki_sha256 for one in ready}))
+    ready = [one.order for one in prepared if isinstance(one, Ready)]
+    # Connectors first, as whoever edits one goes on to its profiles.
+    gone = _gone(Connector, {order.connector_id for order in ready}) | _gone(Profile, {o.profile_id for o in ready})
     results: list[Order | ChanceryError] = []
     fresh: list[tuple[Actor, Ready]] = []
     seen: dict[Key, Order] = {}
@@ -306,6 +321,9 @@ def _write(
         if key is not None and key in seen:
             results.append(_same(seen[key], one.order.idem_digest))
             continue
+        if one.order.profile_id in gone:
+            results.append(Absent("profile", ask.profile))
+            continue
         if one.order.connector_id in gone:
             results.append(_deleted_meanwhile())
             continue
@@ -317,31 +335,9 @@ def _write(
     return results
 
 
-def compromised(keys: set[str]) -> set[str]:
-    """Return which keys (SHA-256 of the SPKI) belong to a certificate that somebody revoked for a compromised key."""
-    if not keys:
-        return set()
-    # Whether the CA has done it yet does not matter: somebody has said that others have the key.
-    rows = Certificate.objects.filter(revocation_asked_at__isnull=False, spki_sha256__in=keys)
-    return set(rows.filter(revocation_reason=RevocationReason.KEY_COMPROMISE).values_list("spki_sha256", flat=True))
-
-
-def _without_compromised(
-    prepared: list[Ready | Order | ChanceryError], keys: set[str]
-) -> list[Ready | Order | ChanceryError]:
-    if not keys:
-        return prepared
-    return [_of_others() if isinstance(one, Ready) and one.order.spki_sha256 in keys else one for one in prepared]
-
-
-def _of_others() -> Invalid:
-    text = "This key was reported as compromised: a certificate with it was revoked for that reason."
-    return Invalid.one("csr", text, "Make a new key and a new request.", "key_compromised")
-
-
-def _gone(connectors: set[UUID]) -> set[UUID]:
+def _gone(model: type[Connector | Profile], idents: set[UUID]) -> set[UUID]:
     """Return those that were deleted since they were looked up; the others cannot be until the commit."""
-    return connectors - held(Connector, connectors) if connectors else set()
+    return idents - held(model, idents) if idents else set()
 
 
 def _deleted_meanwhile() -> Conflict:

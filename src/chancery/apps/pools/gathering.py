@@ -16,7 +16,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.core.anchor import anchor
 from chancery.core.errors import ChanceryError
 from chancery.core.names import Name
-from chancery.core.policy import ProfileRules
+from chancery.core.policy import AuthorityFacts, ProfileRules
 from chancery.core.standing_in import Member, Wanted
 
 
@@ -25,6 +25,7 @@ class Setting:
     """A pool for one profile: its members, and what an order needs that goes to one of them."""
 
     profile: Profile
+    pool: Pool
     rules: ProfileRules
     trust: str
     patience: timedelta
@@ -45,13 +46,14 @@ class Setting:
         return found
 
     def home(self, connector: Connector) -> Member:
-        """Return a connector as a member; one that has left the pool is one that is draining."""
+        """Return a connector as a member; one that has left the pool, or whose CA type is gone, is one that is draining."""
         for member in self.members:
             if member.key == str(connector.pk):
                 return member
         self.connectors[str(connector.pk)] = connector
-        alone = PoolMember(connector=connector, draining=True)
-        return _member(alone, self.profile, roots([connector]) if self.trust == Trust.SAME_ROOT else {})
+        row = PoolMember.objects.filter(pool=self.pool, connector=connector).first() or PoolMember()
+        row.connector, row.draining = connector, True
+        return _member(row, self.profile, roots([connector]) if self.trust == Trust.SAME_ROOT else {})
 
 
 def rules_of(profile: Profile) -> ProfileRules:
@@ -76,17 +78,18 @@ def setting(profile: Profile, pool: Pool, *, vouched: bool = False) -> Setting:
     members = [_member(row, profile, anchors) for row in found]
     connectors = {str(row.connector_id): row.connector for row in found}
     patience = timedelta(minutes=pool.patience_minutes)
-    return Setting(profile, rules_of(profile), trust, patience, members, connectors)
+    return Setting(profile, pool, rules_of(profile), trust, patience, members, connectors)
 
 
 def _member(row: PoolMember, profile: Profile, anchors: dict[UUID, str]) -> Member:
     connector = row.connector
-    descriptor = descriptor_of(connector.authority, connector.current_id)
+    facts = certified(connector)
     return Member(
         key=str(connector.pk),
         name=connector.name,
         environment=connector.environment_id,
-        facts=descriptor.facts.certificates,
+        facts=facts or AuthorityFacts(key_types=()),
+        known=facts is not None,
         region=connector.region,
         preference=row.preference,
         weight=row.weight,
@@ -103,6 +106,8 @@ def unavailable(connector: Connector) -> str:
     """Return why new work cannot go to a connector until a person acts; '' where it can, or where a fault may pass."""
     if not connector.usable:
         return f"{connector.name} is inactive."
+    if not installed(connector):
+        return f"The CA type of {connector.name} is not installed."
     if connector.breaker == BreakerState.STOPPED:
         return f"{connector.name} was refused its login too often and waits for a person."
     return ""
@@ -132,8 +137,12 @@ def _same_settings(then: ConnectorVersion | None, now: ConnectorVersion | None) 
 
 def installed(connector: Connector) -> bool:
     """Say whether the CA type of a connector can be loaded."""
+    return certified(connector) is not None
+
+
+def certified(connector: Connector) -> AuthorityFacts | None:
+    """Return what a connector's CA can certify at all; None where its type cannot be loaded."""
     try:
-        descriptor_of(connector.authority, connector.current_id)
+        return descriptor_of(connector.authority, connector.current_id).facts.certificates
     except ChanceryError:
-        return False
-    return True
+        return None

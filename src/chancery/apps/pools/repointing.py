@@ -16,7 +16,7 @@ from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector, Pool
 from chancery.apps.orders.models import Order
 from chancery.apps.pools import queries
-from chancery.apps.pools.gathering import Setting, away, setting
+from chancery.apps.pools.gathering import Setting, away, installed, setting
 from chancery.apps.pools.moving import Moved, movable
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
@@ -109,6 +109,8 @@ def _cannot(profile: Profile, pool: Pool) -> str:
     """Say why a profile cannot order through a pool; '' where every member takes what it asks for."""
     for member in queries.members(pool):
         connector = member.connector
+        if not installed(connector):
+            return f"The CA type of {connector.name} is not installed."
         descriptor = descriptor_of(connector.authority, connector.current_id)
         facts = descriptor.facts.certificates
         foreign = [k for k in profile.key_types if k not in facts.key_types]

@@ -29,6 +29,7 @@ from chancery.core.errors import Blocker, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
 from chancery.core.names import parse_name
 from chancery.core.order import OPEN
+from chancery.core.wrong import sentence
 
 _NOT_COLUMNS = frozenset({"connector", "pool", "product", "products", "confirm_environment"})
 
@@ -255,7 +256,7 @@ def _product(connector: Connector, given: dict[str, Any], at: str, problems: lis
         found: dict[str, Any] = model.model_validate(given).model_dump(mode="json")
     except ValidationError as error:
         problems += [
-            Problem(f"{at}.{'.'.join(map(str, e['loc']))}", f"{e['msg']}.", "Correct the field.", e["type"])
+            Problem(f"{at}.{'.'.join(map(str, e['loc']))}", sentence(e), "Correct the field.", e["type"])
             for e in error.errors(include_input=False)
         ]
         return {}

@@ -49,7 +49,7 @@ class Actor:
 
     `user` is the id of a person, or None for the engine and the host's operator, who hold every right, and for a `machine`,
     which holds what its grants give. `limited` says that a token gives less than the person has, `needs_factor` that one of
-    the roles is only for whoever logged in with a second factor.
+    the roles is only for whoever logged in with a second factor, and `strong` that they did.
     """
 
     name: str
@@ -61,6 +61,12 @@ class Actor:
     machine: bool = False
     limited: bool = False
     needs_factor: bool = False
+    strong: bool = False
+
+    @property
+    def rights(self) -> tuple[object, ...]:
+        """Return all that decides what this actor may: where it is alike, two may the same."""
+        return self.user, self.machine, self.limited, self.needs_factor, self.grants
 
     def may(self, permission: Permission, team: int | None = None, environment: int | None = None) -> bool:
         """Say whether this actor has a permission for a thing of a team in an environment.

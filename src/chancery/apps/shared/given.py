@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from chancery.core.errors import Invalid, Problem
+from chancery.core.wrong import sentence
 from chancery.net.addresses import openable
 
 M = TypeVar("M", bound=BaseModel)
@@ -21,13 +22,13 @@ def parsed(model: type[M], values: dict[str, Any], *, deep: bool = False) -> M:
         found = error.errors(include_input=False)
     places = [".".join(map(str, e["loc"])) if deep else str(e["loc"][0]) for e in found]
     raise Invalid(
-        [Problem(at, f"{e['msg']}.", "Correct the field.", e["type"]) for at, e in zip(places, found, strict=True)]
+        [Problem(at, sentence(e), "Correct the field.", e["type"]) for at, e in zip(places, found, strict=True)]
     )
 
 
-def networks(given: Iterable[str]) -> list[str]:
-    """Return private networks that may be opened; raises `Invalid` on *allowed_networks*. Empty lines are none."""
+def networks(given: Iterable[str], field: str = "allowed_networks") -> list[str]:
+    """Return private networks that may be opened; raises `Invalid` on `field`. Empty lines are none."""
     try:
         return [openable(text.strip()) for text in given if text.strip()]
     except ValueError as error:
-        raise Invalid.one("allowed_networks", f"{error}.", "Write networks as 10.1.0.0/16, one a line.") from None
+        raise Invalid.one(field, f"{error}.", "Write networks as 10.1.0.0/16, one a line.") from None

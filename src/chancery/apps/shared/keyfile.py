@@ -29,12 +29,18 @@ def replace(path: Path, content: bytes) -> None:
 
 def _written(path: Path, content: bytes) -> Path:
     # Readable by nobody else from its first moment on.
-    handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return Path(fresh)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    fresh = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        # A part of a key, on a disk that is full.
+        fresh.unlink()
+        raise
+    return fresh
 
 
 def sync(folder: Path) -> None:

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import JSONField, Model
 from django.db.models.fields import BooleanField, DateTimeField, UUIDField
 
@@ -57,13 +57,7 @@ def _prepared(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 def instances(model: type[M], sql: str, params: Sequence[Any]) -> list[M]:
     """Return whole rows of a table as instances; `sql` begins at FROM. For what is asked as often as `read`."""
-    fields = model._meta.concrete_fields
-    names, table = tuple(f.attname for f in fields), connection.ops.quote_name(model._meta.db_table)
-    wanted = ", ".join(f"{table}.{connection.ops.quote_name(f.column)}" for f in fields)
-    readers = _readers(model, names, connection.vendor)
-    return [
-        model.from_db(connection.alias, names, _read(row, readers)) for row in read(f"SELECT {wanted} {sql}", params)
-    ]
+    return [row for (row,) in joined([(model, ())], sql, params)]
 
 
 def joined(
@@ -74,10 +68,8 @@ def joined(
     Each model comes with the attribute names that are read of it (none for all), the key among them; the tables have their
     own names in `sql`. Where an outer join found nothing, None stands for the instance.
     """
-    parts = [_part(model, tuple(names), connection.vendor) for model, names in wanted]
-    rows = read(f"SELECT {', '.join(part.columns for part in parts)} {sql}", params)
-    placed = _placed(parts) if rows else []
-    return [tuple(part.made(row) for part in placed) for row in rows]
+    parts, columns = _parts(tuple((model, tuple(names)) for model, names in wanted), connection.vendor)
+    return [tuple(part.made(row) for part in parts) for row in read(f"SELECT {columns} {sql}", params)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +79,36 @@ class _Part:
     model: type[Model]
     names: tuple[str, ...]
     columns: str
-    readers: tuple[Callable[[Any], Any] | None, ...]
+    converted: tuple[tuple[int, Callable[[Any], Any]], ...]
     key: int
     begin: int = 0
 
     def made(self, row: Sequence[Any]) -> Model | None:
-        values = row[self.begin : self.begin + len(self.names)]
+        values = list(row[self.begin : self.begin + len(self.names)])
         if values[self.key] is None:
             return None
-        return self.model.from_db(connection.alias, self.names, _read(values, self.readers))
+        for index, read_as in self.converted:
+            if values[index] is not None:
+                values[index] = read_as(values[index])
+        return self.model.from_db(DEFAULT_DB_ALIAS, self.names, values)
 
 
 @lru_cache(maxsize=64)
+def _parts(wanted: tuple[tuple[type[Model], tuple[str, ...]], ...], vendor: str) -> tuple[tuple[_Part, ...], str]:
+    """Return where in a row each of the models begins, and the columns to ask for."""
+    parts = [_part(model, names, vendor) for model, names in wanted]
+    begins = accumulate((len(part.names) for part in parts), initial=0)
+    placed = tuple(replace(part, begin=begin) for part, begin in zip(parts, begins, strict=False))
+    return placed, ", ".join(part.columns for part in parts)
+
+
 def _part(model: type[Model], names: tuple[str, ...], vendor: str) -> _Part:
     fields = {f.attname: f for f in model._meta.concrete_fields if not names or f.attname in names}
     table = connection.ops.quote_name(model._meta.db_table)
     columns = ", ".join(f"{table}.{connection.ops.quote_name(f.column)}" for f in fields.values())
     key = [f.primary_key for f in fields.values()].index(True)
-    return _Part(model, tuple(fields), columns, _readers(model, tuple(fields), vendor), key)
-
-
-def _placed(parts: Sequence[_Part]) -> list[_Part]:
-    begins = accumulate((len(part.names) for part in parts), initial=0)
-    return [replace(part, begin=begin) for part, begin in zip(parts, begins, strict=False)]
+    readers = enumerate(_readers(model, tuple(fields), vendor))
+    return _Part(model, tuple(fields), columns, tuple((i, r) for i, r in readers if r is not None), key)
 
 
 def execute(sql: str, params: Sequence[Any]) -> int:

@@ -67,7 +67,11 @@ class AdcsConfig(Config):
     """One CA, one transport, one account. The base URL is a common field of every connector."""
 
     setup_type: str = _choice(
-        _SETUPS, ENTERPRISE, "CA setup type", "Certification authority", "As certutil -cainfo type shows it."
+        _SETUPS,
+        ENTERPRISE,
+        "CA setup type",
+        "Certification authority",
+        "On the CA, certutil -cainfo type tells which. Only an Enterprise CA has templates.",
     )
     transport: str = _choice(
         _TRANSPORTS, CERTSRV, "Transport", "Certification authority", "By which of its interfaces the CA is spoken to."
@@ -79,7 +83,8 @@ class AdcsConfig(Config):
     path: str = setting(
         only={"transport": (CERTSRV, CES)},
         title="Path of the transport", group="Certification authority", default="", max_length=300, advanced=True,
-        help="Below the base URL. Empty takes certsrv, unless the base URL ends with it already.",
+        help="Below the base URL. Leave it empty for what Windows sets up: certsrv, or for CES the address that is made of CA name "
+        "and login, as CA-NAME_CES_Kerberos/service.svc/CES.",
     )  # fmt: skip
     policy_path: str = setting(
         only={"transport": (CES,)},
@@ -89,12 +94,13 @@ class AdcsConfig(Config):
         "templates and the account's rights; left empty, nothing is asked there.",
     )  # fmt: skip
     rpc_interface: str = _choice(
-        _INTERFACES, "icpr", "RPC interface for orders", "Certification authority", only={"transport": (RPC,)}
-    )
+        _INTERFACES, "icpr", "RPC interface for orders", "Certification authority",
+        "Leave it, unless Test connection says that the interface is not registered at the CA.", only={"transport": (RPC,)},
+    )  # fmt: skip
     rpc_port: int = setting(
         title="Port of the endpoint mapper", group="Certification authority", default=135, ge=1, le=65535, advanced=True,
         destination=True,
-        help="For RPC and for the managing account.",
+        help="For RPC and for the managing account. Windows has it at 135; the ports behind it must be open as well.",
     )  # fmt: skip
     ca_host: str = setting(
         title="CA host", group="Certification authority", default="", max_length=253, advanced=True, destination=True,
@@ -102,14 +108,18 @@ class AdcsConfig(Config):
     )  # fmt: skip
     authentication: str = _choice(
         _LOGINS, "kerberos", "Login", "Login",
-        "No way is put in another's place. Kerberos needs the extra chancery[kerberos] where Chancery runs.",
+        "Only the one that is chosen is tried. Web Enrollment has all but the last; CES has no Basic; RPC has Kerberos and NTLM. "
+        "Kerberos needs the extra chancery[kerberos] where Chancery runs.",
     )  # fmt: skip
     username: str = setting(
         only=_NAMED,
         title="User name", group="Login", default="", max_length=300,
         help="user@domain, or DOMAIN\\user for NTLM and Basic. Use an account for Chancery alone, with Enroll on its templates.",
     )  # fmt: skip
-    password: Secret | None = setting(only=_NAMED, title="Password", group="Login", default=None)
+    password: Secret | None = setting(
+        only=_NAMED, title="Password", group="Login", default=None,
+        help="Of that account. With Kerberos a keytab may stand in its place.",
+    )  # fmt: skip
     keytab: Secret | None = setting(
         only=_KERBEROS,
         title="Keytab", group="Login", default=None, multiline=True, stays=True,
@@ -137,8 +147,9 @@ class AdcsConfig(Config):
         "where that is chosen for orders, else by NTLM.",
     )  # fmt: skip
     manager_password: Secret | None = setting(
-        title="Password of the managing account", group="Managing account", default=None
-    )
+        title="Password of the managing account", group="Managing account", default=None,
+        help="Needed once a managing account is named.",
+    )  # fmt: skip
     templates: str = setting(
         only={"setup_type": (ENTERPRISE,)},
         title="Templates", group="Templates", default="", max_length=20_000, multiline=True,
@@ -158,7 +169,7 @@ class AdcsConfig(Config):
     directory_protection: str = _choice(
         _PROTECTIONS,
         "ldaps",
-        "Protection",
+        "Protection of the connection",
         "Templates",
         "Nothing is read from a directory unprotected.",
         only=_IN_DIRECTORY,

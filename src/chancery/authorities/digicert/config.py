@@ -28,7 +28,11 @@ _HASHES = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 class DigiCertConfig(Config):
     """Account settings. The base URL (US or EU) is a common field of every connector."""
 
-    api_key: Secret = setting(title="API key", help="Key of a service user; sent as X-DC-DEVKEY.", group="Credential")
+    api_key: Secret = setting(
+        title="API key",
+        help="Of a service user, best one for Chancery alone. CertCentral shows a key once, when it is made.",
+        group="Credential",
+    )
     second_api_key: Secret | None = setting(
         title="Second API key", group="Credential", default=None, advanced=True,
         help="The next key while keys are changed: used from the moment on that DigiCert refuses the first.",
@@ -71,8 +75,14 @@ class DigiCertProfile(ProfileSettings):
         title="Division", help="Id of the division to order in; empty for the connector's.", group="Product",
         default="", pattern=r"^[0-9]{0,12}$", dynamic=True,
     )  # fmt: skip
-    signature_hash: str = setting(title="Signature hash", group="Product", default="sha256", choices=_HASHES)
-    dcv_method: str = setting(title="Domain validation", group="Product", default="", choices=_DCV)
+    signature_hash: str = setting(
+        title="Signature hash", group="Product", default="sha256", choices=_HASHES,
+        help="With which DigiCert signs the certificate. SHA-256 is right, unless somebody asks for more.",
+    )  # fmt: skip
+    dcv_method: str = setting(
+        title="Domain validation", group="Product", default="", choices=_DCV,
+        help="How control of a name is shown, where the account has not validated it before. The order says what is to be done.",
+    )  # fmt: skip
     order_days: int = setting(
         title="Days of the order", group="Product", default=365, ge=0, le=1095,
         help="What is paid for; renewals inside it are free. 0 means as long as the certificate, as subscriptions want it.",

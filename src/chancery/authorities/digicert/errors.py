@@ -87,9 +87,9 @@ def said(answer: Answer) -> tuple[str, str]:
     errors = rows(document.get("errors")) if isinstance(document, dict) else []
     if not errors:
         return "", ""
-    texts = [word(e.get("message"), 500) for e in errors]
+    texts = [scrub(word(e.get("message"), 500), answer.secrets) for e in errors]
     code = scrub(word(errors[0].get("code")), answer.secrets)
-    return code, scrub(" ".join(t for t in texts if t), answer.secrets)[:1000]
+    return code, " ".join(t for t in texts if t)[:1000]
 
 
 def family_of(code: str) -> str:

@@ -96,8 +96,11 @@ class EmcaConfig(Config):
     )  # fmt: skip
     credential_password: Secret | None = setting(
         only=_WITH_FILE, title="Password of the credential file", group="Credential", default=None, stays=True,
+        help="Empty where the file has none.",
     )  # fmt: skip
-    cmp_protection: str = _choice(_PROTECTIONS, "secret", "Protection of messages", "CMP", only=_CMP)
+    cmp_protection: str = _choice(
+        _PROTECTIONS, "secret", "Protection of messages", "CMP", "As the CMP endpoint of emCA is set up.", only=_CMP
+    )
     cmp_reference: str = setting(
         only=_CMP_SECRET, title="Reference of the secret", group="CMP", default="", max_length=200,
         help="What tells emCA whose secret it is (senderKID). Empty takes the username.",
@@ -119,8 +122,19 @@ class EmcaConfig(Config):
         advanced=True,
         only=_CMP_SECRET,
     )
-    cmp_digest: str = _choice(_DIGESTS, "sha256", "Digest of the MAC", "CMP", advanced=True, only=_CMP_SECRET)
-    cmp_request: str = _choice(_REQUESTS, "p10cr", "Kind of request", "CMP", advanced=True, only=_CMP)
+    cmp_digest: str = _choice(
+        _DIGESTS, "sha256", "Digest of the MAC", "CMP", "Leave it, unless emCA refuses the protection.",
+        advanced=True, only=_CMP_SECRET,
+    )  # fmt: skip
+    cmp_request: str = _choice(
+        _REQUESTS,
+        "p10cr",
+        "Kind of request",
+        "CMP",
+        "Leave it, unless the endpoint takes no p10cr.",
+        advanced=True,
+        only=_CMP,
+    )
     cmp_implicit: bool = setting(
         only=_CMP, title="Ask for implicit confirmation", group="CMP", default=True, advanced=True,
         help="Saves the message that confirms each certificate, where emCA grants it.",
@@ -134,9 +148,22 @@ class EmcaConfig(Config):
         title="Certificates that sign answers", group="CMP", default="", max_length=50_000, multiline=True, advanced=True,
         help="PEM: emCA's signer, or the CA above it. Needed where answers are signed.",
     )  # fmt: skip
-    cmp_unprotected: str = _choice(_BELIEVED, "login", "Unprotected errors to believe", "CMP", advanced=True, only=_CMP)
-    est_label: str = setting(only=_EST, title="Label", group="EST", default="", max_length=100, advanced=True)
-    scep_authorization: str = _choice(_SCEP, "challenge", "How emCA allows requests", "SCEP", only=_SCEP_ALONE)
+    cmp_unprotected: str = _choice(
+        _BELIEVED, "login", "Unprotected errors to believe", "CMP",
+        "Anybody on the way can write such an error. Believe more only in a network of your own.", advanced=True, only=_CMP,
+    )  # fmt: skip
+    est_label: str = setting(
+        only=_EST, title="Label", group="EST", default="", max_length=100, advanced=True,
+        help="The part of the address that chooses a CA or profile (RFC 7030 section 3.2.2). Empty where emCA gave none.",
+    )  # fmt: skip
+    scep_authorization: str = _choice(
+        _SCEP,
+        "challenge",
+        "How emCA allows requests",
+        "SCEP",
+        "As the SCEP endpoint of emCA is set up.",
+        only=_SCEP_ALONE,
+    )
     scep_challenge: Secret | None = setting(
         only=_SCEP_CHALLENGE, title="Challenge password", group="SCEP", default=None,
         help="From the device's registration in emCA. It must be in the certificate request already; here it is compared.",
@@ -146,10 +173,21 @@ class EmcaConfig(Config):
         title="Transport key", group="SCEP", default=None, multiline=True, advanced=True, stays=True,
         help="RSA, PEM; made at creation when empty. It opens emCA's answers, and is no key of a certificate's.",
     )  # fmt: skip
-    acme_validation: str = _choice(_VALIDATIONS, "none", "Validation", "ACME", only=_ACME)
-    acme_terms: bool = setting(only=_ACME, title="Terms agreed", group="ACME", default=False)
-    eab_key_id: str = setting(only=_ACME, title="EAB key id", group="ACME", default="", max_length=500)
-    eab_hmac_key: Secret | None = setting(only=_ACME, title="EAB HMAC key", group="ACME", default=None)
+    acme_validation: str = _choice(
+        _VALIDATIONS, "none", "Validation", "ACME", "How control of a name is shown to emCA.", only=_ACME
+    )
+    acme_terms: bool = setting(
+        only=_ACME, title="Terms agreed", group="ACME", default=False,
+        help="That you have read the terms of service that emCA names, and agree. Some servers make no account without it.",
+    )  # fmt: skip
+    eab_key_id: str = setting(
+        only=_ACME, title="EAB key id", group="ACME", default="", max_length=500,
+        help="Of the external account that emCA gave you. Empty where it asks for none.",
+    )  # fmt: skip
+    eab_hmac_key: Secret | None = setting(
+        only=_ACME, title="EAB HMAC key", group="ACME", default=None,
+        help="It came with the key id (base64url).",
+    )  # fmt: skip
     account_key: Secret | None = setting(
         only=_ACME, title="Account key", group="ACME", default=None, multiline=True, advanced=True, stays=True,
         help="PEM without password; made at creation when empty.",

@@ -46,7 +46,10 @@ _NUMBER, _MAIL_ADDRESS = r"^[0-9]{0,20}$", r"^([^@\s]{1,64}@[^@\s]{1,190})?$"
 class EmSignConfig(Config):
     """Account settings. Which of them are needed is decided by the transport."""
 
-    transport: str = setting(title="Transport", choices=_TRANSPORTS, default=V2, pattern=r"^(v2|v1|acme)$")
+    transport: str = setting(
+        title="Transport", choices=_TRANSPORTS, default=V2, pattern=r"^(v2|v1|acme)$",
+        help="V2 where the account has a credential in OAuth mode, else V1. ACME is for one product with an EAB credential.",
+    )  # fmt: skip
     account_number: str = setting(
         only=_BY_REST,
         title="Account number", help="Shown in the portal; for V2 it is the client id.", group=_CREDENTIAL,
@@ -79,6 +82,7 @@ class EmSignConfig(Config):
     )  # fmt: skip
     acme_challenge: str = setting(
         only=_BY_ACME, title="Challenge", group="Domain validation", default="none", pattern=r"^(none|http-01)$",
+        help="Take http-01 only where the names lead to this Chancery, at port 80.",
         choices={
             "none": "None: the domains are validated in the portal",
             "http-01": "http-01: Chancery answers under the name",
@@ -94,8 +98,9 @@ class EmSignConfig(Config):
         pattern=r"^[A-Za-z0-9-]{0,40}$", dynamic=True,
     )  # fmt: skip
     accounting_model: str = setting(
-        only=_BY_V1, title="Accounting", group="Account", default="", choices=_MODELS, advanced=True
-    )
+        only=_BY_V1, title="Accounting", group="Account", default="", choices=_MODELS, advanced=True,
+        help="How orders are paid for, where the account has both ways.",
+    )  # fmt: skip
     consent_token: Secret | None = setting(
         only=_BY_REST, title="Organisation consent token", group="Account", default=None, advanced=True,
         help="Pre-vetting token of the organisation; with it OV and EV orders need no consent by e-mail.",
@@ -103,28 +108,30 @@ class EmSignConfig(Config):
     requestor_name: str = setting(
         only=_BY_REST,
         title="Requestor",
-        help="Who the CA sees as asking.",
+        help="A person, by name: whom the CA sees as asking. Needed for V2 and V1.",
         group=_ORDER,
         default="",
         max_length=100,
         validate_default=True,
     )
     requestor_email: str = setting(
-        title="Requestor's e-mail", group=_ORDER, default="", pattern=_MAIL_ADDRESS, validate_default=True
-    )
+        title="Requestor's e-mail", group=_ORDER, default="", pattern=_MAIL_ADDRESS, validate_default=True,
+        help="Where the CA writes to about an order. Needed for V2 and V1.",
+    )  # fmt: skip
     requestor_isd: str = setting(
         only=_BY_REST,
-        title="Country code", help="Of the telephone, without plus.", group=_ORDER, default="", pattern=r"^[0-9]{0,4}$",
+        title="Country code", help="Of the telephone, without plus, as 91. Needed for V1.", group=_ORDER, default="", pattern=r"^[0-9]{0,4}$",
         validate_default=True,
     )  # fmt: skip
     requestor_phone: str = setting(
         only=_BY_REST,
-        title="Telephone", help="Without the country code.", group=_ORDER, default="", pattern=r"^[0-9]{0,15}$",
+        title="Telephone", help="Without the country code. Needed for V1.", group=_ORDER, default="", pattern=r"^[0-9]{0,15}$",
         validate_default=True,
     )  # fmt: skip
     requestor_designation: str = setting(
-        only=_BY_REST, title="Requestor's role", group=_ORDER, default="", max_length=100, advanced=True
-    )
+        only=_BY_REST, title="Requestor's role", group=_ORDER, default="", max_length=100, advanced=True,
+        help="As Administrator. The CA shows it with the order.",
+    )  # fmt: skip
     technical_name: str = setting(
         only=_BY_REST,
         title="Technical contact",
@@ -137,6 +144,7 @@ class EmSignConfig(Config):
     technical_email: str = setting(
         only=_BY_REST,
         title="Technical contact's e-mail",
+        help="Empty: the requestor's.",
         group=_ORDER,
         default="",
         pattern=_MAIL_ADDRESS,
@@ -150,14 +158,18 @@ class EmSignConfig(Config):
         only=_BY_REST, title="Signer", help="Empty: the requestor.", group=_ORDER, default="", max_length=100
     )
     signer_place: str = setting(
-        only=_BY_REST, title="Place of signing", group=_ORDER, default="", max_length=100, validate_default=True
-    )
+        only=_BY_REST, title="Place of signing", group=_ORDER, default="", max_length=100, validate_default=True,
+        help="A town. Needed where the agreement is signed.",
+    )  # fmt: skip
     signer_ip: str = setting(
         only=_BY_REST,
         title="Signer's address", help="A public IP address; V1 asks for it.", group=_ORDER, default="", max_length=45,
         validate_default=True,
     )  # fmt: skip
-    mail: str = setting(only=_BY_REST, title="E-mails from the CA", group=_ORDER, default="none", choices=_MAIL)
+    mail: str = setting(
+        only=_BY_REST, title="E-mails from the CA", group=_ORDER, default="none", choices=_MAIL,
+        help="Chancery tells by itself where an order stands; the CA may write as well.",
+    )  # fmt: skip
     dcv_txt_host: str = setting(
         only=_BY_REST,
         title="Host of the TXT record", group="Domain validation", default="_emudhra-challenge.{domain}",
@@ -198,7 +210,10 @@ class EmSignConfig(Config):
 class EmSignProfile(ProfileSettings):
     """What to order."""
 
-    variant: str = setting(title="Product", group=_PRODUCT, default="dv", choices=_VARIANTS, pattern="^[a-z-]{2,20}$")
+    variant: str = setting(
+        title="Product", group=_PRODUCT, default="dv", choices=_VARIANTS, pattern="^[a-z-]{2,20}$",
+        help="What is checked (DV: the names; OV and EV: the organisation, too), and how many names a certificate has.",
+    )  # fmt: skip
     product_code: str = setting(
         title="Product code", group=_PRODUCT, default="", pattern=_NUMBER, dynamic=True,
         help="From the account's catalogue. V1 and private PKI need it; V2 finds it by the product.",
@@ -206,13 +221,22 @@ class EmSignProfile(ProfileSettings):
     organization_number: str = setting(
         title="Organisation", help="Needed for OV and EV.", group=_PRODUCT, default="", pattern=_NUMBER, dynamic=True
     )
-    years: int = setting(title="Years of the subscription", group=_PRODUCT, default=1, ge=1, le=3)
+    years: int = setting(
+        title="Years of the subscription", group=_PRODUCT, default=1, ge=1, le=3,
+        help="What is paid for. Renewals inside it are reissues.",
+    )  # fmt: skip
     term_days: int = setting(
         title="Days that certificates run", group=_PRODUCT, default=199, ge=0, le=3650,
         help="The CA decides it. An order for fewer days is refused before it is sent; 0 lets any go.",
     )  # fmt: skip
-    dcv_method: str = setting(title="Domain validation", group=_PRODUCT, default="dns-txt", choices=_DCV)
-    renewal: str = setting(title="Renewal", group=_PRODUCT, default="auto", choices=_RENEWALS)
+    dcv_method: str = setting(
+        title="Domain validation", group=_PRODUCT, default="dns-txt", choices=_DCV,
+        help="How control of a name is shown, where the account has not validated it before. The order says what is to be done.",
+    )  # fmt: skip
+    renewal: str = setting(
+        title="Renewal", group=_PRODUCT, default="auto", choices=_RENEWALS,
+        help="A reissue is part of the subscription; a new order is paid for.",
+    )  # fmt: skip
     draft: bool = setting(
         title="Save as draft", group=_PRODUCT, default=False, advanced=True,
         help="The order is only saved at CERTInext, and waits until a person there releases it.",

@@ -20,6 +20,7 @@ REMEDIES: dict[str, str] = {
     "EMS-920": "Sign the subscriber agreement: tick it in the connector and give signer and place.",
     "EMS-921": "Make a new request: RSA 2048, 3072, 4096, P-256 and P-384 are taken.",
     "EMS-922": "The request's subject must fit the order's first name.",
+    "EMS-939": "emSign gives no reason. Some private products are taken as drafts alone: choose 'Save as draft' in the profile.",
     "EMS-940": "Make a new request with another key.",
     "EMS-1063": "Order fewer names, or a product for more of them.",
     "EMS-1073": "Choose an active organisation in the profile.",

@@ -112,7 +112,7 @@ WAITS = {
     "in line": (
         facts(connector={"ahead": 1, "under_way": 4}),
         Topic.LIMIT,
-        "1 order is more urgent, 4 of 4 seats taken, at most 5 calls a second",
+        "1 order of this team is more urgent, 4 of 4 seats taken, at most 5 calls a second",
         "Nobody has to",
     ),
     "on its way": (facts(State.SUBMITTING, lease_until=SOON), Topic.CONNECTOR, "until 2026-11-26 02:05:00", "blindly"),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chancery.core.pacing import SLOWEST, Bucket, Limits, Room, refilled, reserve, room, share, slower, spent
+from chancery.core.pacing import SLOWEST, Bucket, Limits, Room, refilled, reserve, room, share, shares, slower, spent
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -57,3 +57,19 @@ def test_the_rate_is_halved_when_the_ca_asks_for_patience_and_doubles_again():
 def test_nothing_is_saved_up_over_a_pause():
     paused = Bucket(10.0, NOW, slowed=0.5, slowed_at=at(100))
     assert refilled(paused, LIMITS, at(102)) == Bucket(3.0, at(102), 0.5, at(100))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most", "given"),
+    [
+        ([10, 10], 10, [5, 5]),
+        ([10, 10], 3, [2, 1]),
+        ([10, 2, 10], 10, [4, 2, 4]),
+        ([1, 1], 10, [1, 1]),
+        ([9, 9, 9], 2, [1, 1, 0]),
+        ([0, 4], 3, [0, 3]),
+        ([], 3, []),
+    ],
+)
+def test_places_are_shared_and_what_one_leaves_goes_to_the_others(wanted, most, given):
+    assert shares(wanted, most) == given

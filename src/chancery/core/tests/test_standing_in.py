@@ -54,6 +54,14 @@ def test_each_difference_forbids_it(changes, points):
     assert failing(replace(OTHER, **changes)) == points
 
 
+def test_a_home_whose_type_of_ca_cannot_be_loaded_is_stood_in_for_by_what_is_said_of_it():
+    gone = replace(HOME, known=False)
+    assert failing(OTHER, gone) == ["validation"]
+    assert failing(replace(OTHER, validation="ov"), replace(gone, validation="ov")) == []
+    both = replace(public(validation="ov"), key="3"), replace(gone, validation="ov", facts=public().facts)
+    assert failing(*both, trust=PUBLIC) == ["trust"]
+
+
 def test_a_home_that_has_issued_nothing_proves_nothing():
     assert failing(OTHER, replace(HOME, anchor="")) == ["trust"]
 

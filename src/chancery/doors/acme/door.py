@@ -7,6 +7,7 @@ this server: what a proxy or a client calls it says nothing.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,10 @@ from chancery.apps.acme.jose import Key, Message
 from chancery.apps.acme.models import Account
 from chancery.core.errors import ChanceryError
 from chancery.doors.acme.documents import PREFIX, at, ident
+from chancery.doors.away import AWAY, unavailable
 from chancery.doors.problems import PROBLEM_JSON
 
+log = logging.getLogger("chancery.acme")
 _JOSE = "application/jose+json"
 _FIXED = {("order", 3), ("account", 3)}
 """Shapes of addresses whose last word is not the client's."""
@@ -64,6 +67,9 @@ def answer(request: HttpRequest, path: str) -> HttpResponse:
         response = _answer(request, path)
     except ChanceryError as error:
         response = refused(translated(error))
+    except AWAY as error:
+        log.error("%s: the database: %s", request.path[:200], error)
+        response = refused(translated(unavailable(error)))
     response.headers.setdefault("Cache-Control", "no-store")
     if settings.ACME_URL:
         response.headers["Replay-Nonce"] = nonces.fresh()

@@ -117,11 +117,8 @@ def _finalize(asked: Asked, parts: list[str]) -> HttpResponse:
     """RFC 8555 section 7.4: answered when the certificate is there, if that takes no longer than clients like to wait."""
     ident = _ident(parts[1])
     csr = jose.decode(asked.payload().get("csr"), "csr")
-    view = finalizing.finalize(asked.account, ident, csr, asked.address)
-    if view.status == "processing" and view.placed is not None and states.worth_waiting(view.placed):
-        waiting.wait(view.placed.pk)
-        view = states.of(asked.account, ident)
-    return _order(view)
+    waiting.wait(finalizing.finalize(asked.account, ident, csr, asked.address))
+    return _order(states.of(asked.account, ident))
 
 
 def _authorization(asked: Asked, parts: list[str]) -> HttpResponse:

@@ -50,7 +50,7 @@ def credentials(
     return linked(request, response, show.page(found, documents.credential))
 
 
-@router.post("/acme/credentials", response={201: documents.NewAcmeCredential}, headers=("Location",))
+@router.post("/acme/credentials", response={201: documents.NewAcmeCredential}, headers=("Location",), problems=(404,))
 def create(request: HttpRequest, response: HttpResponse, body: documents.AcmeCredentialIn) -> Status[Answer]:
     """Make a credential; its MAC key is in this answer and nowhere else."""
     row, secret = actions.create_credential(actor(request), **dict(body))

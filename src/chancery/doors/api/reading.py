@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Invalid, Problem
+from chancery.core.wrong import sentence
 from chancery.doors.problems import Refusal
 
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -22,19 +23,22 @@ _UNADDRESSABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 _LONGEST = 8192
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _HALF = "It holds a NUL or half a character."
-_MESSAGES: dict[str, tuple[str, str]] = {
-    "missing": ("This is missing.", "Send it; the API description says what it is."),
-    "extra_forbidden": ("There is no such field.", "Leave it out; the API description lists the fields."),
-    "string_type": ("This must be text.", "Send a string."),
-    "int_type": ("This must be a whole number.", "Send a number."),
-    "int_from_float": ("This must be a whole number.", "Send a number."),
-    "int_parsing": ("This must be a whole number.", "Send a number."),
-    "bool_type": ("This must be true or false.", "Send true or false."),
-    "bool_parsing": ("This must be true or false.", "Send true or false."),
-    "list_type": ("This must be a list.", "Send a JSON array."),
-    "dict_type": ("This must be an object.", "Send a JSON object."),
-    "model_type": ("This must be an object.", "Send a JSON object."),
-    "model_attributes_type": ("This must be an object.", "Send a JSON object."),
+_NUMBER, _OBJECT, _BOOLEAN = "Send a number.", "Send a JSON object.", "Send true or false."
+_REMEDIES = {
+    "missing": "Send it; the API description says what it is.",
+    "extra_forbidden": "Leave it out; the API description lists the fields.",
+    "string_type": "Send a string.",
+    "int_type": _NUMBER,
+    "int_from_float": _NUMBER,
+    "int_parsing": _NUMBER,
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "list_type": "Send a JSON array.",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+    "too_short": "Send more of them.",
+    "too_long": "Send fewer of them at once.",
 }
 
 
@@ -103,8 +107,7 @@ def _problem(error: dict[str, Any]) -> Problem:
     place = place[1:] if place[:1] in (["query"], ["path"], ["header"]) else place
     place = place[2:] if place[:2] == ["body", "body"] else place
     field = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".") or "body"
-    message, remedy = _MESSAGES.get(error["type"], (f"{error['msg']}.", "Correct it."))
-    return Problem(field[:200], message, remedy, error["type"])
+    return Problem(field[:200], sentence(error), _REMEDIES.get(error["type"], "Correct it."), error["type"])
 
 
 def _no_number(name: str) -> NoReturn:

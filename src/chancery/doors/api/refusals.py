@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
@@ -20,6 +19,7 @@ from chancery.apps.changes.models import Change
 from chancery.core.errors import ChanceryError, Problem, Unavailable
 from chancery.doors.api import show
 from chancery.doors.api.reading import errors_of
+from chancery.doors.away import AWAY, unavailable
 from chancery.doors.problems import PROBLEM_JSON, Refusal, document, problem, status
 
 _log = logging.getLogger("chancery.api")
@@ -40,8 +40,7 @@ def register(api: NinjaAPI) -> None:
         (SuspiciousOperation, lambda request, _: plain(request, 400)),
         (UnreadablePostError, lambda request, _: plain(request, 400)),
         (Http404, lambda request, _: plain(request, 404)),
-        (OperationalError, database_away),
-        (InterfaceError, database_away),
+        *((kind, database_away) for kind in AWAY),
         (Exception, fault),
     ):
         api.add_exception_handler(kind, handler)
@@ -96,10 +95,9 @@ def http_error(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def database_away(request: HttpRequest, error: Any) -> HttpResponse:
-    """Answer that the database does not answer, or is too busy."""
+    """Answer that the database does not answer, is too busy, or has no room."""
     _log.error("%s %s: the database: %s", request.method, request.path[:200], error)
-    detail, remedy = "The database does not answer.", "Try again; an administrator finds the cause in the log."
-    return refused(request, Unavailable(detail, remedy=remedy, code="database"))
+    return refused(request, unavailable(error))
 
 
 def fault(request: HttpRequest, error: Any) -> HttpResponse:

@@ -20,7 +20,12 @@ class Bearer(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
         """Return the actor whose token this is."""
-        return actor_of_token(token, request.META.get("REMOTE_ADDR", ""))
+        actor = actor_of_token(token, request.META.get("REMOTE_ADDR", ""))
+        if actor is not None and actor.needs_factor:
+            detail = "A role of this token's person asks for a second factor, and the token was made without one."
+            remedy = "Log in with a second factor and make a new token."
+            raise Refusal(403, "second_factor", "Authorization", detail, remedy)
+        return actor
 
 
 class Session(SessionAuth):
@@ -40,8 +45,9 @@ class Session(SessionAuth):
         user = request.user
         if not isinstance(user, User) or not user.is_active or user.must_change_password:
             return None
-        actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""), via="api")
-        return None if actor.needs_factor and not is_strong(request) else actor
+        strong = is_strong(request)
+        actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""), via="api", strong=strong)
+        return None if actor.needs_factor and not strong else actor
 
 
 AUTH = [Bearer(), Session()]

@@ -48,6 +48,7 @@ def apply(
         try:
             _do(rest, step)
         except Stop as stopped:
+            # What waits already is not proposed again: the server knows it.
             if stopped.code != Exit.WAITS:
                 raise
             waits += 1

@@ -64,13 +64,17 @@ def absent(path: Path, option: str) -> None:
 
 
 def make(path: Path, data: bytes, option: str, mode: int = 0o600) -> None:
-    """Write a new file and put it on the disk; one that is there already is never touched."""
+    """Write a new file and put it on the disk, wholly or not at all; one that is there already is never touched."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
     except OSError as error:
         stop(f"{option} {path}: {error.strerror}.", "Choose another name or folder.", Exit.USAGE)
 

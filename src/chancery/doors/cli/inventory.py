@@ -138,6 +138,14 @@ def inventory_findings(
     show(rows, ("id", "common_name", "kind", "state", "connector", "until"), whole, as_json)
 
 
+@inventory.command("show")
+def inventory_show(ident: Annotated[str, typer.Argument(help="Id of the finding.")], as_json: Json = False) -> None:
+    """Show a finding: what the CA has, what we have, and what was decided."""
+    found = Rest().call("GET", f"/findings/{ident}")
+    rows = [{"field": name.replace("_", " "), "value": value} for name, value in found.items() if value]
+    show(rows, ("field", "value"), found, as_json)
+
+
 @inventory.command("adopt")
 def inventory_adopt(
     idents: Idents,

@@ -6,14 +6,47 @@ import errno
 import os
 import sqlite3
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from chancery.core.errors import ChanceryError
 from chancery.doors.cli import host, remote
-from chancery.doors.cli.output import Exit, stop
+from chancery.doors.cli.output import Exit, stop, to_programs
+
+
+class Commands(TyperGroup):
+    """All commands; with --json also a command that is written wrongly is answered in JSON."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **given: Any) -> Any:
+        """Run the command that `args` say, or those of this process."""
+        said = sys.argv[1:] if args is None else list(args)
+        to_programs.set("--json" in said)
+        if not to_programs.get():
+            return super().main(said, *more, **given)
+        try:
+            status = super().main(said, *more, **{**given, "standalone_mode": False})
+        except typer.Abort:
+            stop("It was broken off; nothing was done.")
+        except Exception as error:
+            # The class of its own refusals is none that the library shows.
+            told = getattr(error, "format_message", None)
+            if told is None:
+                raise
+            stop(told(), f"`chancery {' '.join(_words(said))} --help` says how it is written.", Exit.USAGE)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _words(said: Sequence[str]) -> list[str]:
+    """Return the names of group and command at the beginning of what was written."""
+    first = next((n for n, word in enumerate(said) if word.startswith("-")), len(said))
+    return list(said[: min(first, 2)])
+
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     # What stands in variables while something fails may be a secret.

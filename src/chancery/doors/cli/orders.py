@@ -82,7 +82,12 @@ def _with_new_key(
     files.absent(state, "--key-out")
     private, order["csr"] = _new_request(label, names)
     files.make(key_out, private, "--key-out")
-    files.make(state, json.dumps({"order": order, "idempotency_key": key}, indent=2).encode(), "--key-out")
+    try:
+        files.make(state, json.dumps({"order": order, "idempotency_key": key}, indent=2).encode(), "--key-out")
+    except Stop:
+        # Nothing was sent, so the key is nobody's.
+        key_out.unlink()
+        raise
     try:
         made = _place(rest, order, key, wait, f"`chancery orders resume {state}`")
     except Stop as stopped:

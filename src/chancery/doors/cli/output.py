@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
+to_programs: ContextVar[bool] = ContextVar("to_programs", default=False)
+"""Whether this command was given --json: then what goes to standard error is JSON, too, an object on each line."""
 
 
 class Exit(IntEnum):
@@ -46,8 +49,30 @@ class Stop(SystemExit):
         self.settled = settled
 
 
-def stop(text: str, remedy: str = "", code: Exit = Exit.REFUSED, *, settled: bool = False) -> NoReturn:
-    """Print what is wrong and what to do on standard error, and end."""
+def stop(
+    text: str,
+    remedy: str = "",
+    code: Exit = Exit.REFUSED,
+    *,
+    settled: bool = False,
+    document: Mapping[str, Any] | None = None,
+) -> NoReturn:
+    """Print what is wrong and what to do on standard error, and end.
+
+    With --json that is one problem document (RFC 9457): the server's own, where `document` is one, or its further members.
+    """
+    if to_programs.get():
+        name = code.name.lower()
+        own = {
+            "type": f"urn:chancery:problem:{name}",
+            "title": EXITS[code],
+            "detail": text,
+            "code": name,
+            "remedy": remedy,
+            "errors": [],
+        }
+        print(json.dumps({**own, **(document or {}), "exit": int(code)}), file=sys.stderr)
+        raise Stop(code, settled=settled)
     print(f"chancery: {plain(text)}", file=sys.stderr)
     if remedy:
         print(f"          {plain(remedy)}", file=sys.stderr)
@@ -56,7 +81,7 @@ def stop(text: str, remedy: str = "", code: Exit = Exit.REFUSED, *, settled: boo
 
 def hint(text: str) -> None:
     """Say something beside the result, on standard error."""
-    print(plain(text), file=sys.stderr)
+    print(json.dumps({"hint": text.strip()}) if to_programs.get() else plain(text), file=sys.stderr)
 
 
 def plain(text: str) -> str:

@@ -26,6 +26,10 @@ operating-system user. Every other command speaks REST, from anywhere:
 Results stand on standard output: tables for people, no wider than the terminal (80 columns in a pipe), and with `--json`
 the API's own documents. Everything else stands on standard error. Things are named by their id or their whole name.
 
+With `--json` each line on standard error is a JSON object, too. One with `code` says how the command ended badly: it is a problem
+document (RFC 9457), the server's own where the server refused, and `exit` is the exit status. Where a change waits for
+others (7), `change` is that change. One with `hint` says something beside the result.
+
 A key made with `orders create --new-key` never leaves the machine. Before anything is sent, the order and its
 idempotency key are saved beside it (`key.pem.order`); `orders resume` places that very order, never a second one.
 """

@@ -149,7 +149,8 @@ def _proposed(change: dict[str, Any]) -> None:
         waits = f"waits for {change['needed']} to approve it, until {minute(change['expires_at'])} UTC"
     else:
         waits = f"comes into force at {minute(change['not_before'])} UTC"
-    stop(f"The change {change['id']} {waits}.", "`chancery changes show` says how it stands.", Exit.WAITS, settled=True)
+    text, remedy = f"The change {change['id']} {waits}.", "`chancery changes show` says how it stands."
+    stop(text, remedy, Exit.WAITS, settled=True, document={"change": change})
 
 
 def _problem(document: Any, status: int) -> None:
@@ -160,4 +161,4 @@ def _problem(document: Any, status: int) -> None:
     lines += [f"{b['kind']} {b['name']}: {b['reason']}" for b in document.get("blockers", [])]
     code = Exit.UNAUTHENTICATED if status == 401 else Exit.UNREACHABLE if status >= 500 else Exit.REFUSED
     remedy = "" if fields else document.get("remedy", "")
-    stop("\n          ".join(lines), remedy, code, settled=status < 500)
+    stop("\n          ".join(lines), remedy, code, settled=status < 500, document=document)

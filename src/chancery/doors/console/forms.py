@@ -38,6 +38,9 @@ class Input:
     """JSON, names of other inputs → the values beside which this one means anything; '' where it always does."""
     where: str = ""
     off: bool = False
+    advanced: bool = False
+    """Whether it is rarely needed: a form folds it away, unless something is set there or wrong."""
+    changed: bool = False
     file: bool = False
     """Whether a script may fill it from a file: PEM as it is, anything else as Base64."""
     problems: list[Problem] = field(default_factory=list)
@@ -55,6 +58,21 @@ class Group:
         """Say whether none of its inputs means anything beside the present values."""
         return all(one.off for one in self.inputs)
 
+    @property
+    def usual(self) -> list[Input]:
+        """Return what everybody is asked for."""
+        return [one for one in self.inputs if not one.advanced]
+
+    @property
+    def more(self) -> Group:
+        """Return what is rarely needed."""
+        return Group(self.title, [one for one in self.inputs if one.advanced])
+
+    @property
+    def telling(self) -> bool:
+        """Say whether something here differs from what it is by itself, or is wrong: then it is not folded away."""
+        return any(one.problems or (one.changed and not one.off) for one in self.inputs)
+
 
 def connector_form(
     descriptor: Descriptor, values: dict[str, Any], secrets_set: frozenset[str], problems: list[Problem]
@@ -65,6 +83,7 @@ def connector_form(
     made = catalog.made(descriptor.slug)
     for _group, one in own:
         one.required = one.required and one.name not in made
+        one.advanced = one.advanced and not one.required
     groups += [Group(title, [i for g, i in own if g == title]) for title in dict.fromkeys(g for g, _ in own)]
     if descriptor.outside:
         groups.append(Group("Network", _network(values)))
@@ -85,11 +104,14 @@ def model_inputs(
         one = Input(name, info.title or name, info.description or "", value=given, required=info.is_required())
         one.kind, one.choices = _kind(info, more)
         one.dynamic = bool(more.get("dynamic"))
+        one.advanced = bool(more.get("advanced"))
+        one.changed = as_typed(given) != as_typed("" if info.is_required() else info.default)
         one.only = json.dumps(more["only"]) if more.get("only") else ""
         one.where, one.off = _where(model, more), not matters(model, name, values)
         if is_secret(info):
             one.kind = "keyfile" if more.get("multiline") else "secret"
             one.value, one.is_set = "", name in secrets_set
+            one.changed = one.is_set
         one.file = bool(more.get("multiline"))
         found.append((str(more.get("group", "Settings")), one))
     return found
@@ -140,7 +162,15 @@ def _general(descriptor: Descriptor, values: dict[str, Any]) -> list[Input]:
     if descriptor.outside:
         known = "; ".join(f"{title}: {url}" for url, title in descriptor.base_urls)
         url = values.get("base_url", descriptor.default_base_url)
-        inputs.append(Input("base_url", "Base URL", known or "https://…", value=url, required=True))
+        inputs.append(
+            Input(
+                "base_url",
+                "Base URL",
+                known or "Where the CA is reached, as https://pki.example.com.",
+                value=url,
+                required=True,
+            )
+        )
     return inputs
 
 
@@ -163,7 +193,15 @@ def _pace(descriptor: Descriptor, values: dict[str, Any]) -> list[Input]:
         ("limit_burst", "Calls at once after a rest", facts.burst),
     )
     return [
-        Input(name, title, declared % {"number": f"{usual:g}"}, "text", values.get(name, ""))
+        Input(
+            name,
+            title,
+            declared % {"number": f"{usual:g}"},
+            "text",
+            values.get(name, ""),
+            advanced=True,
+            changed=bool(values.get(name)),
+        )
         for name, title, usual in fields
     ]
 
@@ -177,9 +215,9 @@ def _ownership(values: dict[str, Any]) -> list[Input]:
     return [
         team,
         environment,
-        Input("owner", "Owner", value=values.get("owner", "")),
+        Input("owner", "Owner", "Person or group that answers for it.", value=values.get("owner", "")),
         Input("contact", "Contact", "Whom to call when it fails.", value=values.get("contact", "")),
-        Input("region", "Region", value=values.get("region", "")),
+        Input("region", "Region", "Where it is used, in your own words.", value=values.get("region", "")),
         Input("tags", "Tags", "Separated by commas.", value=", ".join(tags) if isinstance(tags, list) else tags),
         Input("description", "Description", "", "area", values.get("description", "")),
     ]

@@ -1,6 +1,7 @@
 """Programs with a token of their own go past what only people's pages need; everybody else through all of it."""
 
 import json
+import sqlite3
 
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
@@ -10,6 +11,8 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import translation
 
+from chancery.doors.acme import door as acme
+from chancery.doors.bots import door as bots
 from chancery.doors.pages import ForPages
 from tests.cast import PASSWORD
 
@@ -62,12 +65,30 @@ def test_a_page_says_that_the_database_is_away(cast, monkeypatch, caplog):
     assert "database or disk is full" in caplog.text
 
 
+def test_a_full_disk_is_called_one_at_each_door(cast, monkeypatch, caplog, settings):
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    error = OperationalError("database or disk is full")
+    error.__cause__ = full
+    settings.ACME_URL = "https://acme.example"
+    monkeypatch.setattr(SessionStore, "load", failing(error))
+    monkeypatch.setattr(bots, "_answer", failing(error))
+    monkeypatch.setattr(acme, "_answer", failing(error))
+    client = Client(raise_request_exception=False)
+    client.cookies["sessionid"] = "x" * 32
+    for answer in (client.get("/orders"), client.post("/api/bot/poll"), client.post("/acme/new-order")):
+        assert b"The disk of the database is full" in answer.content
+        assert answer.status_code in {500, 503}
+    assert client.post("/api/bot/poll").json()["code"] == "disk_full"
+    assert "database or disk is full" in caplog.text
+
+
 def test_a_log_in_that_cannot_be_stored_is_no_unreadable_request(cast, monkeypatch):
     keep = SessionStore.save
     later = failing(UpdateError())  # what the store makes of any error of the database
     monkeypatch.setattr(
         SessionStore, "save", lambda self, must_create=False: (keep if must_create else later)(self, True)
-    )  # noqa: FBT002,FBT003
+    )
     answer = Client().post("/login", {"username": "rob", "password": PASSWORD})
     assert answer.status_code == 400
     assert b"The session could not be kept" in answer.content

@@ -139,9 +139,9 @@ def expected(role, permission, action, where):
     return marks and permission not in WHOLE and where == "own"
 
 
-def test_each_role_in_each_place_may_through_each_route_what_the_tables_say(capsys):
-    cells, wrong = 0, []
-    for route, (permissions, acts) in rows()[0].items():
+def test_each_role_in_each_place_may_through_each_route_what_the_tables_say(capsys, result):
+    cells, wrong, routes = 0, [], rows()[0]
+    for route, (permissions, acts) in routes.items():
         for permission in permissions:
             actions = [name for name in acts if REGISTRY[name] == permission] or [""]
             for role in ORDER:
@@ -155,6 +155,8 @@ def test_each_role_in_each_place_may_through_each_route_what_the_tables_say(caps
         print(f"\nrole matrix: {cells} cells, {len(wrong)} unexpected")
     assert wrong == []
     assert cells > 4000
+    unit = f"unexpected of {cells} cells: {len(ORDER)} roles, {len(routes)} routes, things of one's own, of another team and of another environment"
+    result("R31", len(wrong), unit)
 
 
 def test_what_changes_anything_over_rest_calls_an_action():

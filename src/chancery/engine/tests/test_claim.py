@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from chancery import catalog
+from chancery.apps.accounts.models import Team
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
@@ -182,21 +183,66 @@ def test_the_most_urgent_come_first_and_room_is_kept(desk):
     assert [j.row for j in claimed(desk, most=5)[0]] == [patient.pk]
 
 
-def test_the_queue_is_read_in_the_order_of_its_index(desk):
+def plan_of(sql, params):
+    """Return how the database would read it, where sorting and reading everything are no choice."""
     from django.db import connection
 
-    from chancery.engine import claim
-
-    sql = claim._CLAIM.format(lock="").partition("WITH due AS (")[2].partition(")\nUPDATE")[0]
-    params = [desk.connector.pk.hex if connection.vendor == "sqlite" else desk.connector.pk, desk.now, 5]
+    adapted = [p.hex if isinstance(p, UUID) and connection.vendor == "sqlite" else p for p in params]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}", params)
-        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
-    assert "order_by_urgency" in plan
-    assert "TEMP B-TREE" not in plan
-    assert "Sort" not in plan
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}", adapted)
+        return " ".join(str(row[-1]) for row in cursor.fetchall())
+
+
+def test_the_queue_is_read_in_the_order_of_its_index(desk):
+
+    sql = claim._CLAIM.format(lock="").partition("WITH due AS (")[2].partition(")\nUPDATE")[0]
+    team = Team.objects.get(name="Operations").pk
+    for index, one, params in (
+        ("order_by_urgency", sql, [desk.connector.pk, desk.now, 5]),
+        ("order_by_turn", claim._PART, [desk.connector.pk, team, desk.now, 5]),
+        ("order_by_turn", claim._TEAMS, [desk.connector.pk] * 2),
+    ):
+        plan = plan_of(one, params)
+        assert index in plan
+        assert "TEMP B-TREE" not in plan
+        assert "Sort" not in plan
+
+
+def of_team(desk, name, number, hours):
+    """Queue orders of a team that are wanted in so many hours."""
+    team = Team.objects.get(name=name).pk
+    wanted = desk.now + timedelta(hours=hours)
+    return [desk.order("queued", fence=None, team_id=team, deadline_at=wanted).pk for _ in range(number)]
+
+
+def test_teams_take_turns_and_what_one_leaves_goes_to_the_other(desk):
+    many, few = of_team(desk, "Operations", 6, 1), of_team(desk, "Other", 3, 9)
+    rows = {j.row for j in claimed(desk, most=4)[0]}
+    assert (len(rows & set(many)), len(rows & set(few))) == (2, 2)
+    rows = {j.row for j in claimed(desk, most=4)[0]}
+    assert (len(rows & set(many)), len(rows & set(few))) == (3, 1)
+    assert [j.row in many for j in claimed(desk, most=4)[0]] == [True]
+    assert claimed(desk, most=4)[0] == []
+
+
+def test_teams_that_have_nothing_due_take_no_places(desk):
+    of_team(desk, "Operations", 1, 1)
+    of_team(desk, "Other", 1, 1)
+    Order.objects.update(due_at=desk.now + timedelta(seconds=1))
+    assert claimed(desk, most=4)[0] == []
+
+
+def test_where_there_are_more_teams_than_places_chance_says_who_begins(desk, monkeypatch):
+
+    rows = {name: of_team(desk, name, 2, 1) for name in ("Operations", "Other")}
+    begun = []
+    for fence in (4, 5, 7, 6):
+        monkeypatch.setattr(claim.uuid, "uuid4", lambda fence=fence: UUID(int=fence))
+        (one,) = claimed(desk, most=1)[0]
+        begun.append(next(name for name, some in rows.items() if one.row in some))
+    assert begun == ["Operations", "Other", "Other", "Operations"]
 
 
 def issued(desk):

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from chancery.apps.accounts.models import Team
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import BreakerState, Connector, Pace
 from chancery.apps.orders.models import Order
@@ -140,6 +141,24 @@ def test_a_claim_writes_one_statement_more_for_a_batch_and_not_for_an_order(pair
     assert counts == [1, 1]
 
 
+def test_a_turn_asks_as_little_however_many_wait(pair):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts = []
+    # The first makes what is made once.
+    for number in (1, 20, 2000):
+        copies(queued(pair.desk, 1)[0], number, first=number)
+        pair.workers[0]._last_beat = pair.clock.monotonic()
+        with CaptureQueriesContext(connection) as seen:
+            assert len(pair.turn(0)) == SEATS - 1
+        counts.append(len(seen))
+        pair.answer(0, issued, 9)
+        pair.turn(0)
+        pair.clock.advance(timedelta(seconds=30))
+    assert counts[1] == counts[2]
+
+
 def test_a_dead_credential_is_tried_three_times_by_all_workers_together(pair, result):
     queued(pair.desk, 9)
     refusals = 0
@@ -197,6 +216,36 @@ def test_ten_thousand_that_fail_make_no_storm_after_a_restart(pair, result):
     waits = list(Order.objects.filter(attempt__gt=0, state="queued").values_list("due_at", flat=True))
     assert len(set(waits)) == len(waits) > 10, "no two of them come again at the same moment"
     result("R16", len(times), f"calls in the first minute; {int(BURST + RATE * 60)} allowed", 1)
+
+
+def ten_of(pair, team):
+    """Place ten orders of a small team, and return how many go before the last of them has gone, and in how many seconds."""
+    orders = queued(pair.desk, 10)
+    Order.objects.filter(pk__in=[o.pk for o in orders]).update(team=team)
+    mine, begun, since = {o.pk for o in orders}, len(pair.acts), pair.clock.now()
+    for _ in range(60):
+        work(pair, 1)
+        went = [a["job"].row for a in pair.acts[begun:]]
+        if mine <= set(went):
+            last = max(went.index(row) for row in mine) + 1
+            return last, (pair.clock.now() - since).total_seconds()
+    raise AssertionError(f"{len(mine - set(went))} of ten still wait after a minute")
+
+
+@pytest.mark.parametrize("number", [300, pytest.param(100_000, marks=pytest.mark.long)])
+def test_a_small_team_does_not_wait_behind_a_large_one(pair, number, result):
+    small = Team.objects.get(name="Other")
+    alone, took = ten_of(pair, small)
+    assert alone == 10
+    pair.clock.advance(timedelta(minutes=1))
+    # All of them are wanted earlier than what the small team asks for next.
+    copies(queued(pair.desk, 1)[0], number - 1)
+    pair.clock.advance(timedelta(minutes=1))
+    among, later = ten_of(pair, small)
+    unit = f"orders begun until the tenth of a small team was, behind {number} of another ({alone} alone)"
+    result("R15", among, f"{unit}; {later:g} s, {took:g} s alone", 1)
+    assert among <= 2 * alone + SEATS
+    assert later <= 2 * took + 1
 
 
 class Together(RuleBasedStateMachine):

@@ -2,16 +2,16 @@
 
 import logging
 import threading
-from types import SimpleNamespace
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connection
 
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
-from chancery.apps.connectors.models import Call, Connector, ConnectorVersion
+from chancery.apps.connectors.models import Call, Connector, ConnectorVersion, Pace
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.core.errors import Unavailable
@@ -158,6 +158,41 @@ def test_no_failure_ends_a_worker(worker, monkeypatch, caplog):
         worker.run(stop)
     assert "the database does not answer" in caplog.text
     assert "a turn failed" in caplog.text
+    caplog.clear()
+
+
+def test_a_database_that_stays_away_is_said_once_and_its_return_too(worker, monkeypatch, caplog):
+    stop, full = threading.Event(), "database or disk is full"
+    failing_turns(worker, monkeypatch, [OperationalError(full)] * 5 + [OperationalError("locked")], stop)
+    with caplog.at_level(logging.INFO, "chancery.worker"):
+        worker.run(stop)
+    said = [r.getMessage() for r in caplog.records if "database" in r.getMessage()]
+    assert said == [
+        f"the database does not answer: {full}; trying again every second",
+        "the database does not answer: locked; trying again every second",
+        "the database answers again",
+    ]
+    caplog.clear()
+
+
+def test_a_worker_that_starts_on_a_full_disk_waits_for_room(transactional_db, monkeypatch, caplog):
+    errors, stop = [OperationalError("full"), OperationalError("full")], threading.Event()
+    monkeypatch.setattr(workers, "_PAUSE", 0.0)
+
+    def rows(**_):
+        if errors:
+            raise errors.pop()
+        return Pace.objects.none()
+
+    monkeypatch.setattr(type(Pace.objects), "exclude", lambda self, **more: rows(**more))
+    with caplog.at_level(logging.ERROR):
+        workers._free_seats(stop)
+    assert not errors
+    assert len(caplog.records) == 1
+    errors.append(OperationalError("full"))
+    stop.set()
+    workers._free_seats(stop)
+    assert errors
     caplog.clear()
 
 

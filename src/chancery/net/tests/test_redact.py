@@ -26,6 +26,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
 def forms(value: str) -> Iterator[str]:
     raw = value.encode()
     yield from (
+        value[::-1],
         value.lower(),
         value.upper(),
         raw.hex().upper(),
@@ -54,6 +55,13 @@ def test_base64_leaves_no_more_than_the_edges() -> None:
         code = base64.b64encode(f"{before}{secret}--".encode()).decode()
         left = scrub(code, [Secret(secret)]).replace(MASK, "")
         assert len(left) <= len(code) - len(secret)
+
+
+@pytest.mark.parametrize("form", [CANARY, CANARY[::-1], quote(CANARY), base64.b64encode(CANARY.encode()).decode()])
+def test_a_text_that_was_cut_inside_a_secret_shows_none_of_it(form: str) -> None:
+    for length in range(6, len(form)):
+        whole = scrub(f"said: {form} and {form[:length]}", [Secret(CANARY), Secret(CANARY[:8] + "else")])
+        assert whole in {f"said: {MASK} and {MASK}", f"said: {MASK}== and {MASK}", f"said: {MASK}= and {MASK}"}, whole
 
 
 def test_a_short_secret_is_taken_as_it_is_written() -> None:
@@ -106,7 +114,7 @@ class Logged:
         handler = logging.StreamHandler(self.stream)
         handler.setFormatter(logging.Formatter("%(message)s"))
         handler.addFilter(RedactingFilter())
-        self.log = logging.Logger("test")
+        self.log = logging.Logger("test")  # noqa: LOG001  one that no other test shares
         self.log.addHandler(handler)
 
     @property
@@ -136,7 +144,7 @@ def test_the_filter_scrubs_tracebacks_and_stacks() -> None:
             raise RuntimeError("outer hunter2-hunter2") from inner
     except RuntimeError:
         logged.log.exception("failed", stack_info=True)
-        logged.log.error("again", exc_info=sys.exc_info())
+        logged.log.error("again", exc_info=sys.exc_info())  # noqa: G201  what a careless caller writes
     logged.log.error("none to show", exc_info=(None, None, None))
     assert "hunter2-hunter2" not in logged.text
     assert "RuntimeError: outer" in logged.text

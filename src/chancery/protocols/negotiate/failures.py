@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 
 from chancery.protocols.negotiate.settings import Credentials, Way
@@ -37,6 +38,7 @@ _KERBEROS: dict[int, tuple[str, str]] = {
 }
 _KEYTAB = {-1765328203: "The keytab holds no key for this account.", -1765328154: "The keytab cannot be read."}
 _NOBODY = 156
+_NO_FILE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT})
 _MOST = 6
 
 
@@ -75,6 +77,15 @@ def of_library(error: Exception, credentials: Credentials, host: str) -> Authori
     """Return the instruction for what the login library raised; its text is kept, and no token is in it."""
     if isinstance(error, AuthorityError):
         return error
+    if isinstance(error, OSError) and error.errno in _NO_FILE:
+        return Unreachable(
+            "This machine cannot make the temporary file through which Kerberos reads the keytab.",
+            code="temporary_file",
+            text=error.strerror or "",
+            stage="request",
+            bytes_sent=False,
+            remedy="Make room in its folder for temporary files (TMPDIR); the connector goes on by itself then.",
+        )
     for code in _codes(error):
         if code in _KEYTAB:
             return _early(_KEYTAB[code], "keytab", "Make a new keytab for the account, and enter it.", text=str(error))

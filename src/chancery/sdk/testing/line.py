@@ -29,6 +29,8 @@ class Passed:
     body: bytes
     effect: bool
     acted: bool = False
+    size: int = 0
+    """Bytes of the CA's answer."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,29 @@ class Reply:
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
-    cut: bool = False
+    sent: int | None = None
+    """After so many bytes of the body the connection ends; None for all of it."""
 
 
 @dataclass
 class Disturbance:
-    """What is wrong with the line: which spoil, whether the CA gets the call, whether only its acts are hit, how often."""
+    """What is wrong with the line: which spoil, whether the CA gets the call, whether only its acts are hit, how often.
+
+    With `least` only answers of so many bytes at least are hit.
+    """
 
     spoil: Spoil
     forward: bool = True
     acts_only: bool = False
     once: bool = False
+    least: int = 0
     hits: int = 0
     forged: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
-    def strikes(self, *, act: bool) -> bool:
+    def strikes(self, *, act: bool, size: int = 0) -> bool:
         """Say whether this call is hit, and count it."""
-        if (self.acts_only and not act) or (self.once and self.hits):
+        if (self.acts_only and not act) or (self.once and self.hits) or size < self.least:
             return False
         self.hits += 1
         return True
@@ -101,13 +108,13 @@ class Line:
 
     @contextmanager
     def spoiled(
-        self, spoil: Spoil, *, forward: bool = True, acts_only: bool = False, once: bool = False
+        self, spoil: Spoil, *, forward: bool = True, acts_only: bool = False, once: bool = False, least: int = 0
     ) -> Iterator[Disturbance]:
         """Disturb the line for as long as the block lasts: every call or only acts, `once` or always.
 
         With `forward` the CA does what it is asked, and the answer goes wrong; without, it never hears of the call.
         """
-        self.disturbance = wrong = Disturbance(spoil, forward, acts_only, once)
+        self.disturbance = wrong = Disturbance(spoil, forward, acts_only, once, least)
         try:
             yield wrong
         finally:
@@ -135,7 +142,10 @@ class Line:
         before = self.orders()
         reply = self._ask(call, upstream)
         call.acted = self.orders() > before if self.count is not None else call.effect
-        if wrong is not None and wrong.forward and reply is not None and wrong.strikes(act=call.acted):
+        if reply is None:
+            return None
+        call.size = len(reply.body)
+        if wrong is not None and wrong.forward and wrong.strikes(act=call.acted, size=call.size):
             return _spoiled(wrong, call, reply)
         return reply
 
@@ -166,7 +176,10 @@ def _spoiled(wrong: Disturbance, call: Passed, reply: Reply) -> Reply | None:
         wrong.over.wait(_WAIT)
         return None
     if spoil.how is How.CUT:
-        return Reply(reply.status, reply.headers, reply.body or b"{}", cut=True)
+        body = reply.body or b"{}"
+        return Reply(reply.status, reply.headers, body, len(body) // 2)
+    if spoil.how is How.SLICED:
+        return replace(reply, sent=spoil.at) if spoil.noticed else replace(reply, body=reply.body[: spoil.at])
     if spoil.how in {How.OTHER_KEY, How.OTHER_NAME}:
         forged = forge(reply.body, key=spoil.how is How.OTHER_KEY)
         wrong.forged += forged != reply.body
@@ -241,11 +254,11 @@ class _Talk(BaseHTTPRequestHandler):
             if reply.status != 204:
                 self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
-            self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+            self.wfile.write(reply.body[: reply.sent])
             self.wfile.flush()
         except OSError:
             self.close_connection = True
-        if reply.cut:
+        if reply.sent is not None:
             self._hang_up()
 
     def _hang_up(self) -> None:

@@ -18,6 +18,7 @@ class How(StrEnum):
     REPLACED = "replaced"
     DROPPED = "dropped"
     CUT = "cut in half"
+    SLICED = "cut after some bytes"
     HELD = "held back for ever"
     ECHOED = "replaced by what was asked, as some error pages do"
     OTHER_KEY = "its certificate replaced by one for another key"
@@ -33,6 +34,8 @@ class Spoil:
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: dict(_JSON))
     body: bytes = b""
+    at: int = 0
+    noticed: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -48,6 +51,15 @@ def page(status: int) -> Spoil:
 def said(status: int, document: object, **headers: str) -> Spoil:
     """Return a JSON answer."""
     return Spoil(f"JSON with {status}", status=status, headers={**_JSON, **headers}, body=json.dumps(document).encode())
+
+
+def sliced(at: int, *, noticed: bool) -> Spoil:
+    """Return an answer that ends after so many bytes of its body.
+
+    `noticed` leaves the length that was announced, as a connection that breaks off does; else it is put right, as by a
+    proxy that takes what it got for the whole.
+    """
+    return Spoil(f"cut after {at} bytes", how=How.SLICED, at=at, noticed=noticed)
 
 
 def echo(status: int) -> Spoil:

@@ -35,13 +35,14 @@ from chancery.sdk.testing.listing import Listing
 from chancery.sdk.testing.lost import Lost
 from chancery.sdk.testing.ordering import Ordering
 from chancery.sdk.testing.reaching import Reaching
+from chancery.sdk.testing.slices import Slices
 
 _PROOFS = {"bronze", "silver", "gold"}
 _UNKNOWN = (OutcomeUnknown, ProtocolViolation)
 _DAY = timedelta(days=1)
 
 
-class Conformance(Declaring, Ordering, Listing, Disturbed, Lost, Reaching, Base):
+class Conformance(Declaring, Ordering, Listing, Disturbed, Lost, Slices, Reaching, Base):
     """Subclass it, set `authority`, and give a `case`."""
 
     # What it says of itself ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chancery.core.clock import ManualClock
 from chancery.core.secret import Secret
+from chancery.net import identity
 from chancery.net.addresses import AddressPolicy
 from chancery.net.identity import ClientIdentity
 from chancery.net.redact import scrub_value
@@ -76,7 +77,8 @@ def test_json_is_sent_as_such_and_headers_can_be_replaced(server):
     assert b"Content-Type: application/json" in first
     assert first.lower().count(b"\r\naccept:") == 1
     assert b"X-DC-DEVKEY: k1234" in first
-    assert second.startswith(b"PUT /b ") and second.endswith(b"\r\n\r\nraw")
+    assert second.startswith(b"PUT /b ")
+    assert second.endswith(b"\r\n\r\nraw")
     assert third.startswith(b"DELETE /c ")
     assert b"Content-Length: 0" in fourth
 
@@ -224,12 +226,10 @@ def hang_up(request, conn, number):
 
 def half(request, conn, number):
     conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{")
-    return None
 
 
 def reset(request, conn, number):
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    return None
 
 
 @pytest.mark.parametrize("fault", [hang_up, half, reset])
@@ -304,7 +304,8 @@ def test_leave_is_asked_for_acts_alone_and_just_before_the_first_byte(server):
     way.get("/a")
     assert seen == []
     way.post("/b", effect=True)
-    assert len(seen) == 1 and seen[0][1] == 1
+    assert len(seen) == 1
+    assert seen[0][1] == 1
     assert len(server.requests) == 2
     way.close()
 
@@ -371,7 +372,9 @@ def test_diagnosis_of_a_ca_over_tls(root, tmp_path):
     assert (name.level, name.evidence) == (Level.OK, "127.0.0.1")
     assert (tcp.level, tcp.evidence) == (Level.OK, f"127.0.0.1 port {server.port}")
     assert tls.level is Level.OK
-    assert "CN=ca.example" in tls.evidence and "CN=Test root" in tls.evidence and "TLSv1.3" in tls.evidence
+    assert "CN=ca.example" in tls.evidence
+    assert "CN=Test root" in tls.evidence
+    assert "TLSv1.3" in tls.evidence
     assert (clock.level, clock.evidence) == (Level.WARNING, "the CA is 600 s ahead")
 
 
@@ -504,7 +507,7 @@ def test_a_refused_client_certificate_is_a_refused_login_and_nothing_was_sent(ro
         way = door(f"https://ca.example:{server.port}", trust_pem=root.pem, client_identity=mine)
         with pytest.raises(AuthFailed) as refused:
             way.post("/x", content=b"{}", effect=effect)
-        name, tcp, tls, clock = way.diagnose()
+        _name, _tcp, tls, clock = way.diagnose()
         way.close()
     assert (refused.value.stage, refused.value.bytes_sent, refused.value.code) == ("tls", False, "tls_client")
     assert "client certificate" in refused.value.remedy
@@ -516,6 +519,17 @@ def test_a_client_certificate_that_cannot_be_used_is_told_with_nothing_sent():
     assert (error.stage, error.code) == ("tls", "identity")
     assert "client certificate" in error.message
     assert "neither" not in str(vars(error))
+
+
+def test_without_room_for_a_client_certificate_nothing_was_sent_and_nobody_is_to_blame(root, monkeypatch):
+    def full(**more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(identity, "TemporaryDirectory", full)
+    error = refusal("https://ca.example", client_identity=own_identity(make("chancery.example", issuer=root)))
+    assert (type(error), error.code, error.bytes_sent) == (Unreachable, "temporary_file", False)
+    assert error.text == "No space left on device"
+    assert "Make room" in error.remedy
 
 
 # --- one connection for several requests

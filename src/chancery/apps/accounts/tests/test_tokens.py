@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chancery.apps.accounts import actions, queries
+from chancery.apps.accounts import actions, queries, roles
 from chancery.apps.accounts.models import ApiToken
+from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.models import Entry
 from chancery.apps.shared import action
 from chancery.apps.shared.tests.looking import conflict, refused
@@ -99,3 +100,19 @@ def test_a_token_belongs_to_a_person_whose_role_has_them(cast):
         actions.create_token(cast.host, "nightly")
     with pytest.raises(NotPermitted):
         actions.create_token(cast.dan, "nightly")
+
+
+def test_a_token_made_without_a_second_factor_gives_nothing_once_a_role_asks_for_one(cast, client):
+    strong = queries.actor_of(cast.users["rob"], how="session", strong=True)
+    (_, weak), (_, good) = actions.create_token(cast.rob, "weak"), actions.create_token(strong, "good")
+    _, next_one = actions.create_token(queries.actor_of_token(good), "made with it")
+    roles.require_factor(cast.ada, "requester", needed=True)
+    actor = queries.actor_of_token(weak)
+    assert (actor.grants, actor.needs_factor) == ((), True)
+    assert not any(actor.may(permission) for permission in Permission)
+    refused_at = client.get("/api/v1/tokens", headers={"Authorization": f"Bearer {weak}"})
+    assert (refused_at.status_code, refused_at.json()["code"]) == (403, "second_factor")
+    for text in (good, next_one):
+        assert queries.actor_of_token(text).grants == cast.rob.grants
+    roles.require_factor(cast.ada, "requester", needed=False)
+    assert queries.actor_of_token(weak).grants == cast.rob.grants

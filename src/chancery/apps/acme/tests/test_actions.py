@@ -42,7 +42,13 @@ def test_an_offer_is_made_changed_and_withdrawn(cast, offered):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"challenges": ["tls-sni-01"]}, {"networks": ["10.0.0.1/8"]}, {"networks": [f"10.{n}.0.0/16" for n in range(51)]}],
+    [
+        {"challenges": ["tls-sni-01"]},
+        {"networks": ["10.0.0.1/8"]},
+        {"networks": ["169.254.169.254/32"]},
+        {"networks": ["10.0.0.0/8", "0.0.0.0/0"]},
+        {"networks": [f"10.{n}.0.0/16" for n in range(51)]},
+    ],
 )
 def test_an_offer_that_cannot_be(cast, local, wrong):
     with pytest.raises(Invalid) as caught:

@@ -1,6 +1,7 @@
 """Checkpoints go outside, in order, to each place for itself."""
 
 import json
+import os
 import socket
 from datetime import UTC, datetime, timedelta
 
@@ -48,6 +49,33 @@ def test_a_file_gets_each_checkpoint_once_and_no_earlier_ones(tmp_path, settings
     assert [n.strip() for n in note.split(path.read_text())] == [n.strip() for n in notes()[1:]]
     (row,) = anchors.states()
     assert (row.size, row.at, row.failures, row.error) == (4, AT, 0, "")
+
+
+def test_a_file_on_a_full_disk_never_holds_half_a_checkpoint(tmp_path, settings, monkeypatch, caplog):
+    path, real = tmp_path / "outside", os.write
+    settings.AUDIT_ANCHORS = (path.as_uri(),)
+    sign()
+    anchors.deliver(AT)
+    whole = path.read_text()
+    sign()
+    room = [20]
+
+    def write(handle, data):
+        if not room[0]:
+            raise OSError(28, "No space left on device")
+        room[0], taken = 0, bytes(data)[: room[0]]
+        return real(handle, taken)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", write)
+        anchors.deliver(AT)
+    assert path.read_text() == whole
+    (row,) = anchors.states()
+    assert (row.size, row.failures) == (1, 1)
+    assert "No space left" in row.error
+    anchors.deliver(AT + timedelta(seconds=5))
+    assert [n.strip() for n in note.split(path.read_text())] == [n.strip() for n in notes()]
+    caplog.clear()
 
 
 def test_one_place_that_is_away_keeps_back_no_other_and_is_tried_ever_less_often(tmp_path, settings, caplog):

@@ -16,10 +16,11 @@ from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders import place as placing
 from chancery.apps.orders.models import Order
-from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.tests.looking import conflict, refused, said
+from chancery.core import pem
 from chancery.core.errors import Absent, Conflict, NotPermitted
 from chancery.core.order import SUBSCRIBER_REASONS
 from tests.cast import PASSWORD, request_pem
@@ -228,6 +229,38 @@ def test_a_compromised_key_is_not_certified_again(cast, local, issued):
     with refused("csr"):
         actions.renew(cast.rob, made.pk)
     assert actions.renew(cast.rob, made.pk, request_pem("a.example.com")).replaces_id == made.pk
+
+
+def test_a_compromised_key_is_refused_by_whatever_way_it_comes(cast, local, issued):
+    made = issued()
+    old = pem.encode("CERTIFICATE REQUEST", bytes(made.order.csr))
+    before = place(cast.rob, PlaceOrder("Internal", old, idem_key="k"))
+    actions.revoke(cast.ada, made.pk, "keyCompromise")
+    for way in (
+        lambda: actions.renew(cast.rob, made.pk, old),
+        lambda: place(cast.rob, PlaceOrder("Internal", old)),
+        lambda: place(cast.rob, PlaceOrder("Internal", old, idem_key="k2")),
+    ):
+        with refused("csr", code="key_compromised"):
+            way()
+    good, bad = place_many(
+        cast.rob, [PlaceOrder("Internal", request_pem("b.example.com")), PlaceOrder("Internal", old)]
+    )
+    assert (good.state, bad.problems[0].code) == ("queued", "key_compromised")
+    # Whoever repeats a request is told of the order that it made before.
+    assert place(cast.rob, PlaceOrder("Internal", old, idem_key="k")).pk == before.pk
+
+
+def test_a_key_is_not_compromised_by_another_reason_nor_once_somebody_knows_better(cast, local, issued):
+    made = issued()
+    old = bytes(made.order.csr)
+    actions.revoke(cast.ada, made.pk, "superseded")
+    assert place(cast.rob, PlaceOrder("Internal", old)).state == "queued"
+    type(made).objects.filter(pk=made.pk).update(revocation="refused", revocation_reason="keyCompromise")
+    with refused("csr", code="key_compromised"):
+        place(cast.rob, PlaceOrder("Internal", old))
+    type(made).objects.filter(pk=made.pk).update(revocation_reason="superseded")
+    assert place(cast.rob, PlaceOrder("Internal", old)).state == "queued"
 
 
 def test_an_imported_certificate_needs_a_request(cast, local, issued):

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chancery.apps.certificates import queries
 from chancery.apps.certificates.tests.conftest import NOW
@@ -32,6 +34,19 @@ pytestmark = pytest.mark.django_db
 def test_a_status_comes_from_dates_and_revocation(cast, issued, days, revocation, status):
     made = issued(not_after=NOW + timedelta(days=days), revocation=revocation)
     assert queries.status(made) == queries.status(made, NOW) == status
+
+
+def test_whether_a_key_is_compromised_is_answered_from_the_short_index(cast, issued):
+    made = issued(revocation_asked_at=NOW, revocation_reason="keyCompromise")
+    other = issued("b.example.com", revocation_asked_at=NOW, revocation_reason="superseded")
+    with CaptureQueriesContext(connection) as asked:
+        assert queries.compromised({made.spki_sha256, other.spki_sha256, "0" * 64}) == {made.spki_sha256}
+        assert queries.compromised(set()) == set()
+    assert len(asked) == 1
+    if connection.vendor == "sqlite":  # PostgreSQL scans so small a table
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {asked[0]['sql']}")
+            assert "certificate_by_revoked_key" in str(cursor.fetchall())
 
 
 def names(page):

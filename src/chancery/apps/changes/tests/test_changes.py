@@ -186,15 +186,17 @@ def test_it_is_done_with_the_rights_that_its_proposer_has_by_then(office, connec
 
 
 def test_it_expires_is_denied_or_withdrawn(office, connector, clock):
-    first, second, third = (held(lambda: connectors.deactivate(office.eva, connector.pk)) for _ in range(3))
+    first = held(lambda: connectors.deactivate(office.eva, connector.pk))
     with refused("reason"):
         actions.deny(office.amy, first.pk, " ")
     assert actions.deny(office.amy, first.pk, "Not this week.").text == "Not this week."
+    second = held(lambda: connectors.deactivate(office.eva, connector.pk))
     with pytest.raises(NotPermitted):
         actions.deny(office.eva, second.pk, "No.")
     with pytest.raises(NotPermitted):
         actions.withdraw(office.otto, second.pk)
     assert actions.withdraw(office.eva, second.pk).state == "withdrawn"
+    third = held(lambda: connectors.deactivate(office.eva, connector.pk))
     clock.advance(timedelta(days=7))
     with conflict("expired"):
         actions.approve(office.amy, third.pk)
@@ -297,3 +299,21 @@ def test_only_who_may_see_a_change_sees_it(office, connector):
         "delete": 1,
     }
     assert str(change) == f"Deactivate {connector.name}"
+
+
+def test_what_is_proposed_again_word_for_word_is_one_change(office, connector, clock):
+    first = edited(office, connector, api_key=SECRET)
+    assert edited(office, connector, api_key=SECRET) == first
+    others = [
+        edited(office, connector, api_key="another key"),
+        edited(office, connector),
+        edited(office, connector, api_key=SECRET, owner="Somebody else"),
+        edited(office, connector, office.otto, api_key=SECRET),
+    ]
+    assert len({first.pk, *(c.pk for c in others)}) == 5
+    assert edited(office, connector) == others[1]
+    actions.deny(office.ann, first.pk, "Not now.")
+    assert edited(office, connector, api_key=SECRET) != first
+    clock.advance(timedelta(days=400))
+    assert edited(office, connector) != others[1]
+    assert Change.objects.count() == 7

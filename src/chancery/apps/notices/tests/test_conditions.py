@@ -146,3 +146,42 @@ def test_what_runs_out_at_a_ca_is_told_in_time(local):
         "Local: revocation list ran out on 2030-01-01 00:01 UTC",
         "Local: server certificate runs out on 2030-01-12 00:00 UTC",
     ]
+
+
+MINUTE = timedelta(minutes=1)
+LIMITS = {
+    "keyCompromise": 24,
+    "unspecified": 24,
+    "superseded": 120,
+    "cessationOfOperation": 120,
+    "affiliationChanged": 120,
+    "privilegeWithdrawn": 120,
+}
+"""Reason → hours within which a CA has to revoke (Baseline Requirements 4.9.1.1)."""
+
+
+@pytest.mark.parametrize("state", ["requested", "waiting_at_ca"])
+def test_a_revocation_is_told_of_at_half_and_at_four_fifths_of_its_time(issued, state, result):
+    asked = {"revocation": state, "revocation_asked_at": NOW, "due_at": NOW, "revocation_text": "A person looks at it."}
+    rows = {reason: issued(f"{reason.lower()}.example.com", revocation_reason=reason, **asked) for reason in LIMITS}
+    wrong, number = 0, 0
+    for share, words in ((0.5, "half is gone"), (0.8, "four fifths are gone")):
+        for reason, hours in LIMITS.items():
+            at = NOW + timedelta(hours=hours) * share
+            title = f"{rows[reason].common_name}: its revocation is not through, and {words} of its time"
+            told = [
+                title in titles(Kind.REVOCATION_LATE, moment) for moment in (at - MINUTE, at, at + timedelta(days=30))
+            ]
+            wrong, number = wrong + (told != [False, True, True]), number + 1
+    assert wrong == 0
+    (one, *_) = CONDITIONS[Kind.REVOCATION_LATE](NOW + timedelta(hours=12)).found
+    assert "wanted by 2030-01-02 00:00 UTC (BR 4.9.1.1). A person looks at it. Call the CA." in one.text
+    for row in rows.values():
+        row.revocation, row.due_at = "confirmed", None
+        row.save()
+    assert titles(Kind.REVOCATION_LATE, NOW + timedelta(days=30)) == []
+    unit = (
+        f"of {number} alarms missing, late or early by a minute: each open revocation is told of when half and when four fifths of its"
+        " time are gone, a day or five by its reason, counted until the CA confirms it"
+    )
+    result("R46", wrong, unit)

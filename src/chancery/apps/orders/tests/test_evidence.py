@@ -114,8 +114,8 @@ def test_every_state_is_explained(cast, account, order, state):
 
 def test_the_connectors_switch_and_breaker_and_the_way_through_the_queue(cast, local, order):
     first, second = order(), order(name="b.example.com")
-    assert "0 orders are more urgent, 0 of" in words(why(cast, first))
-    assert "1 order is more urgent" in words(why(cast, second))
+    assert "0 orders of this team are more urgent, 0 of" in words(why(cast, first))
+    assert "1 order of this team is more urgent" in words(why(cast, second))
     soon = current_clock().now() + timedelta(minutes=1)
     busy = order("submitting", name="c.example.com", due_at=soon, lease_until=soon)
     assert "1 of " in words(why(cast, second))

@@ -13,6 +13,7 @@ from chancery.apps.connectors.models import Connector, PoolMember
 from chancery.apps.orders import place as placing
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place, place_many
+from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared import action
 from chancery.apps.shared.tests.looking import conflict, refused, said, tell
@@ -218,6 +219,19 @@ def test_a_connector_deleted_meanwhile_takes_no_order(cast, local, monkeypatch):
 
     monkeypatch.setattr(placing, "_decide", deleted_meanwhile)
     with conflict("no_connector"):
+        place(cast.rob, PlaceOrder("Internal", CSR))
+    assert not Order.objects.exists()
+
+
+def test_a_profile_deleted_meanwhile_takes_no_order(cast, local, monkeypatch):
+    plain = placing._decide
+
+    def deleted_meanwhile(*arguments):
+        profiles.delete(cast.ada, Profile.objects.get(name="Internal").pk)
+        return plain(*arguments)
+
+    monkeypatch.setattr(placing, "_decide", deleted_meanwhile)
+    with pytest.raises(Absent):
         place(cast.rob, PlaceOrder("Internal", CSR))
     assert not Order.objects.exists()
 

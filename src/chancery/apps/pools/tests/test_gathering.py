@@ -14,7 +14,8 @@ from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Connector
 from chancery.apps.connectors.tests.account import values
 from chancery.apps.orders.models import Order
-from chancery.apps.pools import gathering, impact, moving
+from chancery.apps.pools import gathering, impact, moving, repointing
+from chancery.apps.profiles import actions as profiles
 from chancery.apps.renewals.tests.conftest import planned, policy  # noqa: F401  fixtures
 from tests.cast import PASSWORD
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def rooted(site, issued):  # noqa: F811
+def rooted(site, issued):
     """Have a connector issue a certificate under its present settings, below the root that `columns` say."""
     site.edit(trust="same_root", trust_reason="")
 
@@ -72,13 +73,56 @@ def test_what_was_issued_under_other_settings_says_nothing_about_the_root(site, 
     assert "Paris has issued nothing yet" in why
 
 
-def test_a_member_whose_type_of_ca_is_not_installed_any_more_takes_no_orders(site, monkeypatch):
+@pytest.fixture
+def gone(site, monkeypatch):
+    """The pool of Berlin and a member whose type of CA is uninstalled when the returned function is called."""
+    product = {"products": {"digicert": {"product": "ssl_basic"}, "local": {}}}
     connectors.create(site.cast.ada, "digicert", values(name="Public"))
-    site.edit(members=("Berlin", "Public"))
-    rest = {slug: cls for slug, cls in catalog.load().classes.items() if slug != "digicert"}
-    monkeypatch.setattr(catalog, "load", lambda: catalog.Catalog(rest, ()))
+    site.use(**product)
+
+    def uninstall():
+        rest = {slug: cls for slug, cls in catalog.load().classes.items() if slug != "digicert"}
+        monkeypatch.setattr(catalog, "load", lambda: catalog.Catalog(rest, ()))
+
+    return uninstall
+
+
+@pytest.mark.parametrize("members", [("Berlin", "Public"), ("Public", "Berlin")])
+def test_a_member_whose_type_of_ca_is_not_installed_any_more_takes_no_orders(site, gone, members):
+    site.edit(members=members)
+    gone()
     assert [m.name for m in gathering.setting(site.profile, site.pool).members] == ["Berlin"]
     assert site.order().connector.name == "Berlin"
+
+
+@pytest.mark.parametrize(
+    ("level", "trust", "goes"), [("ov", "vouched", "Berlin"), ("", "vouched", "Public"), ("ov", "public", "Public")]
+)
+def test_what_waits_at_a_type_of_ca_that_is_not_installed_any_more_goes_only_by_what_is_known(
+    site, gone, level, trust, goes
+):
+    both = enumerate(("Public", "Berlin"), 1)
+    site.edit(members=[{"connector": name, "preference": at, "validation": level} for at, name in both])
+    made = site.order("waits.example.com")
+    assert made.connector.name == "Public"
+    gone()
+    site.pool.__class__.objects.filter(pk=site.pool.pk).update(trust=trust)
+    Connector.objects.filter(name="Public").update(breaker="stopped")
+    moving.fail_over(NOW, {})
+    after = Order.objects.select_related("connector").get(pk=made.pk)
+    assert (after.connector.name, "not installed" in after.reason) == (goes, goes == "Public")
+
+
+def test_a_connector_whose_type_of_ca_is_not_installed_any_more_is_left_but_not_gone_to(site, gone):
+    site.edit(members=("Public",))
+    made = site.order("waits.example.com")
+    gone()
+    public = Connector.objects.get(name="Public")
+    away = repointing.preview(site.cast.ada, public.pk, "Berlin", "Both roots are rolled out.")
+    assert [order.pk for order, _ in away.staying] == [made.pk]
+    profiles.create(site.cast.ada, {"name": "Alone", "connector": "Berlin"})
+    there = repointing.preview(site.cast.ada, site.berlin.pk, "Public")
+    assert [why for _, why in there.refused] == ["The CA type of Public is not installed."]
 
 
 def test_what_leaves_between_the_choice_and_the_move_is_moved_nowhere(site, monkeypatch):
@@ -97,7 +141,7 @@ def test_what_leaves_between_the_choice_and_the_move_is_moved_nowhere(site, monk
     assert (after.connector_id, after.state, after.events.count()) == (site.berlin.pk, "queued", 1)
 
 
-def test_renewals_that_hang_on_a_connector_are_named_for_those_who_see_certificates(cast, local, planned):  # noqa: F811
+def test_renewals_that_hang_on_a_connector_are_named_for_those_who_see_certificates(cast, local, planned):
     plan = planned(not_after=NOW.replace(day=31))
     found = impact.of(cast.ada, local.pk)
     assert (found.renewals.number, found.first_renewal) == ("1", plan.due_at)

@@ -1,12 +1,13 @@
-"""Every way into AD CS at once: the pages of one CA, the web services and RPC of another one, and the directory of both."""
+"""Every way into AD CS at once: the pages, the web services and RPC of one CA with one database, and the directory."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chancery.authorities.adcs.simulator import service, templates
+from chancery.authorities.adcs.simulator import service
 from chancery.authorities.adcs.simulator.dials import WindowsDials
 from chancery.authorities.adcs.simulator.directory import DANGEROUS, Ca, Shown, entries, root
+from chancery.authorities.adcs.simulator.templates import LABELS
 from chancery.authorities.adcs.simulator.templates import TEMPLATES as PAGES
 from chancery.core.clock import SYSTEM_CLOCK, Clock
 from chancery.protocols.ldap.simulator import Directory, Kept
@@ -14,7 +15,7 @@ from chancery.protocols.msrpc import simulator as rpc
 from chancery.protocols.negotiate.simulator import tls
 from chancery.protocols.negotiate.simulator.access import admit_also
 from chancery.protocols.wstep import simulator as soap
-from chancery.sandbox.certsrv import Template
+from chancery.sandbox.certsrv import TEMPLATES, Template
 from chancery.sandbox.dials import Dials
 from chancery.sandbox.frame import Example, Simulator
 from chancery.sandbox.ledger import Ledger
@@ -25,18 +26,19 @@ _SHOWN = {"WebServer30": "Web server, a month", "ApprovedServer": "Web server, a
 def build(*, clock: Clock = SYSTEM_CLOCK, ledger: Ledger | None = None, dials: Dials | None = None) -> service.Windows:
     """Return a simulator that is not yet started; all of its faces have one ledger and one set of dials.
 
-    Beside the control requests of the pages, `POST /services/approve` and `/services/refuse` decide about every request
-    that waits at the other CA.
+    What came in by one of them is seen by all: `POST /services/approve` and `/services/refuse` decide about every request
+    that waits, as `/approve` and `/deny` do.
     """
     ledger, dials = ledger or Ledger(), (dials or Dials()).widen(WindowsDials)
-    made = service.build(clock=clock, ledger=ledger, dials=dials)
-    behind = rpc.build(clock=made.clock, ledger=ledger, dials=dials, ca=soap.CA_NAME)
-    web = soap.build(clock=made.clock, ledger=ledger, dials=dials, database=behind.database)
+    every = (*PAGES, *TEMPLATES)
+    made = service.build(clock=clock, ledger=ledger, dials=dials, name=soap.CA_NAME, templates=every)
+    shared: dict[str, Any] = {"clock": made.clock, "ledger": ledger, "dials": dials, "database": made.database}
+    behind, web = rpc.build(**shared, ca=soap.CA_NAME), soap.build(**shared)
     pages, by_pages = made.state, made.examples
     made.state = lambda: {**pages(), "services": web.state()}
     made.doors |= {(method, f"/services{path}"): door for (method, path), door in web.doors.items()}
     front = tls.make()
-    made.ldap = directory = Directory(lambda: _kept(made, behind), root, front, dials)
+    made.ldap = directory = Directory(lambda: _kept(made), root, front, dials)
     domain, _, user = rpc.USER.partition("\\")
     admit_also(domain, user, rpc.PASSWORD)
 
@@ -47,29 +49,19 @@ def build(*, clock: Clock = SYSTEM_CLOCK, ledger: Ledger | None = None, dials: D
     return made
 
 
-def _kept(pages: service.Windows, behind: rpc.RpcSimulator) -> list[Kept]:
-    """Return what the directory has of both CAs: their templates as they are, and some that a careless forest has."""
-    mine = [_of_pages(one) for one in PAGES if one.published]
-    theirs = [_of_services(one) for one in behind.database.templates]
-    published = [one.name for one in behind.database.templates if one.published]
-    cas = [
-        Ca(pages.credentials["ca_name"], "pki.example.test", pages.issuing, tuple(one.name for one in mine)),
-        Ca(soap.CA_NAME, "ca01.example.test", behind.database.ca.issuing, (*published, *(d.name for d in DANGEROUS))),
-    ]
-    return entries(cas, [*mine, *theirs, *DANGEROUS])
+def _kept(pages: service.Windows) -> list[Kept]:
+    """Return what the directory has: the CA's templates as they are, and some that a careless forest has beside them."""
+    there = pages.database
+    published = [one.name for one in there.templates if one.published]
+    ca = Ca(soap.CA_NAME, "ca01.example.test", there.ca.issuing, (*published, *(d.name for d in DANGEROUS)))
+    return entries([ca], [*map(_shown, there.templates), *DANGEROUS])
 
 
-def _of_pages(one: templates.Template) -> Shown:
-    who = frozenset({"svc-chancery"} if one.open else {"ca-admin"})
+def _shown(one: Template) -> Shown:
+    # The directory names its accounts; "everybody" at the CA is our account alone for the templates of the pages.
+    who = frozenset({"svc-chancery"}) if one in PAGES and "*" in one.accounts else one.accounts
     return Shown(
-        one.name, one.oid, one.label, one.days, who, supplies=one.supplied, pends=one.pends, minimal_key=one.least_bits,
-        signatures=one.agents, archives=one.archives, usages=tuple(use.dotted_string for use in one.uses),
-    )  # fmt: skip
-
-
-def _of_services(one: Template) -> Shown:
-    return Shown(
-        one.name, one.oid, one.name, one.days, one.accounts, supplies=one.supplies, pends=one.pends,
+        one.name, one.oid, LABELS.get(one.name, one.name), one.days, who, supplies=one.supplies, pends=one.pends,
         minimal_key=one.minimal_key, signatures=one.signatures, archives=one.archives, usages=one.usages,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from chancery.authorities.adcs.simulator.templates import Template
+from chancery.sandbox.certsrv import Template
 from chancery.sandbox.enrolment import EnrolmentCa, other_key
 
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
@@ -19,21 +20,18 @@ _KINDS: dict[str, Any] = {"dns": x509.DNSName, "email": x509.RFC822Name, "uri": 
 
 
 class Issuer:
-    """The CA's key with its certificates: index 0 is the first, each renewal adds one."""
+    """The CA's key with its certificates: index 0 is the first, each renewal adds one. `name` is its common name."""
 
     def __init__(self, now: datetime, name: str) -> None:
-        self._name = name
-        self.renewals = [EnrolmentCa(now, name)]
-        self._revoked: list[x509.RevokedCertificate] = []
+        self.name = name
+        self.renewals = [self._made(now)]
 
-    @property
-    def name(self) -> str:
-        """Return the CA's common name."""
-        return f"{self._name} Issuing CA"
+    def _made(self, now: datetime) -> EnrolmentCa:
+        return EnrolmentCa(now, issuing=self.name)
 
     def renew(self, now: datetime) -> None:
         """Make the CA's certificate anew, with the same key."""
-        self.renewals.append(EnrolmentCa(now, self._name))
+        self.renewals.append(self._made(now))
 
     def issue(
         self, csr: x509.CertificateSigningRequest, template: Template, now: datetime, *, days: int = 0, **wrong: object
@@ -49,8 +47,8 @@ class Issuer:
             names = [x509.DNSName("somebody-else.example")]
         if names:
             extensions.append((x509.SubjectAlternativeName(names), False))
-        if template.uses:
-            extensions.append((x509.ExtendedKeyUsage(template.uses), False))
+        if template.usages:
+            extensions.append((x509.ExtendedKeyUsage(map(x509.ObjectIdentifier, template.usages)), False))
         builder = (
             x509.CertificateBuilder()
             .subject_name(csr.subject)
@@ -74,7 +72,7 @@ class Issuer:
             whole = whole[:1] if leaf else [ca.root]
         return pkcs7.serialize_certificates(whole, Encoding.DER)
 
-    def crl(self, now: datetime, *, stale: bool) -> bytes:
+    def crl(self, now: datetime, revoked: Iterable[tuple[x509.Certificate, datetime]], *, stale: bool) -> bytes:
         """Return the base CRL (DER), next due in a week; or, where `stale`, since yesterday."""
         newest = self.renewals[-1]
         builder = (
@@ -83,14 +81,10 @@ class Issuer:
             .last_update(now - 8 * _DAY if stale else now - _MINUTE)
             .next_update(now - _DAY if stale else now + 7 * _DAY)
         )
-        for one in self._revoked:
-            builder = builder.add_revoked_certificate(one)
+        for certificate, when in revoked:
+            one = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(when)
+            builder = builder.add_revoked_certificate(one.build())
         return builder.sign(newest.key, hashes.SHA256()).public_bytes(Encoding.DER)
-
-    def revoke(self, certificate: x509.Certificate, now: datetime) -> None:
-        """Put a certificate on the CRL."""
-        one = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(now).build()
-        self._revoked.append(one)
 
 
 def old_certificate(issuer: Issuer, template: Template, now: datetime) -> x509.Certificate:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from chancery.authorities.adcs.simulator import numbers
-from chancery.authorities.adcs.simulator.templates import TEMPLATES
+from chancery.authorities.adcs.simulator.templates import LABELS
+from chancery.sandbox.certsrv import Template
 
 _END = "\r\n\r\n"
 _TABS = "\t\t"
@@ -77,10 +79,9 @@ class Pages:
         ]
         return self._page("ca_page", script)
 
-    def form(self, *, listed: bool) -> bytes:
+    def form(self, templates: Iterable[Template]) -> bytes:
         """Return certrqxt.asp with its list of templates. What the values look like is not documented: here, the name."""
-        shown = [t for t in TEMPLATES if t.published and t.open] if listed else []
-        options = [f"<OPTION VALUE={t.name}>{escape(t.label)}" for t in shown]
+        options = [f"<OPTION VALUE={t.name}>{escape(LABELS.get(t.name, t.name))}" for t in templates]
         return self._page(
             "form", ["<FORM NAME=SubmittedData>", "<SELECT NAME=lbTemplates>", *options, "</SELECT>", "</FORM>"]
         )

@@ -8,10 +8,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from chancery.authorities.adcs.simulator import numbers
-from chancery.authorities.adcs.simulator.database import Database, Row, State
-from chancery.authorities.adcs.simulator.issuing import Issuer
+from chancery.authorities.adcs.simulator.database import Database
 from chancery.authorities.adcs.simulator.pages import Pages
 from chancery.authorities.adcs.simulator.words import LANGUAGES
+from chancery.sandbox.certsrv import Refused, Row, State
 from chancery.sandbox.clock import ShiftedClock
 from chancery.sandbox.dials import Dials
 from chancery.sandbox.frame import Asked, Reply
@@ -22,15 +22,15 @@ _WIDTH = 64
 class Retrieving:
     """Anybody who is let in gets any request's certificate."""
 
-    def __init__(self, database: Database, issuer: Issuer, dials: Dials, clock: ShiftedClock) -> None:
-        self._database, self._issuer, self._dials, self._clock = database, issuer, dials, clock
+    def __init__(self, database: Database, dials: Dials, clock: ShiftedClock) -> None:
+        self._database, self._issuer, self._dials, self._clock = database, database.issuer, dials, clock
 
     def certificate(self, asked: Asked, pages: Pages) -> Reply:
         """Return certnew.cer."""
         now = self._dials.now
         if asked.first("ReqID") == "CACert":
             return self._file(_der(self._issuer.renewals[self._renewal(asked)].issuing), asked, now.cer_type)
-        row = self._row(asked)
+        row = self.row(asked.first("ReqID"))
         if row is None or row.certificate is None or row.state is not State.ISSUED:
             return _html(self.error(row, pages))
         return self._file(_der(row.certificate), asked, now.cer_type)
@@ -41,7 +41,7 @@ class Retrieving:
         if asked.first("ReqID") == "CACert":
             der = self._issuer.bundle(None, self._renewal(asked), now.chain)
         else:
-            row = self._row(asked)
+            row = self.row(asked.first("ReqID"))
             if row is None or row.certificate is None or now.split_chain:
                 return _html(self.error(row, pages))
             der = self._issuer.bundle(row.certificate, newest, now.chain)
@@ -49,7 +49,7 @@ class Retrieving:
 
     def crl(self, asked: Asked) -> Reply:
         """Return certcrl.crl."""
-        der = self._issuer.crl(self._clock.now(), stale=self._dials.now.stale_crl)
+        der = self._issuer.crl(self._clock.now(), self._database.revoked(), stale=self._dials.now.stale_crl)
         return self._file(der, asked, "application/pkix-crl")
 
     def error(self, row: Row | None, pages: Pages) -> bytes:
@@ -63,9 +63,12 @@ class Retrieving:
             return pages.error(pages.disposition(6), words["revoked"])
         return pages.error(pages.disposition(2), row.message, last=row.code or numbers.EMPTY)
 
-    def _row(self, asked: Asked) -> Row | None:
-        number = asked.first("ReqID")
-        return self._database.rows.get(int(number)) if number.isdecimal() else None
+    def row(self, number: str) -> Row | None:
+        """Return the row of a number as it was typed, or nothing."""
+        try:
+            return self._database.row(int(number)) if number.isdecimal() else None
+        except Refused:
+            return None
 
     def _renewal(self, asked: Asked) -> int:
         found, newest = asked.first("Renewal"), len(self._issuer.renewals) - 1

@@ -8,16 +8,15 @@ from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from chancery.authorities.adcs.simulator import numbers
-from chancery.authorities.adcs.simulator.database import Database, Row, State
+from chancery.authorities.adcs.simulator.database import Database
 from chancery.authorities.adcs.simulator.dials import AdcsDials
-from chancery.authorities.adcs.simulator.issuing import Issuer, old_certificate
+from chancery.authorities.adcs.simulator.issuing import Issuer
 from chancery.authorities.adcs.simulator.manager import Manager
 from chancery.authorities.adcs.simulator.pages import Pages
-from chancery.authorities.adcs.simulator.policy import Policy, parsed
+from chancery.authorities.adcs.simulator.posting import parsed
 from chancery.authorities.adcs.simulator.retrieving import Retrieving
 from chancery.authorities.adcs.simulator.templates import TEMPLATES
 from chancery.authorities.adcs.simulator.words import LANGUAGES
@@ -25,14 +24,14 @@ from chancery.core.clock import SYSTEM_CLOCK, Clock
 from chancery.protocols.ldap.simulator import Directory
 from chancery.protocols.negotiate.simulator import tls
 from chancery.protocols.negotiate.simulator.access import DOMAIN, PASSWORD, USER, Acceptor, Access
+from chancery.sandbox.certsrv import Row, State, Template
 from chancery.sandbox.clock import ShiftedClock
 from chancery.sandbox.dials import Dials
 from chancery.sandbox.frame import Asked, Example, Reply, Router, Simulator
 from chancery.sandbox.ledger import Ledger
 
 NAME = "adcs"
-CA = "Sandbox AD CS"
-"""The issuing CA is called so with "Issuing CA" behind it."""
+CA = "Sandbox AD CS Issuing CA"
 _BEFORE = 3
 """Rows that the CA has from before."""
 _LINE = re.compile(r"\s*([^:]{1,100}):(.*)")
@@ -46,8 +45,10 @@ def build(
     standalone: bool = False,
     secure: bool = False,
     acceptor: Acceptor | None = None,
+    name: str = CA,
+    templates: tuple[Template, ...] = TEMPLATES,
 ) -> Windows:
-    """Return a simulator of the pages that is not yet started.
+    """Return a simulator of the pages that is not yet started; other faces may show its `database` as well.
 
     A `standalone` CA has no templates, and a manager approves all its requests. With `secure` it speaks TLS, with a
     certificate whose root stands in `credentials["trust_pem"]`. `acceptor` replaces the acceptor of logins.
@@ -55,13 +56,16 @@ def build(
     ledger, dials = ledger or Ledger(), (dials or Dials()).widen(AdcsDials)
     shifted = ShiftedClock(clock)
     front = tls.make() if secure else None
-    server = Server(ledger, dials, shifted, standalone=standalone, front=front, acceptor=acceptor)
+    # A CA is older than its oldest certificate.
+    issuer = Issuer(shifted.now() - timedelta(days=30), name)
+    database = Database(issuer, ledger, dials, shifted, templates, standalone=standalone)
+    server = Server(database, dials, shifted, front=front, acceptor=acceptor)
     made = Windows(NAME, server.answer, prefix="", ledger=ledger, dials=dials, clock=shifted)
     made.tls = front.context if front else None
-    made.state, made.tick = server.database.as_dict, server.policy.tick
-    made.doors = server.manager.doors()
+    made.database = database
+    made.state = database.as_dict
+    made.doors = Manager(database, shifted).doors()
     made.credentials = server.credentials(front)
-    made.issuing = server.issuer.renewals[0].issuing
     made.examples = [] if standalone else _examples(made.credentials)
     return made
 
@@ -81,7 +85,7 @@ class Face(Protocol):
 class Windows(Simulator):
     """The web server of the pages; other faces of AD CS may go up and down with it."""
 
-    issuing: x509.Certificate
+    database: Database
     ldap: Directory
     _faces: tuple[Face, ...] = ()
     _shown: Callable[[], list[Example]] | None = None
@@ -114,21 +118,15 @@ class Server:
 
     def __init__(
         self,
-        ledger: Ledger,
+        database: Database,
         dials: Dials,
         clock: ShiftedClock,
         *,
-        standalone: bool,
         front: tls.Front | None,
         acceptor: Acceptor | None,
     ) -> None:
-        self._dials, self._clock, self._standalone = dials, clock, standalone
-        self.database = Database(ledger)
-        # A CA is older than its oldest certificate.
-        self.issuer = Issuer(clock.now() - timedelta(days=30), CA)
-        self.policy = Policy(self.database, self.issuer, dials, clock, standalone=standalone)
-        self.manager = Manager(self.database, self.issuer, self.policy, clock)
-        self._retrieving = Retrieving(self.database, self.issuer, dials, clock)
+        self._dials, self._clock, self._database = dials, clock, database
+        self._retrieving = Retrieving(database, dials, clock)
         self._access = Access(
             dials, front, acceptor=acceptor, refused=lambda: LANGUAGES[self._dials.now.language]["refused"]
         )
@@ -137,16 +135,18 @@ class Server:
 
     def _seed(self) -> None:
         for n in range(_BEFORE):
-            then = self._clock.now() - timedelta(days=_BEFORE - n)
-            row = self.database.add(None, [], f"{DOMAIN}\\somebody", then, TEMPLATES[0].name)
-            row.certificate, row.state = old_certificate(self.issuer, TEMPLATES[0], then), State.ISSUED
+            self._database.seed(self._clock.now() - timedelta(days=_BEFORE - n), f"{DOMAIN}\\somebody")
 
     def _routes(self) -> Router:
         router = Router()
         for method, page, handler in (
             ("GET", "", lambda _: self._html(self.pages.welcome())),
-            ("GET", "certcarc.asp", lambda _: self._html(self.pages.ca_certificates(len(self.issuer.renewals) - 1))),
-            ("GET", "certrqxt.asp", lambda _: self._html(self.pages.form(listed=not self._dials.now.unlisted))),
+            (
+                "GET",
+                "certcarc.asp",
+                lambda _: self._html(self.pages.ca_certificates(len(self._database.issuer.renewals) - 1)),
+            ),
+            ("GET", "certrqxt.asp", self._form),
             ("POST", "certfnsh.asp", self._finish),
             ("GET", "certnew.cer", lambda asked: self._retrieving.certificate(asked, self.pages)),
             ("GET", "certnew.p7b", lambda asked: self._retrieving.bundle(asked, self.pages)),
@@ -155,11 +155,16 @@ class Server:
             router.add(method, f"/certsrv/{re.escape(page)}", handler)
         return router
 
+    def _form(self, asked: Asked) -> Reply:
+        account = asked.connection["caller"]
+        shown = [t for t in self._database.templates if t.published and t.lets(account)]
+        return self._html(self.pages.form([] if self._dials.now.unlisted else shown))
+
     @property
     def pages(self) -> Pages:
         """Return the pages in the language of the moment."""
         now = self._dials.now
-        return Pages(LANGUAGES[now.language], "" if now.nameless else self.issuer.name)
+        return Pages(LANGUAGES[now.language], "" if now.nameless else self._database.issuer.name)
 
     def answer(self, asked: Asked) -> Reply:
         """Answer one request: IIS first, then its pages."""
@@ -179,7 +184,6 @@ class Server:
         if handler is None:
             return self._html(b"<html><title>404 - File or directory not found.</title></html>", 404)
         asked.connection["caller"] = account
-        self.policy.tick()
         return handler(asked)
 
     @staticmethod
@@ -196,16 +200,16 @@ class Server:
         if self._dials.now.ca_stopped:
             code = numbers.UNAVAILABLE
             return self._html(self.pages.error(self.pages.disposition(0), numbers.sentence(code), result=code))
-        attributes = [
-            (m[1].strip(), m[2].strip())
-            for line in fields.get("CertAttrib", "").splitlines()
-            if (m := _LINE.match(line))
-        ]
-        row = self.policy.take(parsed(fields.get("CertRequest", "")), attributes, asked.connection["caller"])
+        lines = (_LINE.match(line) for line in fields.get("CertAttrib", "").splitlines())
+        attributes = [(m[1].strip(), m[2].strip()) for m in lines if m]
+        name = next((value for name, value in attributes if name.lower() == "certificatetemplate"), "")
+        text = "\r\n".join(":".join(pair) for pair in attributes)
+        request = parsed(fields.get("CertRequest", ""))
+        row = self._database.enrol(request, name, asked.connection["caller"], text)
         return self._html(self._result(row, new=True), acted=row.state in {State.ISSUED, State.PENDING})
 
     def _standing(self, number: str) -> bytes:
-        row = self.database.rows.get(int(number)) if number.isdecimal() else None
+        row = self._retrieving.row(number)
         return self._retrieving.error(None, self.pages) if row is None else self._result(row, new=False)
 
     def _result(self, row: Row, *, new: bool) -> bytes:
@@ -229,9 +233,9 @@ class Server:
         return {
             "username": f"{DOMAIN}\\{USER}",
             "password": PASSWORD,
-            "ca_name": self.issuer.name,
+            "ca_name": self._database.issuer.name,
             "template": TEMPLATES[0].name,
-            "ca": self.issuer.renewals[0].issuing.public_bytes(Encoding.PEM).decode(),
+            "ca": self._database.issuer.renewals[0].issuing.public_bytes(Encoding.PEM).decode(),
             **trust,
         }
 

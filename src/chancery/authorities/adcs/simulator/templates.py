@@ -1,76 +1,68 @@
-"""The templates of this CA, and its policy module: what it says to a request (reference, section A9.3)."""
+"""The templates that the pages' CA has, and its policy module: what it says to a request (reference, section A9.3)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from chancery.authorities.adcs.simulator import numbers
+from chancery.sandbox.certsrv import Template, template_in
 
-SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
-_NAME_EXTENSION, _OID_EXTENSION = "1.3.6.1.4.1.311.20.2", "1.3.6.1.4.1.311.21.7"
-
-
-@dataclass(frozen=True)
-class Template:
-    """`pends` waits for a manager, `supplied` takes the subject from the request; `agents` is the number of signatures."""
-
-    name: str
-    oid: str
-    label: str
-    published: bool = True
-    open: bool = True
-    supplied: bool = True
-    pends: bool = False
-    least_bits: int = 2048
-    agents: int = 0
-    archives: bool = False
-    uses: tuple[x509.ObjectIdentifier, ...] = (SERVER,)
-    days: int = 180
-
-
+_SERVER, _CLIENT = ExtendedKeyUsageOID.SERVER_AUTH.dotted_string, ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string
 _ROOT = "1.3.6.1.4.1.311.21.8.1234567.7654321.1.1.1"
+_OTHERS = frozenset({"EXAMPLE\\ca-admin"})
+
+
+def _of(name: str, number: int, **more: Any) -> Template:
+    return Template(name, f"{_ROOT}.{number}", 180, **{"usages": (_SERVER,), **more})
+
+
 TEMPLATES = (
-    Template("WebServer2", f"{_ROOT}.1", "Web Server, half a year"),
-    Template("WebServerApproved", f"{_ROOT}.2", "Web Server, approved", pends=True),
-    Template("WebServerStrong", f"{_ROOT}.3", "Web Server, strong keys", least_bits=4096),
-    Template("WebAndClient", f"{_ROOT}.4", "Web Server and Client", uses=(SERVER, CLIENT)),
-    Template("AnyUse", f"{_ROOT}.5", "Subordinate, no use", uses=()),
-    Template("Closed", f"{_ROOT}.6", "For others", open=False),
-    Template("Machine", f"{_ROOT}.7", "Computer", supplied=False),
-    Template("ByAgent", f"{_ROOT}.8", "By agents", agents=1),
-    Template("Archived", f"{_ROOT}.9", "With key archival", archives=True),
-    Template("Unpublished", f"{_ROOT}.10", "Not published", published=False),
+    _of("WebServer2", 1),
+    _of("WebServerApproved", 2, pends=True),
+    _of("WebServerStrong", 3, minimal_key=4096),
+    _of("WebAndClient", 4, usages=(_SERVER, _CLIENT)),
+    _of("AnyUse", 5, usages=()),
+    _of("Closed", 6, accounts=_OTHERS),
+    _of("Machine", 7, supplies=False),
+    _of("ByAgent", 8, signatures=1),
+    _of("KeyArchival", 9, archives=True),
+    _of("Unpublished", 10, published=False),
 )
+LABELS = {
+    "WebServer2": "Web Server, half a year",
+    "WebServerApproved": "Web Server, approved",
+    "WebServerStrong": "Web Server, strong keys",
+    "WebAndClient": "Web Server and Client",
+    "AnyUse": "Subordinate, no use",
+    "Closed": "For others",
+    "Machine": "Computer",
+    "ByAgent": "By agents",
+    "KeyArchival": "With key archival",
+    "Unpublished": "Not published",
+}
+"""Display names, where they differ from the name."""
 
 
-def find(name: str) -> Template | None:
-    """Return the template of this name (cn) or OID; a display name is none."""
-    return next((t for t in TEMPLATES if name in {t.name, t.oid}), None)
-
-
-def judge(template: Template | None, csr: x509.CertificateSigningRequest) -> int:
+def judge(template: Template | None, csr: x509.CertificateSigningRequest, account: str) -> int:
     """Return the number with which the policy module refuses, in its order of questions, or 0."""
     if template is None or not template.published:
         return numbers.UNSUPPORTED_TYPE
-    if not template.open:
-        return numbers.TEMPLATE_DENIED
-    if _names_another(csr):
-        return numbers.CONFLICT
-    if template.archives:
-        return numbers.ARCHIVAL
-    if template.agents:
-        return numbers.SIGNATURES
-    if not template.supplied:
-        return numbers.DNS_REQUIRED
     key = csr.public_key()
-    too_short = isinstance(key, rsa.RSAPublicKey) and key.key_size < template.least_bits
-    return numbers.KEY_LENGTH if too_short else 0
+    reasons = (
+        (not template.lets(account), numbers.TEMPLATE_DENIED),
+        (_names_another(csr, template), numbers.CONFLICT),
+        (template.archives, numbers.ARCHIVAL),
+        (template.signatures > 0, numbers.SIGNATURES),
+        (not template.supplies, numbers.DNS_REQUIRED),
+        (isinstance(key, rsa.RSAPublicKey) and key.key_size < template.minimal_key, numbers.KEY_LENGTH),
+    )
+    return next((code for applies, code in reasons if applies), 0)
 
 
-def _names_another(csr: x509.CertificateSigningRequest) -> bool:
-    """Say whether the request carries template information of its own; none of this CA's does."""
-    return any(e.oid.dotted_string in {_NAME_EXTENSION, _OID_EXTENSION} for e in csr.extensions)
+def _names_another(csr: x509.CertificateSigningRequest, template: Template) -> bool:
+    named = template_in(csr).casefold()
+    return bool(named) and named not in {template.name.casefold(), template.oid}

@@ -121,7 +121,7 @@ def test_a_ca_that_ends_soon_or_has_ended(stand):
 
 
 def test_files_that_are_none_are_told(stand, monkeypatch):
-    monkeypatch.setattr(Issuer, "crl", lambda self, now, stale: b"no CRL")
+    monkeypatch.setattr(Issuer, "crl", lambda self, now, revoked, stale: b"no CRL")
     monkeypatch.setattr(Issuer, "bundle", lambda self, leaf, renewal, how="": b"no bundle")
     found = shown(findings(stand))
     assert (found["chain", "crl_unseen"], found["chain", "broken"]) == ("warning", "warning")

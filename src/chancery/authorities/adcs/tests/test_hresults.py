@@ -27,6 +27,11 @@ def test_what_passes_waits_and_what_the_ca_decided_ends():
     assert kinds[0x80094004] is NotFound
 
 
+def test_a_web_server_that_may_not_pass_the_login_on_is_told_to_delegate():
+    for code in (0x80070005, 0x800706D3):
+        assert "delegate" in error_of(code, "").remedy
+
+
 def test_a_number_that_is_not_known_passes_on_with_where_to_look():
     error = error_of(0x8009ABCD, "odd")
     assert (error.code, error.kind, error.text) == ("0x8009ABCD", "RejectedByPolicy", "odd")

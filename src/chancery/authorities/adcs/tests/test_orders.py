@@ -122,7 +122,7 @@ def test_a_denial_is_seen_before_it_could_look_pending(stand, language):
         ("Closed", "0x80094012"),
         ("Machine", "0x8009480F"),
         ("ByAgent", "0x8009480A"),
-        ("Archived", "0x80094804"),
+        ("KeyArchival", "0x80094804"),
     ],
 )
 def test_what_a_template_does_not_allow_is_said_with_its_number(stand, template, code):
@@ -440,4 +440,4 @@ def test_a_page_that_says_nothing_of_the_request_leaves_it_open(stand, monkeypat
 
 def test_intents_from_before_are_older_than_their_order():
     assert request().intended_at == START
-    assert DAY == timedelta(days=1)
+    assert timedelta(days=1) == DAY

@@ -98,7 +98,7 @@ def test_rows_that_were_deleted_do_not_hide_what_is_behind_them(stand):
     connector = stand.connector(search_from=2)
     others(stand, connector, 3)
     asked = lose(stand, connector, key=KEYS[7])
-    rows = stand.simulator.tick.__self__._database.rows
+    rows = stand.simulator.database._rows
     for number in (5, 6, 7):
         del rows[number]
     assert find(stand, connector, asked).outcome.reference == "8"
@@ -171,7 +171,7 @@ def test_a_database_full_of_holes_is_given_up(stand, monkeypatch):
     monkeypatch.setattr(search, "MOST", 5)
     connector = stand.connector(search_from=2)
     others(stand, connector, 20)
-    rows = stand.simulator.tick.__self__._database.rows
+    rows = stand.simulator.database._rows
     for number in [n for n in rows if n > 4 and n % 12]:
         del rows[number]
     with pytest.raises(OutcomeUnknown) as caught:

@@ -52,7 +52,10 @@ PRODUCTS = (
     Product("851", "ev-ucc", "emSign EV SSL UCC - 1 Year", "20"),
     Product("104", "intranet-ssl", "Private PKI Intranet SSL", "39", PRIVATE, "10.0"),
     Product("108", "igtf-host", "Private PKI IGTF Host", "39", PRIVATE, "10.0"),
+    Product("149", "intranet-ssl", "Private PKI Intranet SSL by Draft", "39", PRIVATE, "10.0"),
 )
+DRAFT_ONLY = "149"
+"""What V1 was seen to refuse without a reason whenever it was ordered directly, and to take as a draft."""
 CATEGORIES = {SSL: "SSL/TLS Certificates", PRIVATE: "Private PKI Products"}
 
 

@@ -71,7 +71,7 @@ def _credentials() -> dict[str, Any]:
         "directory": DIRECTORY,
         "group_number": account.DEFAULT_GROUP,
         "organization_number": account.ORGANIZATIONS[0]["number"],
-        "products": {p.variant: p.code for p in PRODUCTS},
+        "products": {p.variant: p.code for p in reversed(PRODUCTS)},
     }
 
 

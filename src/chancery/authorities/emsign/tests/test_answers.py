@@ -9,12 +9,11 @@ from chancery.authorities.emsign import read
 from chancery.authorities.emsign.authority import EmSign
 from chancery.authorities.emsign.bundle import certificates, leaf_of
 from chancery.authorities.emsign.config import HOSTS, EmSignConfig
-from chancery.authorities.emsign.tests.stand import PERSON, request, scripted
+from chancery.authorities.emsign.tests.stand import PERSON, connector, request, scripted
 from chancery.core.secret import Secret
 from chancery.sdk.config import pins_of
-from chancery.sdk.errors import NotFound, ProtocolViolation
+from chancery.sdk.errors import NotFound, ProtocolViolation, RejectedByPolicy
 from chancery.sdk.outcome import Pending, PendingKind
-
 
 # Standing, by answers --------------------------------------------------------------------------------
 
@@ -96,6 +95,20 @@ def test_v1_hands_in_and_signs_once_and_tells_what_was_refused():
     assert (refused.kind, "public IP" in refused.text) == (PendingKind.ACTION, True)
 
 
+@pytest.mark.parametrize(
+    ("order", "certificate", "kind"),
+    [
+        ("8", "24", PendingKind.APPROVAL),
+        ("9", "4", PendingKind.APPROVAL),
+        ("2", "16", PendingKind.APPROVAL),
+        ("3", "4", PendingKind.PROCESSING),
+    ],
+)
+def test_v1_waits_for_people_by_either_of_its_two_numbers(order, certificate, kind):
+    ca = of_v1({"orderStatusId": order, "certificateStatusId": certificate, "csr": "x"})
+    assert ca.poll({**STATE, "done": ["csr", "agreement"]}, request()).kind is kind
+
+
 @pytest.mark.parametrize("ident", ["3", "5", "8", "13", "14", "18", "19", "21", "22", "12"])
 def test_every_number_of_an_end_is_one(ident):
     with pytest.raises(Exception, match="has ended at emSign") as refused:
@@ -109,6 +122,16 @@ def test_an_approval_that_is_called_issued_is_believed_only_with_the_certificate
     assert "not yet downloadable" in ca.poll(STATE, request()).text
     ca = of_v1({"orderStatusId": "6", "certificateStatusId": ident}, GetCertificate={"certificateDetails": {}})
     assert "fetched again" in ca.poll(STATE, request()).text
+
+
+def test_a_refusal_without_a_reason_names_what_was_seen_to_help(sim, clock):
+    v1 = connector(sim, clock, "v1")
+    asked = request("a.example.local", variant="intranet-ssl", product_code="149", days=365)
+    with pytest.raises(RejectedByPolicy, match="Generic failure") as refused:
+        v1.submit(asked)
+    assert "Save as draft" in refused.value.remedy
+    as_draft = request("a.example.local", variant="intranet-ssl", product_code="149", days=365, draft=True)
+    assert v1.submit(as_draft).kind is PendingKind.ACTION
 
 
 def test_a_cancelled_order_of_v1_may_be_cancelled_again_and_a_finished_one_not():

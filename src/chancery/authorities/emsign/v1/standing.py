@@ -25,6 +25,8 @@ FAILED = {"3", "5", "8", "13", "14", "18", "19", "21"}
 REVOKED, EXPIRED, SETUP = "22", "12", "1"
 ORDER_ENDED = {"4", "5"}
 _PEOPLE = {"2", "6", "16"}
+ORDER_WITH_PEOPLE = {"8", "9"}
+"""Approval by the account, and by its administrator: whatever the certificate's own state says meanwhile."""
 _UNSIGNED = {"1", "24"}
 """States in which an order may wait for its agreement: set-up, and the approver that is a machine."""
 _RESERVED = "status"
@@ -81,7 +83,8 @@ class Standing:
             )
         if not said and of_certificate in _UNSIGNED and self._must_sign(progress):
             return self._sign(progress.looked_at(status, PendingKind.PROCESSING, "The agreement is signed."))
-        kind = PendingKind.APPROVAL if of_certificate in _PEOPLE else PendingKind.PROCESSING
+        people = of_certificate in _PEOPLE or word(detail.get("orderStatusId")) in ORDER_WITH_PEOPLE
+        kind = PendingKind.APPROVAL if people else PendingKind.PROCESSING
         whom = "an approver at emSign or in your account" if kind is PendingKind.APPROVAL else "emSign"
         text = " ".join([f"Waits for {whom}{f' ({told})' if told else ''}.", *said])
         return progress.looked_at(status, kind, text)

@@ -71,10 +71,20 @@ _LATER = "Ask emSign when it will be; until then what needs it waits for a perso
 def _said(answer: Answer) -> str:
     """Return what a problem says: its detail, its fields, its type; framework errors have words of their own."""
     found = _document(answer)
-    fields = [f"{word(e.get('field'))}: {word(e.get('message'))}" for e in rows(found.get("errors"))]
-    parts = (word(found.get("detail"), 600), *fields, word(found.get("message"), 300), word(found.get("type")))
+    # Each by itself: what a text was cut to may end inside a secret, which is only seen at its end.
+    fields = [f"{_word(e, 'field', answer)}: {_word(e, 'message', answer)}" for e in rows(found.get("errors"))]
+    parts = (
+        _word(found, "detail", answer, 600),
+        *fields,
+        _word(found, "message", answer, 300),
+        _word(found, "type", answer),
+    )
     said = " ".join(p for p in parts if p and p != "about:blank")
-    return scrub(said or word(found.get("title")) or word(found.get("error")), answer.secrets)[:1000]
+    return (said or _word(found, "title", answer) or _word(found, "error", answer))[:1000]
+
+
+def _word(found: dict[str, Any], name: str, answer: Answer, most: int = 200) -> str:
+    return scrub(word(found.get(name), most), answer.secrets)
 
 
 def _document(answer: Answer) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from bench.acme_client import Answer, Client
 from chancery.apps.acme import actions, finalizing, nonces, ordering
 from chancery.apps.acme.jose import decode
 from chancery.doors.acme import waiting
+from chancery.doors.acme.tests.proofs import Looker
+from chancery.protocols.acme.tests.zone import Zone
 
 SERVER = "https://pki.example.com"
 
@@ -63,3 +65,20 @@ class Door:
 @pytest.fixture
 def door(served, cast):
     return Door(cast)
+
+
+@pytest.fixture
+def zone(settings):
+    made = Zone("example.test")
+    made.every_name = "127.0.0.1"
+    with made.served() as where:
+        host, _, port = where.partition(":")
+        settings.ACME_RESOLVERS = ((host, int(port)),)
+        yield made
+
+
+@pytest.fixture
+def looker():
+    made = Looker()
+    yield made
+    made.validations.close()

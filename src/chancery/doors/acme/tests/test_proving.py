@@ -19,10 +19,10 @@ from chancery.apps.shared.action import current_clock
 from chancery.core import csr
 from chancery.core.names import parse_name
 from chancery.doors.acme import waiting
+from chancery.doors.acme.tests.proofs import asked, begun, page
 from chancery.engine import proving
 from chancery.engine.proving import Validations
 from chancery.net.tests.serving import Server
-from chancery.protocols.acme.tests.zone import Zone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -31,65 +31,9 @@ ALL = ("http-01", "dns-01", "tls-alpn-01")
 
 
 @pytest.fixture
-def zone(settings):
-    made = Zone("example.test")
-    made.every_name = "127.0.0.1"
-    with made.served() as where:
-        host, _, port = where.partition(":")
-        settings.ACME_RESOLVERS = ((host, int(port)),)
-        yield made
-
-
-class Looker:
-    """A worker's looks, each waited for; time is told."""
-
-    def __init__(self):
-        self.validations, self.now = Validations(), current_clock().now() + timedelta(seconds=1)
-
-    def look(self, later=0):
-        self.now += timedelta(seconds=later)
-        self.validations.turn(self.now)
-        self.validations._lookers.submit(lambda: None).result(30)
-        while self.validations._busy > self.validations._done.qsize():
-            self.validations._lookers.submit(lambda: None).result(30)
-        self.validations.turn(self.now)
-
-    def until_over(self):
-        for _ in range(4):
-            self.look(30)
-
-
-@pytest.fixture
-def looker():
-    made = Looker()
-    yield made
-    made.validations.close()
-
-
-@pytest.fixture
 def client(door, zone):
     door.offer(challenges=ALL, networks=["127.0.0.0/8"])
     return door.registered()
-
-
-def asked(client, name="www.example.test", kind="http-01"):
-    """Place an order; returns it with its authorization's address, the challenge, and the key authorization."""
-    order = client.order(name)
-    where = order.json()["authorizations"][0]
-    authz = client.post(where).json()
-    challenge = next(c for c in authz["challenges"] if c["type"] == kind)
-    return order, where, challenge, f"{challenge['token']}.{thumbprint(client.key)}"
-
-
-def begun(client, challenge):
-    answer = client.post(challenge["url"], {})
-    assert (answer.status, answer.json()["status"]) == (200, "processing")
-    assert 'rel="up"' in answer.headers["link"]
-
-
-def page(text, status=b"200 OK", more=b""):
-    body = text.encode()
-    return b"HTTP/1.1 " + status + b"\r\nContent-Length: " + str(len(body)).encode() + b"\r\n" + more + b"\r\n" + body
 
 
 def test_http_01_from_the_order_to_the_certificate(client, looker, engine, settings, monkeypatch):

@@ -1,5 +1,6 @@
 """Connectors in the console: filters, what a deletion would lose, certificates with their ways back."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,8 @@ from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
+from chancery.core.errors import Problem
+from chancery.doors.console import forms
 from chancery.doors.console.tests.test_console import logged_in, text
 from tests.cast import request_pem
 
@@ -269,3 +272,33 @@ def test_without_scripts_nothing_is_saved_as_if_it_had_been_tested(cast, ada):
 def test_what_cannot_be_used_is_said_before_it_is_tested(cast, ada):
     assert try_out(ada, base_url="nonsense").status_code == 422
     assert not Call.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "secrets_set", "problem", "shown"),
+    [
+        ({}, (), "", False),
+        ({"api_key_until": ""}, (), "", False),
+        ({"rate_percent": "80"}, (), "", False),
+        ({"rate_percent": "40"}, (), "", True),
+        ({}, ("second_api_key",), "", True),
+        ({}, (), "api_key_until", True),
+        ({}, (), "api_key", False),
+    ],
+)
+def test_what_is_rarely_needed_is_folded_away_unless_it_is_set_or_wrong(cast, values, secrets_set, problem, shown):
+    problems = [Problem(problem, "It is wrong.", "")] if problem else []
+    groups = forms.connector_form(catalog.get("digicert"), values, frozenset(secrets_set), problems)
+    names = {g.title: ([i.name for i in g.usual], [i.name for i in g.more.inputs]) for g in groups}
+    assert names["Credential"] == (["api_key"], ["second_api_key", "api_key_until"])
+    assert names["Account"] == (["container_id", "reference_field_id", "skip_approval"], ["rate_percent"])
+    assert names["Ownership"][1] == []
+    assert any(g.more.telling for g in groups) is shown
+
+
+def test_the_page_folds_by_itself_and_without_a_script(ada):
+    page = ada.get(reverse("connector_create", args=["adcs"])).content.decode()
+    certification = page[page.index("Certification authority") : page.index("Managing account")]
+    folded = re.search(r"<details>\s*<summary[^>]*>Rarely needed</summary>(.*?)</details>", certification, re.DOTALL)
+    assert all(f'name="{name}"' in folded[1] for name in ("path", "policy_path", "rpc_port", "ca_host"))
+    assert 'name="ca_name"' not in folded[1]

@@ -38,8 +38,9 @@ def page(view: View) -> View:
             return HttpResponseRedirect(f"/login?{urlencode({'next': request.get_full_path()})}")
         if user.must_change_password:
             return redirect("password")
-        actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""))
-        if actor.needs_factor and not sessions.is_strong(request) and _here(request) not in _WEAK:
+        strong = sessions.is_strong(request)
+        actor = actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""), strong=strong)
+        if actor.needs_factor and not strong and _here(request) not in _WEAK:
             return redirect("factors")
         # Nothing but what is shown depends on the zone: all that is stored or sent stays UTC.
         with timezone.override(zones.zone(user.time_zone) or timezone.get_default_timezone()):

@@ -14,8 +14,8 @@ from chancery.net.addresses import AddressPolicy
 from chancery.protocols.negotiate import Login, tokens
 from chancery.protocols.negotiate.failures import of_library
 from chancery.protocols.negotiate.settings import Credentials, Way
-from chancery.protocols.negotiate.tokens import Tokens, offer
 from chancery.protocols.negotiate.simulator import build
+from chancery.protocols.negotiate.tokens import Tokens, offer
 from chancery.sandbox.der import read_one
 from chancery.sdk.answer import Answer
 from chancery.sdk.errors import AuthFailed, Unreachable
@@ -128,6 +128,8 @@ def test_the_domains_reasons_are_told(offset, kind, word, attribute):
 
 
 def test_any_other_reason_keeps_the_librarys_words():
+    full = of_library(OSError(28, "No space left on device"), ACCOUNT, "pki.corp.example")
+    assert (type(full), full.code, full.bytes_sent) == (Unreachable, "temporary_file", False)
     error = of_library(ValueError("something else"), ACCOUNT, "pki.corp.example")
     assert (error.code, error.text) == ("kerberos", "something else")
     endless = ValueError("ring")

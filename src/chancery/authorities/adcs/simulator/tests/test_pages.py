@@ -140,10 +140,13 @@ def test_what_is_held_back_is_issued_when_its_time_has_come(ca):
 
 
 def test_a_row_from_before_cannot_be_issued_again(ca):
-    row = ca.simulator.tick.__self__._database.rows[2]
-    ca.simulator.tick.__self__.issue(row)
-    assert row.csr is None
+    before = ca.simulator.database.row(2)
+    kept = before.der
+    assert ca.manager("approve", request=2) == {"requests": [2]}
+    assert (before.csr, before.der, before.template.name) == (b"", kept, "WebServer2")
     assert ca.simulator.state()["2"]["attributes"] == []
+    assert ca.manager("revoke", request=2) == {"requests": [2]}
+    assert ca.simulator.ledger.lines("revoke")[0].csr_sha256 == ""
 
 
 def test_chains_are_bundles_and_look_like_certificates_in_base64(ca):

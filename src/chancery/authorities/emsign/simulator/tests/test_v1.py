@@ -215,6 +215,14 @@ def test_private_pki_is_ordered_by_a_method_of_its_own(talk):
     assert made["orderDetails"]["orderNumber"]
 
 
+def test_one_private_product_is_taken_as_a_draft_alone_and_no_reason_is_given(talk):
+    names = {"domainName": "a.local", "additionalDomains": [], "dnsType": "1"}
+    asked = v1_order(productCode="149", certificateInformation=names, agreementDetails={})
+    assert talk.bad("GenerateOrderPrivatePKI", orderDetails=asked) == "EMS-939"
+    draft = talk.good("GenerateOrderPrivatePKI", orderDetails={**asked, "saveAndHold": "1"})["orderDetails"]
+    assert "orderNumber" not in draft
+
+
 # Lists ----------------------------------------------------------------------------------------------------
 
 
@@ -233,9 +241,10 @@ def test_lists_of_the_account(talk, sim):
 def test_reports_are_paged_in_strings_and_clamp(talk):
     for _ in range(5):
         place(talk, csr=csr_text())
-    page = lambda n, **more: talk.good("GetOrderReport", searchCriteria={"pageNumber": n, "pageSize": "2", **more})[
-        "orderDetails"
-    ]
+
+    def page(n, **more):
+        return talk.good("GetOrderReport", searchCriteria={"pageNumber": n, "pageSize": "2", **more})["orderDetails"]
+
     assert (page("1")["noOfPages"], page("1")["totalNoOfResults"]) == ("3", "5")
     assert page("99") == page("3")
     assert page("1", domainName="x")["ordersArray"] == []

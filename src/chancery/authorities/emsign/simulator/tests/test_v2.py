@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs7
 
 from chancery.authorities.emsign.simulator.tests.talk import AGREEMENT, csr_text, order, private, small_key
 
@@ -251,6 +252,8 @@ def test_a_download_is_not_ready_at_once_and_comes_in_three_forms(talk, sim, clo
     der = certificate(talk, made, Accept="application/pkix-cert")[1]
     assert x509.load_der_x509_certificate(der) == leaf
     assert certificate(talk, made, Accept="application/x-pkcs7-certificates")[0] == 406
+    bundle = talk.json("GET", f"/ssl-certificates/{made['orderId']}/certificate?format=pkcs7")[1]
+    assert leaf in pkcs7.load_der_pkcs7_certificates(bundle)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from chancery.authorities.emsign.simulator import account
 from chancery.authorities.emsign.simulator.book import Book, Order
 from chancery.authorities.emsign.simulator.lifecycle import Lifecycle
 from chancery.authorities.emsign.simulator.limiter import Limiter
-from chancery.authorities.emsign.simulator.products import Product, by_code
+from chancery.authorities.emsign.simulator.products import DRAFT_ONLY, Product, by_code
 from chancery.authorities.emsign.simulator.requests import csr_of
 from chancery.authorities.emsign.simulator.v1.envelope import INACTIVE, Refusal
 from chancery.core.clock import Clock
@@ -37,6 +37,8 @@ class Ordering:
         product = by_code(str(details.get("productCode") or ""))
         if product is None or product.public is not public:
             raise Refusal("EMS-1162", "Invalid product code.")
+        if product.code == DRAFT_ONLY and details.get("saveAndHold") != "1":
+            raise Refusal("EMS-939", "Generic failure.")
         order = self._order(details, product)
         self._check_csr(order, str(details.get("csr") or ""))
         if self._dials.now.reject:

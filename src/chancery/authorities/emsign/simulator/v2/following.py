@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from chancery.authorities.emsign.simulator.book import REASONS, Book, Check, Order
 from chancery.authorities.emsign.simulator.lifecycle import Lifecycle
@@ -144,8 +144,11 @@ class Following:
         chain = self._chain(order)
         if wanted == "pem":
             return Reply(200, pem([order.leaf, *chain], "\n").encode(), "application/x-pem-file")
-        if wanted in {"der", "pkcs7"}:
+        if wanted == "der":
             return Reply(200, order.leaf.public_bytes(Encoding.DER), "application/pkix-cert")
+        if wanted == "pkcs7":
+            bundle = pkcs7.serialize_certificates([order.leaf, *chain], Encoding.DER)
+            return Reply(200, bundle, "application/x-pkcs7-certificates")
         return json_reply(_envelope(order, chain))
 
     def _not_ready(self, order: Order) -> Refusal:

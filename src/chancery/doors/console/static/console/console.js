@@ -16,7 +16,7 @@
         return one[1].includes(form.elements[one[0]].value);
       }));
     });
-    form.querySelectorAll("fieldset").forEach(function (group) {
+    form.querySelectorAll("fieldset, fieldset details").forEach(function (group) {
       const parts = Array.from(group.querySelectorAll(":scope .row > div"));
       group.toggleAttribute("data-off", parts.length > 0 && parts.every(function (part) {
         return part.hasAttribute("data-off");

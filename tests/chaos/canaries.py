@@ -1,0 +1,113 @@
+"""Marked secrets: what they look like wherever a careless line would leave them, and where that is looked for."""
+
+import base64
+import html
+import json
+import secrets
+import threading
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+PIECE = 12
+"""Characters of a secret that give it away: a cut text may hold its beginning alone."""
+ODD = '"&+/<\\%=;'
+"""What each way of writing a text down writes in its own way."""
+
+
+def marked():
+    """Return a secret that nothing else looks like, and that no two ways of writing it down write alike."""
+    return f"{secrets.token_urlsafe(9)}{ODD}{secrets.token_hex(8)}{ODD[::-1]}{secrets.token_urlsafe(9)}"
+
+
+def echoes(value):
+    """Return how a CA's error may say a secret again."""
+    raw = value.encode()
+    return {
+        "plain": value,
+        "base64": base64.b64encode(raw).decode(),
+        "basic": base64.b64encode(b"u:" + raw).decode(),
+        "url": quote(value, safe=""),
+        "json": json.dumps(value)[1:-1],
+        "reversed": value[::-1],
+    }
+
+
+def forms(value):
+    """Yield a secret in every way in which it may stand somewhere."""
+    yield from echoes(value).values()
+    raw = value.encode()
+    yield from (quote(value), quote_plus(value), html.escape(value), repr(value)[1:-1], raw.hex(), raw.hex().upper())
+    yield from (json.dumps(json.dumps(value))[3:-3], html.escape(json.dumps(value)[1:-1]), value.lower(), value.upper())
+    yield from (quote(value, safe="")[::-1], json.dumps(value)[-2:0:-1], base64.b64encode(raw[::-1]).decode())
+    for offset in range(3):
+        code = base64.b64encode(b"." * offset + raw).decode()
+        core = code[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
+        yield from (core, core.replace("+", "-").replace("/", "_"), core[::-1])
+
+
+def pieces(value):
+    """Return parts of every form, as bytes: its beginning, its middle and its end."""
+    found = set()
+    for form in forms(value):
+        at = (0, (len(form) - PIECE) // 2, len(form) - PIECE)
+        found |= {form[start : start + PIECE].encode() for start in at}
+    return found
+
+
+class Canaries:
+    """The marked secrets of one scenario, and what was looked through for them."""
+
+    def __init__(self):
+        self._pieces, self.names, self.found, self.looked = {}, set(), [], 0
+
+    def add(self, name, value=""):
+        """Keep a secret to look for, one that is made here unless it is given; returns it."""
+        value = value or marked()
+        self.names.add(name)
+        self._pieces |= dict.fromkeys(pieces(value), name)
+        return value
+
+    def add_bytes(self, name, raw):
+        """Keep bytes to look for, as keys are: as they are, in hex and in Base64."""
+        self.names.add(name)
+        self._pieces |= dict.fromkeys([raw[:PIECE], raw[-PIECE:]], name)
+        self._pieces |= dict.fromkeys([raw.hex()[:24].encode(), raw.hex()[-24:].encode()], name)
+        self._pieces |= dict.fromkeys([base64.b64encode(raw)[:16], base64.urlsafe_b64encode(raw)[:16]], name)
+
+    def token(self, length):
+        """Return a random word for where no odd characters may stand."""
+        return secrets.token_hex(length // 2)
+
+    def look(self, where, content):
+        """Look through something that anybody may come to see."""
+        raw = content.encode() if isinstance(content, str) else bytes(content)
+        self.looked += len(raw)
+        for piece, name in self._pieces.items():
+            at = raw.find(piece)
+            if at >= 0:
+                self.found.append((name, where, raw[max(0, at - 80) : at + 40]))
+
+    def __len__(self):
+        return len(self.names)
+
+
+class CommandLines:
+    """Reads the command lines of this machine's processes again and again, as any of its users may."""
+
+    def __init__(self):
+        self.seen, self._stop = set(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self):
+        while not self._stop.wait(0.3):
+            for line in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    self.seen.add(line.read_bytes())
+                except OSError:
+                    continue
+
+    def close(self):
+        self._stop.set()
+        self._thread.join()
+        return b"\n".join(self.seen)
