@@ -33,7 +33,7 @@ class Commands(TyperGroup):
         to_programs.set("--json" in said)
         alone = standalone_mode and not to_programs.get()
         try:
-            status = super().main(said, prog_name, complete_var, standalone_mode=alone, **extra)
+            status = super().main(said, prog_name, complete_var, alone, windows_expand_args, **extra)
         except typer.Abort:
             stop("It was broken off; nothing was done.")
         except Exception as error:

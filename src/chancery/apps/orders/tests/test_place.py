@@ -253,7 +253,9 @@ def test_a_key_that_somebody_has_reported_as_compromised_gets_no_other_certifica
     Order.objects.filter(pk=made.pk).update(state="issued")
     spans = dict.fromkeys(("not_before", "not_after", "stored_at"), made.placed_at)
     where = {name: getattr(made, name) for name in ("connector_id", "team_id", "environment_id", "spki_sha256")}
-    row = Certificate.objects.create(order=made, der=b"", sha256="0" * 64, serial="1", common_name="a", **spans, **where)
+    row = Certificate.objects.create(
+        order=made, der=b"", sha256="0" * 64, serial="1", common_name="a", **spans, **where
+    )
     assert place(cast.rob, PlaceOrder("Internal", CSR)).state == "queued", "one key may have several certificates"
     asked = {"revocation_reason": "superseded", "revocation_asked_at": made.placed_at}
     Certificate.objects.filter(pk=row.pk).update(**asked)
