@@ -59,7 +59,7 @@ def write(turn):
                 with connection.cursor() as cursor:  # past every rule, trigger and signal of ours
                     column = model._meta.get_field(name).column
                     where = model._meta.pk.get_db_prep_value(pk, connection)
-                    sql = f'UPDATE "{model._meta.db_table}" SET "{column}" = %s WHERE "{model._meta.pk.column}" = %s'  # noqa: S608
+                    sql = f'UPDATE "{model._meta.db_table}" SET "{column}" = %s WHERE "{model._meta.pk.column}" = %s'
                     cursor.execute(sql, [value, where])
                 pairs |= {(f"{label}.{name}", (begin + n) % len(every)) for n in range(number)}
     for label in NAMES:

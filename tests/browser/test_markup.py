@@ -8,7 +8,7 @@ from tests.browser import routes, stand
 from tests.browser.payloads import payloads
 from tests.browser.poison import SHOWN
 
-TURNS = 4
+TURNS = 2
 """Each gives every field other texts."""
 WATCH = """
 window.pwned = () => window.told('a script ran');

@@ -66,9 +66,7 @@ def judge(orders, ledger, *, resting=True, quarantine=False):
                 found.silent.append(about)
         elif order.state == "quarantined" and quarantine:
             found.quarantined += 1
-        elif resting and order.state not in {"issued", *BY_PEOPLE}:
-            found.lost.append(about)
-        elif order.state in BY_PEOPLE and held[order.pk]:
+        elif (resting and order.state not in {"issued", *BY_PEOPLE}) or (order.state in BY_PEOPLE and held[order.pk]):
             found.lost.append(about)
     return found
 

@@ -5,7 +5,6 @@ import json
 import re
 import signal
 import time
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -228,7 +227,7 @@ class Scenario:
             if self.ca.said >= wanted:
                 return
             call = self.api("POST", f"/connectors/{self.tested}/test").json()["id"]
-            until(lambda: Call.objects.get(pk=call).state not in {"due", "running"}, PATIENCE, self.stands)  # noqa: B023
+            until(lambda: Call.objects.get(pk=call).state not in {"due", "running"}, PATIENCE, self.stands)
         raise AssertionError(f"the CA said too little: {self.ca.said} of {wanted}")
 
     def killed(self, at):
@@ -287,7 +286,7 @@ def filled(path, known):
     if "{" not in path:
         return [path]
     before, _, rest = path.partition("/{")
-    name, _, after = rest.partition("}")
+    _name, _, after = rest.partition("}")
     return [] if "{" in after else [f"{before}/{ident}{after}" for ident in known.get(before, [])]
 
 

@@ -12,7 +12,6 @@ import pytest
 from chancery.apps.accounts import actions as people
 from chancery.apps.audit import sequencer
 from chancery.apps.bots import actions as bots
-from chancery.apps.bots.models import Deployment
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import current_clock
 from chancery.apps.webhooks import actions as webhooks
@@ -88,7 +87,7 @@ def a_hundred(stand, client):
     return Order.objects.count() - before
 
 
-def of_a_bot(cast, bot, stage, line):  # noqa: F811  fixtures, handed on
+def of_a_bot(cast, bot, stage, line):
     """Have a bot ask for a certificate, and send each of its messages ten times more; returns how many were refused."""
     bots.issue(cast.ada, target(cast, bot, stage).pk)
     begun = len(line.sent)  # what came before is its enrolment
@@ -100,7 +99,7 @@ def of_a_bot(cast, bot, stage, line):  # noqa: F811  fixtures, handed on
     return len(answers)
 
 
-def of_an_acme_client(door):  # noqa: F811  the fixture, handed on
+def of_an_acme_client(door):
     """Finalize an order, send that very message ten times more, and ask for the same ten times anew."""
     door.offer(listed=True)
     acme, sent = door.registered(), []
@@ -156,7 +155,7 @@ def test_what_is_said_again_by_anybody_is_done_once(
     door,
     monkeypatch,
     say,
-    result,  # noqa: F811  fixtures
+    result,
 ):
     monkeypatch.setattr(waiting, "SECONDS", 0.01)
     sent = {

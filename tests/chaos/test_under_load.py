@@ -125,7 +125,7 @@ def test_what_is_switched_off_begins_nothing(cast, digicert, simulator, monkeypa
 
 
 @pytest.mark.parametrize(("total", "number", "seats"), SIZES)
-def test_an_edit_counts_at_once(cast, two, monkeypatch, say, result, total, number, seats):  # noqa: F811  the fixture
+def test_an_edit_counts_at_once(cast, two, monkeypatch, say, result, total, number, seats):
     from chancery.apps.profiles import actions as profiles
 
     for one in two:

@@ -46,7 +46,9 @@ def written(node):
 def addresses():
     """Yield (words of the module, address with holes) for every address in the command line's sources."""
     for file in sorted(CLI.glob("*.py")):
-        texts = {text for node in ast.walk(ast.parse(file.read_text())) if (text := written(node)) is not None}
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        inner = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+        texts = {text for node in nodes if id(node) not in inner and (text := written(node)) is not None}
         found = {text for text in texts if re.match(f"{HOLE}?[/-]|{HOLE}/", text) and not re.search(r"\s", text)}
         words = {word for text in texts for word in re.split(f"[/{HOLE}]", text)}
         yield from ((words, address) for address in found)

@@ -19,7 +19,7 @@ def test_the_page_is_what_the_results_say():
 
 def test_there_is_a_row_for_each_promise_and_one_without_a_result_says_so():
     assert list(MADE["PROMISES"]) == [f"R{n}" for n in range(1, 51)]
-    rows = {m[1]: m[0] for m in re.finditer(r"^\| (R\d+) \|.*\*not shown\*.*$", MADE["page"](), re.M)}
+    rows = {m[1]: m[0] for m in re.finditer(r"^\| (R\d+) \|.*\*not shown\*.*$", MADE["page"](), re.MULTILINE)}
     assert set(rows) == set(MADE["PROMISES"]) - {one["row"] for one in FOUND.values()}
 
 
@@ -29,11 +29,11 @@ def test_a_result_names_a_command_that_exists(row):
     if words[:2] == ["bash", "scripts/with-postgres.sh"]:
         words = words[2:]
     if words[0] == "make":
-        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M)
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     elif words[0] == ".venv/bin/pytest":
         path, *names = words[-1].split("::")
         text = (ROOT / path).read_text(encoding="utf-8")
-        assert all(re.search(rf"^ *(?:def|class) {name}\b", text, re.M) for name in names)
+        assert all(re.search(rf"^ *(?:def|class) {name}\b", text, re.MULTILINE) for name in names)
     else:
         assert words[:3] == [".venv/bin/python", "-m", "bench"]
         assert (ROOT / "bench" / f"{words[3]}.py").exists()

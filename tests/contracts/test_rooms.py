@@ -30,6 +30,7 @@ DICE_FILES = {
     "core/breaker.py": "spreads probes with the generator it is given",
     "core/retry.py": "spreads retries with the generator it is given",
     "sdk/testing/lost.py": "chooses faults from a seed",
+    "sdk/testing/slices.py": "chooses bytes from a seed",
     "sdk/testing/case.py": "names the type of what it is handed",
     "sandbox/dials.py": "chooses faults from a seed",
     "engine/worker.py": "makes the generator that the worker hands on",

@@ -5,13 +5,13 @@ import re
 from tests.contracts.tree import ROOT
 
 PAGE = (ROOT / "THREAT_MODEL.md").read_text(encoding="utf-8")
-CLAIMS = re.findall(r"^\| (\d+\.\d+\.\d+) \| .+ \| `([^`]+)` \|$", PAGE, re.M)
+CLAIMS = re.findall(r"^\| (\d+\.\d+\.\d+) \| .+ \| `([^`]+)` \|$", PAGE, re.MULTILINE)
 HOMES = ("", "src/chancery/", "src/chancery/apps/audit/tests/")
 """What the shorter names of the rows above the table are below."""
 
 
 def defines(path, name):
-    return re.search(rf"^ *def {name}\b", (ROOT / path).read_text(encoding="utf-8"), re.M)
+    return re.search(rf"^ *def {name}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_each_claimed_item_has_a_test_that_exists():
@@ -24,7 +24,7 @@ def test_each_item_is_claimed_once_and_in_order():
     items = [tuple(map(int, item.split("."))) for item, _ in CLAIMS]
     assert items == sorted(set(items))
     after = PAGE.partition("## What is claimed of OWASP ASVS")[2]
-    assert len(re.findall(r"^\| \d", after, re.M)) == len(CLAIMS), (
+    assert len(re.findall(r"^\| \d", after, re.MULTILINE)) == len(CLAIMS), (
         "a row that cannot be read claims something without a test"
     )
 

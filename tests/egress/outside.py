@@ -26,7 +26,7 @@ class Names:
 
     def __init__(self):
         self._asked = Counter()
-        self._sockets = [_bound(socket.AF_INET, "0.0.0.0"), _bound(socket.AF_INET6, "::")]  # noqa: S104  in a network of its own
+        self._sockets = [_bound(socket.AF_INET, "0.0.0.0"), _bound(socket.AF_INET6, "::")]
 
     def __enter__(self):
         for one in self._sockets:

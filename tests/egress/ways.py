@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import requests
 from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from chancery.apps.acme.proving import Look
 from chancery.apps.connectors import references

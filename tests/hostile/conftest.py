@@ -115,7 +115,7 @@ def cli(cast, local, live_server, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def acme(served, cast):  # noqa: F811  the fixture
+def acme(served, cast):
     door = Door(cast)
     door.offer()
     client = door.registered()

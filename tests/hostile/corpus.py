@@ -13,7 +13,7 @@ from math import gcd, prod
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -204,7 +204,7 @@ def _names():
     hostile = {
         "NUL": "www.example.com\0.evil.test",
         "line break": "www.example.com\nevil.test",
-        "bidi": "www.\u202emoc.elpmaxe",  # noqa: RUF001  meant
+        "bidi": "www.\u202emoc.elpmaxe",
         "zero width": "www.exam\u200bple.com",
         "wildcard in the middle": "www.*.example.com",
         "star alone": "*",

@@ -11,7 +11,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.core.errors import Invalid
 from chancery.core.importing import read
-from chancery.core.tests.making import dns, key_of
+from chancery.core.tests.making import key_of
 from chancery.engine.jobs import Bad, Good
 from chancery.engine.tests.kit import CA, Toy, at, job, leaf
 from chancery.engine.work import do

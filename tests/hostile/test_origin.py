@@ -32,7 +32,7 @@ def addresses():
                     {part.split("}")[0] for path in known.values() for part in path.split("{")[1:]}}  # fmt: skip
     for name, path in sorted(known.items()):
         for hole, ident in class_of_ids.items():
-            path = path.replace(hole, ident)
+            path = path.replace(hole, ident)  # noqa: PLW2901  the address with what fills it
         yield name, path
 
 

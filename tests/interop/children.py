@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from chancery.net.listening import free_port
-
 START = 15.0
 """Seconds within which a server must listen."""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from chancery.net.listening import free_port
 from chancery.core.clock import SYSTEM_CLOCK
+from chancery.net.listening import free_port
 from chancery.sandbox.enrolment import EnrolmentCa
 
 SOURCE = Path(__file__).parent / "stepca"

@@ -70,9 +70,8 @@ def test_an_order_goes_through_a_login_by_kerberos(server, way):
 )
 def test_what_the_domain_refuses_is_said_in_a_sentence(server, account, word):
     port, files, simulator, _ = server
-    with connector(port, files, simulator, **account) as ca:
-        with pytest.raises((AuthFailed, Unreachable)) as refused:
-            ca.submit(asked())
+    with connector(port, files, simulator, **account) as ca, pytest.raises((AuthFailed, Unreachable)) as refused:
+        ca.submit(asked())
     assert word in refused.value.message
     assert refused.value.remedy
     assert refused.value.bytes_sent is False

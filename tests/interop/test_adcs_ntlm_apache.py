@@ -46,10 +46,10 @@ def test_an_order_goes_through_a_login_by_ntlm(server, scheme, monkeypatch):
 @pytest.mark.parametrize(("user", "password"), [(USER, "wrong"), ("mallory", PASSWORD)])
 def test_a_wrong_login_orders_nothing(server, user, password):
     port, files, simulator = server
-    with connector(
-        port, files, simulator, authentication="ntlm", username=f"{DOMAIN}\\{user}", password=password
-    ) as ca:
-        with pytest.raises(AuthFailed) as refused:
-            ca.submit(asked())
+    with (
+        connector(port, files, simulator, authentication="ntlm", username=f"{DOMAIN}\\{user}", password=password) as ca,
+        pytest.raises(AuthFailed) as refused,
+    ):
+        ca.submit(asked())
     assert refused.value.bytes_sent is False
     assert simulator.ledger.lines("order") == []

@@ -253,7 +253,7 @@ class Befallen:
             self.stand.state.keep_key(task.deployment, given[1])
             with monkeypatch.context() as patch:
                 patch.setattr(posix, "step", disk.step)
-                for act in (lambda: self.stand.deployer.begin(task, given[0].decode()), self.stand.deployer.recover):  # noqa: B023
+                for act in (lambda: self.stand.deployer.begin(task, given[0].decode()), self.stand.deployer.recover):
                     with suppress(OSError):
                         act()
                     self.whole(self.before, given)

@@ -41,8 +41,24 @@ class Stand:
         port = self.simulator.url.split(":")[2].split("/")[0]
         own = ["-ref", REFERENCE, "-secret", f"pass:{SECRET}", "-mac", "hmacWithSHA256"] if mac else []
         said = subprocess.run(
-            ["openssl", "cmp", "-config", "", "-cmd", command, "-server", f"127.0.0.1:{port}", "-path", "cmp"]
-            + ["-recipient", "/CN=Sandbox Issuing CA", "-trusted", self.path("root.pem"), *own, *options],
+            [
+                "openssl",
+                "cmp",
+                "-config",
+                "",
+                "-cmd",
+                command,
+                "-server",
+                f"127.0.0.1:{port}",
+                "-path",
+                "cmp",
+                "-recipient",
+                "/CN=Sandbox Issuing CA",
+                "-trusted",
+                self.path("root.pem"),
+                *own,
+                *options,
+            ],
             capture_output=True,
             text=True,
             timeout=60,

@@ -1,8 +1,8 @@
 """What every address below /api/ has in common: problems, headers, revisions, pages, keys; all as it is described."""
 
 import json
-import threading
 import logging
+import threading
 
 import pytest
 from django.db import OperationalError
@@ -507,7 +507,7 @@ def test_a_revocation_that_nobody_publishes_says_so(api, engine, monkeypatch):
 
 
 def test_settings_are_tested_before_they_are_saved(api, engine, simulator):
-    values = {k: v for k, v in digicert_values(simulator).items()}
+    values = dict(digicert_values(simulator).items())
     with working(engine):
         wrong = api("POST", "/connectors?test=true", {"authority": "digicert", **values, "api_key": "wrong"})
         assert (wrong.status_code, set(fields(wrong))) == (422, {"test", "untested"})

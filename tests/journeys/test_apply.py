@@ -39,7 +39,7 @@ def file(tmp_path, monkeypatch):
     return write
 
 
-def test_from_nothing_to_the_file_and_no_further(cli, file):  # noqa: F811
+def test_from_nothing_to_the_file_and_no_further(cli, file):
     seen = cli("apply", file(), "--plan", code=Exit.DIFFERS)
     assert ("create" in seen.stdout, "local Local" in seen.stderr) == (True, True)
     assert not Connector.objects.filter(name="Berlin").exists()
@@ -59,7 +59,7 @@ def test_from_nothing_to_the_file_and_no_further(cli, file):  # noqa: F811
     assert CANARY not in seen.output + again.output
 
 
-def test_drift_is_shown_and_mended_and_secrets_go_along_where_the_server_forgets_them(cli, file):  # noqa: F811
+def test_drift_is_shown_and_mended_and_secrets_go_along_where_the_server_forgets_them(cli, file):
     cli("apply", file())
     cli("connectors", "edit", "Berlin", "--set", "region=us")
     text = FILE.replace("name: Berlin", "name: Berlin\n    status: inactive")
@@ -82,7 +82,7 @@ def test_drift_is_shown_and_mended_and_secrets_go_along_where_the_server_forgets
     assert [c["field"] for c in step["changes"]] == ["api_key"]
 
 
-def test_what_declare_writes_apply_finds_as_it_is(cli, file, monkeypatch):  # noqa: F811
+def test_what_declare_writes_apply_finds_as_it_is(cli, file, monkeypatch):
     cli("apply", file())
     written = cli("connectors", "declare").stdout
     assert "api_key: '@env:DIGICERT_API_KEY'" in written
@@ -91,7 +91,7 @@ def test_what_declare_writes_apply_finds_as_it_is(cli, file, monkeypatch):  # no
     assert "Everything is as the file says." in cli("apply", "-", "--plan", stdin=written).stderr
 
 
-def test_the_server_has_the_last_word(cli, file):  # noqa: F811
+def test_the_server_has_the_last_word(cli, file):
     done = cli("apply", file(FILE.replace("Operations", "Nobody")), code=Exit.REFUSED)
     assert "team" in done.stderr
     bad = cli("apply", file(FILE.replace('"@env:BERLIN_KEY"', CANARY)), code=Exit.USAGE)
@@ -99,7 +99,7 @@ def test_the_server_has_the_last_word(cli, file):  # noqa: F811
     assert json.loads(cli("connectors", "list", "--authority", "digicert", "--json").stdout)["items"] == []
 
 
-def test_what_waits_for_others_is_not_proposed_again_by_the_next_run(cli, file):  # noqa: F811
+def test_what_waits_for_others_is_not_proposed_again_by_the_next_run(cli, file):
     cli("changes", "rule", "Production", "create", "1")
     first = cli("apply", file(), code=Exit.WAITS)
     assert "1 of 1 wait for others" in first.stderr

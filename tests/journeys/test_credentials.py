@@ -2,8 +2,8 @@
 
 import pytest
 
-from chancery.apps.connectors import credentials, queries, rotating
 from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors import credentials, queries, rotating
 from chancery.apps.shared.action import current_clock
 from tests.cast import PASSWORD, digicert_values
 from tests.journeys.test_cli import cli, data  # noqa: F401  a fixture

@@ -87,8 +87,14 @@ def test_batch_over_rest(cast, local, token):
 
 @pytest.mark.parametrize(
     "path",
-    ["/authorities", "/connectors", "/connectors?authority=local", "/profiles", "/orders", "/certificates", "/audit"]
-    + [
+    [
+        "/authorities",
+        "/connectors",
+        "/connectors?authority=local",
+        "/profiles",
+        "/orders",
+        "/certificates",
+        "/audit",
         "/audit/export",
         "/users",
         "/teams",

@@ -463,7 +463,7 @@ def test_what_is_no_whole_backup_of_ours_is_not_taken(saved, kept, tmp_path):
 def test_a_backup_of_a_later_release_or_of_another_database_is_refused(saved, kept, tmp_path):
     there = Host(tmp_path / "elsewhere", "")
     saved.python("from django.db import connection\n"
-                "connection.cursor().execute(\"INSERT INTO django_migrations (app, name, applied)"
+                'connection.cursor().execute("INSERT INTO django_migrations (app, name, applied)'
                 " VALUES ('audit', '9999_later', '2030-01-01')\")")  # fmt: skip
     (later := tmp_path / "later").unlink(missing_ok=True)
     saved("backup", later)

@@ -157,7 +157,10 @@ def test_in_the_console(cast, lost, olga):
     for part in ("What was sent", "OutcomeUnknown", "bill both", "How it settles", "Why", "Ask to order again"):
         assert part in said
     assert "Ask to order again" not in page(reader, "order", lost.pk)
-    do = lambda client, what, text="": client.post(reverse("order_act", args=[lost.pk, what]), {"text": text})
+
+    def do(client, what, text=""):
+        return client.post(reverse("order_act", args=[lost.pk, what]), {"text": text})
+
     do(ada, "order-again", "Nothing there.")
     assert "ada wants it ordered again" in page(other, "home")
     mine, theirs = page(ada, "order", lost.pk), page(other, "order", lost.pk)

@@ -78,7 +78,7 @@ def measured(engine):
     engine.worker.turn()
 
 
-def test_a_ca_that_wants_its_certificates_replaced_gets_each_renewed_once(cast, acme, ca, engine):  # noqa: F811
+def test_a_ca_that_wants_its_certificates_replaced_gets_each_renewed_once(cast, acme, ca, engine):
     Profile.objects.update(renewal="same_key")
     made = place(cast.ada, PlaceOrder("Web", request_pem("www.example.com")))
     engine.until(lambda: state(made) == "issued")

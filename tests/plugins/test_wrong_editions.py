@@ -225,7 +225,7 @@ class OrdersOnly(Borealis):
 # Settings and facts ----------------------------------------------------------------------------------------
 
 
-class Revealing(str):
+class Revealing(str):  # noqa: SLOT000  a text that lies, no value that is kept
     def reveal(self):
         return str(self)
 

@@ -11,12 +11,11 @@ import hashlib
 import hmac
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.jose import decode, encode
@@ -82,9 +81,7 @@ def _spend(idents: Sequence[str]) -> list[bool]:
     wanted = sorted(set(idents))
     marks = ", ".join(["(%s, %s)"] * len(wanted))
     sql = f"INSERT INTO {table} (text, at) VALUES {marks} ON CONFLICT DO NOTHING"
-    # On SQLite writers take turns by the transactions that they begin; elsewhere one statement needs none.
-    with transaction.atomic() if connection.vendor == "sqlite" else nullcontext():
-        rows = returned(SpentNonce, ["text"], sql, [value for ident in wanted for value in (ident, now)])
+    rows = returned(SpentNonce, ["text"], sql, [value for ident in wanted for value in (ident, now)])
     left = {row["text"] for row in rows}
     answers = []
     for ident in idents:

@@ -7,6 +7,7 @@ from typing import Any
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import following as bots
 from chancery.apps.bots.models import Deployment
+from chancery.apps.certificates.queries import compromised
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.orders import again, published, queries
 from chancery.apps.orders.models import Approval, Order, OrderEvent
@@ -43,6 +44,12 @@ def approve(act: Act, ident: object) -> Order:
     order = _locked(act, ident)
     _not_own(act, order)
     number = _agreed(act, order)
+    if compromised({order.spki_sha256}):
+        raise Conflict(
+            "Its key was reported as compromised since it was placed.",
+            remedy="Deny the order; whoever placed it makes a new key.",
+            code="key_compromised",
+        )
     if number < order.approvals:
         _event(act, order, "order.agreed", f"{number} of {order.approvals} approvals.")
         detail = {"approvals": number, "needed": order.approvals}

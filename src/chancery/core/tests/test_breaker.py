@@ -12,7 +12,7 @@ PROBE = Fault(Effect.OPEN_BREAKER, probe=True)
 
 
 def after(standing, fault, now=NOW):
-    return failed(standing, fault, now, random.Random(1))  # noqa: S311  no secret hangs on it
+    return failed(standing, fault, now, random.Random(1))
 
 
 def test_one_outage_counts_once_and_only_probes_prolong_it():

@@ -13,13 +13,13 @@ UNTRUSTWORTHY = {"OutcomeUnknown", "ProtocolViolation", "Bug", "AlreadyDone", "N
 
 
 @pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
-def test_every_cell_is_a_move_of_the_engine(kind: str, doing: Doing, sent: bool) -> None:  # noqa: FBT001  a cell
+def test_every_cell_is_a_move_of_the_engine(kind: str, doing: Doing, sent: bool) -> None:
     target = consequence(kind, doing, bytes_sent=sent).target
     assert move(ORIGIN[doing], target, Cause.ENGINE).target is target
 
 
 @pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
-def test_every_cell_looks_again_unless_it_is_an_end(kind: str, doing: Doing, sent: bool) -> None:  # noqa: FBT001
+def test_every_cell_looks_again_unless_it_is_an_end(kind: str, doing: Doing, sent: bool) -> None:
     rule = consequence(kind, doing, bytes_sent=sent)
     assert (rule.retry is Retry.NEVER) == (rule.target not in OPEN)
 
@@ -38,12 +38,12 @@ def test_what_was_never_sent_is_queued_again(kind: str) -> None:
 
 @pytest.mark.parametrize("sent", [True, False])
 @pytest.mark.parametrize("kind", ["OutcomeUnknown", "ProtocolViolation"])
-def test_a_ca_that_answers_nonsense_is_looked_at_before_the_next_order_goes(kind: str, sent: bool) -> None:  # noqa: FBT001
+def test_a_ca_that_answers_nonsense_is_looked_at_before_the_next_order_goes(kind: str, sent: bool) -> None:
     assert consequence(kind, Doing.SUBMIT, bytes_sent=sent).effect is Effect.LOOK_FIRST
 
 
 @pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
-def test_a_fault_of_the_connector_never_ends_an_order(kind: str, doing: Doing, sent: bool) -> None:  # noqa: FBT001
+def test_a_fault_of_the_connector_never_ends_an_order(kind: str, doing: Doing, sent: bool) -> None:
     rule = consequence(kind, doing, bytes_sent=sent)
     assert rule.effect is Effect.NONE or rule.target in OPEN
 

@@ -164,7 +164,7 @@ def test_a_prime_that_other_keys_have_too(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_message_to_the_backdoor_in_xz() -> None:
-    # Three numbers stand at its beginning, a, b and c; a × b + c is the number of what is asked for.
+    # Three numbers stand at its beginning, a, b and c; a by b + c is the number of what is asked for.
     head, b = b"\xc1\x23\x45", 0x6789ABCD
     c = -int.from_bytes(b"\0" + head, "little") * b % (1 << 64)
     start = int.from_bytes(head + b.to_bytes(4, "little") + c.to_bytes(8, "little"), "big")

@@ -41,7 +41,7 @@ def test_it_equals_a_secret_with_the_same_text_and_nothing_else() -> None:
 
 def test_it_is_no_dictionary_key() -> None:
     with pytest.raises(TypeError):
-        {Secret(TEXT)}  # noqa: B018  hashing is what is tested
+        {Secret(TEXT)}
 
 
 def test_it_is_not_pickled_but_may_be_copied() -> None:

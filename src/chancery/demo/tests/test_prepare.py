@@ -46,7 +46,7 @@ def edit(row, **changes):
 def test_the_first_start_makes_everything_and_says_the_password_once(tmp_path):
     assert prepare(tmp_path, where(9001, "first"))
     assert sorted(Profile.objects.values_list("name", flat=True)) == ["Internal TLS", "Public"]
-    row, version, secrets = present()
+    row, _version, secrets = present()
     assert (row.base_url, secrets["api_key"].reveal()) == ("http://127.0.0.1:9001", "first")
     assert "first" not in (tmp_path / "demo.json").read_text()
     assert (tmp_path / "demo.json").stat().st_mode & 0o777 == 0o600

@@ -20,20 +20,14 @@ from chancery.doors.cli.output import Exit, stop, to_programs
 class Commands(TyperGroup):
     """All commands; with --json also a command that is written wrongly is answered in JSON."""
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        **extra: Any,
-    ) -> Any:
+    def main(self, args: Sequence[str] | None = None, *more: Any, **given: Any) -> Any:
         """Run the command that `args` say, or those of this process."""
         said = sys.argv[1:] if args is None else list(args)
         to_programs.set("--json" in said)
-        alone = standalone_mode and not to_programs.get()
+        if not to_programs.get():
+            return super().main(said, *more, **given)
         try:
-            status = super().main(said, prog_name, complete_var, alone, windows_expand_args, **extra)
+            status = super().main(said, *more, **{**given, "standalone_mode": False})
         except typer.Abort:
             stop("It was broken off; nothing was done.")
         except Exception as error:

@@ -83,6 +83,7 @@ def connector_form(
     made = catalog.made(descriptor.slug)
     for _group, one in own:
         one.required = one.required and one.name not in made
+        one.advanced = one.advanced and not one.required
     groups += [Group(title, [i for g, i in own if g == title]) for title in dict.fromkeys(g for g, _ in own)]
     if descriptor.outside:
         groups.append(Group("Network", _network(values)))

@@ -88,7 +88,7 @@ def test_a_log_in_that_cannot_be_stored_is_no_unreadable_request(cast, monkeypat
     later = failing(UpdateError())  # what the store makes of any error of the database
     monkeypatch.setattr(
         SessionStore, "save", lambda self, must_create=False: (keep if must_create else later)(self, True)
-    )  # noqa: FBT002,FBT003
+    )
     answer = Client().post("/login", {"username": "rob", "password": PASSWORD})
     assert answer.status_code == 400
     assert b"The session could not be kept" in answer.content

@@ -42,7 +42,7 @@ def mine(db):
 def test_a_duty_begins_a_while_after_it_is_first_seen_and_comes_round(mine, clock, done):
     mine.come_round(clock)
     assert done == []
-    for step in range(4):
+    for _step in range(4):
         clock.advance(timedelta(seconds=30))
         mine.come_round(clock)
     assert done == [NOW + MINUTE, NOW + 2 * MINUTE]

@@ -60,7 +60,7 @@ def test_no_fault_ends_it_and_each_is_said_once(monkeypatch, caplog):
         assert done.wait(5)
     said = [r.getMessage() for r in caplog.records]
     assert said == [
-        "seal: the database does not answer: OperationalError",
+        "seal: the database does not answer: gone",
         "seal: No key. Put it back.",
         "a round of seal failed; trying again",
     ]

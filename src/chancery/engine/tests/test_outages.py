@@ -71,7 +71,7 @@ def test_orders_outlive_an_outage_and_then_go_at_the_connectors_pace(farm, clock
     farm.run(hours * 3600)
     assert set(Order.objects.values_list("state", flat=True)) == {"queued"}
     away = len(ca.calls)
-    ca.up, ca.calls = True, []
+    ca.up, ca.calls, healed = True, [], clock.now()
     first = []
 
     def look(passed):

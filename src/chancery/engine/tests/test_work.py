@@ -14,8 +14,8 @@ from chancery.sdk.errors import (
     AuthFailed,
     Forbidden,
     NotFound,
-    ProtocolViolation,
     OutcomeUnknown,
+    ProtocolViolation,
     Throttled,
     Unreachable,
 )

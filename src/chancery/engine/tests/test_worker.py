@@ -2,9 +2,9 @@
 
 import logging
 import threading
-from types import SimpleNamespace
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connection
@@ -164,7 +164,7 @@ def test_no_failure_ends_a_worker(worker, monkeypatch, caplog):
 def test_a_database_that_stays_away_is_said_once_and_its_return_too(worker, monkeypatch, caplog):
     stop, full = threading.Event(), "database or disk is full"
     failing_turns(worker, monkeypatch, [OperationalError(full)] * 5 + [OperationalError("locked")], stop)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "chancery.worker"):
         worker.run(stop)
     said = [r.getMessage() for r in caplog.records if "database" in r.getMessage()]
     assert said == [

@@ -16,7 +16,6 @@ from chancery.net.connect import Guard, remaining, tls_context, tls_fault
 from chancery.net.progress import Cause, Failed, Progress
 from chancery.net.tests.serving import LOOPBACK, Made, Server, make, to_loopback
 
-
 BOTH = AddressPolicy(("127.0.0.0/8", "::1/128"))
 
 
@@ -199,7 +198,7 @@ def test_pins_are_asked_for_beside_the_chain(root: Made, tmp_path: Path) -> None
 def test_old_tls_is_refused(root: Made, tmp_path: Path) -> None:
     context = make("ca.example", issuer=root).serving(tmp_path)
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning):  # noqa: PT030  the text is the interpreter's
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     with Server(tls=context) as server:
         assert refused(server, root.pem).cause is Cause.TLS

@@ -108,9 +108,8 @@ def test_a_server_that_refuses_it_read_nothing(root: Made, tmp_path: Path, newes
         make("ca.example", issuer=root).serving(tmp_path), trust=root, mode=ssl.CERT_REQUIRED, newest=newest
     )
     stranger = identity(make("stranger.example")) if has_one else None
-    with Server(asking, asking.context) as server:
-        with pytest.raises(Failed) as caught:
-            sent(way(root, stranger), f"https://ca.example:{server.port}/x")
+    with Server(asking, asking.context) as server, pytest.raises(Failed) as caught:
+        sent(way(root, stranger), f"https://ca.example:{server.port}/x")
     if not has_one and newest is ssl.TLSVersion.TLSv1_2:
         # TLS 1.2 has no alert of its own for a certificate that is missing.
         assert caught.value.cause is Cause.TLS
@@ -146,7 +145,8 @@ def test_the_key_is_never_written_down_in_the_clear_and_the_file_is_gone_at_once
     assert own.pem in context.text
     assert len(context.password) == 64
     assert (context.mode, context.folder_mode) == (0o600, 0o700)
-    assert not context.path.exists() and not context.path.parent.exists()
+    assert not context.path.exists()
+    assert not context.path.parent.exists()
     assert context.protocols == ["http/1.1"]
     assert context.post_handshake_auth is True
 

@@ -114,7 +114,7 @@ class Logged:
         handler = logging.StreamHandler(self.stream)
         handler.setFormatter(logging.Formatter("%(message)s"))
         handler.addFilter(RedactingFilter())
-        self.log = logging.Logger("test")
+        self.log = logging.Logger("test")  # noqa: LOG001  one that no other test shares
         self.log.addHandler(handler)
 
     @property
@@ -144,7 +144,7 @@ def test_the_filter_scrubs_tracebacks_and_stacks() -> None:
             raise RuntimeError("outer hunter2-hunter2") from inner
     except RuntimeError:
         logged.log.exception("failed", stack_info=True)
-        logged.log.error("again", exc_info=sys.exc_info())
+        logged.log.error("again", exc_info=sys.exc_info())  # noqa: G201  what a careless caller writes
     logged.log.error("none to show", exc_info=(None, None, None))
     assert "hunter2-hunter2" not in logged.text
     assert "RuntimeError: outer" in logged.text

@@ -3,10 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import chancery.sdk as sdk
-from chancery.core.csr import parse
+from chancery import sdk
+from chancery.core.csr import build, parse
 from chancery.core.keys import generate
-from chancery.core.csr import build
 from chancery.core.names import parse_name
 from chancery.core.policy import AuthorityFacts
 from chancery.sdk.authority import POWERS, Dedup, Facts, Request, describe, powers_of

@@ -77,7 +77,8 @@ def test_json_is_sent_as_such_and_headers_can_be_replaced(server):
     assert b"Content-Type: application/json" in first
     assert first.lower().count(b"\r\naccept:") == 1
     assert b"X-DC-DEVKEY: k1234" in first
-    assert second.startswith(b"PUT /b ") and second.endswith(b"\r\n\r\nraw")
+    assert second.startswith(b"PUT /b ")
+    assert second.endswith(b"\r\n\r\nraw")
     assert third.startswith(b"DELETE /c ")
     assert b"Content-Length: 0" in fourth
 
@@ -225,12 +226,10 @@ def hang_up(request, conn, number):
 
 def half(request, conn, number):
     conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{")
-    return None
 
 
 def reset(request, conn, number):
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    return None
 
 
 @pytest.mark.parametrize("fault", [hang_up, half, reset])
@@ -305,7 +304,8 @@ def test_leave_is_asked_for_acts_alone_and_just_before_the_first_byte(server):
     way.get("/a")
     assert seen == []
     way.post("/b", effect=True)
-    assert len(seen) == 1 and seen[0][1] == 1
+    assert len(seen) == 1
+    assert seen[0][1] == 1
     assert len(server.requests) == 2
     way.close()
 
@@ -372,7 +372,9 @@ def test_diagnosis_of_a_ca_over_tls(root, tmp_path):
     assert (name.level, name.evidence) == (Level.OK, "127.0.0.1")
     assert (tcp.level, tcp.evidence) == (Level.OK, f"127.0.0.1 port {server.port}")
     assert tls.level is Level.OK
-    assert "CN=ca.example" in tls.evidence and "CN=Test root" in tls.evidence and "TLSv1.3" in tls.evidence
+    assert "CN=ca.example" in tls.evidence
+    assert "CN=Test root" in tls.evidence
+    assert "TLSv1.3" in tls.evidence
     assert (clock.level, clock.evidence) == (Level.WARNING, "the CA is 600 s ahead")
 
 
@@ -505,7 +507,7 @@ def test_a_refused_client_certificate_is_a_refused_login_and_nothing_was_sent(ro
         way = door(f"https://ca.example:{server.port}", trust_pem=root.pem, client_identity=mine)
         with pytest.raises(AuthFailed) as refused:
             way.post("/x", content=b"{}", effect=effect)
-        name, tcp, tls, clock = way.diagnose()
+        _name, _tcp, tls, clock = way.diagnose()
         way.close()
     assert (refused.value.stage, refused.value.bytes_sent, refused.value.code) == ("tls", False, "tls_client")
     assert "client certificate" in refused.value.remedy

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 from borealis_chancery import Borealis
 from borealis_chancery.simulator import TOKEN, Book, Simulator
+
 from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock
 
 

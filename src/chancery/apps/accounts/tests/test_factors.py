@@ -57,7 +57,7 @@ def test_an_app_is_added_by_its_code_and_its_secret_is_sealed(cast, clock, app):
     with refused("code"):
         factors.add_totp(cast.amy, app, "000000")
     assert [e["detail"]["added"] for e in said("factors.add_totp")] == ["totp"]
-    assert {id for id in sealed.key_ids()} == {Authenticator.objects.get(type="totp").data["secret"]["kid"]}
+    assert set(sealed.key_ids()) == {Authenticator.objects.get(type="totp").data["secret"]["kid"]}
 
 
 def test_a_code_counts_once_and_only_in_its_time(cast, clock, app):

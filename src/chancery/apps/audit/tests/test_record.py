@@ -115,10 +115,10 @@ def test_persons_are_held_by_reference_and_can_be_erased_while_the_bytes_stay(ca
 
 
 FIRST = (
-    '{"action":"tests.old","actor":{"address":"192.0.2.9","how":"session","id":7,"name":"rob"},'
-    '"at":"2026-11-23T21:44:18.989000+00:00","changed":[],"detail":{},"outcome":"refused","reason":"not_permitted",'
-    '"target":{"id":"9","kind":"user","name":"grace"},"v":1,"via":"console"}'
-).encode()
+    b'{"action":"tests.old","actor":{"address":"192.0.2.9","how":"session","id":7,"name":"rob"},'
+    b'"at":"2026-11-23T21:44:18.989000+00:00","changed":[],"detail":{},"outcome":"refused","reason":"not_permitted",'
+    b'"target":{"id":"9","kind":"user","name":"grace"},"v":1,"via":"console"}'
+)
 
 
 def test_entries_of_the_first_version_are_still_read_and_found(cast):

@@ -5,7 +5,6 @@ import pytest
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.connectors import actions, references
-from chancery.apps.connectors.models import Call
 from chancery.apps.connectors.versions import unsealed_version
 from chancery.apps.shared.action import use_clock
 from chancery.core.errors import Invalid, NotPermitted, Unavailable

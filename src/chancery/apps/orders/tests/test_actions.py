@@ -126,6 +126,16 @@ def test_an_approved_order_is_due_at_once(cast, local, order):
     assert said("orders.approve")[-1]["detail"] == {"state": "queued"}
 
 
+def test_an_order_whose_key_was_compromised_meanwhile_is_not_approved(cast, local, order, monkeypatch):
+    made = order(profile="Careful")
+    monkeypatch.setattr(actions, "compromised", lambda keys: keys & {made.spki_sha256})
+    with conflict("key_compromised"):
+        actions.approve(cast.amy, made.pk)
+    assert Order.objects.get(pk=made.pk).state == State.AWAITING_APPROVAL
+    assert not made.given.exists()
+    assert actions.deny(cast.amy, made.pk, "Make a new key.").state == State.DENIED
+
+
 @pytest.mark.parametrize("decide", ["approve", "deny"])
 def test_nobody_decides_about_their_own_order_whatever_their_roles(cast, local, decide):
     own = place(cast.ada, PlaceOrder("Careful", request_pem("a.example.com")))

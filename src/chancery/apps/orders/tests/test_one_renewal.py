@@ -19,7 +19,7 @@ def before(transactional_db, cast):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_several_open_renewals_the_first_stays_one(cast, local, issued, before):  # noqa: F811
+def test_of_several_open_renewals_the_first_stays_one(cast, local, issued, before):
     row = issued()
     orders = [place(cast.rob, PlaceOrder("Internal", request_pem("a.example.com"))) for _ in range(4)]
     before()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def rooted(site, issued):  # noqa: F811
+def rooted(site, issued):
     """Have a connector issue a certificate under its present settings, below the root that `columns` say."""
     site.edit(trust="same_root", trust_reason="")
 
@@ -141,7 +141,7 @@ def test_what_leaves_between_the_choice_and_the_move_is_moved_nowhere(site, monk
     assert (after.connector_id, after.state, after.events.count()) == (site.berlin.pk, "queued", 1)
 
 
-def test_renewals_that_hang_on_a_connector_are_named_for_those_who_see_certificates(cast, local, planned):  # noqa: F811
+def test_renewals_that_hang_on_a_connector_are_named_for_those_who_see_certificates(cast, local, planned):
     plan = planned(not_after=NOW.replace(day=31))
     found = impact.of(cast.ada, local.pk)
     assert (found.renewals.number, found.first_renewal) == ("1", plan.due_at)

@@ -23,7 +23,7 @@ def values():
 
 
 @pytest.fixture
-def two(cast, local, clock):  # noqa: F811
+def two(cast, local, clock):
     """Make two connectors with one key, and have a worker look at them."""
     made = [connectors.create(cast.ada, "digicert", {**values(), "name": name}) for name in ("Berlin", "Tokyo")]
     prints.take(NOW, {})

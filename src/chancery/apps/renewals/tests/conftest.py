@@ -21,7 +21,7 @@ def policy(local):
 
 
 @pytest.fixture
-def planned(issued, policy):  # noqa: F811  the fixture
+def planned(issued, policy):
     """Return a certificate's plan by a policy; `columns` are the certificate's."""
 
     def make(renewal="same_key", **columns):

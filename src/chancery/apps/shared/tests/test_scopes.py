@@ -32,10 +32,6 @@ from chancery.apps.inventory.models import Finding
 from chancery.apps.notices import actions as channel_actions
 from chancery.apps.notices import queries as notices
 from chancery.apps.notices.models import Channel, Delivery, Notice
-from chancery.apps.posture import actions as posture_actions
-from chancery.apps.posture import queries as posture
-from chancery.apps.webhooks import actions as webhook_actions
-from chancery.apps.webhooks import queries as webhooks
 from chancery.apps.orders import actions as order_actions
 from chancery.apps.orders import queries as orders
 from chancery.apps.orders.models import AgainRequest, Order
@@ -43,6 +39,8 @@ from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.pools import actions as pool_actions
 from chancery.apps.pools import impact, repointing
 from chancery.apps.pools import queries as pools
+from chancery.apps.posture import actions as posture_actions
+from chancery.apps.posture import queries as posture
 from chancery.apps.profiles import actions as profile_actions
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
@@ -51,6 +49,8 @@ from chancery.apps.renewals import planning
 from chancery.apps.renewals import queries as renewals
 from chancery.apps.shared.action import REGISTRY, current_clock, use_clock
 from chancery.apps.shared.actor import Actor
+from chancery.apps.webhooks import actions as webhook_actions
+from chancery.apps.webhooks import queries as webhooks
 from chancery.core.clock import ManualClock
 from chancery.core.errors import Absent, ChanceryError, NotPermitted
 from tests.cast import PASSWORD, gathered, lasting, local_ca, request_pem

@@ -23,7 +23,7 @@ VALUES = {"name": "Tickets", "team": "Operations", "url": "https://tickets.examp
 
 
 @pytest.fixture
-def made(cast, local, clock):  # noqa: F811
+def made(cast, local, clock):
     sequencer.sequence()
     return actions.create(cast.ada, VALUES)
 

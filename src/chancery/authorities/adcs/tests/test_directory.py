@@ -19,7 +19,6 @@ from chancery.protocols.msrpc.simulator import PASSWORD, USER
 from chancery.sdk import Context, HttpDoor, Level
 from chancery.sdk.errors import AuthFailed, NotFound
 
-
 CARELESS = {"AnyPurpose", "AgentForAll", "ChangedByAll", "WithoutSid", "GroupByPolicy"}
 
 

@@ -440,4 +440,4 @@ def test_a_page_that_says_nothing_of_the_request_leaves_it_open(stand, monkeypat
 
 def test_intents_from_before_are_older_than_their_order():
     assert request().intended_at == START
-    assert DAY == timedelta(days=1)
+    assert timedelta(days=1) == DAY

@@ -3,8 +3,8 @@
 import hashlib
 import logging
 from collections import Counter
-from dataclasses import dataclass
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -18,15 +18,14 @@ from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
 from chancery.net.connect import Guard
 from chancery.protocols.msrpc import simulator as rpc
-from chancery.protocols.negotiate.simulator.access import DOMAIN, USER
+from chancery.protocols.negotiate.simulator.access import DOMAIN, USER, Access
 from chancery.protocols.negotiate.simulator.access import PASSWORD as LOGIN_PASSWORD
-from chancery.protocols.negotiate.simulator.access import Access
 from chancery.protocols.negotiate.simulator.dials import LoginDials
 from chancery.protocols.wstep import simulator as soap
 from chancery.protocols.wstep.simulator.dials import WstepDials
 from chancery.sandbox.dials import Dials
-from chancery.sandbox.frame import Reply
 from chancery.sandbox.faults import PLAYABLE, player
+from chancery.sandbox.frame import Reply
 from chancery.sdk import (
     Absence,
     AuthFailed,

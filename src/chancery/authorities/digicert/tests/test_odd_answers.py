@@ -42,16 +42,54 @@ leaves = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=20),
     st.sampled_from(
-        [KEY, f"x {KEY} y", "issued", "pending", "approved", "reissue_pending", "needs_approval", "1000004", 1000004]
-        + ["2026-11-23", "2099-01-01", "0001-01-01T00:00:00+23:59", "www.example.com", "ssl_basic", "rejected"]
-        + [ASKED.csr_pem, "chancery:0191-a"]
+        [
+            KEY,
+            f"x {KEY} y",
+            "issued",
+            "pending",
+            "approved",
+            "reissue_pending",
+            "needs_approval",
+            "1000004",
+            1000004,
+            "2026-11-23",
+            "2099-01-01",
+            "0001-01-01T00:00:00+23:59",
+            "www.example.com",
+            "ssl_basic",
+            "rejected",
+            ASKED.csr_pem,
+            "chancery:0191-a",
+        ]
     ),
 )
 NAMES = st.sampled_from(
-    ["id", "status", "certificate", "requests", "orders", "page", "total", "errors", "code", "message", "csr"]
-    + ["dns_names", "common_name", "custom_fields", "value", "certificates", "certificate_chain", "pem", "domains"]
-    + ["dcv_token", "token", "dcv_random_value", "organization_validations", "dns_name_validations", "domain_id"]
-    + [
+    [
+        "id",
+        "status",
+        "certificate",
+        "requests",
+        "orders",
+        "page",
+        "total",
+        "errors",
+        "code",
+        "message",
+        "csr",
+        "dns_names",
+        "common_name",
+        "custom_fields",
+        "value",
+        "certificates",
+        "certificate_chain",
+        "pem",
+        "domains",
+        "dcv_token",
+        "token",
+        "dcv_random_value",
+        "organization_validations",
+        "dns_name_validations",
+        "domain_id",
         "order_valid_till",
         "product",
         "name_id",
@@ -61,8 +99,14 @@ NAMES = st.sampled_from(
         "access_roles",
         "containers",
         "products",
+        "organizations",
+        "metadata",
+        "validations",
+        "validated_until",
+        "comments",
+        "processor_comment",
+        "is_renewed",
     ]
-    + ["organizations", "metadata", "validations", "validated_until", "comments", "processor_comment", "is_renewed"]
 )
 documents = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6), max_leaves=25

@@ -22,7 +22,6 @@ from chancery.sdk.errors import (
 from chancery.sdk.finding import Level
 from chancery.sdk.outcome import Absence, Found, Issued, Pending, PendingKind, RevocationPending, Revoked
 
-
 # Order ---------------------------------------------------------------------------------------------
 
 
@@ -472,7 +471,7 @@ def test_a_lost_revocation_is_not_asked_for_twice(sim, clock, ca):
     assert isinstance(careful.revoke(target(second), RevocationReason.SUPERSEDED, ""), RevocationPending)
     waiting = careful.revoke(target(issued), RevocationReason.SUPERSEDED, "")
     requests = [r for r in control(sim, "GET", "/state")["requests"] if r["type"] == "revoke"]
-    assert [r["id"] for r in requests][0] == int(waiting.state["request"])
+    assert next(r["id"] for r in requests) == int(waiting.state["request"])
     assert len(requests) == 2
 
 

@@ -15,7 +15,6 @@ from chancery.sdk.config import pins_of
 from chancery.sdk.errors import NotFound, ProtocolViolation, RejectedByPolicy
 from chancery.sdk.outcome import Pending, PendingKind
 
-
 # Standing, by answers --------------------------------------------------------------------------------
 
 

@@ -13,14 +13,59 @@ from chancery.sdk.errors import AuthorityError
 from chancery.sdk.outcome import Absence, Found, Issued, Pending, RevocationPending, Revoked
 
 SECRET = "0123456789abcdef0123456789abcdef"
-FIELDS = (
-    "status orderId requestId domain additionalDomains verifications domains dcvStatus caaStatus csrSubmitted token "
-    "certificatePem chainPem certificateState content page totalPages totalElements orderNumber requestNumber tags "
-    "orderDate domainName subscription endDate productVariant revocation reason detail errors message error groups "
-    "organizations products meta errorCode errorMessage orderDetails orderStatusId certificateStatusId csr "
-    "subscriberAgreement domainVerification revocationDetails revokeRequestStatusId certificateDetails ordersArray "
-    "noOfPages endEntityCertificate accountNumber"
-).split()
+FIELDS = [
+    "status",
+    "orderId",
+    "requestId",
+    "domain",
+    "additionalDomains",
+    "verifications",
+    "domains",
+    "dcvStatus",
+    "caaStatus",
+    "csrSubmitted",
+    "token",
+    "certificatePem",
+    "chainPem",
+    "certificateState",
+    "content",
+    "page",
+    "totalPages",
+    "totalElements",
+    "orderNumber",
+    "requestNumber",
+    "tags",
+    "orderDate",
+    "domainName",
+    "subscription",
+    "endDate",
+    "productVariant",
+    "revocation",
+    "reason",
+    "detail",
+    "errors",
+    "message",
+    "error",
+    "groups",
+    "organizations",
+    "products",
+    "meta",
+    "errorCode",
+    "errorMessage",
+    "orderDetails",
+    "orderStatusId",
+    "certificateStatusId",
+    "csr",
+    "subscriberAgreement",
+    "domainVerification",
+    "revocationDetails",
+    "revokeRequestStatusId",
+    "certificateDetails",
+    "ordersArray",
+    "noOfPages",
+    "endEntityCertificate",
+    "accountNumber",
+]
 WORDS = ["issued", "pending-dcv", "pending-csr", "pending-agreement", "revoked", "1", "0", "20", "24", "dv", "7R001",
          "www.example.com", "PENDING", "EMS-1165", "Inactive Account User.", f"Bearer {TOKEN}", f"is {SECRET} right?"]  # fmt: skip
 leaves = st.one_of(

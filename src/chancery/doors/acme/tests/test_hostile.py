@@ -1,6 +1,7 @@
 """What strangers and broken clients send: each is refused by name, and nothing is stored."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives import hashes, hmac
@@ -11,12 +12,11 @@ from bench.acme_client import b64, binding, jwk, sign
 from chancery.apps.acme import actions, nonces
 from chancery.apps.acme.models import Account, AcmeOrder, Credential, SpentNonce
 from chancery.apps.orders.models import Order
+from chancery.apps.shared.action import current_clock, use_clock
 from chancery.core import csr
 from chancery.core.clock import ManualClock
 from chancery.core.names import Name, parse_name
-from chancery.apps.shared.action import current_clock, use_clock
 from chancery.doors.acme.tests.conftest import SERVER, send
-from datetime import timedelta
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = ec.generate_private_key(ec.SECP256R1())

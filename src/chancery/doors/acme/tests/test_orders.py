@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.acme_client import b64, jwk, sign
 from chancery.apps.acme import accounts, ari, chains, finalizing
-from chancery.apps.acme.models import Account, AcmeOrder, Placement
+from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors import actions as connectors

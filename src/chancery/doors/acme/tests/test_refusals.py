@@ -46,8 +46,16 @@ def request(*names, common_name=PROVEN):
     return made.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def told(answer):
-    return answer.status, answer.json()["type"].rpartition(":")[2]
+@pytest.fixture
+def told():
+    """Return what says how a refusal was told, and counts them."""
+
+    def tell(answer):
+        tell.number += 1
+        return answer.status, answer.json()["type"].rpartition(":")[2]
+
+    tell.number = 0
+    return tell
 
 
 @pytest.fixture
@@ -72,7 +80,7 @@ def proven(client, looker, settings):
     return order.json()
 
 
-def test_no_type_of_name_is_certified_unproven(client, proven):
+def test_no_type_of_name_is_certified_unproven(client, proven, told, result):
     for what, name in UNPROVEN.items():
         for names in ((x509.DNSName(PROVEN), name), (name,)):
             assert (what, *told(client.finalize(proven, request(*names)))) == (what, 400, "badCSR")
@@ -84,12 +92,14 @@ def test_no_type_of_name_is_certified_unproven(client, proven):
         early = client.finalize(order, request(name, common_name=value))
         assert (value, order["status"], *told(early)) == (value, "pending", 403, "orderNotReady")
     assert not Order.objects.exists()
+    unit = f"orders placed by {told.number} requests with a name that was not proven, of {len(UNPROVEN)} kinds"
+    result("R48", 0, unit, part="names")
     # What is refused is the names: the right request for the same order is taken.
     assert client.finalize(proven, request(x509.DNSName(PROVEN))).status == 200
     assert Order.objects.get().names == [["dns", PROVEN]]
 
 
-def test_a_message_counts_once_and_at_its_own_address(client, proven):
+def test_a_message_counts_once_and_at_its_own_address(client, proven, told, result):
     right = {"csr": b64(request(x509.DNSName(PROVEN)))}
     other = client.order(OTHER).json()
     header = {"alg": "ES256", "kid": client.kid, "url": proven["finalize"], "nonce": client.nonce()}
@@ -108,9 +118,10 @@ def test_a_message_counts_once_and_at_its_own_address(client, proven):
         assert client.raw(url, sent).status < 300
         assert told(client.raw(url, sent)) == (400, "badNonce")
     assert (Order.objects.get(), AcmeOrder.objects.count()) == (placed, 3)
+    result("R48", 0, f"of {told.number} messages that were sent again or elsewhere counted", part="replays")
 
 
-def test_another_account_neither_sees_nor_uses_an_order(door, client, proven, engine):
+def test_another_account_neither_sees_nor_uses_an_order(door, client, proven, engine, told, result):
     stranger = door.registered("web-2")
     theirs = stranger.order(PROVEN).json()
     where = f"{client.kid.partition('/account/')[0]}/order/{AcmeOrder.objects.order_by('pk')[0].pk.hex}"
@@ -137,3 +148,6 @@ def test_another_account_neither_sees_nor_uses_an_order(door, client, proven, en
     assert told(stranger.post(f"{where.replace('/order/', '/cert/')[:-32]}{row.pk.hex}")) == (404, "malformed")
     assert told(stranger.post(client.urls["revokeCert"], {"certificate": b64(bytes(row.der))})) == (403, "unauthorized")
     assert Certificate.objects.get().revocation == row.revocation
+    result(
+        "R48", 0, f"of {told.number} tries reached another account's order, or one order by another's", part="accounts"
+    )

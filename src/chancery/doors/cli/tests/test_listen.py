@@ -11,7 +11,7 @@ from chancery.doors.cli.host import listened
         ("127.0.0.1:8000", ("127.0.0.1", 8000)),
         (":8000", ("127.0.0.1", 8000)),
         ("8000", ("127.0.0.1", 8000)),
-        ("0.0.0.0:65535", ("0.0.0.0", 65535)),  # noqa: S104 -- text that is read, nothing is bound
+        ("0.0.0.0:65535", ("0.0.0.0", 65535)),
     ],
 )
 def test_addresses(text, found):

@@ -299,6 +299,6 @@ def test_what_is_rarely_needed_is_folded_away_unless_it_is_set_or_wrong(cast, va
 def test_the_page_folds_by_itself_and_without_a_script(ada):
     page = ada.get(reverse("connector_create", args=["adcs"])).content.decode()
     certification = page[page.index("Certification authority") : page.index("Managing account")]
-    folded = re.search(r"<details>\s*<summary[^>]*>Rarely needed</summary>(.*?)</details>", certification, re.S)
+    folded = re.search(r"<details>\s*<summary[^>]*>Rarely needed</summary>(.*?)</details>", certification, re.DOTALL)
     assert all(f'name="{name}"' in folded[1] for name in ("path", "policy_path", "rpc_port", "ca_host"))
     assert 'name="ca_name"' not in folded[1]

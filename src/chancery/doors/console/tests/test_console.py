@@ -57,7 +57,7 @@ def test_the_second_editor_sees_the_difference_and_saves_only_on_purpose(cast, l
     assert "Stored now" in text(refused)
     assert "was changed by ada while you were editing" in text(refused)
     assert "name: Local was changed" not in text(refused)
-    hint = re.search(r'id="h-name">(.*?)</div>', refused.content.decode(), re.S).group(1)
+    hint = re.search(r'id="h-name">(.*?)</div>', refused.content.decode(), re.DOTALL).group(1)
     assert "was changed" not in hint, "it is about no field"
     assert "Pune" in text(refused)
     assert 'value="Oslo"' in refused.content.decode()

@@ -15,7 +15,7 @@ from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
 SIZES = [120, pytest.param(10_000, marks=pytest.mark.long)]
-NAMES = ("rob", "ROB", "  Rob", "rOb\t", "rob ", "ｒｏｂ", "rob\u200b", "rob\x00", "r\u00f3b")  # noqa: RUF001  meant to look alike
+NAMES = ("rob", "ROB", "  Rob", "rOb\t", "rob ", "ｒｏｂ", "rob\u200b", "rob\x00", "r\u00f3b")
 """How a name may be written; the last ones are nobody's."""
 OWN = "192.0.2.50"
 STEP = timedelta(seconds=7)

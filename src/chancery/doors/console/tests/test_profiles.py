@@ -41,7 +41,7 @@ def send(client, row, answer, **changes):
     """Send the form as a browser would: with the connector that the page itself names."""
     body = {**PROFILE, "name": row.name, "revision": hidden(answer, "revision")}
     connector = re.search(
-        r'<form method="post" id="profile">.*?name="connector" value="([^"]*)"', answer.content.decode(), re.S
+        r'<form method="post" id="profile">.*?name="connector" value="([^"]*)"', answer.content.decode(), re.DOTALL
     )
     return client.post(reverse("profile_edit", args=[row.pk]), {**body, "connector": connector[1], **changes})
 

@@ -67,7 +67,7 @@ def test_an_axis_ends_with_a_round_number(most, top):
 # Health ----------------------------------------------------------------------------------------------------
 
 
-def test_the_page_has_charts_without_styles_and_a_table_behind_them(local, ada, clock):  # noqa: F811
+def test_the_page_has_charts_without_styles_and_a_table_behind_them(local, ada, clock):
     empty = ada.get(reverse("connector_health", args=[local.pk]))
     assert "Nothing was measured in this time." in text(empty)
     kinds = ("Unreachable", "AuthFailed", "Throttled", "Forbidden", "Bug")
@@ -95,7 +95,7 @@ def test_the_page_has_charts_without_styles_and_a_table_behind_them(local, ada, 
 # Renewals --------------------------------------------------------------------------------------------------
 
 
-def test_the_plan_stands_on_the_certificates_page_and_takes_a_request(cast, issued, ada):  # noqa: F811
+def test_the_plan_stands_on_the_certificates_page_and_takes_a_request(cast, issued, ada):
     row = issued()
     address = reverse("certificate", args=[row.pk])
     assert "None yet; the engine makes one" in text(ada.get(address))
@@ -116,7 +116,7 @@ def test_the_plan_stands_on_the_certificates_page_and_takes_a_request(cast, issu
     assert "Leave it" not in said
 
 
-def test_the_forecast_shows_weeks_and_what_is_overdue(cast, issued, ada, local):  # noqa: F811
+def test_the_forecast_shows_weeks_and_what_is_overdue(cast, issued, ada, local):
     assert "No renewal is planned." in text(ada.get(reverse("renewals")))
     issued()
     planning.cover(NOW, {})
@@ -210,7 +210,7 @@ def test_a_channel_tells_how_it_fares(channel, ada):
 # The whole -------------------------------------------------------------------------------------------------
 
 
-def test_the_whole_at_a_glance(local, ada, cast, clock, issued):  # noqa: F811
+def test_the_whole_at_a_glance(local, ada, cast, clock, issued):
     assert "None: every order has ended." in text(ada.get(reverse("overview")))
     issued()
     tally = Tally()

@@ -87,7 +87,6 @@ def test_a_nonce_that_another_thread_took_is_fetched_anew():
         if path == "/newNonce" and not taken:
             taken.append(1)
             steps._client._nonces.clear()
-        return None
 
     steps, _ = scripted(answer)
     with pytest.raises(AuthorityError):
@@ -391,7 +390,7 @@ def test_any_answer_becomes_an_outcome_or_an_error_of_the_sdk(replies, solves):
             return None
         return left.pop(0) if len(left) > 1 else left[0]
 
-    steps, door = scripted(answer, solver=HttpSolver() if solves else None)
+    steps, _door = scripted(answer, solver=HttpSolver() if solves else None)
     asked, outcome = request(), None
     for _ in range(4):
         try:

@@ -209,9 +209,10 @@ def test_a_binding_must_fit_its_request(talk):
         return bind(Eab(key_id, Secret(secret)), key or own.key, directory)
 
     own = Talk(talk.simulator)
-    ask = lambda b: kind(
-        own.post("/new-acct", {"termsOfServiceAgreed": True, "externalAccountBinding": b}, by_key=True)
-    )  # noqa: E731
+
+    def ask(b):
+        return kind(own.post("/new-acct", {"termsOfServiceAgreed": True, "externalAccountBinding": b}, by_key=True))
+
     assert ask(bound(own, key_id="nobody")) == "unauthorized"
     assert ask(bound(own, secret="QUJD")) == "unauthorized"
     assert ask(bound(own, url="https://elsewhere.example/")) == "malformed"

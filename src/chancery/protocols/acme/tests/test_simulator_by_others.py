@@ -51,7 +51,7 @@ def finished(made, order, monkeypatch):
     from datetime import datetime, timedelta
 
     monkeypatch.setattr("acme.client.time.sleep", lambda seconds: None)
-    return made.poll_and_finalize(order, datetime.now() + timedelta(seconds=20))
+    return made.poll_and_finalize(order, datetime.now() + timedelta(seconds=20))  # noqa: DTZ005  the library wants one without a zone
 
 
 @pytest.mark.parametrize("eab", [False, True])
@@ -75,9 +75,9 @@ def test_chains_are_offered_and_the_other_one_can_be_fetched(simulator, monkeypa
     from datetime import datetime, timedelta
 
     monkeypatch.setattr("acme.client.time.sleep", lambda seconds: None)
-    order = made.poll_authorizations(order, datetime.now() + timedelta(seconds=20))
+    order = made.poll_authorizations(order, datetime.now() + timedelta(seconds=20))  # noqa: DTZ005  the library wants one without a zone
     order = made.begin_finalization(order)
-    done = made.poll_finalization(order, datetime.now() + timedelta(seconds=20), fetch_alternative_chains=True)
+    done = made.poll_finalization(order, datetime.now() + timedelta(seconds=20), fetch_alternative_chains=True)  # noqa: DTZ005  the library wants one without a zone
     assert len(done.alternative_fullchains_pem) == 1
     assert done.alternative_fullchains_pem[0] != done.fullchain_pem
 

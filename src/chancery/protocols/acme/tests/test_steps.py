@@ -160,7 +160,7 @@ def test_an_order_that_is_not_ready_after_all_is_looked_at_again():
     steps, door = scripted(answer)
     outcome = steps.poll({**OPENED}, request())
     assert isinstance(outcome, Pending)
-    assert [row for row in door.asked if row[1] == "/f"][0][3] is True
+    assert next(row for row in door.asked if row[1] == "/f")[3] is True
 
 
 OPENED = Progress("https://ca.example/order/1", "https://ca.example/acct/1").pending(PendingKind.PROCESSING, "").state

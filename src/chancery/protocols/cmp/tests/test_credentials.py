@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from chancery.core import keys
 from chancery.core.secret import Secret
-from chancery.protocols.cmp import CmpSettings, SharedSecret, SigningKey
-from chancery.protocols.cmp import oids
+from chancery.protocols.cmp import CmpSettings, SharedSecret, SigningKey, oids
 from chancery.protocols.cmp.protection import Protection, _key_identifier, _readable
 from chancery.protocols.cmp.signatures import Unusable, _verify, algorithm_of, chain_flaw
 from chancery.protocols.cmp.tests.stand import DAY, START, key_pem, pem, request, standing

@@ -20,7 +20,7 @@ from chancery.protocols.cmp.grant import hash_of
 from chancery.protocols.cmp.message import Unreadable, directory_name, read
 from chancery.protocols.cmp.simulator import REFERENCE, SECRET, replies, wire
 from chancery.protocols.cmp.tests.scripted import CA, said, scripted
-from chancery.protocols.cmp.tests.stand import DAY, START, KEY, key_pem, pem, request, standing, target
+from chancery.protocols.cmp.tests.stand import DAY, KEY, START, key_pem, pem, request, standing, target
 from chancery.sandbox.der import NULL, SEQUENCE, integer, oid, read_all, tlv
 from chancery.sdk.errors import AuthFailed, AuthorityError, OutcomeUnknown, ProtocolViolation, RejectedByPolicy
 from chancery.sdk.outcome import Issued, Pending, RevocationPending

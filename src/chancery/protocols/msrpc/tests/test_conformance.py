@@ -7,8 +7,7 @@ from chancery.net.connect import Guard
 from chancery.protocols.msrpc.simulator import CA_NAME, MANAGER, PASSWORD, USER, build
 from chancery.protocols.msrpc.tests.probe import Probe
 from chancery.sandbox.faults import PLAYABLE, player
-from chancery.sdk.testing import watch
-from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock
+from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock, watch
 
 # RPC has no status that asks for patience; what a CA without database sessions answers is that it is away.
 PLAYED = PLAYABLE - {Fault.THROTTLES}

@@ -17,7 +17,7 @@ from chancery.protocols.msrpc import listing, managing, views
 from chancery.protocols.msrpc.managing import Kept
 from chancery.protocols.msrpc.rows import Disposition
 from chancery.protocols.msrpc.settings import EnrollBy
-from chancery.protocols.msrpc.simulator import MANAGER, PASSWORD, build
+from chancery.protocols.msrpc.simulator import PASSWORD, build
 from chancery.protocols.msrpc.tests.stand import BOTH, Stand, account, nobody
 from chancery.protocols.negotiate.settings import Credentials, Way
 from chancery.protocols.wstep.tests.stand import KEY, NOW, request

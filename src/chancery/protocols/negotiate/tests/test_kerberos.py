@@ -14,8 +14,8 @@ from chancery.net.addresses import AddressPolicy
 from chancery.protocols.negotiate import Login, tokens
 from chancery.protocols.negotiate.failures import of_library
 from chancery.protocols.negotiate.settings import Credentials, Way
-from chancery.protocols.negotiate.tokens import Tokens, offer
 from chancery.protocols.negotiate.simulator import build
+from chancery.protocols.negotiate.tokens import Tokens, offer
 from chancery.sandbox.der import read_one
 from chancery.sdk.answer import Answer
 from chancery.sdk.errors import AuthFailed, Unreachable

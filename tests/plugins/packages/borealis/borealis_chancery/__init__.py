@@ -41,7 +41,6 @@ from chancery.sdk import (
     setting,
 )
 
-
 _NUMBER = re.compile(r"B-[0-9]{1,12}")
 
 LOOK = "Look in Borealis' own list of orders."

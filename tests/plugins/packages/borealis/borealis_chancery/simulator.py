@@ -147,7 +147,7 @@ class Simulator:
 class _Talk(BaseHTTPRequestHandler):
     protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
 
-    def log_message(self, format, *args):
+    def log_message(self, format, *args):  # noqa: A002  the name that the base class has
         pass
 
     def _do(self):

@@ -294,12 +294,14 @@ def test_limits_are_per_key_and_say_when_where_the_dial_does():
 def test_oddities_of_shape(sim, talk):
     sim.dials.set(numbers_as_strings=True)
     made = talk.place()
-    assert made["id"].isdigit() and made["certificate_id"].isdigit()
+    assert made["id"].isdigit()
+    assert made["certificate_id"].isdigit()
     sim.dials.set(numbers_as_strings=False, errors_as_object=True)
     assert talk.json("GET", "/order/certificate/1")[1]["errors"]["code"] == "not_found|order"
     sim.dials.set(errors_as_object=False, duplicate_keys=True, unknown_status="being_thought_about")
     text = talk.send("GET", f"/order/certificate/{made['id']}")[1]
-    assert text.count(b'"id": ') > 1 and text.startswith(b'{"id": 0, "id"')
+    assert text.count(b'"id": ') > 1
+    assert text.startswith(b'{"id": 0, "id"')
     assert talk.status(made) == "being_thought_about"
     sim.dials.set(blank_names=True)
     assert talk.get(f"/order/certificate/{made['id']}")["certificate"]["dns_names"] == [" "]

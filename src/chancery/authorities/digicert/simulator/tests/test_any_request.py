@@ -43,9 +43,32 @@ leaves = st.one_of(
     ),
 )
 fields = st.sampled_from(
-    ["status", "processor_comment", "certificate", "common_name", "dns_names", "csr", "cert_validity", "days", "years"]
-    + ["custom_expiration_date", "order_validity", "organization", "id", "container", "custom_fields", "metadata_id"]
-    + ["value", "renewal_of_order_id", "skip_approval", "comments", "revocation_reason", "name", "dcv_method", "note"]
+    [
+        "status",
+        "processor_comment",
+        "certificate",
+        "common_name",
+        "dns_names",
+        "csr",
+        "cert_validity",
+        "days",
+        "years",
+        "custom_expiration_date",
+        "order_validity",
+        "organization",
+        "id",
+        "container",
+        "custom_fields",
+        "metadata_id",
+        "value",
+        "renewal_of_order_id",
+        "skip_approval",
+        "comments",
+        "revocation_reason",
+        "name",
+        "dcv_method",
+        "note",
+    ]
 )
 documents = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields, inner, max_size=5), max_leaves=12

@@ -1,6 +1,7 @@
 """What becomes of orders: validation, reissue, duplicate, revocation, cancelling, and how all of it is read."""
 
 import io
+import itertools
 import json
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -472,7 +473,7 @@ def test_a_long_chain_leads_to_an_older_root(sim, talk):
     sim.dials.set(chain="long")
     chain = [x509.load_pem_x509_certificate(c["pem"].encode()) for c in talk.place()["certificate_chain"]]
     assert len(chain) == 4
-    for below, above in zip(chain, chain[1:], strict=False):
+    for below, above in itertools.pairwise(chain):
         below.verify_directly_issued_by(above)
 
 

@@ -1,6 +1,7 @@
 """The simulator against the documents' own examples, spoken with the plainest client there is."""
 
 import http.client
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlsplit
@@ -85,7 +86,7 @@ def test_order_with_approval_skipped_is_issued_at_once_with_names_of_the_json_on
     chain = [x509.load_pem_x509_certificate(c["pem"].encode()) for c in made["certificate_chain"]]
     names = chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["www.example.com", "example.com"]
-    for below, above in zip(chain, chain[1:], strict=False):
+    for below, above in itertools.pairwise(chain):
         below.verify_directly_issued_by(above)
     assert made["requests"][0]["status"] == "approved"
     assert "\r\n" in made["certificate_chain"][0]["pem"]

@@ -36,14 +36,61 @@ FIRST = json.loads(ask("POST", "/api/certinext/v2/ssl-certificates", json.dumps(
 ROUTES = [(method, regex.pattern) for method, regex, _ in SERVICE.v2.router._routes]
 leaves = st.one_of(st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(), st.text(max_size=12),
                    st.sampled_from(["superseded", "rekey", "dns-txt", "dv", "842", "1", "issued", "www.example.com"]))  # fmt: skip
-names = (
-    "productVariant variant requestor name email certificate domain additionalDomains autoSecureWww subscription "
-    "validityYears autoRenew agreement accepted signerName signerPlace csr tags requestId saveAsDraft groupNumber "
-    "organization organizationNumber hostname additionalHosts reason note mode revokePrevious revokeReason method "
-    "domainName organizationId dcvMethod orderDetails orderNumber requestorEmail certificateInformation "
-    "agreementDetails additionalInformation remarks subscriptionDetails validity searchCriteria pageNumber pageSize "
-    "dcvDetails revocationDetails revokeReasonId revokeRemarks rejectRemarks requestNumber productDetails"
-).split()
+names = [
+    "productVariant",
+    "variant",
+    "requestor",
+    "name",
+    "email",
+    "certificate",
+    "domain",
+    "additionalDomains",
+    "autoSecureWww",
+    "subscription",
+    "validityYears",
+    "autoRenew",
+    "agreement",
+    "accepted",
+    "signerName",
+    "signerPlace",
+    "csr",
+    "tags",
+    "requestId",
+    "saveAsDraft",
+    "groupNumber",
+    "organization",
+    "organizationNumber",
+    "hostname",
+    "additionalHosts",
+    "reason",
+    "note",
+    "mode",
+    "revokePrevious",
+    "revokeReason",
+    "method",
+    "domainName",
+    "organizationId",
+    "dcvMethod",
+    "orderDetails",
+    "orderNumber",
+    "requestorEmail",
+    "certificateInformation",
+    "agreementDetails",
+    "additionalInformation",
+    "remarks",
+    "subscriptionDetails",
+    "validity",
+    "searchCriteria",
+    "pageNumber",
+    "pageSize",
+    "dcvDetails",
+    "revocationDetails",
+    "revokeReasonId",
+    "revokeRemarks",
+    "rejectRemarks",
+    "requestNumber",
+    "productDetails",
+]
 documents = st.recursive(
     leaves,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(names), inner, max_size=5),

@@ -241,9 +241,10 @@ def test_lists_of_the_account(talk, sim):
 def test_reports_are_paged_in_strings_and_clamp(talk):
     for _ in range(5):
         place(talk, csr=csr_text())
-    page = lambda n, **more: talk.good("GetOrderReport", searchCriteria={"pageNumber": n, "pageSize": "2", **more})[
-        "orderDetails"
-    ]
+
+    def page(n, **more):
+        return talk.good("GetOrderReport", searchCriteria={"pageNumber": n, "pageSize": "2", **more})["orderDetails"]
+
     assert (page("1")["noOfPages"], page("1")["totalNoOfResults"]) == ("3", "5")
     assert page("99") == page("3")
     assert page("1", domainName="x")["ordersArray"] == []

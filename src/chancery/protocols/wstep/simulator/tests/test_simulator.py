@@ -16,7 +16,7 @@ CEP, CES = "/ADPolicyProvider_CEP_{}/service.svc/CEP", "/Sandbox-Issuing-CA_CES_
 S, A = "http://www.w3.org/2003/05/soap-envelope", "http://www.w3.org/2005/08/addressing"
 E = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment"
 T = "http://docs.oasis-open.org/ws-sx/ws-trust/200512"
-O = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+O = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"  # noqa: E741  as the documents call it
 U = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 TEXT = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText"
 
