@@ -25,10 +25,7 @@ OUTSIDE_FILES = {
 CLOCK = {
     "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "timezone.now", "timezone.localtime",
 }  # fmt: skip
-CLOCK_FILES = {
-    "core/clock.py": "is the clock",
-    "apps/accounts/sessions.py": "holds an end against the clock by which Django has set it",
-}
+CLOCK_FILES = {"core/clock.py": "is the clock"}
 DICE_FILES = {
     "core/breaker.py": "spreads probes with the generator it is given",
     "core/retry.py": "spreads retries with the generator it is given",

@@ -65,7 +65,7 @@ class SessionStore(Stored):
         shown = self._session_key
         if shown:
             self._session_key = digest(shown)
-        found = super()._get_session_from_db()
+        found = super()._get_session_from_db()  # type: ignore[misc]  # the stubs do not know it
         self._session_key = shown if found is not None else None
         return found
 
