@@ -66,6 +66,8 @@ class Machine(RuleBasedStateMachine):
         like = Profile.objects.get(name=f"{row.name} profile")
         name = f"{row.name} careful"
         if not Profile.objects.filter(name=name).exists():
+            if Connector.objects.get(pk=row.pk).status != "active":
+                return  # a profile is made for what takes orders
             about = {"product": like.products.get(slug, {}), "validity_days": like.validity_days}
             profiles.create(self.cast.ada, {"name": name, "connector": str(row.pk), "needs_approval": True, **about})
         (order,) = self.world.place(self.cast.rob, (slug, row, name, names, key))
