@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
-from django.conf import settings
+from chancery.doors.bounds import most
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _PIECE = 64 * 1024
@@ -21,14 +21,14 @@ class Chunked:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer, with the length of the body known."""
         if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
-            body = _read(environ["wsgi.input"], settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+            body = _read(environ["wsgi.input"], most(environ.get("PATH_INFO", "")) + 1)
             environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         return self._next(environ, start_response)
 
 
-def _read(source: Any, most: int) -> bytes:
-    """Return what `source` gives, `most` bytes of it; one more than the limit is enough to be refused for."""
+def _read(source: Any, limit: int) -> bytes:
+    """Return what `source` gives, `limit` bytes of it; one more than the limit is enough to be refused for."""
     found = bytearray()
-    while len(found) < most and (piece := source.read(min(_PIECE, most - len(found)))):
+    while len(found) < limit and (piece := source.read(min(_PIECE, limit - len(found)))):
         found += piece
     return bytes(found)

@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "chancery.doors.source.Source",
     "chancery.doors.console.middleware.SecurityHeaders",
     "chancery.doors.api.middleware.OnlyJson",
+    "chancery.doors.bounds.Bounds",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
     "chancery.doors.pages.ForPages",

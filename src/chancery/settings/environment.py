@@ -334,7 +334,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
                 " PRAGMA cache_size=-16384; PRAGMA mmap_size=1073741824; PRAGMA temp_store=MEMORY;"
-                " PRAGMA wal_autocheckpoint=8000;"
+                " PRAGMA wal_autocheckpoint=8000; PRAGMA journal_size_limit=67108864;"
             ),
         },
     }

@@ -28,7 +28,7 @@ PROBLEMS = {
     404: "There is no such thing, or none that this person may see.",
     409: "The request contradicts the present state; `blockers` lists what stands in the way.",
     412: "The thing was changed meanwhile: `If-Match` names an older revision.",
-    413: "The body is larger than the server reads (20 MiB).",
+    413: "The body is larger than the server reads (1 MiB; 20 MiB for batches of orders and imports).",
     415: "The body is not JSON in UTF-8.",
     422: "The body cannot be used; `errors` names each field and its remedy.",
     428: "Neither `If-Match` nor `revision` says which revision was edited.",
