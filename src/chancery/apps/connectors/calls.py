@@ -53,11 +53,16 @@ def ask_choices(act: Act, authority: str, field: str, values: dict[str, Any], co
 
 
 def to_be_tested(actor: Actor, authority: str, values: dict[str, Any], ident: object = None) -> bool:
-    """Say whether a form holds anything that a test looks at and that is not stored so; raises `Invalid` by field."""
+    """Say whether a form holds anything that a test looks at and that is not stored so, or was never tested as it is.
+
+    Raises `Invalid` by field.
+    """
     if ident is None:
         return True
     before = current(queries.get(actor, ident))
-    return differs(before, configure(catalog.get(authority), values, frozenset(before.secrets)))
+    return before.tested_at is None or differs(
+        before, configure(catalog.get(authority), values, frozenset(before.secrets))
+    )
 
 
 def _unsaved(

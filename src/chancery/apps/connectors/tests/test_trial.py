@@ -112,6 +112,9 @@ def test_an_edit_of_other_things_keeps_the_test_and_one_of_settings_does_not(cas
     assert actions.to_be_tested(cast.ada, "digicert", changed)
     row = actions.edit(cast.ada, row.pk, 2, changed, untested="Rotated in a hurry.")
     assert version(row) == (None, "Rotated in a hurry.")
+    assert actions.to_be_tested(cast.ada, "digicert", kept, row.pk), (
+        "what was never tested as it stands may be, unchanged"
+    )
     row = actions.edit(cast.ada, row.pk, 3, {**kept, "description": "more"})
     assert version(row) == (None, "Rotated in a hurry.")
     assert version(actions.copy(cast.ada, row.pk, "Twin")) == (None, "")
