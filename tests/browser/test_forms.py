@@ -59,6 +59,8 @@ def test_a_form_shows_what_belongs_to_the_chosen_protocol(opened):
 
 def test_without_scripts_every_field_is_there_and_says_what_it_is_for(opened):
     page = opened(CREATE, java_script_enabled=False)
+    for folded in page.locator("form#connector details > summary").all():
+        folded.click()
     shown = page.locator("form#connector fieldset :is(input, select, textarea):visible")
     names = {shown.nth(n).get_attribute("name") for n in range(shown.count())}
     assert set(OF_EACH.values()) <= names

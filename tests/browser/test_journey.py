@@ -35,6 +35,10 @@ class Keyboard:
 
     def reach(self, target):
         expect(target).to_be_visible()
+        if target.evaluate("e => document.activeElement === document.body && !!e.closest('main')"):
+            # The first thing there is leads past the navigation.
+            self.page.keyboard.press("Tab")
+            self.page.keyboard.press("Enter")
         for _ in range(120):
             if target.evaluate("e => e === document.activeElement"):
                 return

@@ -18,10 +18,11 @@ from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
 from chancery.doors.acme import waiting
 from chancery.doors.wsgi import application
+from chancery.net.listening import free_port
 from chancery.net.tests.serving import Server
 from chancery.protocols.acme.tests.zone import Zone
 from tests.interop.acme_clients import LIMIT, Certbot, Dehydrated, Lego, Uacme
-from tests.interop.children import free_port, needs
+from tests.interop.children import needs
 
 NAME = "www.example.com"
 pytestmark = pytest.mark.django_db(transaction=True)

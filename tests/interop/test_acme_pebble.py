@@ -7,13 +7,14 @@ import pytest
 
 from chancery.core.order import RevocationReason
 from chancery.core.secret import Secret
+from chancery.net.listening import free_port
 from chancery.protocols.acme.keys import new_account_key
 from chancery.protocols.acme.tests.zone import TOKEN, Zone
 from chancery.sdk.errors import AlreadyDone, AuthFailed, Forbidden, RejectedByPolicy, ValidationFailed
 from chancery.sdk.finding import Level
 from chancery.sdk.outcome import Revoked
 from tests.interop import pki
-from tests.interop.children import child, free_port, needs
+from tests.interop.children import child, needs
 from tests.interop.driving import Answers, Driver, answering, checked, request, target
 
 KID = "kid-1"

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from chancery.core.order import RevocationReason
+from chancery.net.listening import free_port
 from chancery.sdk.errors import AlreadyDone
 from chancery.sdk.finding import Level
 from chancery.sdk.outcome import Revoked
 from tests.interop import pki
-from tests.interop.children import child, free_port, needs
+from tests.interop.children import child, needs
 from tests.interop.driving import Answers, Driver, answering, checked, on_port_80, request, target
 
 SOURCE = Path(__file__).parent / "stepca"

@@ -21,7 +21,7 @@ from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, Renewa
 from chancery.sdk.testing import Case, Conformance, Fault
 from chancery.sdk.testing.case import START
 
-KEY = "toy-secret-0123456789"
+KEY = "toy-secret-5f1c9a27be"
 ROOT = certify("Toy root", key=key_of("EC-P256", 1), ca=True, not_before=START, not_after=START + timedelta(days=3650))
 
 
