@@ -1,22 +1,17 @@
-"""How long a body may be, by its address: decided before anything reads it, so that many long ones cost no memory."""
+"""Bodies that are too long are refused before anything reads them, so that many of them cost no memory."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-MOST = 1024 * 1024
-"""Bytes. A form or a document with a certificate request, a trust bundle and a key file has a tenth of it."""
-_LONG = re.compile(r"/api/v1/orders/batch|(/api/v1)?/inventory/import")
+from chancery.doors.failures import too_long
+from chancery.doors.lengths import most
 
-
-def most(path: str) -> int:
-    """Return how many bytes are read at an address: more where many things come at once."""
-    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE if _LONG.fullmatch(path) else MOST
+_OWN = ("/acme/", "/api/bot/")
+"""Doors that allow less, and refuse in words of their own."""
 
 
 class Bounds:
@@ -28,7 +23,7 @@ class Bounds:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer; what is too long is left unread."""
         said = str(request.META.get("CONTENT_LENGTH") or "")
-        if said.isascii() and said.isdigit() and int(said[:20]) > most(request.path):
-            text = f"The body is larger than this server reads here ({most(request.path)} bytes). Send less at once."
-            return HttpResponse(text, status=413, content_type="text/plain; charset=utf-8")
+        known = said.isascii() and said.isdigit() and not request.path.startswith(_OWN)
+        if known and int(said[:20]) > most(request.path):
+            return too_long(request, most(request.path))
         return self._next(request)

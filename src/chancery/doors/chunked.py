@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
-from chancery.doors.bounds import most
+from chancery.doors.lengths import most
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _PIECE = 64 * 1024

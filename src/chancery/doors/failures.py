@@ -43,6 +43,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
+def too_long(request: HttpRequest, most: int) -> HttpResponse:
+    """Answer a body that was left unread for its length (`most` bytes are read there)."""
+    if request.path.startswith(_API):
+        return plain(request, 413)
+    text = f"What was sent is too long: this page reads {most // 1024} KiB. Nothing of it was stored."
+    return _answer(
+        request, 413, "Too long", text, "Go back and send less at once; a certificate request has a few KiB."
+    )
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer a fault of ours, or a database that is away; the log has the same reference."""
     error = sys.exc_info()[1]
