@@ -11,8 +11,9 @@ BESIDE := $(addprefix src/chancery/,$(ROOMS) doors $(addprefix authorities/,loca
   acme/tests/test_conformance.py adcs/tests/test_over_services.py)) tests/journeys tests/plugins
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice.
 TABLES := $(addprefix src/chancery/,apps engine)
-# Of the chaos only what the database itself decides; `make chaos` has all of it on both.
-ABOVE := $(addprefix src/chancery/,doors settings tests) tests/journeys tests/browser/test_journey.py \
+# Above them, on both: the doors that write rows themselves, each journey, and of the chaos only what the database itself
+# decides; `make chaos` has all of it on both.
+ABOVE := $(addprefix src/chancery/,doors/acme doors/bots settings tests) tests/journeys tests/browser/test_journey.py \
   $(addprefix tests/chaos/test_,barriers.py boundaries.py deleting.py everything.py gate.py random_kills.py)
 
 help: ## Say what there is

@@ -11,6 +11,7 @@ from chancery.doors.cli.output import Exit
 from chancery.sandbox.__main__ import simulators
 from chancery.sdk.config import secret_names
 from chancery.sdk.finding import STAGES
+from tests.journeys.test_cli import cli  # noqa: F401  a fixture
 from tests.journeys.working import working
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -185,7 +185,7 @@ def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
     intent = [str(State.SUBMITTING), ready.version, now, now, fence, until, until]
     teams = [team for (team,) in read(_TEAMS, [ready.id, ready.id])]
     if len(teams) > 1:
-        sql, where = _by_turns(ready.id, _turns(ready.id, teams, fence, now, most), now)
+        sql, where = _by_turns(ready.id, _turns(ready, teams, now, most), now)
     else:
         sql, where = _CLAIM.format(lock=skip_locked()), [ready.id, now, most]
     rows = returned(Order, _ORDER_FIELDS, sql, [*where, *intent]) if where else []
@@ -193,15 +193,17 @@ def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
     return [_job(Kind.SUBMIT, row, ready, fence, now, previous) for row in rows]
 
 
-def _turns(connector: UUID, teams: list[int], fence: UUID, now: datetime, most: int) -> dict[int, int]:
+def _turns(ready: Ready, teams: list[int], now: datetime, most: int) -> dict[int, int]:
     """Return team → how many of its orders go now: as many of each, and what one leaves goes to the others.
 
-    Where there are more teams than places, chance (the fence's, which is random) says who begins.
+    The odd place, or each where there are more teams than places, goes to whoever comes after the one that began last.
     """
-    begin = fence.int % len(teams)
-    asked = [*teams[begin:], *teams[:begin]][:most]
+    last = ready.pace.turn if ready.pace is not None else 0
+    asked = [*(team for team in teams if team > last), *(team for team in teams if team <= last)][:most]
+    if ready.pace is not None:
+        ready.pace.turn = asked[0]
     parts = " UNION ALL ".join(f"SELECT {at}, count(*) FROM ({_PART}) AS p{at}" for at in range(len(asked)))
-    counts = dict(read(parts, [value for team in asked for value in (connector, team, now, most)]))
+    counts = dict(read(parts, [value for team in asked for value in (ready.id, team, now, most)]))
     found = {team: counts[at] for at, team in enumerate(asked) if counts[at]}
     return dict(zip(found, shares(list(found.values()), most), strict=True))
 

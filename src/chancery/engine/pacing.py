@@ -63,7 +63,7 @@ class Pacer:
         bucket = pacing.spent(self._bucket(ready, now), number)
         self._tell(ready.pace, now)
         ready.pace.tokens, ready.pace.at = bucket.tokens, bucket.at
-        ready.pace.save(update_fields=["tokens", "at", "seats"])
+        ready.pace.save(update_fields=["tokens", "at", "seats", "turn"])
 
     def alone(self, ident: UUID, facts: Facts) -> int:
         """Return how many acts may start now that no other worker counts."""

@@ -122,6 +122,7 @@ class Pace(models.Model):
     """What all workers together have called of a connector: tokens as of `at`, and who has how many seats.
 
     `seats` maps worker id → [number, until when they are its own]: those of a worker that vanished are free again then.
+    `turn` is the team that went first when several last had orders waiting: the next one begins the next time.
     Beside the connector, since administrators and the recorder change that row while acts are being claimed.
     """
 
@@ -129,6 +130,7 @@ class Pace(models.Model):
     tokens = models.FloatField(null=True)
     at = models.DateTimeField(null=True)
     seats = models.JSONField(default=dict)
+    turn = models.IntegerField(default=0, db_default=0)
 
 
 class ConnectorVersion(models.Model):

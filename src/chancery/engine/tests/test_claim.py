@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -234,15 +235,14 @@ def test_teams_that_have_nothing_due_take_no_places(desk):
     assert claimed(desk, most=4)[0] == []
 
 
-def test_where_there_are_more_teams_than_places_chance_says_who_begins(desk, monkeypatch):
-
-    rows = {name: of_team(desk, name, 2, 1) for name in ("Operations", "Other")}
-    begun = []
-    for fence in (4, 5, 7, 6):
-        monkeypatch.setattr(claim.uuid, "uuid4", lambda fence=fence: UUID(int=fence))
-        (one,) = claimed(desk, most=1)[0]
+def test_where_there_are_more_teams_than_places_the_next_one_begins(desk):
+    rows = {name: of_team(desk, name, 3, 1) for name in ("Operations", "Other")}
+    pace, begun = SimpleNamespace(turn=0), []
+    for _ in range(4):
+        row = replace(claim.connector_row(desk.connector.pk), pace=pace)
+        (one,) = claim.claim_orders(row, desk.now, 1)[0]
         begun.append(next(name for name, some in rows.items() if one.row in some))
-    assert begun == ["Operations", "Other", "Other", "Operations"]
+    assert begun == ["Operations", "Other", "Operations", "Other"]
 
 
 def issued(desk):

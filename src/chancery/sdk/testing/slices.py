@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import pytest
 
-from chancery.core import keys
 from chancery.core.certificate import Mismatch
 from chancery.sdk.errors import AuthorityError
 from chancery.sdk.outcome import Issued, Pending
@@ -67,21 +66,20 @@ class Slices(Base):
 
 def cut_everywhere(bench: Bench, most: int | None = None) -> Cuts:
     """Cut the answer that brings a certificate after each of its bytes, or after `most` of them chosen by seed."""
-    key = keys.generate(bench.label())
-    _journey(bench, key)  # what is read once, as a CA's own certificates, has been read then
-    step, size = _journey(bench, key)
+    _journey(bench)  # what is read once, as a CA's own certificates, has been read then
+    step, size = _journey(bench)
     found, dice = Cuts(size), random.Random(_SEED)  # noqa: S311  chooses bytes, keeps no secret
     places = range(size) if most is None else sorted(dice.sample(range(size), min(most, size)))
     for at in places:
         for noticed in (True, False):
-            _cut(bench, key, step, sliced(at, noticed=noticed), size, found)
+            _cut(bench, step, sliced(at, noticed=noticed), size, found)
     assert found.whole <= _BOUNDARIES, f"{found.whole} cut answers passed as whole"
     return found
 
 
-def _journey(bench: Bench, key: Any) -> tuple[int, int]:
+def _journey(bench: Bench) -> tuple[int, int]:
     """Order; return the number of the verb that brought the certificate, and the size of the answer that did."""
-    request, start, step = bench.request(key=key), len(bench.line.passed), 0
+    request, start, step = bench.request(), len(bench.line.passed), 0
     outcome: Any = bench.ask("submit", request)
     while not isinstance(outcome, Issued):
         assert step < _STEPS, f"still pending after {_STEPS} looks"
@@ -91,9 +89,9 @@ def _journey(bench: Bench, key: Any) -> tuple[int, int]:
     return step, max(call.size for call in bench.line.passed[start:])
 
 
-def _cut(bench: Bench, key: Any, step: int, spoil: Spoil, size: int, found: Cuts) -> None:
+def _cut(bench: Bench, step: int, spoil: Spoil, size: int, found: Cuts) -> None:
     bench.case.clock.advance(_LATER)
-    request = bench.request(key=key)
+    request = bench.request()
     verb: tuple[Any, ...] = ("submit", request)
     for _ in range(step):
         outcome = bench.ask(*verb)

@@ -4,7 +4,6 @@ from contextlib import contextmanager
 
 from borealis_chancery import Borealis
 from borealis_chancery.simulator import TOKEN, Book, Simulator
-
 from chancery.sdk.testing import START, Case, Conformance, Fault, ManualClock
 
 

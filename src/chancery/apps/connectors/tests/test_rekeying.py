@@ -296,6 +296,9 @@ def killed_at(number, act):
     return False
 
 
+# Whoever is killed in the middle of a list closes nothing behind himself.
+@pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_rotation_that_is_killed_at_each_step_goes_on_and_loses_nothing(
     sealed, keys, cast, simulator, result, request
 ):

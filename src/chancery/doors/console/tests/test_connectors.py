@@ -9,7 +9,7 @@ from django.urls import reverse
 from chancery import catalog
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
-from chancery.apps.connectors.models import Call, Connector
+from chancery.apps.connectors.models import Call, Connector, ConnectorVersion
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
@@ -254,6 +254,7 @@ def test_a_form_that_was_changed_during_its_test_is_not_saved_as_tested(cast, ad
 def test_an_edit_of_nothing_that_is_tested_is_saved_at_once(cast, ada):
     create(ada)
     row = Connector.objects.get(authority="digicert")
+    ConnectorVersion.objects.filter(connector=row).update(tested_at=row.created_at)
     same = {"connector": str(row.pk), "api_key": "", "description": "words"}
     stored = {"reference_field_id": "", "allowed_networks": "", "proxy": "", "trust_pem": ""}
     assert 'data-save="connector"' in try_out(ada, **same, **stored).content.decode()
