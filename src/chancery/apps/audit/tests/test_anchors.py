@@ -78,6 +78,27 @@ def test_a_file_on_a_full_disk_never_holds_half_a_checkpoint(tmp_path, settings,
     caplog.clear()
 
 
+def test_what_another_process_has_added_on_a_full_disk_is_left(tmp_path, settings, monkeypatch, caplog):
+    path, real, half = tmp_path / "outside", os.write, []
+    settings.AUDIT_ANCHORS = (path.as_uri(),)
+    sign()
+
+    def write(handle, data):
+        if half:
+            with path.open("ab") as other:
+                other.write(b"theirs\n")
+            raise OSError(28, "No space left on device")
+        half.append(bytes(data)[:20])
+        return real(handle, half[0])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", write)
+        anchors.deliver(AT)
+    assert path.read_bytes() == half[0] + b"theirs\n"
+    assert anchors.states()[0].failures == 1
+    caplog.clear()
+
+
 def test_one_place_that_is_away_keeps_back_no_other_and_is_tried_ever_less_often(tmp_path, settings, caplog):
     away, here = tmp_path / "no" / "folder", tmp_path / "outside"
     settings.AUDIT_ANCHORS = (away.as_uri(), here.as_uri())
