@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 
 from chancery import catalog
 from chancery.apps.accounts.models import Team
@@ -31,8 +32,6 @@ def ready(desk):
 
 
 def claimed(desk, most=10):
-    from django.db import transaction
-
     with transaction.atomic():
         row = claim.connector_row(desk.connector.pk)
         return claim.claim_orders(row, desk.now, most)
@@ -239,8 +238,9 @@ def test_where_there_are_more_teams_than_places_the_next_one_begins(desk):
     rows = {name: of_team(desk, name, 3, 1) for name in ("Operations", "Other")}
     pace, begun = SimpleNamespace(turn=0), []
     for _ in range(4):
-        row = replace(claim.connector_row(desk.connector.pk), pace=pace)
-        (one,) = claim.claim_orders(row, desk.now, 1)[0]
+        with transaction.atomic():
+            row = replace(claim.connector_row(desk.connector.pk), pace=pace)
+            (one,) = claim.claim_orders(row, desk.now, 1)[0]
         begun.append(next(name for name, some in rows.items() if one.row in some))
     assert begun == ["Operations", "Other", "Operations", "Other"]
 
