@@ -243,6 +243,9 @@ def test_where_there_are_more_teams_than_places_the_next_one_begins(desk):
             (one,) = claim.claim_orders(row, desk.now, 1)[0]
         begun.append(next(name for name, some in rows.items() if one.row in some))
     assert begun == ["Operations", "Other", "Operations", "Other"]
+    with transaction.atomic():
+        alone = replace(claim.connector_row(desk.connector.pk), pace=None)
+        assert len(claim.claim_orders(alone, desk.now, 1)[0]) == 1
 
 
 def issued(desk):

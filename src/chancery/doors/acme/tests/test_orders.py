@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.acme_client import b64, jwk, sign
-from chancery.apps.acme import accounts, ari, chains, finalizing
+from chancery.apps.acme import accounts, ari, chains, finalizing, ordering
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates.models import Certificate, Chain
@@ -93,6 +93,19 @@ def test_with_names_authorised_beforehand(client, engine):
     assert listed == [placed.headers["location"]]
     said = set(Entry.objects.values_list("action", flat=True))
     assert {"acme_offers.set", "acme_credentials.create", "acme_accounts.create", "orders.place"} <= said
+
+
+def test_what_a_profile_allows_is_looked_up_once_for_a_group(client):
+    client.order("www.example.com", profile="Internal")
+    row = AcmeOrder.objects.get()
+    fresh, known = (
+        ordering.Fresh(accounts.with_offer(row.account), row, (parse_name("www.example.com", "dns"),), ""),
+        {},
+    )
+    assert ordering._allowed(fresh, known) is None
+    (found,) = known.values()
+    assert ordering._allowed(fresh, known) is None
+    assert list(known.values()) == [found]
 
 
 def test_what_a_person_approves_is_processing_until_then(door, engine, cast):
