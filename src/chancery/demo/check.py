@@ -13,7 +13,7 @@ from chancery.demo.sandbox import Where, ask, control
 ORDERS = 20
 """Orders for each connector, all of them placed over REST while the simulated CAs are down."""
 _NOTICED = 20.0
-_DONE = 40.0
+_DONE = 60.0
 Row = dict[str, Any]
 
 
