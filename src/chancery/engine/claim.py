@@ -45,13 +45,14 @@ _ORDER_FIELDS = (
     "environment_id",
     "replaces_id",
 )
-# IS TRUE keeps the planners from the index by due_at, which would have to be sorted by urgency each time.
-_CLAIM = """
-WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'queued' AND (due_at <= %s) IS TRUE
-             ORDER BY deadline_at, id LIMIT %s{lock})
+_INTEND = """
 UPDATE orders_order SET state = %s, version_id = %s, intended_at = COALESCE(intended_at, %s), submitted_at = %s,
        fence = %s, lease_until = %s, due_at = %s
 WHERE id IN (SELECT id FROM due)"""
+# IS TRUE keeps the planners from the index by due_at, which would have to be sorted by urgency each time.
+_DUE = """
+WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'queued' AND (due_at <= %s) IS TRUE
+             ORDER BY deadline_at, id LIMIT %s{lock})"""
 # The same for several teams: a part for each, which reads the index by team and urgency.
 _PART = """SELECT id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
            AND (due_at <= %s) IS TRUE ORDER BY deadline_at, id LIMIT %s"""
@@ -187,7 +188,7 @@ def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
     if len(teams) > 1:
         sql, where = _by_turns(ready.id, _turns(ready, teams, now, most), now)
     else:
-        sql, where = _CLAIM.format(lock=skip_locked()), [ready.id, now, most]
+        sql, where = _DUE.format(lock=skip_locked()) + _INTEND, [ready.id, now, most]
     rows = returned(Order, _ORDER_FIELDS, sql, [*where, *intent]) if where else []
     previous = _previous(rows, ready)
     return [_job(Kind.SUBMIT, row, ready, fence, now, previous) for row in rows]
@@ -212,9 +213,8 @@ def _by_turns(connector: UUID, turns: dict[int, int], now: datetime) -> tuple[st
     """Return the claim for so many orders of each team, and the parameters of its first part; none where nothing is due."""
     parts = ", ".join(f"p{at} AS ({_PART}{skip_locked()})" for at in range(len(turns)))
     due = " UNION ALL ".join(f"SELECT id FROM p{at}" for at in range(len(turns)))
-    update = _CLAIM.partition("UPDATE ")[2]
     where = [value for team, number in turns.items() for value in (connector, team, now, number)]
-    return f"WITH {parts}, due AS ({due}) UPDATE {update}", where
+    return f"WITH {parts}, due AS ({due}){_INTEND}", where
 
 
 def _previous(rows: list[dict[str, Any]], ready: Ready) -> dict[UUID, str]:

@@ -197,7 +197,7 @@ def plan_of(sql, params):
 
 def test_the_queue_is_read_in_the_order_of_its_index(desk):
 
-    sql = claim._CLAIM.format(lock="").partition("WITH due AS (")[2].partition(")\nUPDATE")[0]
+    sql = claim._DUE.format(lock="").partition("WITH due AS (")[2].removesuffix(")")
     team = Team.objects.get(name="Operations").pk
     for index, one, params in (
         ("order_by_urgency", sql, [desk.connector.pk, desk.now, 5]),
