@@ -52,7 +52,8 @@ def well(row: Row) -> bool:
 def line(row: Row) -> str:
     """Return a connector's figures as people read them."""
     figures = ("issued", "held", "unknown", "lost", "doubled")
-    return f"{row['connector']}: " + ", ".join(f"{name} {row[name]}" for name in figures)
+    missing = f"\n  {row['missing']}" if row["missing"] else ""
+    return f"{row['connector']}: " + ", ".join(f"{name} {row[name]}" for name in figures) + missing
 
 
 def _token() -> str:
@@ -97,7 +98,33 @@ def _judge(connector: Any, held: int, ledger: list[dict[str, Any]] | None) -> Ro
         "unknown": _count(connector, "outcome_unknown"),
         "lost": lost,
         "doubled": sum(1 for times in paid.values() if times > 1),
+        "missing": _missing(connector),
     }
+
+
+def _missing(connector: Any) -> str:
+    """Say why an order of the connector is not issued, empty where all are: what the order's page would say."""
+    from chancery.apps.connectors.models import Connector
+    from chancery.apps.orders.explaining import of
+    from chancery.apps.orders.models import Order, OrderEvent
+    from chancery.core.clock import SystemClock
+
+    order = Order.objects.filter(connector=connector).exclude(state="issued").order_by("placed_at").first()
+    if order is None:
+        return ""
+    now, row = SystemClock().now(), Connector.objects.get(pk=connector.pk)
+    until = f" until {row.breaker_until:%H:%M:%S}" if row.breaker_until else ""
+    told = of(order, now)
+    events = OrderEvent.objects.filter(order=order).order_by("id")
+    return " ".join(
+        [
+            f"At {now:%H:%M:%S} the connector is {row.health}: {row.health_text}",
+            f"Its breaker is {row.breaker}{until}, after {row.failures} failures.",
+            f"The order {order.pk} is {order.state}: {told.summary}",
+            *(statement.text for statement in told.waits_for),
+            *(f"{event.at:%H:%M:%S} {event.text}" for event in events),
+        ]
+    )
 
 
 def _ordered(ledger: list[dict[str, Any]], ident: str, csr_sha256: str) -> int:
