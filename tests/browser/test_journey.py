@@ -9,6 +9,7 @@ from tests.browser.samples import PASSWORD
 from tests.cast import request_pem
 
 SOON = 30_000
+_LONG = 100
 
 
 class Pointer:
@@ -53,7 +54,8 @@ class Keyboard:
     def write(self, target, text):
         self.reach(target)
         self.page.keyboard.press("Control+a")
-        self.page.keyboard.type(text)
+        # What is long is pasted.
+        (self.page.keyboard.insert_text if len(text) > _LONG else self.page.keyboard.type)(text)
 
     def choose(self, target, text):
         self.reach(target)
