@@ -10,6 +10,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.revoking import ask
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place
+from chancery.apps.orders.stopping import stop_compromised
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action, current_clock, record_refusal
@@ -29,6 +30,7 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
         raise Absent("certificate", ident)
     act.require(certificate)
     ask(certificate, reason, comment, act.actor.name, act.at)
+    stop_compromised(act, certificate.spki_sha256, reason)
     act.note(
         "certificate",
         certificate.pk,

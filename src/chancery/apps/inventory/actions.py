@@ -19,6 +19,7 @@ from chancery.apps.inventory import queries
 from chancery.apps.inventory.adopting import brought, take
 from chancery.apps.inventory.importing import import_certificates
 from chancery.apps.inventory.models import PULL_OPEN, Decision, Finding, Pull, PullState
+from chancery.apps.orders.stopping import stop_compromised
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.actor import Actor
@@ -122,6 +123,7 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "", *, confirmed
     if finding.kind == FindingKind.AT_CA_ONLY:
         words = checked(finding.connector, reason, comment)
         _take(act, finding, {**_home(act, finding, ""), "revoke": words})
+        stop_compromised(act, finding.spki_sha256, reason)
     elif finding.difference == Difference.REVOKED_THERE:
         raise Conflict("The CA has revoked it already.", remedy="Adopt that here.", code="already_revoked")
     else:
@@ -235,6 +237,7 @@ def _revoke_ours(act: Act, finding: Finding, reason: str, comment: str) -> None:
     act.require(row)
     again = finding.difference == Difference.REVOKED_HERE
     ask(row, reason, comment, act.actor.name, act.at, again=again)
+    stop_compromised(act, row.spki_sha256, reason)
     _decide(act, finding, Decision.REVOKED, "")
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.bots import following as bots
 from chancery.apps.bots.models import Deployment
-from chancery.apps.certificates.queries import compromised
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.orders import again, published, queries
-from chancery.apps.orders.models import Approval, Order, OrderEvent
+from chancery.apps.orders import again, queries
+from chancery.apps.orders.models import Approval, Order
 from chancery.apps.orders.place import PlaceOrder, place, place_many
+from chancery.apps.orders.steps import allowed, go, tell
+from chancery.apps.orders.stopping import refuse_compromised, withdraw
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean
-from chancery.apps.shared.waking import wake
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
-from chancery.core.ids import new_id
-from chancery.core.order import Cause, IllegalMove, Move, State, move
+from chancery.core.order import State
 from chancery.sdk.outcome import PendingKind
 
 __all__ = [
@@ -44,18 +42,13 @@ def approve(act: Act, ident: object) -> Order:
     order = _locked(act, ident)
     _not_own(act, order)
     number = _agreed(act, order)
-    if compromised({order.spki_sha256}):
-        raise Conflict(
-            "Its key was reported as compromised since it was placed.",
-            remedy="Deny the order; whoever placed it makes a new key.",
-            code="key_compromised",
-        )
+    refuse_compromised(order)
     if number < order.approvals:
-        _event(act, order, "order.agreed", f"{number} of {order.approvals} approvals.")
+        tell(act, order, "order.agreed", f"{number} of {order.approvals} approvals.")
         detail = {"approvals": number, "needed": order.approvals}
         act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
         return order
-    _move(act, order, State.QUEUED, event="order.approved", due_at=act.at)
+    go(act, order, State.QUEUED, event="order.approved", due_at=act.at)
     return order
 
 
@@ -64,7 +57,7 @@ def deny(act: Act, ident: object, reason: str) -> Order:
     """Refuse a held order, with a reason that the requester reads."""
     order = _locked(act, ident)
     _not_own(act, order)
-    _move(act, order, State.DENIED, text=_reason(reason), due_at=None)
+    go(act, order, State.DENIED, text=_reason(reason), due_at=None)
     return order
 
 
@@ -74,13 +67,9 @@ def cancel(act: Act, ident: object) -> Order:
     order = _locked(act, ident)
     if order.state == State.PENDING:
         _needs_power(order, "cancels", "Cancel it at the CA, or wait for its answer.")
-        order.cancel_requested, order.due_at = True, act.at
-        order.save(update_fields=["cancel_requested", "due_at"])
-        _event(act, order, "order.cancel_requested", "The CA is asked to withdraw it.")
-        act.note("order", order.pk, order.common_name, team=order.team_id, changed=("cancel_requested",))
-        wake()
+        withdraw(act, order, "The CA is asked to withdraw it.")
         return order
-    _move(act, order, State.CANCELLED, due_at=None)
+    go(act, order, State.CANCELLED, due_at=None)
     return order
 
 
@@ -95,6 +84,7 @@ def release(act: Act, ident: object) -> Order:
             remedy="Its reason says what it waits for, and who can do something about it.",
             code="wrong_state",
         )
+    refuse_compromised(order)
     _needs_power(order, "releases", "Have it issued in the CA's own console.")
     if "release" in order.poll_state:
         raise Conflict("That is asked for already.", remedy="Wait: a worker tells the CA.", code="wrong_state")
@@ -102,7 +92,7 @@ def release(act: Act, ident: object) -> Order:
     # A look that is under way would write the authority's state over the wish: without its fence it writes nothing.
     order.fence = order.lease_until = None
     order.save(update_fields=["poll_state", "due_at", "fence", "lease_until"])
-    _event(act, order, "order.release_requested", "The CA is asked to issue it.")
+    tell(act, order, "order.release_requested", "The CA is asked to issue it.")
     act.note("order", order.pk, order.common_name, team=order.team_id, changed=("release_requested",))
     return order
 
@@ -117,10 +107,11 @@ def confirm(act: Act, ident: object) -> Order:
             remedy="Its reason says what it waits for, and who can do something about it.",
             code="wrong_state",
         )
+    refuse_compromised(order)
     text = f"Accepted: {order.reason}"[:1000]
     state = {"v": 1, "confirmed": True}
     columns = {"due_at": act.at, "poll_state": state, "pending_kind": ""}
-    _move(act, order, State.QUEUED, event="order.confirmed", text=text, **columns)
+    go(act, order, State.QUEUED, event="order.confirmed", text=text, **columns)
     return order
 
 
@@ -132,7 +123,7 @@ def adopt(act: Act, ident: object, reference: str) -> Order:
     _needs_power(order, "adopts", "Wait for the engine's own search, or give the order up with what you know.")
     _not_anothers(order, number)
     state = {"v": 1, "adopt": number}
-    _move(act, order, State.PENDING, text=f"The CA's order {number}.", due_at=act.at, poll_state=state)
+    go(act, order, State.PENDING, text=f"The CA's order {number}.", due_at=act.at, poll_state=state)
     return order
 
 
@@ -140,7 +131,7 @@ def adopt(act: Act, ident: object, reference: str) -> Order:
 def give_up(act: Act, ident: object, reason: str) -> Order:
     """End an order whose outcome stays unknown, or whose certificate is quarantined."""
     order = _locked(act, ident)
-    _move(act, order, State.FAILED, text=_reason(reason), due_at=None)
+    go(act, order, State.FAILED, text=_reason(reason), due_at=None)
     return order
 
 
@@ -148,9 +139,10 @@ def give_up(act: Act, ident: object, reason: str) -> Order:
 def order_again(act: Act, ident: object, reason: str) -> Order:
     """Ask that an order with an unknown outcome be sent anew; a second person has to confirm it."""
     order = _locked(act, ident)
-    _step(order, State.QUEUED, "order.ordered_again")
+    allowed(order, State.QUEUED, "order.ordered_again")
+    refuse_compromised(order)
     again.ask(order, _person(act), why := _reason(reason), act.at)
-    _event(act, order, "order.again_asked", why)
+    tell(act, order, "order.again_asked", why)
     act.note("order", order.pk, order.common_name, team=order.team_id, detail={"again": "asked"})
     return order
 
@@ -159,10 +151,11 @@ def order_again(act: Act, ident: object, reason: str) -> Order:
 def confirm_again(act: Act, ident: object) -> Order:
     """Agree, as the second person, that an order is sent anew; the call it leaves behind is searched for from now on."""
     order = _locked(act, ident)
-    _step(order, State.QUEUED, "order.ordered_again")
+    allowed(order, State.QUEUED, "order.ordered_again")
     asked = again.waiting(order, act.at)
     _second_person(act, order, asked.asked_by_id)
     again.too_soon(order, act.at)
+    refuse_compromised(order)
     again.decide(asked, again.CONFIRMED, _person(act), "", act.at)
     again.leave_behind(order, act.at)
     fresh: dict[str, Any] = {
@@ -177,7 +170,7 @@ def confirm_again(act: Act, ident: object) -> Order:
         "searches": 0,
     }
     text = f"Asked for by {asked.asked_by}: {asked.reason}"[:1000]
-    _move(act, order, State.QUEUED, event="order.ordered_again", text=text, due_at=act.at, **fresh)
+    go(act, order, State.QUEUED, event="order.ordered_again", text=text, due_at=act.at, **fresh)
     return order
 
 
@@ -188,7 +181,7 @@ def refuse_again(act: Act, ident: object, reason: str) -> Order:
     asked = again.waiting(order, act.at)
     _second_person(act, order, asked.asked_by_id)
     again.decide(asked, again.REFUSED, _person(act), why := _reason(reason), act.at)
-    _event(act, order, "order.again_refused", why)
+    tell(act, order, "order.again_refused", why)
     act.note("order", order.pk, order.common_name, team=order.team_id, detail={"again": "refused"})
     return order
 
@@ -218,7 +211,7 @@ def _agreed(act: Act, order: Order) -> int:
     """Count one more person who agrees, and return how many there are; whoever operates the host is none."""
     if act.actor.user is None:
         raise NotPermitted(Permission.ORDER_APPROVE, "Only people approve orders.", "Log in as a person.")
-    _step(order, State.QUEUED, "order.approved")
+    allowed(order, State.QUEUED, "order.approved")
     if order.given.filter(user_id=act.actor.user).exists():
         raise Conflict("You have approved this already.", remedy="Somebody else has to, too.", code="approved")
     Approval.objects.create(order=order, user_id=act.actor.user, name=act.actor.name, at=act.at)
@@ -250,42 +243,3 @@ def _not_anothers(order: Order, number: str) -> None:
 
 def _reason(text: str) -> str:
     return clean("reason", text, 1000, lines=True, wanted="Say in a sentence why.")
-
-
-def _step(order: Order, target: State, event: str) -> Move:
-    try:
-        step = move(State(order.state), target, Cause.PERSON)
-    except IllegalMove:
-        step = None
-    if step is None or step.event != (event or step.event):
-        raise Conflict(
-            f"The order is {order.state.replace('_', ' ')}; this cannot be done to it now.",
-            remedy="Look at the order again: somebody, or the engine, was faster.",
-            code="wrong_state",
-        )
-    return step
-
-
-def _move(act: Act, order: Order, target: State, *, event: str = "", text: str = "", **columns: Any) -> None:
-    step = _step(order, target, event)
-    order.state = target
-    order.fence = order.lease_until = None
-    for column, value in columns.items():
-        setattr(order, column, value)
-    if text:
-        order.reason = text
-    if target in {State.DENIED, State.CANCELLED, State.FAILED}:
-        order.finished_at = act.at
-        published.drop(order)
-        bots.ended(order.pk, str(target), text, act.at)
-    order.save()
-    _event(act, order, step.event, text)
-    act.note(
-        "order", order.pk, order.common_name, team=order.team_id, changed=("state",), detail={"state": str(target)}
-    )
-    if order.due_at is not None:
-        wake()
-
-
-def _event(act: Act, order: Order, kind: str, text: str) -> None:
-    OrderEvent.objects.create(id=new_id(act.at), order=order, at=act.at, kind=kind, actor=act.actor.name, text=text)

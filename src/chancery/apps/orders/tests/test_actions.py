@@ -8,7 +8,7 @@ from chancery.apps.accounts.models import User
 from chancery.apps.bots import actions as bots
 from chancery.apps.bots import targets
 from chancery.apps.bots.models import Deployment
-from chancery.apps.orders import actions
+from chancery.apps.orders import actions, stopping
 from chancery.apps.orders.models import AgainRequest, Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles.models import Profile
@@ -128,7 +128,7 @@ def test_an_approved_order_is_due_at_once(cast, local, order):
 
 def test_an_order_whose_key_was_compromised_meanwhile_is_not_approved(cast, local, order, monkeypatch):
     made = order(profile="Careful")
-    monkeypatch.setattr(actions, "compromised", lambda keys: keys & {made.spki_sha256})
+    monkeypatch.setattr(stopping, "compromised", lambda keys: keys & {made.spki_sha256})
     with conflict("key_compromised"):
         actions.approve(cast.amy, made.pk)
     assert Order.objects.get(pk=made.pk).state == State.AWAITING_APPROVAL
