@@ -59,7 +59,8 @@ chaos: setup-test ## Everything that fails, at full size; 3 hours at most (CHANC
 	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),6) timeout -k 60 80m .venv/bin/pytest -q --long tests/chaos
 	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),3) timeout -k 60 70m bash scripts/with-postgres.sh --fleeting \
 	  .venv/bin/pytest -q --long tests/chaos
-	timeout -k 60 30m $(TEST) --long -k "ordered_once_at_most or bulk" src/chancery/authorities src/chancery/protocols
+	timeout -k 60 30m $(TEST) --long -k "ordered_once_at_most or bulk or wrong_edition" src/chancery/authorities src/chancery/protocols \
+	  tests/plugins
 
 bench: setup-test ## Measure rates, listings and waits on both databases; half an hour (results in bench/results)
 	.venv/bin/python -m bench

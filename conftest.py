@@ -2,7 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.cast", "tests.results"]
+pytest_plugins = ["tests.cast", "tests.results", "tests.template"]
 # A slow machine is no failure: time is measured by `make bench`, and nowhere else.
 settings.register_profile("chancery", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chancery")

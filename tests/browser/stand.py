@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from chancery.net.listening import free_port
 from tests.browser.samples import PASSWORD
+from tests.template import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -45,7 +46,7 @@ def stand():
         ports = home / "ports.json"
         started = [start(environ, "-m", "chancery.sandbox", "--port-file", str(ports), "--with-parent")]
         try:
-            run(environ, "-m", "chancery", "migrate")
+            fill(home, url)
             started += [start(environ, "-m", "chancery", "worker"), start(environ, "-m", "chancery", "serve")]
             wait(ports.exists)
             ids = json.loads(run(environ, "-m", "tests.browser.samples", str(ports)))

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import random
 
 import pytest
 
@@ -51,11 +52,14 @@ def parameters(check):
     return [{k: v for part in run for k, v in part.items()} for run in itertools.product(*runs)]
 
 
-def refusals(suite, whole):
-    """Run every check: those that begin with a name in `whole` with all their values, the others with the first."""
-    found = {}
+def refusals(suite, whole, *, share=1.0):
+    """Run checks: those in `whole` with all their values, of the others a share, with the first.
+
+    Which of the others depends on the suite's authority, so that over many of them each check has its turn.
+    """
+    found, draw = {}, random.Random(suite.authority.__name__)
     for name in checks(suite):
-        if name in BROAD - set(whole):
+        if name in BROAD - set(whole) or (name not in whole and draw.random() >= share):
             continue
         runs = parameters(getattr(suite, name))
         for values in runs if name in whole else runs[:1]:

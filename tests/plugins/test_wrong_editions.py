@@ -79,12 +79,18 @@ def refused_by(*names, **more):
     return mark
 
 
+@pytest.fixture
+def share(request):
+    """How many of the checks that have nothing to do with a fault are seen to leave it alone."""
+    return 1.0 if request.config.getoption("--long") else 0.3
+
+
 @pytest.mark.parametrize(("edition", "names", "more"), EDITIONS)
-def test_each_wrong_edition_is_refused_by_exactly_its_checks(edition, names, more):
+def test_each_wrong_edition_is_refused_by_exactly_its_checks(edition, names, more, share):
     made = suite(edition, **more)
     meant = {name for name in dir(made) for start in names if name.startswith(f"test_{start}")}
     assert len(meant) == len(names)
-    found = refusals(made, meant)
+    found = refusals(made, meant, share=share)
     assert found.keys() == meant, found
 
 

@@ -1,0 +1,109 @@
+"""The tables are made once for a whole run, and copied from then on: making them takes seconds for each process.
+
+What is copied is what `chancery migrate` made of an empty database with this very code, so nothing is left out.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+_KEPT = ROOT / ".venv" / "tables"
+_POSTGRESQL = "chancery_template"
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request):
+    """Go on with the copied file; on PostgreSQL the copy is made by the server."""
+    return request.config.getvalue("reuse_db") or not _url()
+
+
+@pytest.fixture(scope="session")
+def django_db_createdb():
+    return False
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
+    from django.conf import settings
+
+    test = settings.DATABASES["default"]["TEST"]
+    if _url():
+        with _alone():
+            test["TEMPLATE"] = _in_postgresql()
+    else:
+        shutil.copy(tables(), test["NAME"])
+
+
+def tables():
+    """Return a SQLite file with every table and no rows but what the migrations bring."""
+    with _alone():
+        kept = _KEPT / f"{_code()}.sqlite3"
+        if not kept.exists():
+            with tempfile.TemporaryDirectory(dir=_KEPT) as home:
+                _migrate(CHANCERY_HOME=home, CHANCERY_DATABASE_URL="")
+                Path(home, "chancery.sqlite3").rename(kept)
+    return kept
+
+
+def fill(home, url=""):
+    """Give an installation its tables as `chancery migrate` would: the home's file, or an empty database at `url`."""
+    if url:
+        _migrate(CHANCERY_HOME=str(home), CHANCERY_DATABASE_URL=url)
+    else:
+        shutil.copy(tables(), Path(home, "chancery.sqlite3"))
+
+
+def _url():
+    return os.environ.get("CHANCERY_DATABASE_URL", "")
+
+
+def _in_postgresql():
+    """Return the name of the database that the server copies; it lives as long as the server that the tests were given."""
+    import psycopg
+
+    name = f"{_POSTGRESQL}_{_code()}"
+    with psycopg.connect(_url(), autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return name
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}_new"')
+        connection.execute(f'CREATE DATABASE "{name}_new"')
+        with tempfile.TemporaryDirectory() as home:
+            made = urlsplit(_url())._replace(path=f"/{name}_new").geturl()
+            _migrate(CHANCERY_HOME=home, CHANCERY_DATABASE_URL=made)
+        connection.execute(f'ALTER DATABASE "{name}_new" RENAME TO "{name}"')
+    return name
+
+
+def _migrate(**environ):
+    subprocess.run([sys.executable, "-m", "chancery", "migrate"], env={**os.environ, **environ}, check=True,
+                   stdout=subprocess.DEVNULL, cwd=ROOT, timeout=240)  # fmt: skip
+
+
+@contextmanager
+def _alone():
+    """Let one process of a run make the tables; the others wait for them."""
+    _KEPT.mkdir(exist_ok=True)
+    with (_KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@cache
+def _code():
+    """Return a digest of whatever has to do with how the tables come about."""
+    found = hashlib.sha256((ROOT / "uv.lock").read_bytes())
+    for path in sorted((ROOT / "src" / "chancery").glob("apps/**/*.py")):
+        if "tests" not in path.parts:
+            found.update(str(path).encode() + path.read_bytes())
+    return found.hexdigest()[:16]
