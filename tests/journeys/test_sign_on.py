@@ -1,6 +1,7 @@
 """Logging in with somebody else's log-in: an OpenID provider that we did not write, and SAML answers signed as by one."""
 
 import base64
+import importlib
 import re
 import warnings
 import zlib
@@ -24,7 +25,9 @@ from chancery.core.errors import Absent, NotPermitted
 from chancery.net.sessions import session
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of libraries under the provider, about each other
+    # Of libraries under the provider, about each other; this one turns its warnings on when it is loaded.
+    importlib.import_module("authlib.deprecate")
+    warnings.simplefilter("ignore")
     import oidc_provider_mock
 
 # Of libraries under the provider, which runs in a thread of this process.
