@@ -14,6 +14,8 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.look import EVERYTHING, Span, starting
 from chancery.apps.shared.paging import Filter, Page, by_id, one_of, paginate, uuid_or_none
+from chancery.apps.shared.returning import one_of as any_of
+from chancery.apps.shared.returning import read
 from chancery.apps.shared.scope import scope, visible
 from chancery.core import pem as text
 from chancery.core.errors import Absent
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 SORTS = ("-id", "id", "not_after", "-not_after", "common_name", "-common_name")
 STATUSES = ("valid", "expiring", "expired", "revoking", "revoked")
 SOON = timedelta(days=30)
+_COMPROMISED = f"""
+SELECT spki_sha256 FROM certificates_certificate
+WHERE revocation_asked_at IS NOT NULL AND revocation_reason = '{RevocationReason.KEY_COMPROMISE}' AND spki_sha256"""
 
 
 def visible_to(actor: Actor) -> QuerySet[Certificate]:
@@ -40,10 +45,8 @@ def compromised(keys: set[str]) -> set[str]:
     """
     if not keys:
         return set()
-    rows = Certificate.objects.filter(
-        revocation_asked_at__isnull=False, revocation_reason=RevocationReason.KEY_COMPROMISE, spki_sha256__in=keys
-    )
-    return set(rows.values_list("spki_sha256", flat=True))
+    some, values = any_of(sorted(keys))
+    return {key for (key,) in read(f"{_COMPROMISED} {some}", values)}
 
 
 def get(actor: Actor, ident: object) -> Certificate:
