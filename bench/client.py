@@ -17,9 +17,9 @@ from bench import stand
 class Client:
     """One kept-alive connection to the server under measurement."""
 
-    def __init__(self, headers: dict[str, str]) -> None:
+    def __init__(self, headers: dict[str, str], listen: str = stand.LISTEN) -> None:
         self._headers = headers
-        host, _, port = stand.LISTEN.partition(":")
+        host, _, port = listen.partition(":")
         self._connection = http.client.HTTPConnection(host, int(port), timeout=120)
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
@@ -50,14 +50,14 @@ class Client:
         self._connection.close()
 
 
-def api(token: str) -> Client:
+def api(token: str, listen: str = stand.LISTEN) -> Client:
     """Return a client for the REST API."""
-    return Client({"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+    return Client({"Authorization": f"Bearer {token}", "Content-Type": "application/json"}, listen)
 
 
-def console() -> Client:
+def console(listen: str = stand.LISTEN) -> Client:
     """Return a client that is logged in to the console as the administrator."""
-    host, _, port = stand.LISTEN.partition(":")
+    host, _, port = listen.partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=60)
     connection.request("GET", "/login")
     answer = connection.getresponse()
@@ -73,7 +73,7 @@ def console() -> Client:
     if "sessionid" not in found:
         msg = f"the console let nobody in: {answer.status}"
         raise RuntimeError(msg)
-    return Client({"Cookie": "; ".join(f"{k}={v}" for k, v in found.items())})
+    return Client({"Cookie": "; ".join(f"{k}={v}" for k, v in found.items())}, listen)
 
 
 def _cookies(answer: http.client.HTTPResponse) -> dict[str, str]:

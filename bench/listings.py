@@ -1,35 +1,38 @@
-"""(c) Every listing over HTTP, of a thousand rows and of two hundred thousand: pages, filters, sorts, searches."""
+"""(c) Every listing over HTTP, of a thousand rows and of two hundred thousand: pages, filters, sorts, searches.
+
+Two installations stand side by side, and are asked in turn: a machine that is slower for a minute is so for both.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
-from urllib.parse import urlencode
 
 from bench import client, figures, stand
 
-_SMALL, _LARGE = 1_000, 200_000
-_DEEP = 0.5
-"""How deep the deep page lies: at two hundred thousand rows it is a hundred thousand deep."""
-_ASKED, _ROUNDS = 40, 3
+_SIZES = {1_000: "127.0.0.1:18722", 200_000: "127.0.0.1:18723"}
+_ASKED, _ROUNDS = 40, 5
 """Requests of a round; the middle one of the rounds counts, so that a hiccup of the machine is none of a listing."""
-_CONSOLE = {"connectors": "integrations/ca-connectors/type/local"}
-"""Where the console has a listing whose path is not its name."""
+_PATIENCE = 600
+Sized = tuple[dict[str, client.Client], dict[str, list[str]]]
 
 
 def run(seconds: float) -> dict[str, Any]:
     """Return, for each offer, the 95th percentile at both sizes, and the ratio."""
     del seconds
-    with stand.installation(), stand.server():
-        _fill(_SMALL)
-        small = _measure()
-        _fill(_LARGE - _SMALL)
-        large = _measure()
-    rows = {name: {"small": small[name], "large": large[name], "ratio": _ratio(small, large, name)} for name in small}
+    with ExitStack() as both:
+        small, large = (both.enter_context(_sized(number, listen)) for number, listen in _SIZES.items())
+        rows = {name: _compared(name, small, large) for name in small[1]}
     worst = max(rows, key=lambda name: rows[name]["ratio"])
     return {
-        "rows": [_SMALL, _LARGE],
+        "rows": list(_SIZES),
         "worst_ratio": rows[worst]["ratio"],
         "worst": worst,
         "above_1_5": sorted(name for name, row in rows.items() if row["ratio"] > 1.5),
@@ -37,61 +40,29 @@ def run(seconds: float) -> dict[str, Any]:
     }
 
 
-def _ratio(small: dict[str, float], large: dict[str, float], name: str) -> float:
-    return round(large[name] / small[name], 2)
+@contextmanager
+def _sized(number: int, listen: str) -> Iterator[Sized]:
+    """Run an installation with so many rows in a process of its own; give its visitors and its paths."""
+    with stand.fresh_database(f"bench_listings_{number}") as url:
+        environ = {**os.environ, **({"CHANCERY_DATABASE_URL": url} if url else {})}
+        command = [sys.executable, "-m", "bench.sized", str(number), listen]
+        started = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            told = json.loads(started.stdout.readline())  # type: ignore[union-attr]  # it is a pipe
+            yield {"api": client.api(told["token"], listen), "console": client.console(listen)}, told["paths"]
+        finally:
+            started.communicate(timeout=_PATIENCE)
 
 
-def _fill(number: int) -> None:
-    from django.db import transaction
-
-    from bench.rows import Filler
-    from chancery.apps.accounts.models import Environment, Team
-    from chancery.core.clock import SYSTEM_CLOCK
-
-    teams = list(Team.objects.values_list("pk", flat=True))
-    environments = list(Environment.objects.values_list("pk", flat=True))
-    filler = Filler(SYSTEM_CLOCK.now(), teams, environments, seed=number)
-    # Durable is what is measured, not how the rows came there.
-    _tell("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000", "SET synchronous_commit = off")
-    with transaction.atomic():
-        filler.connectors(number)
-        filler.orders(number)
-    # PostgreSQL does this by itself within minutes; it belongs to neither size.
-    _tell("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA cache_size = -2000", "VACUUM ANALYZE")
-
-
-def _tell(sqlite: str, postgresql: str) -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        for statement in (sqlite if connection.vendor == "sqlite" else postgresql).split(";"):
-            cursor.execute(statement)
-
-
-def _measure() -> dict[str, float]:
-    doors = {"api": client.api(stand.token()), "console": client.console()}
-    found: dict[str, float] = {}
-    for listing, asked in _offers():
-        for door, visitor in doors.items():
-            where = f"/api/v1/{_API.get(listing, listing)}" if door == "api" else f"/{_CONSOLE.get(listing, listing)}"
-            query = urlencode({**asked, **({"authority": "local"} if (listing, door) == ("connectors", "api") else {})})
-            name = f"{door} {listing} {_short(asked)}"
-            found[name] = _p95(visitor, f"{where}?{query}")
-    return found
-
-
-_API: dict[str, str] = {}
-
-
-def _short(asked: dict[str, str]) -> str:
-    # Ids and serial numbers are others at each size; the offer is the same.
-    said = ("deep" if k == "cursor" else f"{k}={v}" if len(v) < 20 else f"{k}=one" for k, v in asked.items())
-    return " ".join(said) or "first page"
-
-
-def _p95(visitor: client.Client, path: str) -> float:
-    visitor.good("GET", path)
-    return round(statistics.median(_round(visitor, path) for _ in range(_ROUNDS)) * 1000, 2)
+def _compared(name: str, small: Sized, large: Sized) -> dict[str, float]:
+    visits = []
+    for doors, paths in (small, large):
+        door, path = paths[name]
+        doors[door].good("GET", path)
+        visits.append((doors[door], path))
+    rounds = [[_round(*visit) for visit in visits] for _ in range(_ROUNDS)]
+    few, many = (statistics.median(column) for column in zip(*rounds, strict=True))
+    return {"small": round(few * 1000, 2), "large": round(many * 1000, 2), "ratio": round(many / few, 2)}
 
 
 def _round(visitor: client.Client, path: str) -> float:
@@ -101,51 +72,3 @@ def _round(visitor: client.Client, path: str) -> float:
         visitor.good("GET", path)
         took.append(time.perf_counter() - start)
     return figures.percentile(took, 0.95)
-
-
-def _offers() -> list[tuple[str, dict[str, str]]]:
-    from chancery.apps.audit.models import Entry
-    from chancery.apps.certificates import queries as certificates
-    from chancery.apps.certificates.models import Certificate
-    from chancery.apps.connectors import queries as connectors
-    from chancery.apps.connectors.models import Connector
-    from chancery.apps.orders import queries as orders
-    from chancery.apps.orders.models import Order
-    from chancery.apps.profiles.models import Profile
-
-    order = _some(Order, "id")
-    connector, profile = str(order.connector_id), str(order.profile_id)
-    found: list[tuple[str, dict[str, str]]] = []
-    found += [("orders", {"sort": sort}) for sort in orders.SORTS]
-    found += [("orders", ask) for ask in ({"state": "issued"}, {"state": "failed"}, {"connector": connector})]
-    found += [("orders", ask) for ask in ({"profile": profile}, {"search": "host00"}, {"search": "host0000"})]
-    found += [("orders", {"state": "failed", "connector": connector, "search": "host0"}), _deep("orders", Order, "-id")]
-    found += [("certificates", {"sort": sort}) for sort in certificates.SORTS]
-    found += [("certificates", {"status": status}) for status in certificates.STATUSES]
-    found += [("certificates", {"connector": connector}), ("certificates", {"search": "host00"})]
-    found += [("certificates", {"search": _some(Certificate, "id").serial}), _deep("certificates", Certificate, "-id")]
-    found += [("connectors", {"sort": sort}) for sort in connectors.SORTS]
-    found += [("connectors", ask) for ask in ({"status": "inactive"}, {"health": "unreachable"}, {"search": "lima"})]
-    found += [("connectors", ask) for ask in ({"environment": "Production"}, {"region": "eu"})]
-    found += [("connectors", {"region": "EU", "environment": "Production", "health": "healthy", "status": "active"})]
-    found += [_deep("connectors", Connector, "name_key"), ("profiles", {}), ("profiles", {"search": "Profile Oslo"})]
-    found += [_deep("profiles", Profile, "name_key"), ("audit", {}), ("audit", {"by": "rob"})]
-    found += [_deep("audit", Entry, "-id")]
-    found += [("audit", {"action": action}) for action in ("orders.place", "orders", "connectors")]
-    found += [("audit", ask) for ask in ({"address": "192.0.2.1"}, {"outcome": "refused"}, {"outcome": "done"})]
-    found += [("audit", {"since": f"{_some(Entry, 'id').at:%Y-%m-%d}"})]
-    return [*found, ("audit", {"target": _some(Entry, "id").target_id})]
-
-
-def _some(model: Any, order: str) -> Any:
-    rows = model.objects.order_by(order)
-    return rows[rows.count() // 3]
-
-
-def _deep(listing: str, model: Any, order: str) -> tuple[str, dict[str, str]]:
-    # The pages' own way to write where they go on; nobody but this asks for it without having been there.
-    from chancery.apps.shared.look import Look, write
-
-    rows = model.objects.order_by(order)
-    edge = Look(model, order, "", 1).key(rows[int(rows.count() * _DEEP)])
-    return listing, {"cursor": write(edge, backwards=False)}

@@ -78,7 +78,9 @@ def token() -> str:
 @contextmanager
 def process(*arguments: str, module: str = "chancery") -> Iterator[subprocess.Popen[bytes]]:
     """Run one of Chancery's commands as a child that ends with the block."""
-    started = subprocess.Popen([sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL)
+    # What they say goes past the result.
+    command = [sys.executable, "-m", module, *arguments]
+    started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     try:
         yield started
     finally:
@@ -90,16 +92,16 @@ def process(*arguments: str, module: str = "chancery") -> Iterator[subprocess.Po
 
 
 @contextmanager
-def server() -> Iterator[subprocess.Popen[bytes]]:
-    """Run the web server at `LISTEN`."""
-    with process("serve", "--listen", LISTEN) as started:
-        wait(_answers, 30)
+def server(listen: str = LISTEN) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the web server at an address; it ends with this process, however that ends."""
+    with process("serve", "--listen", listen, "--with-parent", str(os.getpid())) as started:
+        wait(lambda: _answers(listen), 30)
         yield started
 
 
-def _answers() -> bool:
+def _answers(listen: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{LISTEN}/api/v1/health", timeout=2):
+        with urllib.request.urlopen(f"http://{listen}/api/v1/health", timeout=2):
             return True
     except OSError:
         return False
