@@ -63,6 +63,7 @@ chaos: setup-test ## Everything that fails, at full size; 3 hours at most (CHANC
 	  tests/plugins
 
 bench: setup-test ## Measure rates, listings and waits on both databases; half an hour (results in bench/results)
+	@bash scripts/packages.sh golang-cfssl || echo "Without cfssl it is not compared with."
 	.venv/bin/python -m bench
 	bash scripts/with-postgres.sh .venv/bin/python -m bench
 

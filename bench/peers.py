@@ -123,7 +123,9 @@ def _django_ca(folder: Path, ders: list[bytes]) -> dict[str, Any]:
     subprocess.run([python, "-m", "pip", "-q", "install", *_DJANGO_CA], check=True)
     where = _database("djangoca")
     engine = {"ENGINE": "django.db.backends.postgresql", **where}
-    lite = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "peer.sqlite3"), "OPTIONS": {"timeout": 60}}
+    # Without these two, writers that read first refuse each other at once.
+    options = {"timeout": 60, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}
+    lite = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "peer.sqlite3"), "OPTIONS": options}
     databases = {"default": engine if where else lite}
     settings = f"FOLDER = {str(folder / 'files')!r}\nDATABASES = {databases!r}\n{_SETTINGS}"
     for name, text in (("peer_settings", settings), ("peer_urls", _URLS), ("peer_wsgi", _WSGI)):
