@@ -243,6 +243,8 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
         findings += _findings(authority)
     worst = next((f for f in findings if f.level is Level.FAILED), None)
     rows = [{**asdict(f), "level": str(f.level)} for f in findings]
+    for row in rows:
+        del row["kind"]  # the engine's matter alone
     return Answered({"findings": rows}, _fault(worst) if worst is not None else None)
 
 
@@ -276,7 +278,8 @@ def _stage_of(error: AuthorityError, found: list[Finding]) -> str:
 
 def _fault(worst: Finding) -> Failed:
     """Return a failed finding as the error that an order would have met."""
-    kind = worst.code if worst.code in KINDS else _KIND_OF.get(worst.stage, "ProtocolViolation")
+    known = next((kind for kind in (worst.kind, worst.code) if kind in KINDS), None)
+    kind = known or _KIND_OF.get(worst.stage, "ProtocolViolation")
     return Failed(kind, f"{worst.stage}: {worst.message}", remedy=worst.remedy)
 
 

@@ -46,7 +46,7 @@ from chancery.sdk.errors import (
     Unreachable,
     ValidationFailed,
 )
-from chancery.sdk.finding import STAGES, Finding, Level
+from chancery.sdk.finding import STAGES, Finding, Level, failed
 from chancery.sdk.http import Answer, HttpDoor
 from chancery.sdk.inventory import InventoryPage, Listed, ListedState
 from chancery.sdk.outcome import (
@@ -127,6 +127,7 @@ __all__ = [
     "Unreachable",
     "ValidationFailed",
     "describe",
+    "failed",
     "powers_of",
     "scrub",
     "setting",

@@ -18,8 +18,9 @@ from chancery.core.decoding import UNREADABLE
 from chancery.protocols.bundle import climb
 from chancery.protocols.negotiate import Session, Way
 from chancery.sdk.errors import AuthFailed, AuthorityError, Forbidden, Throttled, Unreachable
-from chancery.sdk.finding import STAGES, Finding, Level
+from chancery.sdk.finding import STAGES, Finding, Level, failed
 
+_LOOK = "Look at the web server's and the CA's event logs."
 _YEAR = timedelta(days=365)
 _UNSEEN = (
     "Rights on templates and CA, the switch EDITF_ATTRIBUTESUBJECTALTNAME2 (ESC6), approvals by agents and the SID extension "
@@ -49,7 +50,7 @@ class Diagnosis:
         except (Unreachable, Throttled):
             raise  # says nothing about the login, and the engine knows both
         except AuthorityError as error:
-            return [_failed("rights" if isinstance(error, Forbidden) else "login", error)]
+            return [failed("rights" if isinstance(error, Forbidden) else "login", error, _LOOK)]
         if seen.bound and self._relay is None:
             self._relay = _attempt("login", lambda: _relay(client, config), Level.WARNING)
         return sorted([*found, *(self._relay or [])], key=lambda one: STAGES.index(one.stage))
@@ -60,12 +61,7 @@ def _attempt(stage: str, look: Callable[[], Iterator[Finding]], level: Level = L
     try:
         return list(look())
     except AuthorityError as error:
-        return [replace(_failed(stage, error), level=level)]
-
-
-def _failed(stage: str, error: AuthorityError) -> Finding:
-    remedy = error.remedy or "Look at the web server's and the CA's event logs."
-    return Finding(stage, Level.FAILED, error.code or error.kind, error.message, error.text, remedy)
+        return [replace(failed(stage, error, _LOOK), level=level)]
 
 
 def _good(stage: str, code: str, message: str, evidence: str = "") -> Finding:

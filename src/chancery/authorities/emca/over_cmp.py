@@ -22,7 +22,7 @@ from chancery.protocols.cmp import (
 )
 from chancery.sdk.authority import Context, Request, Target
 from chancery.sdk.errors import AuthFailed, AuthorityError, Forbidden
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding, Level, failed
 from chancery.sdk.outcome import Outcome, PollState, RevocationPending, Revoked
 
 _SOON, _NOTHING = timedelta(days=30), timedelta(0)
@@ -72,9 +72,9 @@ class OverCmp(Transport):
         try:
             told = self._client.support()
         except (AuthFailed, Forbidden) as error:
-            return [_failed("login" if isinstance(error, AuthFailed) else "rights", error)]
+            return [failed("login" if isinstance(error, AuthFailed) else "rights", error, _PATH)]
         except AuthorityError as error:
-            return [_failed("login", error)]
+            return [failed("login", error, _PATH)]
         return [*_login(told), *self._own_certificate(), *self._product(told), *_chain(told)]
 
     def _own_certificate(self) -> list[Finding]:
@@ -141,10 +141,6 @@ def _chain(told: Support) -> list[Finding]:
     text = "emCA does not tell its CAs' certificates over CMP; each answer has to bring its chain along."
     remedy = "Order one certificate as a test, and look whether its chain is whole."
     return [Finding("chain", Level.WARNING, "unseen", text, "", remedy)]
-
-
-def _failed(stage: str, error: AuthorityError) -> Finding:
-    return Finding(stage, Level.FAILED, error.code or error.kind, error.message, error.text, error.remedy or _PATH)
 
 
 def _missing(what: str, remedy: str) -> AuthFailed:

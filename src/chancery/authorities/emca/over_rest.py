@@ -19,7 +19,7 @@ from chancery.authorities.emca.transport import PATHS, Transport
 from chancery.core.secret import Secret
 from chancery.sdk.authority import Context, Request
 from chancery.sdk.errors import AuthFailed, AuthorityError, Forbidden, ProtocolViolation, Throttled, Unreachable
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding, Level, failed
 from chancery.sdk.http import Answer
 from chancery.sdk.outcome import Outcome, PollState
 
@@ -53,10 +53,7 @@ class OverRest(Transport):
             token = self._login()
         except AuthorityError as error:
             stage = "rights" if isinstance(error, Forbidden) else "login"
-            return [
-                Finding(stage, Level.FAILED, error.code or error.kind, error.message, error.text, error.remedy),
-                last,
-            ]
+            return [failed(stage, error), last]
         login = Finding(
             "login", Level.OK, "token", "emCA gave a token for this user and client.", self._config.username
         )
@@ -95,8 +92,7 @@ class OverRest(Transport):
                 raise _refused(answer)
             return naming.named(self._config.issuing_ca, _texts(answer.json()))
         except AuthorityError as error:
-            remedy = error.remedy or "Check the path of the REST services and the client ID."
-            return Finding("product", Level.FAILED, error.code or error.kind, error.message, error.text, remedy)
+            return failed("product", error, "Check the path of the REST services and the client ID.")
 
     def submit(self, request: Request) -> Outcome:
         """Refuse, before anything is sent; the order waits until the connector speaks another protocol."""

@@ -12,7 +12,7 @@ from chancery.protocols.scep.service import Service
 from chancery.protocols.scep.settings import Authorization, ScepCredentials, ScepSettings
 from chancery.sdk.authority import Context, Request
 from chancery.sdk.errors import AuthFailed, AuthorityError
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding, failed
 from chancery.sdk.outcome import Outcome, PollState
 
 
@@ -56,7 +56,7 @@ class OverScep(Transport):
         try:
             found = self._client.check()
         except AuthFailed as error:
-            return [Finding("login", Level.FAILED, error.code, error.message, error.text, error.remedy)]
+            return [failed("login", error)]
         try:
             roster = Service(self._context.http, self._settings, self._context.clock).roster()
         except AuthorityError:

@@ -19,7 +19,7 @@ from chancery.sdk.errors import (
     Throttled,
     Unreachable,
 )
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding, Level, failed
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, RevocationPending, Revoked
 
 LEAF = leaf()
@@ -211,6 +211,14 @@ def test_an_error_without_a_stage_of_its_own_belongs_to_the_one_that_was_reached
 def test_a_failed_stage_is_the_fault_that_an_order_would_meet(stage, kind):
     found = do(call("diagnose"), Toy(check=[Finding(stage, Level.FAILED, "x", "No.", remedy="Mend it.")]), at)
     assert (found.fault.kind, found.fault.remedy) == (kind, "Mend it.")
+
+
+@pytest.mark.parametrize("error", [Unreachable("It hung up.", code="reset"), ProtocolViolation("A page.", code="200")])
+@pytest.mark.parametrize("stage", ["login", "rights", "quota"])
+def test_who_hangs_up_in_the_middle_of_a_login_has_refused_nobody(stage, error):
+    found = do(call("diagnose"), Toy(check=[failed(stage, error, "Look there.")]), at)
+    assert (found.fault.kind, found.fault.remedy) == (error.kind, "Look there.")
+    assert [(f["code"], "kind" in f) for f in found.result["findings"]] == [(error.code, False)]
 
 
 def test_the_authority_is_not_asked_while_the_way_to_it_is_broken():

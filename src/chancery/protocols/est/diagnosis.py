@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from chancery.protocols.bundle import climb
 from chancery.protocols.est.attributes import Wanted
 from chancery.sdk.errors import AuthFailed, AuthorityError, Forbidden
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding, Level, failed
+
+_LOOK = "Check the base URL, the path and the label of the EST service."
 
 
 def findings(
@@ -21,9 +23,9 @@ def _login_and_product(csrattrs: Callable[[], Wanted | None], *, has_user: bool)
     try:
         wanted = csrattrs()
     except (AuthFailed, Forbidden) as error:
-        return [_failed("login" if isinstance(error, AuthFailed) else "rights", error)]
+        return [failed("login" if isinstance(error, AuthFailed) else "rights", error, _LOOK)]
     except AuthorityError as error:
-        return [_failed("product", error)]
+        return [failed("product", error, _LOOK)]
     # RFC 7030 leaves it to the server whether /csrattrs asks for a login, so this proves less than an enrolment.
     said = "The login was not refused; a server may ask for it at enrolment only." if has_user else "No login is sent."
     login = Finding("login", Level.OK if has_user else Level.SKIPPED, "not_refused" if has_user else "no_login", said)
@@ -49,7 +51,7 @@ def _chain(cacerts: Callable[[], Sequence[bytes]]) -> Finding:
     try:
         found = cacerts()
     except AuthorityError as error:
-        return _failed("chain", error)
+        return failed("chain", error, _LOOK)
     text = f"{len(found)} certificates"
     if any(climb(one, found)[1] for one in found):
         return Finding("chain", Level.OK, "ok", "The CA gives its certificates, up to a root.", text)
@@ -61,8 +63,3 @@ def _chain(cacerts: Callable[[], Sequence[bytes]]) -> Finding:
         text,
         "Chains will end below the root. Have the whole chain put into the CA's answer to /cacerts.",
     )
-
-
-def _failed(stage: str, error: AuthorityError) -> Finding:
-    remedy = error.remedy or "Check the base URL, the path and the label of the EST service."
-    return Finding(stage, Level.FAILED, error.code or error.kind, error.message, error.text, remedy)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chancery.protocols.bundle import climb
 from chancery.sdk.errors import AuthorityError, Unreachable
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding, Level, failed
 
+_LOOK = "Check the CA's machine, its name and the account."
 _OFFICER = "Issue and Manage Certificates"
 _SWITCH = "EDITF_ATTRIBUTESUBJECTALTNAME2"
 _SHOWN = 12
@@ -34,7 +35,7 @@ def _login(touch: Callable[[], None]) -> Finding:
     except Unreachable:
         raise
     except AuthorityError as error:
-        return _failed("login", error)
+        return failed("login", error, _LOOK)
     return Finding("login", Level.OK, "ok", "The CA answered this account over RPC.")
 
 
@@ -46,7 +47,7 @@ def managing(rights: Callable[[], frozenset[str]] | None) -> Finding:
     try:
         found = rights()
     except AuthorityError as error:
-        return _failed("rights", error)
+        return failed("rights", error, _LOOK)
     listed = ", ".join(sorted(found)) or "none"
     if _OFFICER in found:
         return Finding("rights", Level.OK, "ok", "The managing account may revoke and deny.", listed)
@@ -77,7 +78,7 @@ def _products(templates: Callable[[], Mapping[str, str]], names: Sequence[str]) 
     try:
         found = templates()
     except AuthorityError as error:
-        return [_failed("product", error)]
+        return [failed("product", error, _LOOK)]
     return [_product(found, name) for name in names or [""]]
 
 
@@ -98,14 +99,9 @@ def _chain(certificates: Callable[[], Iterable[bytes]]) -> Finding:
     try:
         found = list(certificates())
     except AuthorityError as error:
-        return _failed("chain", error)
+        return failed("chain", error, _LOOK)
     if any(climb(one, found)[1] for one in found):
         return Finding("chain", Level.OK, "ok", "The CA gives its chain, up to a root.", f"{len(found)} certificates")
     text = "The CA gives a chain without a root."
     remedy = "Install the root's certificate on the CA's machine."
     return Finding("chain", Level.WARNING, "no_root", text, f"{len(found)} certificates", remedy)
-
-
-def _failed(stage: str, error: AuthorityError) -> Finding:
-    remedy = error.remedy or "Check the CA's machine, its name and the account."
-    return Finding(stage, Level.FAILED, error.code or error.kind, error.message, error.text, remedy)

@@ -12,7 +12,9 @@ from chancery.protocols.scep.roster import Roster
 from chancery.protocols.scep.service import Service
 from chancery.protocols.scep.settings import Authorization, ScepSettings
 from chancery.sdk.errors import AuthFailed, AuthorityError
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding, Level, failed
+
+_LOOK = "Check the base URL and the path of the SCEP service."
 
 READER = "Have the CA, or its registration authority, given an RSA certificate that allows key encipherment."
 _SOON = timedelta(days=30)
@@ -30,7 +32,7 @@ def _login(identity: Callable[[], Identity], settings: ScepSettings, now: dateti
     try:
         found = identity()
     except AuthFailed as error:
-        return _failed("login", error)
+        return failed("login", error, _LOOK)
     if not found.given:
         if settings.authorization is Authorization.CERTIFICATE:
             remedy = "Have the CA issue a registration authority's certificate for the transport key, and paste it."
@@ -51,7 +53,7 @@ def _rights(service: Service, settings: ScepSettings) -> Iterator[Finding]:
         found = service.capabilities()
         cipher, _ = found.cipher(allow_3des=settings.allow_3des), found.digest
     except AuthorityError as error:
-        yield _failed("login" if isinstance(error, AuthFailed) else "rights", error)
+        yield failed("login" if isinstance(error, AuthFailed) else "rights", error, _LOOK)
         return
     way = "POST" if found.post else "GET"
     yield Finding("rights", Level.OK, "ok", f"Messages go by {way}, with {cipher.name}.", str(found))
@@ -64,7 +66,7 @@ def _chain(service: Service, now: datetime) -> Finding:
     try:
         found = service.roster()
     except AuthorityError as error:
-        return _failed("chain", error)
+        return failed("chain", error, _LOOK)
     if not isinstance(found.reader.public_key(), rsa.RSAPublicKey):
         text = "The CA's key is not RSA, and no registration authority reads for it: SCEP cannot encrypt to it."
         return Finding("chain", Level.FAILED, "not_rsa", text, str(found), READER)
@@ -80,8 +82,3 @@ def _chain(service: Service, now: datetime) -> Finding:
 def _expired(found: Roster, now: datetime) -> str:
     known = (found.ca, *found.registration)
     return ", ".join(one.subject.rfc4514_string() for one in known if one.not_valid_after_utc < now)
-
-
-def _failed(stage: str, error: AuthorityError) -> Finding:
-    remedy = error.remedy or "Check the base URL and the path of the SCEP service."
-    return Finding(stage, Level.FAILED, error.code or error.kind, error.message, error.text, remedy)

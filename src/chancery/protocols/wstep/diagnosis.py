@@ -8,8 +8,9 @@ from chancery.core.certificate import spki_of
 from chancery.protocols.bundle import climb
 from chancery.protocols.wstep.policies import Login, Policies, Template
 from chancery.sdk.errors import AuthorityError, Throttled, Unreachable
-from chancery.sdk.finding import Finding, Level
+from chancery.sdk.finding import Finding, Level, failed
 
+_LOOK = "Check the addresses of the web services."
 _SHOWN = 12
 _CLIENT_AUTH, _ANY, _AGENT, _SMART_CARD = (
     "1.3.6.1.5.5.7.3.2",
@@ -39,7 +40,7 @@ def findings(
     try:
         told = policies()
     except AuthorityError as error:
-        return [*found, _failed("rights", error)]
+        return [*found, failed("rights", error, _LOOK)]
     return [*found, *_rights(told), *_products(told, templates), _chain(told)]
 
 
@@ -49,7 +50,7 @@ def _login(touch: Callable[[], None]) -> Finding:
     except (Unreachable, Throttled):
         raise
     except AuthorityError as error:
-        return _failed("login", error)
+        return failed("login", error, _LOOK)
     return Finding("login", Level.OK, "ok", "The enrolment service answered this account.")
 
 
@@ -124,8 +125,3 @@ def _chain(told: Policies) -> Finding:
     whole = any(climb(one, certificates)[1] for one in certificates)
     said = "The CA's certificate can be read." if whole else "The CA's certificate can be read; its root is not listed."
     return Finding("chain", Level.OK, "ok" if whole else "no_root", said, text)
-
-
-def _failed(stage: str, error: AuthorityError) -> Finding:
-    remedy = error.remedy or "Check the addresses of the web services."
-    return Finding(stage, Level.FAILED, error.code or error.kind, error.message, error.text, remedy)

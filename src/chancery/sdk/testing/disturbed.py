@@ -14,6 +14,7 @@ from chancery.core.effects import Doing
 from chancery.core.order import State
 from chancery.sdk.authority import Dedup
 from chancery.sdk.errors import (
+    KINDS,
     AlreadyDone,
     AuthFailed,
     AuthorityError,
@@ -46,6 +47,8 @@ from chancery.sdk.testing.spoil import (
 _SHORT = 0.4
 _REFUSED = {"error": "the credential is not known, or may not do this"}
 _FINAL = (RejectedByPolicy, ValidationFailed, NotFound)
+_KINDS = {kind.__name__ for kind in KINDS}
+_REFUSALS = {"AuthFailed", "Forbidden", "QuotaExhausted", "login", "rights", "quota"}
 _named = pytest.mark.parametrize
 
 
@@ -252,10 +255,18 @@ class Disturbed(Base):
         with bench.line.spoiled(spoil, forward=False):
             found = bench.tried("check")
         if isinstance(found, AuthorityError):
-            return
-        failed = [f for f in found if f.level is Level.FAILED]
-        assert failed, f"{spoil} on every call, and nothing failed"
-        assert all(f.remedy for f in failed), "something failed, and nobody is told what to do"
+            counted = found.kind
+        else:
+            failed = [f for f in found if f.level is Level.FAILED]
+            assert failed, f"{spoil} on every call, and nothing failed"
+            assert all(f.remedy for f in failed), "something failed, and nobody is told what to do"
+            # The engine goes by the kind of error, or a code that is one, else by the stage.
+            first = failed[0]
+            counted = next((kind for kind in (first.kind, first.code) if kind in _KINDS), first.stage)
+        refused = counted in _REFUSALS and spoil not in REDIRECTED
+        assert not refused, (
+            f"{spoil} counts as a refusal of the account: after three of them, nothing is ordered any more"
+        )
 
     @_named("spoil", [*SENSELESS, *REDIRECTED], ids=str)
     def test_a_pick_list_that_cannot_be_had_is_an_error(self, bench: Bench, spoil: Spoil) -> None:
