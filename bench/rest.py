@@ -67,7 +67,7 @@ def _rate(
 
 
 def _place_batch(visitor: client.Client, group: dict[str, Any]) -> None:
-    if b'"error"' in visitor.good("POST", "/api/v1/orders/batch", group):
+    if b'"problem"' in visitor.good("POST", "/api/v1/orders/batch", group):
         msg = "an order of a batch was refused"
         raise RuntimeError(msg)
 

@@ -93,7 +93,7 @@ def _migrate(**environ):
 @contextmanager
 def _alone():
     """Let one process of a run make the tables; the others wait for them."""
-    _KEPT.mkdir(exist_ok=True)
+    _KEPT.mkdir(parents=True, exist_ok=True)
     with (_KEPT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -121,6 +121,21 @@ def test_private_key_is_refused_and_not_echoed(cast, local, client):
     assert b"c2VjcmV0" not in answer.content
 
 
+def test_the_same_form_sent_again_is_the_same_order(cast, local, client):
+    from chancery.apps.orders.models import Order
+    from chancery.apps.profiles.models import Profile
+
+    client.login(username="ada", password=PASSWORD)
+    form = client.get(reverse("order_new")).context["form"]
+    sent = {"profile": str(Profile.objects.get(name="Internal").pk), "csr": request_pem("a.example.com"), "form": form}
+    places = [client.post(reverse("order_new"), sent).url for _ in range(2)]
+    assert places[0] == places[1]
+    assert Order.objects.count() == 1
+    assert client.post(reverse("order_new"), {**sent, "comment": "another"}).url != places[0]
+    fresh = client.get(reverse("order_new")).context["form"]
+    assert client.post(reverse("order_new"), {**sent, "form": fresh}).url not in places
+
+
 PLAIN = (
     "home",
     "ca_types",

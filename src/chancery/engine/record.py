@@ -129,6 +129,17 @@ class Recorder:
             self._move(order, State.OUTCOME_UNKNOWN, text, due_at=due, reason_code="lease_expired", reason=text)
         self.flush()
 
+    def compromised(self, ids: Sequence[UUID]) -> None:
+        """End orders whose key was reported as compromised, before anything is sent.
+
+        What an earlier call may have left at the CA stays an unknown outcome, for a person.
+        """
+        text = "Its key was reported as compromised, so it was not sent. Make a new key and send its request."
+        for order in Order.objects.filter(pk__in=ids, state=State.SUBMITTING):
+            target = State.OUTCOME_UNKNOWN if order.bound else State.FAILED
+            self._move(order, target, text, due_at=None, reason_code="key_compromised", reason=text)
+        self.flush()
+
     def flush(self) -> None:
         """Write the collected events and audit entries."""
         insert(OrderEvent, EVENT_COLUMNS, self._events)

@@ -268,6 +268,9 @@ class Worker:
         orders, lost = claim.claim_orders(ready, now, left) if left else ([], [])
         if lost:
             Recorder(now, self._rng).lost(lost, ready.authority)
+        if bad := claim.with_bad_keys(orders):
+            Recorder(now, self._rng).compromised([job.row for job in bad])
+            orders = [job for job in orders if job not in bad]
         # An inventory takes what orders leave of the pace.
         left -= len(orders)
         return [*jobs, *orders, *(inventory.claim(ready, now, left) if left else [])]

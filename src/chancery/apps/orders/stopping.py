@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chancery.apps.certificates.queries import compromised
-from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.orders import queries
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.steps import go, tell
 from chancery.apps.shared.action import Act
@@ -28,7 +28,7 @@ def stop_compromised(act: Act, spki_sha256: str, reason: str) -> None:
     """Withdraw what can be withdrawn of the orders for a key (SHA-256, hex), whoever placed them; part of a revocation.
 
     What no CA has seen is cancelled. What waits at a CA is withdrawn there by the engine, where the CA can. What is on
-    its way at this moment is neither: its certificate comes, and is revoked as the first one was.
+    its way at this moment may still be issued, and has to be revoked by itself; should it come back unsent, the engine ends it.
     """
     if reason != RevocationReason.KEY_COMPROMISE:
         return
@@ -37,7 +37,7 @@ def stop_compromised(act: Act, spki_sha256: str, reason: str) -> None:
     for order in rows.filter(state__in=[State.AWAITING_APPROVAL, State.QUEUED]):
         go(act, order, State.CANCELLED, text=_TEXT, due_at=None)
     for order in rows.filter(state=State.PENDING, cancel_requested=False):
-        if "cancels" in descriptor_of(order.connector.authority, order.connector.current_id).powers:
+        if queries.cancels(order):
             withdraw(act, order, f"{_TEXT} The CA is asked to withdraw it.")
 
 

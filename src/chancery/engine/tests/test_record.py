@@ -335,3 +335,12 @@ def test_what_the_tables_refuse_is_kept_as_far_as_it_can_be():
     assert unstorable(GOOD, IntegrityError()).reference == "ca-1"
     assert unstorable(Waiting(Pending({})), DataError()).kind == "Bug"
     assert unstorable(Revoked(), DataError()).kind == "Bug"
+
+
+def test_what_may_be_at_the_ca_with_a_compromised_key_stays_unknown(desk):
+    fresh, bound, elsewhere = desk.order(), desk.order(bound=True), desk.order("pending")
+    Recorder(desk.now, rng()).compromised([fresh.pk, bound.pk, elsewhere.pk])
+    states = {o.pk: (o.state, o.reason_code) for o in Order.objects.all()}
+    assert states[fresh.pk] == ("failed", "key_compromised")
+    assert states[bound.pk] == ("outcome_unknown", "key_compromised")
+    assert states[elsewhere.pk][0] == "pending"

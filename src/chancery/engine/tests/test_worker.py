@@ -341,3 +341,18 @@ def test_between_turns_others_get_to_write_and_under_load_a_small_turn_waits_for
     assert worker._breath(30, 100.3) == pytest.approx(0.003)
     now[0] = 102.0
     assert worker._breath(30, 101.99) == pytest.approx(0.003)
+
+
+def test_a_queued_order_whose_key_was_reported_as_compromised_is_not_signed(cast, local, worker):
+    first = internal(cast)
+    turns(worker, issued(first))
+    made = Certificate.objects.get(order=first)
+    # As where somebody reported the key between the look at it and the commit of the order.
+    Certificate.objects.filter(pk=made.pk).update(revocation_reason="keyCompromise", revocation_asked_at=LONG_AGO)
+    other = internal(cast, "other.example.com")
+    Order.objects.filter(pk=other.pk).update(spki_sha256=made.spki_sha256)
+    good_one = internal(cast, "good.example.com")
+    turns(worker, issued(good_one))
+    after = Order.objects.get(pk=other.pk)
+    assert (after.state, after.reason_code, after.due_at) == ("failed", "key_compromised", None)
+    assert Certificate.objects.count() == 2

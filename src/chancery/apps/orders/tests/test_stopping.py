@@ -6,7 +6,8 @@ from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.tests.conftest import issued  # noqa: F401  a fixture
-from chancery.apps.orders import actions, stopping
+from chancery.apps.connectors.models import Connector
+from chancery.apps.orders import actions, queries, stopping
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.shared.tests.looking import conflict, said
@@ -70,8 +71,16 @@ def test_what_waits_at_a_ca_is_withdrawn_there_by_the_engine(cast, open_orders):
 
 def test_a_ca_that_cannot_withdraw_is_not_asked_to(cast, open_orders, monkeypatch):
     made, found = open_orders
-    monkeypatch.setattr(stopping, "descriptor_of", lambda *_: type("Unable", (), {"powers": frozenset()}))
+    monkeypatch.setattr(queries, "descriptor_of", lambda *_: type("Unable", (), {"powers": frozenset()}))
     certificates.revoke(cast.ada, made.pk, "keyCompromise")
+    assert not Order.objects.get(pk=found["pending"].pk).cancel_requested
+
+
+def test_a_type_of_ca_that_is_not_installed_any_more_keeps_back_nobody(cast, open_orders, account):
+    made, found = open_orders
+    Connector.objects.filter(pk=account.pk).update(authority="gone")
+    certificates.revoke(cast.ada, made.pk, "keyCompromise")
+    assert states(found)["queued"] == "cancelled"
     assert not Order.objects.get(pk=found["pending"].pk).cancel_requested
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
+from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -51,7 +53,8 @@ def new(request: HttpRequest, actor: Actor) -> HttpResponse:
         days = request.POST.get("validity_days", "")
         try:
             lasting = whole(days, "validity_days") if days else None
-            ask = PlaceOrder(request.POST.get("profile", ""), csr, lasting, request.POST.get("comment", ""))
+            asked = (request.POST.get("profile", ""), csr, lasting, request.POST.get("comment", ""))
+            ask = PlaceOrder(*asked, idem_key=_once(request.POST.get("form", ""), asked))
             order = place(actor, ask)
         except Invalid as error:
             problems = error.problems
@@ -66,8 +69,14 @@ def new(request: HttpRequest, actor: Actor) -> HttpResponse:
         "posted": request.POST,
         "chosen": request.POST.get("profile") or request.GET.get("profile", ""),
         "csr": shown,
+        "form": request.POST.get("form") or uuid4().hex,
     }
     return show(request, actor, "order_new", context, 422 if problems else 200)
+
+
+def _once(form: str, asked: tuple[object, ...]) -> str | None:
+    """Return an idempotency key: the same form, sent again with the same values, is the same order."""
+    return f"form-{hashlib.sha256(repr((form, asked)).encode()).hexdigest()[:40]}" if form else None
 
 
 @page
