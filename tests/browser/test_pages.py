@@ -14,6 +14,7 @@ from tests.browser.stand import ROOT, log_in
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 390, "height": 844}
+BETWEEN = (768, 1024, 1280)
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 """What is dark differs from what is light in its colours alone."""
 
@@ -87,13 +88,16 @@ def test_page(looked, where, name):
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert urlsplit(page.url).path == where.address(routes.PAGES[name]).removeprefix(where.url)
     open_menus(page)
+    for width in BETWEEN:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert wider_than_the_screen(page, width) == []
     for scheme, rules in (("light", {}), ("dark", COLOURS)):
         page.emulate_media(color_scheme=scheme)
         expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
         page.set_viewport_size(WIDE)
         assert serious(page, rules) == []
         page.set_viewport_size(NARROW)
-        assert wider_than_the_screen(page) == []
+        assert wider_than_the_screen(page, NARROW["width"]) == []
         assert serious(page, rules) == []
     assert said == []
     assert [u for u in asked if urlsplit(u).scheme != "data" and not u.startswith(where.url + "/")] == []
@@ -132,10 +136,11 @@ def serious(page, rules=None):
     ]
 
 
-def wider_than_the_screen(page):
+def wider_than_the_screen(page, width):
     """Return the elements that make the page scroll sideways."""
     return page.evaluate(
-        """() => document.documentElement.scrollWidth <= window.innerWidth && window.innerWidth === 390 ? []
-          : [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 390)
-            .map(e => e.outerHTML.slice(0, 120)).slice(0, 10).concat(['width ' + window.innerWidth])"""
+        """w => document.documentElement.scrollWidth <= window.innerWidth && window.innerWidth === w ? []
+          : [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > w)
+            .map(e => e.outerHTML.slice(0, 120)).slice(0, 10).concat(['width ' + window.innerWidth])""",
+        width,
     )
