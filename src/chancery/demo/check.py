@@ -107,12 +107,12 @@ def _missing(connector: Any) -> str:
     from chancery.apps.connectors.models import Connector
     from chancery.apps.orders.explaining import of
     from chancery.apps.orders.models import Order, OrderEvent
-    from chancery.core.clock import SystemClock
+    from chancery.core.clock import SYSTEM_CLOCK
 
     order = Order.objects.filter(connector=connector).exclude(state="issued").order_by("placed_at").first()
     if order is None:
         return ""
-    now, row = SystemClock().now(), Connector.objects.get(pk=connector.pk)
+    now, row = SYSTEM_CLOCK.now(), Connector.objects.get(pk=connector.pk)
     until = f" until {row.breaker_until:%H:%M:%S}" if row.breaker_until else ""
     told = of(order, now)
     events = OrderEvent.objects.filter(order=order).order_by("id")

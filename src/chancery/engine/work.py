@@ -242,9 +242,9 @@ def _call(job: Job, authority: Any, now: Callable[[], datetime]) -> Result:
     if not any(f.level is Level.FAILED for f in findings):
         findings += _findings(authority)
     worst = next((f for f in findings if f.level is Level.FAILED), None)
-    rows = [{**asdict(f), "level": str(f.level)} for f in findings]
-    for row in rows:
-        del row["kind"]  # the engine's matter alone
+    # The kind of an error is the engine's matter alone.
+    shown = [asdict(f) | {"level": str(f.level)} for f in findings]
+    rows = [{name: value for name, value in row.items() if name != "kind"} for row in shown]
     return Answered({"findings": rows}, _fault(worst) if worst is not None else None)
 
 

@@ -15,7 +15,6 @@ from chancery.sdk.errors import AuthFailed, AuthorityError
 from chancery.sdk.finding import Finding, Level, failed
 
 _LOOK = "Check the base URL and the path of the SCEP service."
-
 READER = "Have the CA, or its registration authority, given an RSA certificate that allows key encipherment."
 _SOON = timedelta(days=30)
 _OLD = "Have it replaced by AES and SHA-256 at the CA; then switch the old algorithms off here."
