@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from chancery import catalog
-from chancery.demo import check as judging
 from chancery.demo import acme, web
+from chancery.demo import check as judging
 from chancery.demo.children import Children, Ended
 from chancery.demo.prepare import prepare
 from chancery.demo.requests import request, wanted
