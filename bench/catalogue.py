@@ -85,7 +85,7 @@ LISTINGS = {
             "environment": lambda: ["Production"],
             "region": lambda: ["eu"],
             "search": lambda: ["lima"],
-            "name": lambda: [],
+            "name": list,
         },
         more=_of_every_type,
         always={"authority": "local"},
