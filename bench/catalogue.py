@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bench.offers import Asked, Listing
-from chancery.apps.accounts.models import User
-from chancery.apps.acme.models import Account, AcmeOrder, Credential
+from chancery.apps.accounts.models import ApiToken, User
+from chancery.apps.acme.models import Account, AcmeOrder, Credential, Offer
 from chancery.apps.audit.models import Entry
 from chancery.apps.bots.models import Bot, Deployment, LogLine
 from chancery.apps.certificates.models import Certificate
@@ -160,6 +160,7 @@ LISTINGS = {
     "bots/{ident}/deployments": Listing(
         rows=lambda bot: Deployment.objects.filter(target__bot=bot), of=lambda: Bot.objects.order_by("id")[0]
     ),
+    "acme/offers": Listing(rows=Offer.objects.all, order="-pk", route="acme_offers", page="/acme-clients/offers"),
     "acme/credentials": Listing(
         rows=Credential.objects.all,
         order="name_key",
@@ -182,6 +183,18 @@ LISTINGS = {
     "changes": Listing(
         rows=lambda: Change.objects.filter(state__in=["waiting", "scheduled"]), route="changes", page="/changes"
     ),
+    "tokens": Listing(
+        rows=lambda user: ApiToken.objects.filter(user=user),
+        of=lambda: User.objects.order_by("id")[0],
+        route="tokens",
+        page="/tokens",
+    ),
+    "users/{ident}/tokens": Listing(
+        rows=lambda user: ApiToken.objects.filter(user=user),
+        of=lambda: User.objects.order_by("id")[0],
+        route="access",
+        page="/people/{ident}/access",
+    ),
     "users": Listing(
         rows=User.objects.all, order="username", route="people", page="/people", values={"search": lambda: ["oslo"]}
     ),
@@ -191,6 +204,8 @@ LISTINGS = {
 SHORT = {
     "authorities": "the CA types that are installed",
     "target-kinds": "the kinds of targets that a bot knows",
+    "sessions": "the two hundred newest that are open",
+    "users/{ident}/sessions": "the two hundred newest that are open",
     "roles": "made by hand, a few",
     "providers": "made by hand, a few",
     "teams": "made by hand, and every form offers them all",

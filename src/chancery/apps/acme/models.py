@@ -34,6 +34,9 @@ class Offer(models.Model):
     listed = models.BooleanField(default=False)
     updated_at = models.DateTimeField()
 
+    class Meta:
+        indexes = [models.Index(fields=["team", "profile"], name="acme_offer_by_team")]
+
     def __str__(self) -> str:
         return str(self.profile)
 

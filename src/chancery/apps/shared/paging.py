@@ -23,7 +23,7 @@ from chancery.core.errors import Invalid
 
 M = TypeVar("M", bound=Model)
 COUNT_CAP = 10_000
-WINDOW = 2_000
+WINDOW = 1_000
 """Rows looked at for one page where no index holds exactly what was asked for."""
 COUNT_WINDOW = 500
 """Rows looked at then for the count, which says that it is not the whole."""
