@@ -38,7 +38,7 @@ def offers(actor: Actor) -> list[Offer]:
 
 def offer_listing(actor: Actor, *, cursor: str = "", size: int = 50) -> Page[Offer]:
     """Return one page of offers, those of the newest profiles first."""
-    rows = Offer.objects.select_related("profile", "team", "environment").filter(profile__deleted_at=None)
+    rows = Offer.objects.select_related("profile", "team", "environment").filter(ended_at=None)
     return paginate(rows, order="-pk", cursor=cursor, size=size, scope=scope(actor, Permission.ACME_VIEW))
 
 

@@ -8,8 +8,9 @@ then hold fewer rows than asked for, or none, while more follow: its cursor says
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -31,12 +32,17 @@ COUNT_WINDOW = 500
 
 @dataclass(frozen=True)
 class Page(Generic[M]):
-    """One page of rows, the cursors beside it ('' at an end), and the count as people read it."""
+    """One page of rows, and the cursors beside it ('' at an end)."""
 
     items: list[M]
     next: str
     previous: str
-    count_text: str
+    _count: Callable[[], str] = field(repr=False, compare=False)
+
+    @cached_property
+    def count_text(self) -> str:
+        """The number of all rows as people read it; '' but on the first page. Only who asks for it has them counted."""
+        return self._count()
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def paginate(
         items=found,
         next=behind if look.backwards else ahead,
         previous=ahead if look.backwards else behind,
-        count_text=_total(sources, look) if cursor == "" else "",
+        _count=partial(_total, sources, look) if cursor == "" else str,
     )
 
 
