@@ -21,6 +21,8 @@ Asked = dict[str, str]
 _DEEP = 0.5
 """How deep the deep page lies: at two hundred thousand rows it is a hundred thousand deep."""
 _PAGING = frozenset({"cursor", "size", "ident"})
+_OTHERS = frozenset({"name", "since", "until"})
+"""Parameters whose values are others at each size, as ids and serial numbers are."""
 _ROOT = "/api/v1/"
 
 
@@ -98,6 +100,9 @@ def _deep(listing: Listing) -> str:
 
 
 def _short(asked: Asked) -> str:
-    # Ids and serial numbers are others at each size; the offer is the same.
-    said = ("deep" if k == "cursor" else f"{k}={v}" if len(v) < 20 else f"{k}=one" for k, v in asked.items())
+    # The offer is the same at each size; what is asked for is another.
+    said = (
+        "deep" if k == "cursor" else f"{k}=one" if k in _OTHERS or len(v) >= 20 else f"{k}={v}"
+        for k, v in asked.items()
+    )
     return " ".join(said) or "first page"
