@@ -23,6 +23,8 @@ _DEEP = 0.5
 _PAGING = frozenset({"cursor", "size", "ident"})
 _OTHERS = frozenset({"name", "since", "until"})
 """Parameters whose values are others at each size, as ids and serial numbers are."""
+_LONG = 20
+"""Characters of what is an id or a serial number."""
 _ROOT = "/api/v1/"
 
 
@@ -73,10 +75,11 @@ def paths(listings: dict[str, Listing]) -> dict[str, list[str]]:
         ident = {"ident": str(listing.of().pk)} if listing.of is not None else {}
         for asked in asks(where, listing):
             address = f"{_ROOT}{where.format(**ident)}?{urlencode({**listing.always, **asked})}"
-            found[f"api {name} {_short(asked)}"] = ["api", address]
+            said = _short(asked, operations()[where])
+            found[f"api {name} {said}"] = ["api", address]
             if listing.page and not listing.lacks & set(asked):
                 address = f"{listing.page.format(**ident)}?{urlencode(asked)}"
-                found[f"console {name} {_short(asked)}"] = ["console", address]
+                found[f"console {name} {said}"] = ["console", address]
     return found
 
 
@@ -99,10 +102,8 @@ def _deep(listing: Listing) -> str:
     return write(Look(rows.model, listing.order, "", 1).key(row), backwards=False)
 
 
-def _short(asked: Asked) -> str:
-    # The offer is the same at each size; what is asked for is another.
-    said = (
-        "deep" if k == "cursor" else f"{k}=one" if k in _OTHERS or len(v) >= 20 else f"{k}={v}"
-        for k, v in asked.items()
-    )
+def _short(asked: Asked, offered: dict[str, list[str]]) -> str:
+    # The offer is the same at each size; what is asked for is another, where it is none of a few choices.
+    alike = {k for k, v in asked.items() if v in offered[k] or (k not in _OTHERS and len(v) < _LONG)}
+    said = ("deep" if k == "cursor" else f"{k}={v if k in alike else 'one'}" for k, v in asked.items())
     return " ".join(said) or "first page"

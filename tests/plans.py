@@ -5,7 +5,7 @@ from django.db import connection, transaction
 
 def scans(sql):
     """Return the steps that look at rows which no index chose, or sort more of them than a window."""
-    bounded = "IN (SELECT" in sql
+    bounded = "IN (SELECT" in sql or '"id" IN (' in sql
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")

@@ -1,4 +1,4 @@
-"""People with a role each; and of the first of them, who asks, API tokens and sessions."""
+"""People with a role and a session each; and of the first of them, who asks, API tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fill(ground: Ground, number: int) -> None:
         Grant, ({"user_id": pk, "role": "viewer", "team_id": ground.random.choice(ground.teams)} for pk in people[1:])
     )
     store(ApiToken, (_token(ground, n, few, people[0]) for n in range(few)))
-    store(Session, (_session(ground, n, few, people[0]) for n in range(few)))
+    store(Session, (_session(ground, n, few, people[n]) for n in range(few)))
 
 
 def _token(ground: Ground, n: int, number: int, user: int) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class _Source(Generic[M]):
     """Rows that an index holds in order, and the conditions that are left to be looked at row by row."""
 
     def __init__(self, rows: QuerySet[M], rest: list[Filter]) -> None:
-        self._rows, self._window = rows, False
+        self._rows, self._whole, self._window = rows, rows, False
         every = rows.model._default_manager.order_by()
         few = next((f for f in rest if f.served and _counted(every.filter(f.q), WINDOW) <= WINDOW), None)
         if few is not None:
@@ -133,9 +133,12 @@ class _Source(Generic[M]):
         # Where most rows meet the conditions, the next few will do.
         for window in (4 * (look.size + 1), WINDOW):
             edge = look.far(rows, window)
-            found = list(look.ordered(self._rows, edge).filter(*self._rest)[: look.size + 1])
-            if len(found) > look.size or edge is None:
+            matching = look.ordered(self._rows, edge).filter(*self._rest)
+            # First the keys alone: where an index has all that is looked at, only rows of the page are read.
+            keys = list(matching.values_list("pk", flat=True)[: look.size + 1])
+            if len(keys) > look.size or edge is None:
                 break
+        found = list(look.ordered(self._whole).filter(pk__in=keys))
         return found, None if len(found) > look.size else edge
 
     def count(self, look: Look, most: int) -> tuple[int, bool]:
