@@ -81,6 +81,16 @@ def test_nobody_ends_or_sees_the_tokens_of_another(cast):
         with pytest.raises(Absent):
             actions.revoke_token(other, token.pk)
     assert queries.tokens(cast.rob).items == [token]
+    assert queries.token_of(cast.ada, cast.users["rob"].pk, token.pk) == token
+    with pytest.raises(Absent):
+        queries.token_of(cast.ada, cast.users["cleo"].pk, token.pk)
+
+
+def test_tokens_have_pages_the_newest_first(cast):
+    made = [actions.create_token(cast.rob, name)[0] for name in ("one", "two")]
+    first = queries.tokens(cast.rob, size=1)
+    assert (first.items, first.count_text) == (made[1:], "2")
+    assert queries.tokens_of(cast.ada, cast.users["rob"].pk, size=1, cursor=first.next).items == made[:1]
 
 
 @pytest.mark.parametrize("days", [0, -1, 731])
