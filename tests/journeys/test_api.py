@@ -420,6 +420,31 @@ def test_an_issued_certificate(api, engine):
     assert api("GET", "/certificates?search=life").json()["count"] == "1"
 
 
+def test_a_key_is_reported_and_what_is_chosen_is_revoked(cast, api, engine):
+    from chancery.apps.certificates.models import Certificate
+
+    csr = request_pem("lost.example.com")
+    for _ in range(2):
+        api("POST", "/orders", {"profile": "Internal", "csr": csr})
+    engine.until(lambda: Certificate.objects.count() == 2)
+    one, two = (str(row.pk) for row in Certificate.objects.order_by("id"))
+    assert api("GET", f"/certificates/{one}").json()["key_reported_at"] is None
+    body = {"note": "The laptop is gone.", "revoke": [{"certificate": one, "reason": "keyCompromise"}]}
+    made = api("POST", f"/certificates/{one}/report-key", body).json()
+    assert made["revocations"] == [{"id": one, "ok": True, "detail": ""}]
+    assert (made["reported_by"], made["note"]) == ("ada", "The laptop is gone.")
+    assert [(row["id"], "keyCompromise" in row["reasons"]) for row in made["still_valid"]] == [(two, True)]
+    whole = api("GET", f"/certificates/{two}").json()
+    assert (whole["spki_sha256"], whole["key_reported_at"]) == (made["spki_sha256"], made["reported_at"])
+    refused = api("POST", "/orders", {"profile": "Internal", "csr": csr}).json()
+    assert [e["code"] for e in refused["errors"]] == ["key_compromised"]
+    body = {"revoke": [{"certificate": one, "reason": "superseded"}]}
+    again = api("POST", f"/certificates/{one}/report-key", body).json()
+    assert [(r["ok"], "asked for already" in r["detail"]) for r in again["revocations"]] == [(False, True)]
+    rob = Api(people.create_token(cast.rob, "test")[1])
+    assert rob("POST", f"/certificates/{one}/report-key", {}).status_code == 403
+
+
 def test_calls(api, local):
     made = api("POST", f"/connectors/{local.pk}/test")
     assert made["Retry-After"] == "1"

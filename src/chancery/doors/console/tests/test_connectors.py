@@ -112,6 +112,37 @@ def test_a_certificate_whose_ca_type_is_not_installed_is_shown_all_the_same(loca
     assert reverse("certificate_revoke", args=[made.pk]) not in page.content.decode()
 
 
+def test_a_key_is_reported_on_the_page_of_its_certificate_which_asks_what_is_to_be_revoked(cast, local, ada, issued):
+    made = issued()
+    other = issued("b.example.com")
+    path = reverse("certificate", args=[made.pk])
+    page = ada.get(path).content.decode()
+    assert reverse("certificate_report_key", args=[made.pk]) in page
+    assert page.count('name="revoke-') == 2
+    assert 'value="leave" selected' not in page
+    assert 'value="keyCompromise" selected' not in page
+    told = ada.post(
+        reverse("certificate_report_key", args=[made.pk]),
+        {"note": "Lost.", f"revoke-{made.pk}": "superseded", f"revoke-{other.pk}": "leave"},
+        follow=True,
+    )
+    assert "Reported by ada : Lost." in text(told)
+    assert "www.example.com: the CA is asked to revoke it." in text(told)
+    assert "Valid with this key, and not revoked: b.example.com" in text(told)
+    assert reverse("certificate_report_key", args=[made.pk]) not in told.content.decode()
+    assert Certificate.objects.get(pk=other.pk).revocation == ""
+    assert "Its key was reported as compromised at" in text(ada.get(path))
+    Order.objects.filter(pk=other.order_id).update(spki_sha256=other.spki_sha256)
+    order = text(ada.get(reverse("order", args=[other.order_id])))
+    assert "Its certificate is neither deployed nor renewed with it. Have it revoked." in order
+    wrong = ada.post(reverse("certificate_report_key", args=[made.pk]), {"revoke-x": "superseded"}, follow=True)
+    assert "with this key that you may see" in text(wrong)
+    refused = ada.post(
+        reverse("certificate_report_key", args=[made.pk]), {f"revoke-{made.pk}": "superseded"}, follow=True
+    )
+    assert "asked for already" in text(refused)
+
+
 def names(answer):
     return [row.name for row, _ in answer.context["rows"]]
 
