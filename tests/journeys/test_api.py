@@ -420,6 +420,27 @@ def test_an_issued_certificate(api, engine):
     assert api("GET", "/certificates?search=life").json()["count"] == "1"
 
 
+def test_a_connector_of_a_ca_type_that_is_gone_is_listed_as_broken_and_deleted(api, local):
+    from chancery.apps.connectors.models import Connector
+    from chancery.apps.profiles.models import Profile
+
+    Connector.objects.filter(pk=local.pk).update(authority="gone")
+    for path in ("/connectors", "/connectors?authority=gone"):
+        (row,) = api("GET", path).json()["items"]
+        assert (row["id"], row["broken"]) == (str(local.pk), "No package that is installed brings it.")
+    assert api("GET", f"/connectors/{local.pk}").json()["broken"]
+    assert api("GET", "/connectors.csv?authority=gone").status_code == 200
+    assert api("GET", "/connectors?authority=never").status_code == 400
+    edited = api("PATCH", f"/connectors/{local.pk}", {"revision": 1, "name": "Other"})
+    assert (edited.status_code, "Install its package" in edited.json()["remedy"]) == (404, True)
+    preview = api("GET", f"/connectors/{local.pk}/delete-preview").json()
+    assert (preview["erased"], len(preview["blockers"])) == (["issuing_key"], 2)
+    for row in Profile.objects.all():
+        api("DELETE", f"/profiles/{row.pk}")
+    assert api("DELETE", f"/connectors/{local.pk}").status_code == 422
+    assert api("DELETE", f"/connectors/{local.pk}?confirm={local.name}").status_code == 204
+
+
 def test_a_key_is_reported_and_what_is_chosen_is_revoked(cast, api, engine):
     from chancery.apps.certificates.models import Certificate
 

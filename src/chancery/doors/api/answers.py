@@ -87,6 +87,7 @@ class Connector(BaseModel):
     status: str = Field(json_schema_extra={"enum": ["active", "inactive"]})
     health: str = Field(description="What the engine measured.", examples=["healthy"])
     health_text: str = Field(examples=[""])
+    broken: str = Field(description="Why its CA type cannot be used; empty where it can.", examples=[""])
     health_at: Moment | None
     paused_until: Moment | None = Field(description="Orders wait until then, after faults of the CA.")
     breaker: str = Field(

@@ -72,6 +72,7 @@ def connector(row: Connector, queues: Mapping[str, str]) -> dict[str, Any]:
         "status": row.status,
         "health": row.health,
         "health_text": row.health_text,
+        "broken": catalog.why_not(row.authority),
         "health_at": row.health_at,
         "paused_until": row.breaker_until,
         "breaker": row.breaker,

@@ -143,6 +143,44 @@ def test_a_key_is_reported_on_the_page_of_its_certificate_which_asks_what_is_to_
     assert "asked for already" in text(refused)
 
 
+def test_a_connector_whose_ca_type_is_not_installed_any_more_is_shown_as_broken_and_can_be_deleted(
+    cast, local, ada, issued
+):
+    issued()
+    Connector.objects.filter(pk=local.pk).update(authority="gone")
+    version = local.versions.get().number
+    pages = [
+        reverse("ca_types"),
+        reverse("connectors", args=["gone"]),
+        reverse("connector", args=[local.pk]),
+        reverse("connector_delete", args=[local.pk]),
+    ]
+    for path in pages:
+        page = ada.get(path)
+        assert page.status_code == 200, path
+        assert "No package that is installed brings it." in text(page)
+    listed = ada.get(pages[1]).content.decode()
+    assert reverse("connector_delete", args=[local.pk]) in listed
+    for name in ("connector_edit", "connector_test", "connector_copy"):
+        assert reverse(name, args=[local.pk]) not in listed + ada.get(pages[2]).content.decode()
+    for name in ("connector_health", "connector_impact"):
+        assert ada.get(reverse(name, args=[local.pk])).status_code == 200
+    assert local.name in ada.get(reverse("connector_export", args=["gone"])).content.decode()
+    for path in (reverse("connector_edit", args=[local.pk]), reverse("connector_create", args=["gone"])):
+        assert "Install its package where server and workers run" in text(ada.get(path))
+    assert ada.get(reverse("connectors", args=["never"])).status_code == 404
+    assert delete(ada, local, confirm=local.name).status_code == 409, "the usual guard"
+    free(cast)
+    page = text(ada.get(pages[3]))
+    assert "One valid certificate could no longer be revoked" in page
+    assert "it may exist nowhere else: issuing_key" in page
+    assert delete(ada, local).status_code == 422
+    gone = delete(ada, local, confirm=local.name)
+    assert gone["Location"] == pages[0]
+    assert Connector.objects.get(pk=local.pk).deleted_at is not None
+    assert version == 1
+
+
 def names(answer):
     return [row.name for row, _ in answer.context["rows"]]
 
