@@ -153,7 +153,7 @@ def _moment(field: str, text: str, *, days: int = 0) -> datetime | None:
 def _begins(day: date, later: int) -> datetime:
     """Return the beginning of the day so many days after another; the last moment there is where that is past the calendar's end."""
     end = later > (date.max - day).days
-    return datetime.max if end else datetime.combine(day + timedelta(days=later), time())
+    return datetime.combine(date.max, time.max) if end else datetime.combine(day + timedelta(days=later), time())
 
 
 def _first_id(at: datetime) -> UUID:

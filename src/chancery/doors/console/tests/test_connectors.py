@@ -199,6 +199,24 @@ def test_a_form_marks_what_belongs_to_another_choice_unless_it_is_wrong(cast, ad
     assert not off(page, "access_key")
 
 
+def test_a_star_stands_where_the_chosen_transport_needs_a_field(cast, ada):
+    path = reverse("connector_create", args=["emsign"])
+    wanted = {
+        "v2": {"account_number", "client_secret", "requestor_name", "requestor_email"},
+        "v1": {"account_number", "access_key", "requestor_name", "requestor_email", "requestor_isd", "requestor_phone"},
+        "acme": {"eab_key_id", "eab_hmac_key"},
+    }
+    always = {"name", "base_url", "team", "environment"}
+    for transport, needed in wanted.items():
+        refused = ada.post(path, {"transport": transport, "how": "untested"})
+        inputs = [i for g in refused.context["groups"] for i in g.inputs]
+        assert {i.name for i in inputs if i.required or (i.needed and not i.spared)} == needed | always
+        assert {i.name for i in inputs if i.problems} >= needed, "what has a star is refused without"
+        page = refused.content.decode()
+        stars = re.findall(r'for="f-(\w+)">[^<]*<span class="text-red" aria-hidden="true"([^>]*)>', page)
+        assert {name for name, more in stars if "data-off" not in more} == needed | always
+
+
 def off(page, name):
     """Whether the part of the page that holds this field is marked as not wanted."""
     return "data-off" in page.rpartition(f'id="f-{name}"')[0].rpartition('<div class="col-md-6"')[2].partition(">")[0]
