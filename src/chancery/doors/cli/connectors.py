@@ -69,7 +69,7 @@ def connectors_list(
         {**row, "last_issue": minute(row["last_issue_at"]), "health": "broken" if row["broken"] else row["health"]}
         for row in whole["items"]
     ]
-    show(rows, _COLUMNS, whole, as_json)
+    show(rows, _COLUMNS, whole, as_json, less=("region", "base_url", "queue", "environment"))
     for slug, why in {row["authority"]: row["broken"] for row in whole["items"] if row["broken"]}.items():
         hint(f"Broken: the CA type {slug} cannot be used. {why} Install its package where server and workers run.")
 
