@@ -90,7 +90,9 @@ def share(request):
 
 
 @pytest.mark.parametrize(("edition", "names", "more"), EDITIONS)
-def test_each_wrong_edition_is_refused_by_its_checks_and_by_none_of_the_others_that_are_run(edition, names, more, share):
+def test_each_wrong_edition_is_refused_by_its_checks_and_by_none_of_the_others_that_are_run(
+    edition, names, more, share
+):
     made = suite(edition, **more)
     meant = {name for name in dir(made) for start in names if name.startswith(f"test_{start}")}
     assert len(meant) == len(names)
