@@ -53,7 +53,15 @@ def tables():
             with tempfile.TemporaryDirectory(dir=_KEPT) as home:
                 _migrate(CHANCERY_HOME=home, CHANCERY_DATABASE_URL="")
                 Path(home, "chancery.sqlite3").rename(kept)
+            _remove_old(kept)
     return kept
+
+
+def _remove_old(kept):
+    """Remove the tables of code as it was before; a run that goes on with them has copied or opened them already."""
+    for path in kept.parent.glob("*.sqlite3"):
+        if path != kept:
+            path.unlink(missing_ok=True)
 
 
 def fill(home, url=""):

@@ -38,6 +38,18 @@ class Broken:
     reason: str
 
 
+class NoSuchType(Absent):
+    """A CA type that cannot be used here: it was never installed, not any more, or does not load."""
+
+    def __init__(self, slug: str, reason: str) -> None:
+        super().__init__("CA type", slug)
+        self.detail = f"There is no CA type {slug[:60]!r}: {reason}" if slug else "There is no CA type without a name."
+        self.args = (self.detail,)
+        self.remedy = (
+            "Install its package where server and workers run, and restart both; `chancery authorities list` names all."
+        )
+
+
 @dataclass(frozen=True)
 class Catalog:
     """The authorities by slug, and the broken ones."""
@@ -108,8 +120,16 @@ def build(slug: str) -> type[Any]:
     """Return the class; only the engine makes instances of it."""
     found = load().classes.get(slug)
     if found is None:
-        raise Absent("CA type", slug)
+        raise NoSuchType(slug, why_not(slug))
     return found
+
+
+def why_not(slug: str) -> str:
+    """Say in a sentence why a CA type cannot be used; '' where it can."""
+    if slug in load().classes:
+        return ""
+    said = next((b.reason for b in load().broken if b.slug == slug), None)
+    return "No package that is installed brings it." if said is None else f"It does not load. {said}"
 
 
 def prepare(slug: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,7 @@ FORMS = {
     "profile_delete": "/profiles/{profile}/delete",
     "order_act": "/orders/{order}/do/cancel",
     "certificate_revoke": "/certificates/{certificate}/revoke",
+    "certificate_report_key": "/certificates/{certificate}/report-key",
     "certificate_renew": "/certificates/{certificate}/renew",
     "inventory_decide": "/inventory/decide",
     "finding_act": "/inventory/findings/{finding}/do/ignore",

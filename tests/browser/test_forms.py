@@ -57,6 +57,26 @@ def test_a_form_shows_what_belongs_to_the_chosen_protocol(opened):
     assert "scep_challenge" in seen(page)
 
 
+def starred(page):
+    stars = "form#connector label .text-red"
+    return set(
+        page.eval_on_selector_all(stars, "all => all.filter(e => e.offsetParent).map(e => e.closest('label').htmlFor)")
+    )
+
+
+def test_stars_stand_at_what_the_chosen_protocol_needs(opened):
+    page = opened(CREATE.replace("emca", "emsign"))
+    v2 = starred(page)
+    assert {"f-client_secret", "f-requestor_email"} <= v2
+    page.select_option("[name=transport]", "v1")
+    assert starred(page) - v2 == {"f-access_key", "f-requestor_isd", "f-requestor_phone"}
+    page.select_option("[name=transport]", "acme")
+    assert starred(page) - v2 == {"f-eab_key_id", "f-eab_hmac_key"}
+    assert not starred(page) & {"f-requestor_email", "f-client_secret"}
+    page.select_option("[name=transport]", "v2")
+    assert starred(page) == v2
+
+
 def test_without_scripts_every_field_is_there_and_says_what_it_is_for(opened):
     page = opened(CREATE, java_script_enabled=False)
     for folded in page.locator("form#connector details > summary").all():

@@ -8,6 +8,7 @@ from django.test import Client
 from typer.testing import CliRunner
 
 from chancery.apps.accounts import actions as people
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
@@ -21,7 +22,7 @@ from tests.hostile import corpus
 
 @pytest.fixture
 def known(cast, local, monkeypatch):
-    """Make two keys of the corpus known as bad: one is revoked as compromised, of one the primes are others' too."""
+    """Make two keys of the corpus known as bad: one was reported as compromised, of one the primes are others' too."""
     from badkeys.rsakeys import sharedprimes
 
     module = importlib.import_module(sharedprimes.__module__)
@@ -34,8 +35,9 @@ def known(cast, local, monkeypatch):
     Certificate.objects.create(
         order=order, connector_id=order.connector_id, team_id=order.team_id, environment_id=order.environment_id,
         der=made.der, serial="1", issuer="CN=x", common_name="lost.example.com", key_type="EC-P256", sha256="0" * 64,
-        spki_sha256=spki_sha256(key.public_key()), revocation_reason="keyCompromise", revocation_asked_at=NOW, **spans,
+        spki_sha256=spki_sha256(key.public_key()), **spans,
     )  # fmt: skip
+    keys.record(order.spki_sha256, order, "ada", NOW)
 
 
 @pytest.fixture

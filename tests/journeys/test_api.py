@@ -420,6 +420,52 @@ def test_an_issued_certificate(api, engine):
     assert api("GET", "/certificates?search=life").json()["count"] == "1"
 
 
+def test_a_connector_of_a_ca_type_that_is_gone_is_listed_as_broken_and_deleted(api, local):
+    from chancery.apps.connectors.models import Connector
+    from chancery.apps.profiles.models import Profile
+
+    Connector.objects.filter(pk=local.pk).update(authority="gone")
+    for path in ("/connectors", "/connectors?authority=gone"):
+        (row,) = api("GET", path).json()["items"]
+        assert (row["id"], row["broken"]) == (str(local.pk), "No package that is installed brings it.")
+    assert api("GET", f"/connectors/{local.pk}").json()["broken"]
+    assert api("GET", "/connectors.csv?authority=gone").status_code == 200
+    assert api("GET", "/connectors?authority=never").status_code == 400
+    edited = api("PATCH", f"/connectors/{local.pk}", {"revision": 1, "name": "Other"})
+    assert (edited.status_code, "Install its package" in edited.json()["remedy"]) == (404, True)
+    preview = api("GET", f"/connectors/{local.pk}/delete-preview").json()
+    assert (preview["erased"], len(preview["blockers"])) == (["issuing_key"], 2)
+    for row in Profile.objects.all():
+        api("DELETE", f"/profiles/{row.pk}")
+    assert api("DELETE", f"/connectors/{local.pk}").status_code == 422
+    assert api("DELETE", f"/connectors/{local.pk}?confirm={local.name}").status_code == 204
+
+
+def test_a_key_is_reported_and_what_is_chosen_is_revoked(cast, api, engine):
+    from chancery.apps.certificates.models import Certificate
+
+    csr = request_pem("lost.example.com")
+    for _ in range(2):
+        api("POST", "/orders", {"profile": "Internal", "csr": csr})
+    engine.until(lambda: Certificate.objects.count() == 2)
+    one, two = (str(row.pk) for row in Certificate.objects.order_by("id"))
+    assert api("GET", f"/certificates/{one}").json()["key_reported_at"] is None
+    body = {"note": "The laptop is gone.", "revoke": [{"certificate": one, "reason": "keyCompromise"}]}
+    made = api("POST", f"/certificates/{one}/report-key", body).json()
+    assert made["revocations"] == [{"id": one, "ok": True, "detail": ""}]
+    assert (made["reported_by"], made["note"]) == ("ada", "The laptop is gone.")
+    assert [(row["id"], "keyCompromise" in row["reasons"]) for row in made["still_valid"]] == [(two, True)]
+    whole = api("GET", f"/certificates/{two}").json()
+    assert (whole["spki_sha256"], whole["key_reported_at"]) == (made["spki_sha256"], made["reported_at"])
+    refused = api("POST", "/orders", {"profile": "Internal", "csr": csr}).json()
+    assert [e["code"] for e in refused["errors"]] == ["key_compromised"]
+    body = {"revoke": [{"certificate": one, "reason": "superseded"}]}
+    again = api("POST", f"/certificates/{one}/report-key", body).json()
+    assert [(r["ok"], "asked for already" in r["detail"]) for r in again["revocations"]] == [(False, True)]
+    rob = Api(people.create_token(cast.rob, "test")[1])
+    assert rob("POST", f"/certificates/{one}/report-key", {}).status_code == 403
+
+
 def test_calls(api, local):
     made = api("POST", f"/connectors/{local.pk}/test")
     assert made["Retry-After"] == "1"

@@ -519,6 +519,20 @@ def test_renewing_and_revoking(cli, engine, tmp_path):
     assert "revocation requested" in cli("certificates", "revoke", ident, "superseded").stdout
 
 
+def test_reporting_a_key(cli, engine, tmp_path):
+    (tmp_path / "csr").write_text(request_pem("r.example.com"))
+    one, two = (issue(cli, engine, "--csr", "csr")["certificate"] for _ in range(2))
+    cli("certificates", "report-key", one, "--revoke", one, code=Exit.USAGE)
+    told = cli("certificates", "report-key", one, "--note", "Lost.", "--revoke", f"{one}=keyCompromise")
+    assert "is reported as compromised" in told.stdout
+    assert f"{one}: the CA is asked to revoke it." in told.stdout
+    assert f"Revoke it: chancery certificates revoke {two} keyCompromise" in told.stderr
+    again = cli("certificates", "report-key", one, "--revoke", f"{one}=superseded", code=Exit.REFUSED)
+    assert "asked for already" in again.stdout
+    assert data(cli, "certificates", "report-key", two)["note"] == "Lost."
+    assert "Its key was reported as compromised." in cli("certificates", "renew", two, code=Exit.REFUSED).stderr
+
+
 def test_people(cli, tmp_path):
     made = data(cli, "people", "add", "grace", "--role", "requester@Operations", "--role", "auditor@/Production")
     assert len(made["one_time_password"]) >= 20

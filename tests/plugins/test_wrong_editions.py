@@ -1,4 +1,8 @@
-"""The suite finds what is wrong: editions of the package with one fault each, and exactly the checks that refuse it."""
+"""The suite finds what is wrong: editions of the package with one fault each, and the checks that refuse it.
+
+Those are run with all their values, whenever this is run. That the other checks leave the edition alone is seen of a part of
+them, another one for each edition; with `--long` of all, so only then is it exactly those.
+"""
 
 import threading
 import time
@@ -81,12 +85,14 @@ def refused_by(*names, **more):
 
 @pytest.fixture
 def share(request):
-    """How many of the checks that have nothing to do with a fault are seen to leave it alone."""
+    """Return the share of the checks that have nothing to do with a fault that are seen to leave it alone."""
     return 1.0 if request.config.getoption("--long") else 0.3
 
 
 @pytest.mark.parametrize(("edition", "names", "more"), EDITIONS)
-def test_each_wrong_edition_is_refused_by_exactly_its_checks(edition, names, more, share):
+def test_each_wrong_edition_is_refused_by_its_checks_and_by_none_of_the_others_that_are_run(
+    edition, names, more, share
+):
     made = suite(edition, **more)
     meant = {name for name in dir(made) for start in names if name.startswith(f"test_{start}")}
     assert len(meant) == len(names)

@@ -53,7 +53,7 @@ def _parts(data: bytes) -> list[list[bytes]]:
     if b"-----BEGIN" not in data:
         bare = _from_base64(data)
         return [_ders(data) or (_ders(bare) if bare else [])]
-    blocks = pem.split(data, "file")
+    blocks = pem.split(data, "certificates")
     # Other kinds of blocks, such as requests, are none of our business; one that was to be a certificate is.
     found = [_ders(der) for label, der in blocks if label in _CERTIFICATES]
     return found + [[]] * (pem.begun(data) - len(blocks))
@@ -86,7 +86,7 @@ def _facts(der: bytes) -> CertificateFacts | None:
 
 
 def _bad(message: str, remedy: str, code: str) -> Invalid:
-    return Invalid.one("file", message, remedy, code)
+    return Invalid.one("certificates", message, remedy, code)
 
 
 class Chains:

@@ -115,6 +115,10 @@ class RevocationState(StrEnum):
     REFUSED = "refused"
 
 
+IN_THE_END = frozenset({RevocationState.REQUESTED, RevocationState.WAITING_AT_CA, RevocationState.CONFIRMED})
+"""A revocation that is done, or on its way to be."""
+
+
 class RevocationReason(StrEnum):
     """CRLReason names of RFC 5280 section 5.3.1. The last is offered only where a CA takes it from its subscribers."""
 

@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
+from chancery.apps.certificates.keys import compromised
 from chancery.apps.certificates.models import Certificate
-from chancery.apps.certificates.queries import compromised
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import BreakerState, Call, CallState, Connector, Pace, Status
 from chancery.apps.connectors.pace import limits

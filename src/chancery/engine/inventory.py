@@ -14,11 +14,14 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
+from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import ConnectorVersion
 from chancery.apps.inventory.adopting import take
 from chancery.apps.inventory.models import Decision, Finding, Pull, PullState, Sighting
+from chancery.apps.shared.action import Act, current_clock
+from chancery.apps.shared.actor import engine_actor
 from chancery.core.effects import Doing, Effect, consequence
 from chancery.core.inventory import FindingKind
 from chancery.engine.claim import Ready
@@ -174,7 +177,9 @@ class Inventories:
 
     def _fetched(self, finding: Finding, job: Job, result: Result) -> None:
         if isinstance(result, Fetched):
-            made = take(finding, result.facts, result.chain, result.reference, self._now)
+            act = Act("engine.record", Permission.INVENTORY_DECIDE, engine_actor(), current_clock(), self._now)
+            made = take(act, finding, result.facts, result.chain, result.reference)
+            self._notes.extend(act.notes)
             detail = {"origin": made.origin, "finding": str(finding.pk)}
             self._notes.append(Note("certificate", str(made.pk), made.common_name, team=made.team_id, detail=detail))
             return

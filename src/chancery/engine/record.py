@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from chancery.apps.audit.record import Note, write
 from chancery.apps.bots import following as bots
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import BreakerState, Call, CallKind, CallState, Connector, ConnectorVersion, Health
@@ -85,6 +86,8 @@ _HEALTH = {
     "Bug": Health.ERROR,
 }
 """Kind of error → what is shown; anything else means that nobody answers."""
+_ISSUED_ALL_THE_SAME = f"{keys.TEXT[:-1]} while the CA had it, and it was issued all the same. Have it revoked."
+_CAUSE = {"cause": keys.CODE}
 _PROOFS = (Good, Waiting, Missing, Cancelled, Revoked, RevocationPending)
 _READABLE = {"RejectedByPolicy", "ValidationFailed"}
 """Answers to acts that only a CA which works gives; a readable no to one request is one too."""
@@ -134,10 +137,10 @@ class Recorder:
 
         What an earlier call may have left at the CA stays an unknown outcome, for a person.
         """
-        text = "Its key was reported as compromised, so it was not sent. Make a new key and send its request."
+        text = f"{keys.TEXT[:-1]}, so it was not sent. {keys.REMEDY}"
         for order in Order.objects.filter(pk__in=ids, state=State.SUBMITTING):
             target = State.OUTCOME_UNKNOWN if order.bound else State.FAILED
-            self._move(order, target, text, due_at=None, reason_code="key_compromised", reason=text)
+            self._move(order, target, text, due_at=None, reason_code=keys.CODE, reason=text)
         self.flush()
 
     def flush(self) -> None:
@@ -167,11 +170,26 @@ class Recorder:
         self._chains({result.chain for _, result in kept})
         rows = [self._certificate(job, result) for job, result in kept]
         insert(Certificate, _CERTIFICATE_COLUMNS, rows)
-        bots.issued({job.row: row[0] for (job, _), row in zip(kept, rows, strict=True)}, self._now)
+        bad = self._with_bad_keys([job for job, _ in kept])
+        made = {job.row: row[0] for (job, _), row in zip(kept, rows, strict=True) if job.row not in bad}
+        bots.issued(made, self._now)
         for job, result in kept:
-            self._event(job.row, _ISSUED_EVENT[job.kind], result.evidence, {"serial": result.facts.serial})
-            self._note_order(job.row, _asked(job).common_name, _asked(job).team, State.ISSUED)
+            told, more = (
+                (f"{_ISSUED_ALL_THE_SAME} {result.evidence}", _CAUSE) if job.row in bad else (result.evidence, {})
+            )
+            self._event(job.row, _ISSUED_EVENT[job.kind], told.strip(), {"serial": result.facts.serial, **more})
+            self._note_order(job.row, _asked(job).common_name, _asked(job).team, State.ISSUED, **more)
         self._seen_issuing({job.connector for job, _ in kept if job.connector is not None})
+
+    def _with_bad_keys(self, jobs: list[Job]) -> set[UUID]:
+        """Return those of issued orders whose key was reported while they were at the CA, once their rows say so; not deployed."""
+        reported = keys.compromised({_asked(job).spki_sha256 for job in jobs})
+        bad = {job.row for job in jobs if _asked(job).spki_sha256 in reported}
+        if bad:
+            Order.objects.filter(pk__in=bad).update(reason_code=keys.CODE, reason=_ISSUED_ALL_THE_SAME)
+        for order in bad:
+            bots.ended(order, str(State.ISSUED), _ISSUED_ALL_THE_SAME, self._now)
+        return bad
 
     def _complete(self, jobs: list[Job]) -> set[UUID]:
         """Mark the orders of these jobs as issued where the fence still is the job's; return which."""
@@ -377,8 +395,8 @@ class Recorder:
         self._event(order.pk, step.event, text, {"cause": columns.get("reason_code", ""), **(evidence or {})})
         self._note_order(order.pk, order.common_name, order.team_id, target)
 
-    def _note_order(self, ident: UUID, name: str, team: int, state: State) -> None:
-        self._notes.append(Note("order", str(ident), name, team=team, detail={"state": str(state)}))
+    def _note_order(self, ident: UUID, name: str, team: int, state: State, **more: str) -> None:
+        self._notes.append(Note("order", str(ident), name, team=team, detail={"state": str(state), **more}))
 
     def _event(self, order: UUID, kind: str, text: str, detail: dict[str, Any]) -> None:
         self._events.append((new_id(self._now), order, self._now, kind, "engine", text[:1000], detail))

@@ -33,6 +33,7 @@ from chancery.engine.jobs import (
     Waiting,
 )
 from chancery.net.redact import scrub
+from chancery.sdk import finding
 from chancery.sdk.authority import Request, Target
 from chancery.sdk.errors import AlreadyDone, AuthorityError, Throttled
 from chancery.sdk.finding import Finding, Level
@@ -264,8 +265,7 @@ def _findings(authority: Any) -> list[Finding]:
     try:
         found.extend(authority.check())
     except AuthorityError as error:
-        stage = _STAGE_OF.get(error.kind) or _stage_of(error, found)
-        found.append(Finding(stage, Level.FAILED, error.kind, error.message, error.text, error.remedy))
+        found.append(finding.failed(_STAGE_OF.get(error.kind) or _stage_of(error, found), error))
     return found
 
 

@@ -50,6 +50,7 @@ def setting(
     stays: bool = False,
     irreplaceable: bool = False,
     only: Mapping[str, tuple[str, ...]] | None = None,
+    needed: Mapping[str, tuple[str, ...]] | None = None,
     **constraints: Any,
 ) -> Any:
     """Declare a field.
@@ -62,6 +63,8 @@ def setting(
     secret exists nowhere else, such as the key of a CA: deleting the connector erases it, so that is asked about by
     name. `only` says beside which values of other fields (which have `choices`) this one means anything, such as that of
     one protocol among several: `only={"transport": ("cmp",)}`. Elsewhere it is not shown, and ignored when given.
+    `needed` says in the same way beside which values a field that may be empty elsewhere must be given: forms mark it there.
+    That it is refused without is the model's own doing (`is_needed`).
     """
     extra: dict[str, Any] = {
         "group": group,
@@ -74,6 +77,7 @@ def setting(
         "stays": stays,
         "irreplaceable": irreplaceable,
         "only": {name: list(values) for name, values in (only or {}).items()},
+        "needed": {name: list(values) for name, values in (needed or {}).items()},
     }
     return Field(default, title=title, description=help, json_schema_extra=extra, **constraints)
 
@@ -111,8 +115,17 @@ def irreplaceable_names(model: type[_Model]) -> frozenset[str]:
 
 def matters(model: type[_Model], name: str, values: Mapping[str, Any]) -> bool:
     """Say whether a field means anything beside these values; what they lack stands as its default."""
+    return _beside(model, extra(model.model_fields[name]).get("only") or {}, values)
+
+
+def is_needed(model: type[_Model], name: str, values: Mapping[str, Any]) -> bool:
+    """Say whether a field that has a default must be given beside these values; what they lack stands as its default."""
+    wanted: dict[str, list[str]] = extra(model.model_fields[name]).get("needed") or {}
+    return bool(wanted) and _beside(model, wanted, values)
+
+
+def _beside(model: type[_Model], wanted: Mapping[str, list[str]], values: Mapping[str, Any]) -> bool:
     fields = model.model_fields
-    wanted: dict[str, list[str]] = extra(fields[name]).get("only") or {}
     return all(values.get(other, fields[other].default) in some for other, some in wanted.items())
 
 

@@ -1,7 +1,7 @@
 """Log-ins and log-outs in the record: who came and went, who was turned away, and who guesses.
 
-Never a password. A login name that nobody has is recorded cut and cleaned, since some people type a password there; like
-every name of a person it stands beside the entry's bytes and can be erased.
+Never a password. Some people type one where the login name belongs, so a name that nobody has is kept nowhere: the record
+says that it was unknown, and tries are counted by a keyed digest of it.
 
 Whoever guesses has ten tries an hour at one name, from all addresses together; then nothing is looked at for a while. An
 address from which the person has logged in before has ten of its own, so nobody is kept out of where they work by guesses
@@ -14,18 +14,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from chancery.apps.accounts.models import KnownAddress, LoginTry, Session, User
 from chancery.apps.audit.record import Note, write
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
-from chancery.apps.shared.texts import glimpse, unfit
+from chancery.apps.shared.texts import unfit
 
 LOG_IN, LOG_OUT = "people.log_in", "people.log_out"
 HOW = "password"
 TRIES = 10
 PAUSE = timedelta(hours=1)
-_MOST_UNKNOWN = 30
 _MOST_KNOWN = 20
 _NAME, _ADDRESS = 150, 64
 
@@ -38,6 +38,7 @@ def attempt(name: str, address: str) -> int:
     name, address, now = _fit(name, _NAME), address[:_ADDRESS], current_clock().now()
     with transaction.atomic():
         user = User.objects.select_for_update().filter(username=name).first()
+        name = name if user is not None else _digest(name)
         LoginTry.objects.filter(name=name, at__lte=now - PAUSE).delete()
         left = max(0, TRIES - _used(user, name, address))
         if left:
@@ -58,6 +59,11 @@ def prune(now: datetime) -> None:
     """Forget sessions that have ended and tries that count no longer."""
     Session.objects.filter(expire_date__lte=now).delete()
     LoginTry.objects.filter(at__lte=now - PAUSE).delete()
+
+
+def _digest(name: str) -> str:
+    """Return what stands for a name that nobody has; without the installation's own key it says nothing of it."""
+    return salted_hmac("chancery.login_try", name, algorithm="sha256").hexdigest()
 
 
 def _used(user: User | None, name: str, address: str) -> int:
@@ -89,7 +95,7 @@ def turn_away(name: str, address: str, *, paused: bool, reason: str = "") -> Non
     """
     user = None if unfit({"name": name}) else User.objects.filter(username=name).first()
     if user is None:
-        reason, about = reason or "unknown_name", Note("user", "", glimpse(name, _MOST_UNKNOWN))
+        reason, about = reason or "unknown_name", Note("user", "")
     else:
         reason = reason or ("wrong_password" if user.is_active else "kept_out")
         about = Note("user", str(user.pk), user.username)

@@ -12,10 +12,9 @@ from chancery.apps.acme.jose import Key
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.certificates import actions
 from chancery.apps.certificates.models import Certificate
-from chancery.apps.certificates.revoking import IN_THE_END
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import Conflict, Invalid
-from chancery.core.order import RevocationReason
+from chancery.core.order import IN_THE_END, RevocationReason
 
 _REASONS = {reason.code: reason for reason in RevocationReason}
 """CRLReason (RFC 5280 section 5.3.1) → ours. A CA's own compromise and a hold are no client's matter."""

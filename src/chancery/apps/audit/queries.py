@@ -139,7 +139,7 @@ def _moment(field: str, text: str, *, days: int = 0) -> datetime | None:
         return None
     try:
         if len(text) == len("2026-01-01"):
-            found = datetime.combine(date.fromisoformat(text) + timedelta(days=days), time())
+            found = _begins(date.fromisoformat(text), days)
         else:
             found = datetime.fromisoformat(text)
         at = found if found.tzinfo is not None else found.replace(tzinfo=timezone.get_current_timezone())
@@ -148,6 +148,12 @@ def _moment(field: str, text: str, *, days: int = 0) -> datetime | None:
         remedy = "Write a day, as 2026-11-23, or a moment, as 2026-11-23T21:44Z."
         raise Invalid.one(field, f"{text[:40]!r} is no date.", remedy) from None
     return at
+
+
+def _begins(day: date, later: int) -> datetime:
+    """Return the beginning of the day so many days after another; the last moment there is where that is past the calendar's end."""
+    end = later > (date.max - day).days
+    return datetime.combine(date.max, time.max) if end else datetime.combine(day + timedelta(days=later), time())
 
 
 def _first_id(at: datetime) -> UUID:

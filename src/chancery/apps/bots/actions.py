@@ -13,6 +13,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import queries
 from chancery.apps.bots.following import say
 from chancery.apps.bots.models import OPEN, Bot, Deployment, Purpose, Stage, Target
+from chancery.apps.certificates import keys
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean, clean_folded
@@ -112,6 +113,8 @@ def again(act: Act, ident: object) -> Deployment:
     last = target.deployments.filter(kind="issue", certificate__isnull=False).order_by("-id").first()
     if last is None:
         raise Conflict("It has no certificate yet.", remedy="Order one.", code="nothing_there")
+    if last.certificate is not None and keys.compromised({last.certificate.spki_sha256}):
+        raise Conflict(keys.TEXT, remedy="Order a new certificate.", code=keys.CODE)
     return _begin(act, target, "again", state=Stage.READY, certificate=last.certificate, key_of=last.pk)
 
 

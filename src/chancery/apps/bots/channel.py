@@ -16,6 +16,7 @@ from chancery.apps.bots.actions import digest
 from chancery.apps.bots.following import fail, mind, say
 from chancery.apps.bots.models import OPEN, UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
 from chancery.apps.bots.window import opens
+from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.actions import not_twice
 from chancery.apps.certificates.models import Certificate
@@ -219,6 +220,9 @@ def fetch(bot: Bot, given: wire.Fetch) -> wire.Issued:
     with transaction.atomic():
         row = _own(bot, given.deployment)
         if row.certificate is None or row.state not in {Stage.READY, Stage.DEPLOYING}:
+            return wire.Issued(deployment=row.pk)
+        if keys.compromised({row.certificate.spki_sha256}):
+            fail(row, f"{keys.TEXT} It is not deployed. Order a new certificate.", now, "policy")
             return wire.Issued(deployment=row.pk)
         if row.state == Stage.READY:
             row.state = Stage.DEPLOYING

@@ -10,7 +10,6 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.revoking import ask
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place
-from chancery.apps.orders.stopping import stop_compromised
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action, current_clock, record_refusal
@@ -19,18 +18,14 @@ from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
 from chancery.core.csr import parse
 from chancery.core.errors import Absent, Blocker, Conflict, Invalid, NotPermitted
-from chancery.core.order import OPEN, RevocationReason
+from chancery.core.order import OPEN
 
 
 @action("certificates.revoke", Permission.CERTIFICATE_REVOKE)
 def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certificate:
     """Ask the CA to revoke one certificate, with exactly this reason. Also through an inactive connector."""
-    certificate = by_id(queries.visible_to(act.actor).select_for_update(), ident)
-    if certificate is None:
-        raise Absent("certificate", ident)
-    act.require(certificate)
-    ask(certificate, reason, comment, act.actor.name, act.at)
-    stop_compromised(act, certificate.spki_sha256, reason)
+    certificate = locked(act, ident)
+    ask(act, certificate, reason, comment)
     act.note(
         "certificate",
         certificate.pk,
@@ -39,6 +34,15 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "") -> Certifica
         changed=("revocation",),
         detail={"reason": reason},
     )
+    return certificate
+
+
+def locked(act: Act, ident: object) -> Certificate:
+    """Return a certificate that the action is allowed for, its row held until the commit."""
+    certificate = by_id(queries.visible_to(act.actor).select_for_update(), ident)
+    if certificate is None:
+        raise Absent("certificate", ident)
+    act.require(certificate)
     return certificate
 
 
@@ -128,8 +132,6 @@ def not_twice(certificate: Certificate, idem_key: str | None = None) -> None:
 def _earlier_request(certificate: Certificate) -> bytes:
     if certificate.order is None:
         raise Invalid.one("csr", "There is no earlier request to repeat.", "Send a certificate request.")
-    if certificate.revocation_reason == RevocationReason.KEY_COMPROMISE:
-        raise Invalid.one("csr", "Its key was reported as compromised.", "Make a new key and send its request.")
     return bytes(certificate.order.csr)
 
 

@@ -26,6 +26,25 @@ class Origin(models.TextChoices):
     ADOPTED = "adopted", "Adopted from the CA's list"
 
 
+class CompromisedKey(models.Model):
+    """A public key that somebody reported as compromised; there is no certificate that it needs, and none that it goes with.
+
+    `spki_sha256` is over the DER of its SubjectPublicKeyInfo, in hex. Where it was reported says who may read by whom and why.
+    """
+
+    spki_sha256 = models.CharField(max_length=64, primary_key=True)
+    reported_by = models.CharField(max_length=200)
+    reported_at = models.DateTimeField()
+    note = models.CharField(max_length=500, blank=True)
+    team = models.ForeignKey("accounts.Team", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+")
+    environment = models.ForeignKey(
+        "accounts.Environment", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return self.spki_sha256
+
+
 class Certificate(models.Model):
     """An issued certificate. Its status is derived from dates and revocation, not stored.
 
@@ -86,12 +105,8 @@ class Certificate(models.Model):
                 fields=["common_name", "id", "connector", "revoked_at", "not_after"], name="certificate_by_name"
             ),
             models.Index(fields=["serial"], name="certificate_by_serial"),
-            # Asked for each batch of orders: is a key among them one that was reported as compromised?
-            models.Index(
-                fields=["spki_sha256", "revocation_reason"],
-                condition=Q(revocation_asked_at__isnull=False),
-                name="certificate_by_revoked_key",
-            ),
+            # Asked where a key is reported as compromised: which certificates have it?
+            models.Index(fields=["spki_sha256"], name="certificate_by_key"),
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="revocation_due"),
             models.Index(
                 fields=["revoked_at", "id", "connector"],

@@ -14,12 +14,10 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.look import EVERYTHING, Span, starting
 from chancery.apps.shared.paging import Filter, Page, by_id, one_of, paginate, uuid_or_none
-from chancery.apps.shared.returning import one_of as any_of
-from chancery.apps.shared.returning import read
 from chancery.apps.shared.scope import scope, visible
 from chancery.core import pem as text
 from chancery.core.errors import Absent
-from chancery.core.order import RevocationReason, RevocationState
+from chancery.core.order import IN_THE_END, RevocationState
 
 if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
@@ -27,9 +25,7 @@ if TYPE_CHECKING:
 SORTS = ("-id", "id", "not_after", "-not_after", "common_name", "-common_name")
 STATUSES = ("valid", "expiring", "expired", "revoking", "revoked")
 SOON = timedelta(days=30)
-_COMPROMISED = f"""
-SELECT spki_sha256 FROM certificates_certificate
-WHERE revocation_asked_at IS NOT NULL AND revocation_reason = '{RevocationReason.KEY_COMPROMISE}' AND spki_sha256"""
+_MOST_OFFERED = 50
 
 
 def visible_to(actor: Actor) -> QuerySet[Certificate]:
@@ -37,16 +33,14 @@ def visible_to(actor: Actor) -> QuerySet[Certificate]:
     return visible(Certificate.objects.all(), actor, Permission.CERTIFICATE_VIEW)
 
 
-def compromised(keys: set[str]) -> set[str]:
-    """Return those of some public keys (SHA-256, hex) that a revocation was asked for as compromised.
+def alive_with_key(actor: Actor, key: str) -> list[Certificate]:
+    """Return the visible certificates with a public key that are valid, and whose revocation nobody has asked for yet.
 
-    By whomever, wherever, and whatever the CA said to it: whoever knows better has the certificate revoked for another
-    reason. It asks a short index, once for a batch of orders.
+    At most fifty, the ones that end last before the others.
     """
-    if not keys:
-        return set()
-    some, values = any_of(sorted(keys))
-    return {key for (key,) in read(f"{_COMPROMISED} {some}", values)}
+    rows = visible_to(actor).filter(spki_sha256=key, revoked_at=None, not_after__gt=current_clock().now())
+    rows = rows.exclude(revocation__in=list(IN_THE_END)).select_related("connector").defer("der")
+    return list(rows.order_by("-not_after", "-id")[:_MOST_OFFERED])
 
 
 def get(actor: Actor, ident: object) -> Certificate:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chancery import catalog
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
+from chancery.apps.orders.stopping import report
+from chancery.apps.shared.action import Act, Scoped
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean
 from chancery.apps.shared.waking import wake
 from chancery.core.errors import Conflict, Invalid
-from chancery.core.order import RevocationState
-
-IN_THE_END = frozenset({RevocationState.REQUESTED, RevocationState.WAITING_AT_CA, RevocationState.CONFIRMED})
-"""A revocation that is done, or on its way to be."""
+from chancery.core.order import IN_THE_END, RevocationReason, RevocationState
 
 
 def columns(reason: str, comment: str, by: str, at: datetime) -> dict[str, Any]:
@@ -56,7 +56,22 @@ def checked(connector: Connector, reason: str, comment: str) -> dict[str, str]:
     return {"reason": reason, "comment": words}
 
 
-def ask(certificate: Certificate, reason: str, comment: str, by: str, at: datetime, *, again: bool = False) -> None:
+def reasons(certificate: Certificate) -> list[str]:
+    """Return the reasons for which its CA can be asked to revoke a certificate; none where it cannot be asked from here."""
+    connector = certificate.connector
+    if connector is None or connector.deleted_at is not None or catalog.find(connector.authority) is None:
+        return []
+    descriptor = descriptor_of(connector.authority, connector.current_id)
+    return [str(r) for r in descriptor.facts.revocation_reasons] if "revokes" in descriptor.powers else []
+
+
+def said_of_key(act: Act, key: str, reason: str, place: Scoped, by: str = "", note: str = "") -> None:
+    """Record what a revocation says about its key (SHA-256 of the SPKI, hex; '' where a CA's list does not tell it)."""
+    if key and reason == RevocationReason.KEY_COMPROMISE:
+        report(act, key, place, by, note)
+
+
+def ask(act: Act, certificate: Certificate, reason: str, comment: str, *, again: bool = False) -> None:
     """Ask the CA to revoke a certificate, whose row the caller holds; raises where that is not possible.
 
     `again` is for one that counts as revoked here, and that the CA lists as valid.
@@ -72,7 +87,8 @@ def ask(certificate: Certificate, reason: str, comment: str, by: str, at: dateti
         raise Conflict(
             "Its revocation has been asked for already.", remedy="Look at its page.", code="already_revoking"
         )
-    for name, value in columns(**words, by=by, at=at).items():
+    for name, value in columns(**words, by=act.actor.name, at=act.at).items():
         setattr(certificate, name, value)
     certificate.save()
+    said_of_key(act, certificate.spki_sha256, reason, certificate, note=words["comment"])
     wake()

@@ -222,7 +222,8 @@ def delete(act: Act, ident: object, confirm: str = "") -> None:
         )
     lost = queries.erased(connector)
     if lost and confirm != connector.name:
-        text = f"Deleting {connector.name} erases for good what exists nowhere else: {', '.join(lost)}."
+        exists = "exists" if catalog.find(connector.authority) is not None else "may exist"
+        text = f"Deleting {connector.name} erases for good what {exists} nowhere else: {', '.join(lost)}."
         raise Invalid.one("confirm", text, f"Confirm it by the connector's name: {connector.name}.", "confirm_needed")
     connector.deleted_at, connector.status, connector.probe_at = act.at, Status.INACTIVE, None
     connector.epoch += 1

@@ -19,7 +19,7 @@ from chancery.core.wrong import sentence
 from chancery.net.addresses import AddressPolicy, openable
 from chancery.net.url import Url, parse_url
 from chancery.sdk.authority import Descriptor
-from chancery.sdk.config import destination_names, secret_names
+from chancery.sdk.config import destination_names, extra, secret_names
 from chancery.sdk.http import check_url
 
 T = TypeVar("T")
@@ -150,7 +150,9 @@ def _problem(descriptor: Descriptor, error: Any) -> Problem:
     info = descriptor.config.model_fields.get(name)
     title = (info.title if info else None) or name
     message = f"{title} is required." if error["type"] == "missing" else f"{title}: {sentence(error)}"
-    return Problem(name, message, (info.description if info else None) or "Correct the field.", str(error["type"]))
+    known = extra(info).get("choices") if info else None
+    remedy = f"Known are: {', '.join(filter(None, known))}." if known else (info.description if info else None)
+    return Problem(name, message, remedy or "Correct the field.", str(error["type"]))
 
 
 def _where(descriptor: Descriptor, common: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:

@@ -105,6 +105,33 @@ def overview(actor: Actor) -> list[TypeSummary]:
     return [_summary(d, [(s, h, n) for a, s, h, n in rows if a == d.slug]) for d in catalog.descriptors()]
 
 
+@dataclass(frozen=True)
+class Unusable:
+    """A CA type that cannot be used, why, and how many connectors it has all the same."""
+
+    slug: str
+    reason: str
+    total: int
+
+
+def unusable(actor: Actor) -> list[Unusable]:
+    """Return the CA types that do not load, and those of visible connectors that no package brings any more, by slug."""
+    there = {d.slug for d in catalog.descriptors()}
+    counted = dict(visible_to(actor).order_by().values_list("authority").annotate(n=Count("pk")))
+    slugs = sorted(({b.slug for b in catalog.broken()} | set(counted)) - there)
+    return [Unusable(slug, catalog.why_not(slug), counted.get(slug, 0)) for slug in slugs]
+
+
+def title(actor: Actor, slug: str) -> str:
+    """Return what a CA type is called: its slug where it cannot be used and the actor sees connectors of it, else raises `Absent`."""
+    descriptor = catalog.find(slug)
+    if descriptor is not None:
+        return descriptor.title
+    if not visible_to(actor).filter(authority=slug).exists():
+        catalog.get(slug)
+    return slug
+
+
 def _summary(descriptor: Descriptor, rows: list[tuple[str, str, int]]) -> TypeSummary:
     health = {h: sum(n for _, x, n in rows if x == h) for h in Health.values}
     active = sum(n for s, _, n in rows if s == Status.ACTIVE)
@@ -180,6 +207,8 @@ class Preview:
     """Those of them that expire last, at most `NAMED`."""
     erased: list[str] = field(default_factory=list)
     """Titles of the secrets that exist nowhere else; while there are any, deleting takes the connector's name."""
+    broken: str = ""
+    """Why its CA type cannot be used; then nobody knows which secrets exist elsewhere, and all of them are named."""
 
 
 def delete_preview(actor: Actor, ident: object) -> Preview:
@@ -188,13 +217,20 @@ def delete_preview(actor: Actor, ident: object) -> Preview:
     stranded = _unrevocable(connector)
     named = visible(stranded, actor, Permission.CERTIFICATE_VIEW).order_by("-not_after", "-id").defer("der")
     first = list(named[:NAMED])
-    return Preview(connector, blockers(connector), stranded.count(), first, erased(connector))
+    why = catalog.why_not(connector.authority)
+    return Preview(connector, blockers(connector), stranded.count(), first, erased(connector), why)
 
 
 def erased(connector: Connector) -> list[str]:
-    """Return the titles of the secrets that would be gone for good with this connector."""
-    config = catalog.get(connector.authority).config
+    """Return the titles of the secrets that would be gone for good with this connector.
+
+    Where its CA type cannot be used, nothing here knows which of them exist elsewhere: all of them, by name.
+    """
     stored = {name for secrets in connector.versions.values_list("secrets", flat=True) for name in secrets}
+    descriptor = catalog.find(connector.authority)
+    if descriptor is None:
+        return sorted(stored)
+    config = descriptor.config
     names = sorted(irreplaceable_names(config) & stored)
     return [config.model_fields[name].title or name for name in names]
 
@@ -248,7 +284,9 @@ def _inventory_blockers(connector: Connector) -> list[Blocker]:
 
 def _unrevocable(connector: Connector) -> QuerySet[Certificate]:
     """Return the connector's certificates as the list of its valid ones shows them; none where the CA cannot revoke."""
-    if "revokes" not in descriptor_of(connector.authority, connector.current_id).powers:
+    # With its package they could be revoked again.
+    installed = catalog.find(connector.authority) is not None
+    if installed and "revokes" not in descriptor_of(connector.authority, connector.current_id).powers:
         return Certificate.objects.none()
     now = current_clock().now()
     return Certificate.objects.filter(connector=connector, not_after__gt=now, revoked_at__isnull=True)

@@ -9,8 +9,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
-from chancery.apps.certificates.revoking import ask, checked
+from chancery.apps.certificates.revoking import ask, checked, said_of_key
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
@@ -19,7 +20,6 @@ from chancery.apps.inventory import queries
 from chancery.apps.inventory.adopting import brought, take
 from chancery.apps.inventory.importing import import_certificates
 from chancery.apps.inventory.models import PULL_OPEN, Decision, Finding, Pull, PullState
-from chancery.apps.orders.stopping import stop_compromised
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.actor import Actor
@@ -122,8 +122,9 @@ def revoke(act: Act, ident: object, reason: str, comment: str = "", *, confirmed
         raise Invalid.one("confirm", "Revoking cannot be undone.", "Say that it is confirmed.", "confirm")
     if finding.kind == FindingKind.AT_CA_ONLY:
         words = checked(finding.connector, reason, comment)
+        # At once, though the certificate may have to be fetched before the CA is asked.
+        said_of_key(act, finding.spki_sha256, reason, finding, note=words["comment"])
         _take(act, finding, {**_home(act, finding, ""), "revoke": words})
-        stop_compromised(act, finding.spki_sha256, reason)
     elif finding.difference == Difference.REVOKED_THERE:
         raise Conflict("The CA has revoked it already.", remedy="Adopt that here.", code="already_revoked")
     else:
@@ -219,7 +220,7 @@ def _take(act: Act, finding: Finding, then: dict[str, Any]) -> None:
     finding.due_at = None if finding.der else act.at
     _decide(act, finding, Decision.FETCHING, "")
     if finding.der:
-        take(finding, facts(bytes(finding.der)), brought(finding), finding.reference, act.at)
+        take(act, finding, facts(bytes(finding.der)), brought(finding), finding.reference)
 
 
 def _believe(act: Act, finding: Finding) -> None:
@@ -236,8 +237,7 @@ def _revoke_ours(act: Act, finding: Finding, reason: str, comment: str) -> None:
     row = _certificate(finding)
     act.require(row)
     again = finding.difference == Difference.REVOKED_HERE
-    ask(row, reason, comment, act.actor.name, act.at, again=again)
-    stop_compromised(act, row.spki_sha256, reason)
+    ask(act, row, reason, comment, again=again)
     _decide(act, finding, Decision.REVOKED, "")
 
 
@@ -254,6 +254,8 @@ def _decide(act: Act, finding: Finding, state: Decision, reason: str) -> None:
 def _note(act: Act, finding: Finding, **detail: Any) -> None:
     name = finding.common_name or finding.serial
     told = {"kind": finding.kind, "state": str(finding.state), **detail}
+    if keys.compromised({finding.spki_sha256}):
+        told["cause"] = keys.CODE
     if finding.certificate_id is not None:
         told["certificate"] = str(finding.certificate_id)
     act.note("finding", finding.pk, name, team=finding.team_id, changed=("state",), detail=told)

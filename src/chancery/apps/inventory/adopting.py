@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chancery.apps.certificates.models import Certificate, Origin
-from chancery.apps.certificates.revoking import IN_THE_END, columns
+from chancery.apps.certificates.revoking import columns, said_of_key
 from chancery.apps.certificates.storing import Foreign, store
 from chancery.apps.inventory.models import Decision, Finding
+from chancery.apps.shared.action import Act
 from chancery.core.certificate import CertificateFacts
 from chancery.core.importing import Chains
+from chancery.core.order import IN_THE_END
 
 
-def take(
-    finding: Finding, facts: CertificateFacts, beside: Sequence[bytes], reference: str, at: datetime
-) -> Certificate:
+def take(act: Act, finding: Finding, facts: CertificateFacts, beside: Sequence[bytes], reference: str) -> Certificate:
     """Store the certificate of a finding as its `then` says, close the finding, and return the certificate.
 
     `beside` are the other certificates that came with it, in any order. One that is stored already, since somebody
     imported it meanwhile, is taken as it is.
     """
     then = finding.then
-    more = columns(**then["revoke"], by=then["by"], at=at) if "revoke" in then else {}
+    more = columns(**then["revoke"], by=then["by"], at=act.at) if "revoke" in then else {}
     known = Certificate.objects.filter(sha256=facts.sha256).first()
     if known is not None:
         _ask(known, more)
-    made = known or _stored(finding, facts, beside, reference, at, more)
+    made = known or _stored(act, finding, facts, beside, reference, more)
+    if more:
+        said_of_key(act, made.spki_sha256, then["revoke"]["reason"], made, then["by"], then["revoke"]["comment"])
     finding.certificate, finding.der, finding.chain = made, b"", []
     finding.state = Decision.REVOKED if more else Decision.ADOPTED
     finding.due_at = finding.fence = finding.lease_until = None
@@ -39,11 +40,11 @@ def take(
 
 
 def _stored(
+    act: Act,
     finding: Finding,
     facts: CertificateFacts,
     beside: Sequence[bytes],
     reference: str,
-    at: datetime,
     more: dict[str, Any],
 ) -> Certificate:
     then = finding.then
@@ -59,7 +60,7 @@ def _stored(
         reference=reference,
         more=more,
     )
-    return store([foreign], at)[0]
+    return store([foreign], act.at)[0]
 
 
 def _ask(known: Certificate, more: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def _check_preview(made: Plan, previewed: str) -> None:
 def _check_items(made: Plan) -> None:
     if made.hindered:
         problems = [
-            Problem("file", f"{i.name} ({i.facts.serial}): {i.text}", _MEND, str(i.fate)) for i in made.hindered
+            Problem("certificates", f"{i.name} ({i.facts.serial}): {i.text}", _MEND, str(i.fate)) for i in made.hindered
         ]
         raise Invalid(problems[:_NAMED])
     if not made.stores:

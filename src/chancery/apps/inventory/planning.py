@@ -141,7 +141,7 @@ def preview(actor: Actor, asked: Import) -> Plan:
 def plan(actor: Actor, asked: Import, now: datetime) -> Plan:
     """Return what an import would do; stores nothing. Raises `Invalid` by field for what cannot be read at all."""
     if len(asked.certificates) > MOST_BYTES:
-        raise Invalid.one("file", f"It has more than {MOST_BYTES // 2**20} MiB.", "Split it.", "too_large")
+        raise Invalid.one("certificates", f"It has more than {MOST_BYTES // 2**20} MiB.", "Split it.", "too_large")
     owners = Owners.read(asked.owners)
     # Owners alone are for certificates that are here already.
     brought = read(asked.certificates, MOST) if asked.certificates.strip() or not owners.lines else _here(actor, owners)

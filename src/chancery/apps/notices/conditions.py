@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from chancery import catalog
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.models import Certificate, CompromisedKey
 from chancery.apps.connectors.models import Connector, Health, Status
 from chancery.apps.health.ages import credential_since
 from chancery.apps.health.models import Vital
@@ -22,7 +22,7 @@ from chancery.apps.notices.models import Kind
 from chancery.apps.orders.models import Order
 from chancery.apps.renewals.models import Plan, PlanState
 from chancery.core.deadlines import revocation_limit
-from chancery.core.order import RevocationReason, RevocationState, State
+from chancery.core.order import IN_THE_END, RevocationReason, RevocationState, State
 from chancery.core.renewal import worry_at
 
 MOST = 500
@@ -270,6 +270,26 @@ def _unrevoked(rows: list[Certificate], now: datetime) -> Iterator[Found]:
                 yield Found(f"{row.pk}:{share}", title, text, f"/certificates/{row.pk}", row)
 
 
+def key_compromised(now: datetime) -> Look:
+    """Find valid certificates whose key was reported as compromised, and which nobody has asked to revoke.
+
+    Such as one that was on its way from its CA when its key was reported.
+    """
+    reported = CompromisedKey.objects.values("spki_sha256")
+    rows = Certificate.objects.filter(spki_sha256__in=reported, revoked_at=None, not_after__gt=now)
+    rows = rows.exclude(revocation__in=list(IN_THE_END)).defer("der").order_by("id")
+    return _capped(
+        Found(
+            str(c.pk),
+            f"{c.common_name}: its key was reported as compromised, and it is valid",
+            f"{c.revocation_text or 'Nobody has asked to revoke it.'} Have it revoked, or replace it where it is used.",
+            f"/certificates/{c.pk}",
+            c,
+        )
+        for c in rows[: MOST + 1]
+    )
+
+
 CONDITIONS: dict[Kind, Callable[[datetime], Look]] = {
     Kind.CONNECTOR_SICK: connector_sick,
     Kind.NOTHING_ISSUED: nothing_issued,
@@ -280,4 +300,5 @@ CONDITIONS: dict[Kind, Callable[[datetime], Look]] = {
     Kind.CREDENTIAL_OLD: credential_old,
     Kind.CA_STALE: ca_stale,
     Kind.REVOCATION_LATE: revocation_late,
+    Kind.KEY_COMPROMISED: key_compromised,
 }

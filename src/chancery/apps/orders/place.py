@@ -17,7 +17,8 @@ from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
-from chancery.apps.certificates.queries import compromised
+from chancery.apps.certificates import keys
+from chancery.apps.certificates.keys import compromised
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order, OrderEvent
@@ -167,15 +168,10 @@ def _prepare(
     try:
         gathered = _gather(actor, ask, cache)
         if isinstance(request, Request) and request.key.spki_sha256 in bad:
-            request = _compromised()
+            request = keys.refusal()
         return request if isinstance(request, ChanceryError) else _decide(actor, ask, gathered, request)
     except ChanceryError as refusal:
         return refusal
-
-
-def _compromised() -> Invalid:
-    text, remedy = "Its key was reported as compromised.", "Make a new key and send its request."
-    return Invalid.one("csr", text, remedy, "key_compromised")
 
 
 @lru_cache(maxsize=1)

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-from chancery.apps.certificates.queries import compromised
+from chancery.apps.certificates import keys
+from chancery.apps.certificates.keys import compromised
 from chancery.apps.orders import queries
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.steps import go, tell
-from chancery.apps.shared.action import Act
+from chancery.apps.shared.action import Act, Scoped
 from chancery.apps.shared.waking import wake
 from chancery.core.errors import Conflict
-from chancery.core.order import RevocationReason, State
+from chancery.core.order import State
 
-_TEXT = "Its key was reported as compromised."
+_STOPPED = (State.AWAITING_APPROVAL, State.QUEUED, State.PENDING)
+_ON_THE_WAY = (State.SUBMITTING, State.OUTCOME_UNKNOWN)
 
 
 def refuse_compromised(order: Order) -> None:
     """Raise `Conflict` where an order's key was reported as compromised since it was placed."""
     if compromised({order.spki_sha256}):
         raise Conflict(
-            "Its key was reported as compromised since it was placed.",
+            f"{keys.TEXT[:-1]} since it was placed.",
             remedy="End the order; whoever placed it makes a new key.",
-            code="key_compromised",
+            code=keys.CODE,
         )
 
 
-def stop_compromised(act: Act, spki_sha256: str, reason: str) -> None:
-    """Withdraw what can be withdrawn of the orders for a key (SHA-256, hex), whoever placed them; part of a revocation.
+def report(act: Act, key: str, place: Scoped, by: str = "", note: str = "") -> bool:
+    """Record a key (SHA-256 of its SPKI, hex) as compromised, and stop what can be stopped of the orders for it.
 
-    What no CA has seen is cancelled. What waits at a CA is withdrawn there by the engine, where the CA can. What is on
-    its way at this moment may still be issued, and has to be revoked by itself; should it come back unsent, the engine ends it.
+    It is part of whatever act says so: a report, or a revocation for that reason. Returns whether it was not known before.
     """
-    if reason != RevocationReason.KEY_COMPROMISE:
+    first = keys.record(key, place, by or act.actor.name, act.at, note)
+    rows = Order.objects.filter(spki_sha256=key).select_related("connector").order_by("pk")
+    for order in rows.filter(state__in=_STOPPED).select_for_update(of=("self",)):
+        _stop(act, order)
+    # The engine may be writing these at this moment, so they are not waited for.
+    for order in rows.filter(state__in=_ON_THE_WAY):
+        _may_come(act, order)
+    return first
+
+
+def _stop(act: Act, order: Order) -> None:
+    """Withdraw one order, whoever placed it: here where no CA has seen it, else at its CA, by the engine, where that can."""
+    if order.state != State.PENDING:
+        go(act, order, State.CANCELLED, text=keys.TEXT, due_at=None)
+    elif order.cancel_requested:
         return
-    rows = Order.objects.select_related("connector").select_for_update(of=("self",)).order_by("pk")
-    rows = rows.filter(spki_sha256=spki_sha256)
-    for order in rows.filter(state__in=[State.AWAITING_APPROVAL, State.QUEUED]):
-        go(act, order, State.CANCELLED, text=_TEXT, due_at=None)
-    for order in rows.filter(state=State.PENDING, cancel_requested=False):
-        if queries.cancels(order):
-            withdraw(act, order, f"{_TEXT} The CA is asked to withdraw it.")
+    elif queries.cancels(order):
+        withdraw(act, order, f"{keys.TEXT} The CA is asked to withdraw it.")
+    else:
+        _may_come(act, order)
+
+
+def _may_come(act: Act, order: Order) -> None:
+    """Say on an order's timeline that it may still be issued; the engine says so again when it is, and it is not deployed."""
+    tell(act, order, "order.key_compromised", f"{keys.TEXT} The CA has it or may have it, so it may still be issued.")
 
 
 def withdraw(act: Act, order: Order, text: str) -> None:

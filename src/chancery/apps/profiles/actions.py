@@ -30,6 +30,7 @@ from chancery.core.ids import new_id
 from chancery.core.names import parse_name
 from chancery.core.order import OPEN
 from chancery.core.wrong import sentence
+from chancery.sdk.config import extra
 
 _NOT_COLUMNS = frozenset({"connector", "pool", "product", "products", "confirm_environment"})
 
@@ -257,11 +258,18 @@ def _product(connector: Connector, given: dict[str, Any], at: str, problems: lis
         found: dict[str, Any] = model.model_validate(given).model_dump(mode="json")
     except ValidationError as error:
         problems += [
-            Problem(f"{at}.{'.'.join(map(str, e['loc']))}", sentence(e), "Correct the field.", e["type"])
+            Problem(f"{at}.{'.'.join(map(str, e['loc']))}", sentence(e), _remedy(model, e["loc"]), e["type"])
             for e in error.errors(include_input=False)
         ]
         return {}
     return found
+
+
+def _remedy(model: Any, loc: Sequence[object]) -> str:
+    """Say what a CA type's own field may hold, where it has a list."""
+    info = model.model_fields.get(str(loc[0])) if loc else None
+    known = extra(info).get("choices") if info is not None else None
+    return f"Known are: {', '.join(filter(None, known))}." if known else "Correct the field."
 
 
 def _offered(field: str, given: Sequence[str], known: Sequence[str], title: str) -> Iterator[Problem]:

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chancery.apps.bots import following as bots
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.actions import renew as place
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
 from chancery.apps.renewals.models import Plan, PlanState, Policy
 from chancery.apps.shared.actor import engine_actor
 from chancery.core.errors import ChanceryError
-from chancery.core.order import ENDS, OPEN, RevocationReason, RevocationState, State
+from chancery.core.order import ENDS, OPEN, RevocationState, State
 from chancery.core.renewal import again_after
 
 _AT_ONCE = 10
@@ -47,6 +48,11 @@ def _renew(plan: Plan, now: datetime) -> None:
     try:
         order = place(engine_actor(), plan.pk, csr, COMMENT)
     except ChanceryError as refusal:
+        if keys.refuses(refusal):
+            # Whether it is the old key or a left request's: no later try is any better.
+            plan.csr = None
+            _set(plan, PlanState.WAITING, f"{keys.TEXT} {keys.REMEDY}{_urged(plan, now)}")
+            return
         _again(plan, now, f"{refusal.detail} {refusal.remedy}".strip())
         return
     plan.csr = None
@@ -111,8 +117,6 @@ def _request(plan: Plan) -> tuple[bytes | None, str]:
         )
     if row.order is None:
         return None, "It was not ordered here, so there is no request to repeat. Send one."
-    if row.revocation_reason == RevocationReason.KEY_COMPROMISE:
-        return None, "Its key was reported as compromised. Make a new key and send its request."
     return bytes(row.order.csr), ""
 
 

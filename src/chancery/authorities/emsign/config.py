@@ -5,15 +5,10 @@ from __future__ import annotations
 from pydantic import ValidationInfo, field_validator
 
 from chancery.core.secret import Secret
-from chancery.sdk.config import Config, ProfileSettings, setting
+from chancery.sdk.config import Config, ProfileSettings, is_needed, setting
 
 V2, V1, ACME = "v2", "v1", "acme"
 _TRANSPORTS = {V2: "REST V2 (OAuth)", V1: "V1 (access key)", ACME: "ACME (EAB credential)"}
-_NEEDED = {
-    V2: {"account_number", "client_secret", "requestor_name", "requestor_email"},
-    V1: {"account_number", "access_key", "requestor_name", "requestor_email", "requestor_isd", "requestor_phone"},
-    ACME: {"eab_key_id", "eab_hmac_key", "account_key"},
-}
 _VARIANTS = {
     "dv": "DV, one name",
     "dv-wildcard": "DV, one wildcard",
@@ -51,26 +46,31 @@ class EmSignConfig(Config):
         help="V2 where the account has a credential in OAuth mode, else V1. ACME is for one product with an EAB credential.",
     )  # fmt: skip
     account_number: str = setting(
+        needed=_BY_REST,
         only=_BY_REST,
         title="Account number", help="Shown in the portal; for V2 it is the client id.", group=_CREDENTIAL,
         default="", pattern=_NUMBER, validate_default=True,
     )  # fmt: skip
     client_secret: Secret | None = setting(
+        needed=_BY_V2,
         only=_BY_REST,
         title="Client secret", help="Of a credential made in OAuth mode (Integrations → APIs). V1 takes it in place of the access key.",
         group=_CREDENTIAL, default=None, validate_default=True,
     )  # fmt: skip
     access_key: Secret | None = setting(
+        needed=_BY_V1,
         only=_BY_V1,
         title="Access key", help="Of a credential made in access-key mode.", group=_CREDENTIAL, default=None,
         validate_default=True,
     )  # fmt: skip
     eab_key_id: str = setting(
+        needed=_BY_ACME,
         only=_BY_ACME,
         title="EAB key ID", help="One EAB credential stands for one product.", group=_CREDENTIAL, default="",
         max_length=300, validate_default=True,
     )  # fmt: skip
     eab_hmac_key: Secret | None = setting(
+        needed=_BY_ACME,
         only=_BY_ACME,
         title="EAB HMAC key", help="As the portal shows it (base64url).", group=_CREDENTIAL, default=None,
         validate_default=True,
@@ -106,6 +106,7 @@ class EmSignConfig(Config):
         help="Pre-vetting token of the organisation; with it OV and EV orders need no consent by e-mail.",
     )  # fmt: skip
     requestor_name: str = setting(
+        needed=_BY_REST,
         only=_BY_REST,
         title="Requestor",
         help="A person, by name: whom the CA sees as asking. Needed for V2 and V1.",
@@ -115,15 +116,18 @@ class EmSignConfig(Config):
         validate_default=True,
     )
     requestor_email: str = setting(
+        needed=_BY_REST,
         title="Requestor's e-mail", group=_ORDER, default="", pattern=_MAIL_ADDRESS, validate_default=True,
         help="Where the CA writes to about an order. Needed for V2 and V1.",
     )  # fmt: skip
     requestor_isd: str = setting(
+        needed=_BY_V1,
         only=_BY_REST,
         title="Country code", help="Of the telephone, without plus, as 91. Needed for V1.", group=_ORDER, default="", pattern=r"^[0-9]{0,4}$",
         validate_default=True,
     )  # fmt: skip
     requestor_phone: str = setting(
+        needed=_BY_V1,
         only=_BY_REST,
         title="Telephone", help="Without the country code. Needed for V1.", group=_ORDER, default="", pattern=r"^[0-9]{0,15}$",
         validate_default=True,
@@ -181,12 +185,14 @@ class EmSignConfig(Config):
         help="Asks the CA, at every look, whether the record is there.",
     )  # fmt: skip
 
-    @field_validator(*sorted(set().union(*_NEEDED.values())))
+    @field_validator("*")
     @classmethod
     def _is_there(cls, value: object, info: ValidationInfo) -> object:
         transport = info.data.get("transport", V2)
         instead = info.field_name == "access_key" and bool(info.data.get("client_secret"))
-        if not value and not instead and info.field_name in _NEEDED.get(transport, ()):
+        # `prepare` makes the account's key; it is asked for all the same, since settings also come without it.
+        needed = info.field_name == "account_key" and transport == ACME
+        if not value and not instead and (needed or is_needed(cls, str(info.field_name), info.data)):
             msg = f"needed for {_TRANSPORTS[transport]}"
             raise ValueError(msg)
         return value

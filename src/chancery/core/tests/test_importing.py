@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_remedy(data, code):
     with pytest.raises(Invalid) as caught:
         read(data, 3)
     (problem,) = caught.value.problems
-    assert (problem.field, problem.code) == ("file", code)
+    assert (problem.field, problem.code) == ("certificates", code)
     assert problem.remedy
     assert "AAAA" not in str(caught.value)
 

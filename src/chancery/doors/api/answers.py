@@ -87,6 +87,7 @@ class Connector(BaseModel):
     status: str = Field(json_schema_extra={"enum": ["active", "inactive"]})
     health: str = Field(description="What the engine measured.", examples=["healthy"])
     health_text: str = Field(examples=[""])
+    broken: str = Field(description="Why its CA type cannot be used; empty where it can.", examples=[""])
     health_at: Moment | None
     paused_until: Moment | None = Field(description="Orders wait until then, after faults of the CA.")
     breaker: str = Field(
@@ -507,8 +508,40 @@ class Certificates(Page):
 class WholeCertificate(Certificate):
     """A certificate with its bytes."""
 
+    spki_sha256: str = Field(description="Of its public key, in hex.", examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    key_reported_at: Moment | None = Field(description="When its key was reported as compromised; null if never.")
     pem: str = Field(examples=["-----BEGIN CERTIFICATE-----\n…"])
     chain_pem: str = Field(description="With its chain, leaf first.", examples=["-----BEGIN CERTIFICATE-----\n…"])
+
+
+class KeyRevoked(BaseModel):
+    """How it went with one revocation that came with the report."""
+
+    id: Id
+    ok: bool = Field(description="Whether its CA is asked.")
+    detail: str = Field(description="Why not.", examples=[""])
+
+
+class StillValid(BaseModel):
+    """A certificate with the key that is valid, and that nobody has asked to revoke."""
+
+    id: Id
+    common_name: Host
+    not_after: Moment
+    reasons: list[str] = Field(
+        description="For which its CA revokes; none where it cannot be asked from here.", examples=[["keyCompromise"]]
+    )
+
+
+class KeyReport(BaseModel):
+    """A key that was reported as compromised, and what is still valid with it, as far as the asker may see."""
+
+    spki_sha256: str = Field(description="Of the public key, in hex.", examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    reported_at: Moment
+    reported_by: str = Field(description="Empty where another team reported it.", examples=["ada"])
+    note: str = Field(examples=["The host was broken into."])
+    revocations: list[KeyRevoked]
+    still_valid: list[StillValid]
 
 
 class AuditActor(BaseModel):

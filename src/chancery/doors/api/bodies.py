@@ -79,6 +79,25 @@ class RevokeIn(Body):
     comment: Comment = ""
 
 
+class KeyRevocation(Body):
+    """A certificate with the key, and what its CA is told."""
+
+    certificate: str = Field(examples=["019a0000-0000-7000-8000-000000000001"])
+    reason: str = Field(
+        description="A reason that its CA knows; none is put in the place of another.",
+        json_schema_extra={"enum": [str(r) for r in RevocationReason]},
+    )
+
+
+class ReportKeyIn(Body):
+    """What happened to the key, and which certificates with it are to be revoked."""
+
+    note: Comment = ""
+    revoke: Annotated[
+        list[KeyRevocation], Field(description="Each is asked for by itself; the report stands all the same.")
+    ] = []
+
+
 class RenewIn(Body):
     """How to renew."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
-from chancery.apps.certificates import actions, queries
+from chancery.apps.certificates import actions, keys, queries, reporting
 from chancery.core.errors import Invalid
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor, idempotency_key
@@ -43,7 +43,9 @@ def listing(
 def one(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Show a certificate, with its PEM."""
     row = queries.get(actor(request), ident)
-    return {**show.certificate(row), "pem": queries.pem(row), "chain_pem": queries.chain_pem(row)}
+    reported = keys.of(row.spki_sha256)
+    more = {"spki_sha256": row.spki_sha256, "key_reported_at": reported.reported_at if reported else None}
+    return {**show.certificate(row), **more, "pem": queries.pem(row), "chain_pem": queries.chain_pem(row)}
 
 
 @router.get(
@@ -75,6 +77,18 @@ def file(row: Any, kind: str) -> HttpResponse:
 def revoke(request: HttpRequest, ident: parameters.Ident, body: bodies.RevokeIn) -> Answer:
     """Ask for a revocation with a reason."""
     return show.certificate(actions.revoke(actor(request), ident, body.reason, body.comment))
+
+
+@router.post("/certificates/{ident}/report-key", response=answers.KeyReport, problems=(409,))
+def report_key(request: HttpRequest, ident: parameters.Ident, body: bodies.ReportKeyIn) -> Answer:
+    """Report a certificate's key as compromised: nothing is certified for it any more, and open orders are withdrawn.
+
+    It is not taken back. `revoke` names certificates with the key that are to be revoked too, each with its reason; what is
+    still valid is in the answer.
+    """
+    asked = [(one.certificate, one.reason) for one in body.revoke]
+    by = actor(request)
+    return show.key_report(by, reporting.report_and_revoke(by, ident, body.note, asked))
 
 
 @router.post(

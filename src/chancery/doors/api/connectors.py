@@ -57,7 +57,8 @@ def one_authority(request: HttpRequest, slug: parameters.SlugIdent) -> Answer:
 @router.get("/connectors.csv", files={"text/csv": "One line for each connector."})
 def export(request: HttpRequest, authority: parameters.Slug) -> HttpResponse:
     """Export the connectors of a CA type, without secrets."""
-    rows = queries.visible_to(actor(request)).filter(authority=_authority(authority)).order_by("name_key")
+    who = actor(request)
+    rows = queries.visible_to(who).filter(authority=_listed(who, authority)).order_by("name_key")
     response = HttpResponse(queries.as_csv(rows.iterator(chunk_size=500)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="connectors.csv"'
     return response
@@ -84,7 +85,7 @@ def listing(
     """
     who = actor(request)
     if authority:
-        _authority(authority)
+        _listed(who, authority)
     if authority and not name:
         asked = {"status": status, "health": health, "environment": environment, "region": region, "search": search}
         found = queries.listing(who, authority, **asked, sort=sort, cursor=cursor, size=size)
@@ -267,6 +268,11 @@ def _authority(slug: str) -> str:
     except Absent:
         known = ", ".join(d.slug for d in catalog.descriptors())
         raise Invalid.one("authority", f"There is no CA type {slug[:60]!r}.", f"Send one of: {known}.") from None
+
+
+def _listed(who: Actor, slug: str) -> str:
+    """Return the slug of a CA type that there is, or of one that somebody's connectors are left of; else refuse the field."""
+    return slug if any(one.slug == slug and one.total for one in queries.unusable(who)) else _authority(slug)
 
 
 def _tested(who: Actor, slug: str, values: Answer, ident: str | None) -> str:

@@ -10,8 +10,10 @@ from uuid import UUID
 from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, Session, User
 from chancery.apps.audit import proofs
+from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.reporting import Reported
 from chancery.apps.changes.models import Change
 from chancery.apps.connectors import pace
 from chancery.apps.connectors.credentials import Credential
@@ -19,6 +21,7 @@ from chancery.apps.connectors.models import Call, Connector, CredentialChange
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import Page
 from chancery.core.order import RevocationState
 from chancery.sdk.authority import Descriptor
@@ -69,6 +72,7 @@ def connector(row: Connector, queues: Mapping[str, str]) -> dict[str, Any]:
         "status": row.status,
         "health": row.health,
         "health_text": row.health_text,
+        "broken": catalog.why_not(row.authority),
         "health_at": row.health_at,
         "paused_until": row.breaker_until,
         "breaker": row.breaker,
@@ -197,6 +201,32 @@ def certificate(row: Certificate) -> dict[str, Any]:
         "revocation_published": _published(row),
         **{n: getattr(row, n) for n in (*names, *more)},
     }
+
+
+def key_report(actor: Actor, made: Reported) -> dict[str, Any]:
+    """Return what came of the report of a key."""
+    told = keys.tells(actor, made.key)
+    return {
+        "spki_sha256": made.key.pk,
+        "reported_at": made.key.reported_at,
+        "reported_by": made.key.reported_by if told else "",
+        "note": made.key.note if told else "",
+        "revocations": [
+            {
+                "id": str(row.pk),
+                "ok": refused is None,
+                "detail": f"{refused} {refused.remedy}".strip() if refused else "",
+            }
+            for row, refused in made.revocations
+        ],
+        "still_valid": [
+            {"id": str(o.certificate.pk), "reasons": o.reasons, **_facts(o.certificate)} for o in made.left
+        ],
+    }
+
+
+def _facts(row: Certificate) -> dict[str, Any]:
+    return {"common_name": row.common_name, "not_after": row.not_after}
 
 
 def _published(row: Certificate) -> bool | None:

@@ -15,7 +15,7 @@ from chancery.sdk.config import Config, ProfileSettings, extra, is_secret, only_
 Json = dict[str, Any]
 _BODIES = ("ConnectorIn", "TestIn")
 _PRODUCTS = ("ProfileIn", "ProfileEdit")
-_OURS = ("group", "choices", "dynamic", "advanced", "multiline", "destination", "irreplaceable", "only")
+_OURS = ("group", "choices", "dynamic", "advanced", "multiline", "destination", "irreplaceable", "only", "needed")
 """Keys of a field that are for forms, not for JSON Schema."""
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.output import Json, Stop, hint, minute, say, show
+from chancery.doors.cli.output import Exit, Json, Stop, hint, minute, say, show
 from chancery.doors.cli.rest import Rest
 
 certificates = typer.Typer(no_args_is_help=True, help="What was issued.")
@@ -64,6 +64,46 @@ def certificates_revoke(ident: str, reason: str, comment: str = "", as_json: Jso
     """Revoke a certificate, with a reason of RFC 5280 such as superseded."""
     row = Rest().call("POST", f"/certificates/{ident}/revoke", {"reason": reason, "comment": comment})
     say(f"{row['common_name']}: revocation {row['revocation']}.", row, as_json)
+
+
+@certificates.command("report-key")
+def certificates_report_key(
+    ident: str,
+    note: Annotated[str, typer.Option(help="What happened to the key.")] = "",
+    revoke: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CERTIFICATE=REASON", help="A certificate with the key to revoke too; may be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Report the key of a certificate as compromised: it gets no certificate any more. This cannot be taken back."""
+    wanted = [_revocation(one) for one in revoke or []]
+    made = Rest().call("POST", f"/certificates/{ident}/report-key", {"note": note, "revoke": wanted})
+    say(f"The key {made['spki_sha256']} is reported as compromised.", made, as_json)
+    if as_json:
+        return
+    for row in made["revocations"]:
+        say(f"{row['id']}: {'the CA is asked to revoke it.' if row['ok'] else row['detail']}", row, as_json=False)
+    for row in made["still_valid"]:
+        hint(_still_valid(row))
+    if not all(row["ok"] for row in made["revocations"]):
+        raise Stop(Exit.REFUSED, settled=True)
+
+
+def _revocation(text: str) -> dict[str, str]:
+    ident, mark, reason = text.partition("=")
+    if not (ident and mark and reason):
+        raise typer.BadParameter(f"{text[:60]!r} is not CERTIFICATE=REASON.", param_hint="--revoke")
+    return {"certificate": ident, "reason": reason}
+
+
+def _still_valid(row: dict[str, Any]) -> str:
+    said = f"Still valid with this key until {minute(row['not_after'])}: {row['common_name']}."
+    if not row["reasons"]:
+        return f"{said} It cannot be revoked from here: do it in its CA's own console."
+    if "keyCompromise" in row["reasons"]:
+        return f"{said} Revoke it: chancery certificates revoke {row['id']} keyCompromise"
+    return f"{said} Revoke it: chancery certificates revoke {row['id']} REASON, one of {', '.join(row['reasons'])}"
 
 
 @certificates.command("renew")

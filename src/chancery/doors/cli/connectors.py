@@ -65,8 +65,13 @@ def connectors_list(
     """List connectors with their queue and the last certificate issued through each."""
     asked = {"status": status, "health": health, "environment": environment, "region": region}
     whole = Rest().listing("/connectors", limit, authority=authority, **asked, search=search, sort=sort)
-    rows = [{**row, "last_issue": minute(row["last_issue_at"])} for row in whole["items"]]
-    show(rows, _COLUMNS, whole, as_json)
+    rows = [
+        {**row, "last_issue": minute(row["last_issue_at"]), "health": "broken" if row["broken"] else row["health"]}
+        for row in whole["items"]
+    ]
+    show(rows, _COLUMNS, whole, as_json, less=("region", "base_url", "queue", "environment"))
+    for slug, why in {row["authority"]: row["broken"] for row in whole["items"] if row["broken"]}.items():
+        hint(f"Broken: the CA type {slug} cannot be used. {why} Install its package where server and workers run.")
 
 
 @connectors.command("show")

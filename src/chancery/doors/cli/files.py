@@ -56,11 +56,13 @@ def request(path: Path) -> str:
 
 
 def absent(path: Path, option: str) -> None:
-    """End the command where a file is in the way, or its folder is not there."""
-    if path.exists() or path.is_symlink():
+    """End the command where a file is in the way, or cannot be made: what is to go into it may be had only once."""
+    if os.path.lexists(path):
         stop(f"{option} {path}: there is such a file already.", "Choose another name; nothing was sent.", Exit.USAGE)
     if not path.absolute().parent.is_dir():
         stop(f"{option} {path}: there is no such folder.", "Make it first; nothing was sent.", Exit.USAGE)
+    make(path, b"", option)
+    path.unlink()
 
 
 def make(path: Path, data: bytes, option: str, mode: int = 0o600) -> None:

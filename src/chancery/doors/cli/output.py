@@ -91,26 +91,28 @@ def plain(text: str) -> str:
     return strip_control_codes(text.replace("\x1b", ""))
 
 
-def show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], whole: Any, as_json: bool) -> None:
+def show(
+    rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], whole: Any, as_json: bool, less: tuple[str, ...] = ()
+) -> None:
     """Print rows as a table for people, no wider than the terminal (80 columns in a pipe), or `whole` as JSON.
 
-    A column in which no row has anything takes no room.
+    A column in which no row has anything takes no room. Where there is too little, the columns `less` are left out first.
     """
     if as_json:
         print(json.dumps(whole, indent=2))
         return
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    rows = [{column: _cell(row.get(column)) for column in columns} for row in rows]
+    from chancery.doors.cli import table
+
+    rows = [{column: plain(_cell(row.get(column))) for column in columns} for row in rows]
     columns = tuple(column for column in columns if not rows or any(row[column] for row in rows))
-    for column in columns:
-        table.add_column(column.replace("_", " ").upper(), overflow="fold", no_wrap=column in {"id", "state", "at"})
-    for row in rows:
-        table.add_row(*[Text(plain(row[column])) for column in columns])
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    found = table.fit(rows, columns, Console().width, less)
+    for line in table.lines(rows, found):
+        print(line)
+    if found.left:
+        left = ", ".join(table.heading(column) for column in found.left)
+        hint(f"Left out for want of room: {left} (--json has all).")
 
 
 def say(text: str, whole: Any, as_json: bool) -> None:

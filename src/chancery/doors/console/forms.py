@@ -14,7 +14,7 @@ from chancery import catalog
 from chancery.apps.accounts.models import Environment, Team
 from chancery.core.errors import Invalid, Problem
 from chancery.sdk.authority import Descriptor
-from chancery.sdk.config import extra, is_secret, matters
+from chancery.sdk.config import extra, is_needed, is_secret, matters
 
 _SHOWN = 200
 """Characters of a setting on a page that only shows it; its form shows it whole."""
@@ -38,6 +38,10 @@ class Input:
     """JSON, names of other inputs → the values beside which this one means anything; '' where it always does."""
     where: str = ""
     off: bool = False
+    needed: str = ""
+    """JSON, names of other inputs → the values beside which this one must be given; '' where that depends on nothing."""
+    spared: bool = False
+    """Whether the values that stand there now do not ask for it."""
     advanced: bool = False
     """Whether it is rarely needed: a form folds it away, unless something is set there or wrong."""
     changed: bool = False
@@ -108,6 +112,8 @@ def model_inputs(
         one.changed = as_typed(given) != as_typed("" if info.is_required() else info.default)
         one.only = json.dumps(more["only"]) if more.get("only") else ""
         one.where, one.off = _where(model, more), not matters(model, name, values)
+        one.needed = json.dumps(more["needed"]) if more.get("needed") else ""
+        one.spared = not is_needed(model, name, values)
         if is_secret(info):
             one.kind = "keyfile" if more.get("multiline") else "secret"
             one.value, one.is_set = "", name in secrets_set

@@ -106,6 +106,7 @@ urlpatterns = [
     path("certificates/<uuid:ident>", certificates.detail, name="certificate"),
     path("certificates/<uuid:ident>/download/<slug:kind>", certificates.download, name="certificate_download"),
     path("certificates/<uuid:ident>/revoke", certificates.revoke, name="certificate_revoke"),
+    path("certificates/<uuid:ident>/report-key", certificates.report_key, name="certificate_report_key"),
     path("certificates/<uuid:ident>/renew", certificates.renew, name="certificate_renew"),
     path("inventory", inventory.listing, name="inventory"),
     path("inventory/decide", inventory.decide, name="inventory_decide"),

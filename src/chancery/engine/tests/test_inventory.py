@@ -9,11 +9,13 @@ from django.db import transaction
 
 from chancery import catalog
 from chancery.apps.audit.models import Entry as AuditEntry
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate, Origin
 from chancery.apps.certificates.storing import Foreign, store
 from chancery.apps.connectors.models import Connector, ConnectorVersion, Health
 from chancery.apps.inventory import actions
 from chancery.apps.inventory.models import Decision, Finding, Pull, PullState, Sighting
+from chancery.apps.orders.models import Order
 from chancery.core.certificate import facts
 from chancery.core.inventory import Marks
 from chancery.core.tests.making import certify, dns
@@ -401,9 +403,9 @@ def test_what_was_fetched_is_adopted_where_it_was_to_belong(lists):
     assert AuditEntry.objects.filter(target_id=str(row.pk), action="engine.record").count() == 1
 
 
-def revoking(lists):
+def revoking(lists, reason="superseded"):
     home = {"team": lists.connector.team_id, "environment": lists.connector.environment_id, "by": "ada"}
-    return {**home, "revoke": {"reason": "superseded", "comment": "Not ours."}}
+    return {**home, "revoke": {"reason": reason, "comment": "Not ours."}}
 
 
 def test_what_is_to_be_revoked_is_adopted_and_asked_for(lists):
@@ -411,6 +413,15 @@ def test_what_is_to_be_revoked_is_adopted_and_asked_for(lists):
     row = Certificate.objects.get()
     assert (found.state, row.revocation, row.revocation_reason) == (Decision.REVOKED, "requested", "superseded")
     assert (row.due_at, row.revocation_by, row.revocation_comment) == (lists.now, "ada", "Not ours.")
+
+
+def test_what_is_fetched_to_be_revoked_for_its_key_has_its_key_recorded_and_its_orders_stopped(lists):
+    waits = lists.desk.order("queued", spki_sha256=FETCHED.facts.key.spki_sha256)
+    fetch(lists, FETCHED, then=revoking(lists, "keyCompromise"))
+    row = keys.of(FETCHED.facts.key.spki_sha256)
+    assert (row.reported_by, row.note) == ("ada", "Not ours.")
+    assert Order.objects.get(pk=waits.pk).state == "cancelled"
+    assert AuditEntry.objects.filter(target_id=str(waits.pk), action="engine.record").count() == 1
 
 
 @pytest.mark.parametrize(("before", "after"), [("", "requested"), ("confirmed", "confirmed")])

@@ -1,5 +1,6 @@
 """What came of a job, written once: the order, its timeline, the connector's health, the audit."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -8,6 +9,8 @@ import pytest
 from django.db import DataError, IntegrityError
 
 from chancery.apps.audit.models import Entry
+from chancery.apps.bots import following as bots
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.models import Connector, Health
 from chancery.apps.orders.models import Order, OrderEvent
@@ -44,6 +47,31 @@ def test_a_certificate_is_stored_whatever_brought_it(desk, kind):
     )
     assert event.kind == ("order.settled" if kind is Kind.SETTLE else "order.issued")
     assert Entry.objects.filter(action="engine.record", target_id=str(order.pk)).exists()
+
+
+@pytest.mark.parametrize("kind", [Kind.SUBMIT, Kind.POLL, Kind.SETTLE])
+def test_what_is_issued_after_its_key_was_reported_says_so_and_is_not_deployed(desk, kind, monkeypatch):
+    lost, well = desk.order(str(ORIGIN[kind])), desk.order()
+    keys.record("1" * 64, lost, "ada", desk.now)
+    told = []
+    monkeypatch.setattr(bots, "issued", lambda found, _now: told.append(("due", set(found))))
+    monkeypatch.setattr(bots, "ended", lambda order, state, *_: told.append((state, order)))
+    bad = desk.job(lost, kind)
+    jobs = [
+        (replace(bad, asked=replace(bad.asked, spki_sha256="1" * 64)), GOOD),
+        (desk.job(well, Kind.SUBMIT), good(leaf())),
+    ]
+    first, second = desk.record(*jobs)
+    text = "Its key was reported as compromised while the CA had it, and it was issued all the same. Have it revoked."
+    assert (first.state, first.reason_code, first.reason) == ("issued", "key_compromised", text)
+    assert (second.state, second.reason_code, second.reason) == ("issued", "", "")
+    event = first.events.order_by("id").last()
+    assert event.text.startswith(text)
+    assert event.detail["cause"] == "key_compromised"
+    assert "cause" not in second.events.order_by("id").last().detail
+    entry = json.loads(bytes(Entry.objects.get(action="engine.record", target_id=str(lost.pk)).body))
+    assert entry["detail"] == {"state": "issued", "cause": "key_compromised"}
+    assert told == [("issued", lost.pk), ("due", {well.pk})]
 
 
 def test_warnings_are_stored_with_the_certificate(desk):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import OperationalError, connection
 
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Call, Connector, ConnectorVersion, Pace
@@ -348,7 +349,7 @@ def test_a_queued_order_whose_key_was_reported_as_compromised_is_not_signed(cast
     turns(worker, issued(first))
     made = Certificate.objects.get(order=first)
     # As where somebody reported the key between the look at it and the commit of the order.
-    Certificate.objects.filter(pk=made.pk).update(revocation_reason="keyCompromise", revocation_asked_at=LONG_AGO)
+    keys.record(made.spki_sha256, made, "ada", LONG_AGO)
     other = internal(cast, "other.example.com")
     Order.objects.filter(pk=other.pk).update(spki_sha256=made.spki_sha256)
     good_one = internal(cast, "good.example.com")

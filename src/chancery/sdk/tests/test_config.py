@@ -70,6 +70,7 @@ def test_a_setting_keeps_what_the_form_needs():
         "multiline": False,
         "destination": False,
         "pins": False,
+        "needed": {},
         "stays": False,
         "irreplaceable": False,
         "only": {},

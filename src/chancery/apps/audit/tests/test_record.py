@@ -197,9 +197,13 @@ def test_entries_are_found_by_the_day_in_the_readers_zone(cast):
         assert found(cast.dan, since="2030-01-05", until="2030-01-05", **asked) == ["tests.05-12", "tests.05-00"]
         assert found(cast.dan, since="2030-01-05T05:31", **asked) == ["tests.05-12"]
     assert found(cast.dan, until="0001-01-01", **asked) == []
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
+        with timezone.override(zone):
+            assert len(found(cast.dan, until="9999-12-31", **asked)) == len(found(cast.dan, **asked)) == 8
+            assert found(cast.dan, since="9999-12-31", until="9999-12-31", **asked) == []
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2030-13-01", "9999-12-31", "2030-01-01T25:00"])
+@pytest.mark.parametrize("text", ["yesterday", "2030-13-01", "2030-02-29", "10000-01-01", "2030-01-01T25:00"])
 def test_what_is_no_date_is_refused(cast, text):
     with refused("until"):
         queries.listing(cast.dan, until=text)

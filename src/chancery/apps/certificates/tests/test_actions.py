@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from chancery import catalog
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Team
-from chancery.apps.certificates import actions
+from chancery.apps.certificates import actions, keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.connectors import actions as connectors
@@ -20,8 +21,9 @@ from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.tests.looking import conflict, refused, said
-from chancery.core import pem
+from chancery.core import csr, pem
 from chancery.core.errors import Absent, Conflict, NotPermitted
+from chancery.core.names import parse_name
 from chancery.core.order import SUBSCRIBER_REASONS
 from tests.cast import PASSWORD, request_pem
 
@@ -225,10 +227,12 @@ def test_who_may_not_renew_is_refused(cast, local, issued):
 
 
 def test_a_compromised_key_is_not_certified_again(cast, local, issued):
-    made = issued(revocation="confirmed", revocation_reason="keyCompromise")
-    with refused("csr"):
+    made = issued()
+    keys.record(made.spki_sha256, made, "ada", NOW)
+    with refused("csr", code="key_compromised"):
         actions.renew(cast.rob, made.pk)
-    assert actions.renew(cast.rob, made.pk, request_pem("a.example.com")).replaces_id == made.pk
+    fresh = csr.build(ec.generate_private_key(ec.SECP256R1()), [parse_name("a.example.com")], "a.example.com")
+    assert actions.renew(cast.rob, made.pk, fresh).replaces_id == made.pk
 
 
 def test_a_compromised_key_is_refused_by_whatever_way_it_comes(cast, local, issued):
@@ -251,16 +255,11 @@ def test_a_compromised_key_is_refused_by_whatever_way_it_comes(cast, local, issu
     assert place(cast.rob, PlaceOrder("Internal", old, idem_key="k")).pk == before.pk
 
 
-def test_a_key_is_not_compromised_by_another_reason_nor_once_somebody_knows_better(cast, local, issued):
+def test_another_reason_says_nothing_of_the_key(cast, local, issued):
     made = issued()
-    old = bytes(made.order.csr)
     actions.revoke(cast.ada, made.pk, "superseded")
-    assert place(cast.rob, PlaceOrder("Internal", old)).state == "queued"
-    type(made).objects.filter(pk=made.pk).update(revocation="refused", revocation_reason="keyCompromise")
-    with refused("csr", code="key_compromised"):
-        place(cast.rob, PlaceOrder("Internal", old))
-    type(made).objects.filter(pk=made.pk).update(revocation_reason="superseded")
-    assert place(cast.rob, PlaceOrder("Internal", old)).state == "queued"
+    assert place(cast.rob, PlaceOrder("Internal", bytes(made.order.csr))).state == "queued"
+    assert keys.of(made.spki_sha256) is None
 
 
 def test_an_imported_certificate_needs_a_request(cast, local, issued):

@@ -32,6 +32,18 @@ def test_every_problem_is_named_at_once(cast):
         done(name=" ", base_url="nonsense", team="Nobody", environment=None, container_id="x", colour="red")
 
 
+def test_a_value_that_is_not_among_the_known_ones_is_refused_by_naming_those(cast):
+    with refused("transport") as caught:
+        named = {
+            "account_number": "1",
+            "client_secret": "x",
+            "requestor_name": "Kim",
+            "requestor_email": "kim@example.com",
+        }
+        done("emsign", api_key=None, transport="nope", **named)
+    assert caught.value.problems[0].remedy == "Known are: v2, v1, acme."
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Team
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Connector
@@ -153,6 +154,15 @@ def test_what_only_the_ca_has_is_adopted_and_revoked(cast, lister, finding):
     at_once = finding(der=made().der, subject="at once")
     assert actions.revoke(cast.ada, at_once.pk, "superseded", confirmed=True).state == "revoked"
     assert Certificate.objects.get().revocation == "requested"
+
+
+def test_a_finding_that_is_revoked_for_its_key_has_its_key_recorded_at_once(cast, lister, finding):
+    actions.revoke(cast.ada, finding(spki_sha256="7" * 64).pk, "keyCompromise", "Lost.", confirmed=True)
+    assert (keys.of("7" * 64).reported_by, keys.of("7" * 64).note) == ("ada", "Lost.")
+    assert said("findings.revoke")[-1]["detail"]["cause"] == "key_compromised"
+    nameless = finding(subject="2", spki_sha256="")
+    actions.revoke(cast.ada, nameless.pk, "keyCompromise", confirmed=True)
+    assert keys.of("") is None
 
 
 def test_what_counts_as_revoked_here_is_asked_for_again(cast, lister, finding, stored):

@@ -160,7 +160,7 @@ def test_all_of_a_file_is_stored_or_nothing(cast, lister, local):
     assert fates(shown) == {"a.example.com": "new", "b.example.com": "wrong", "c.example.com": "homeless"}
     assert (shown.possible, [i.name for i in shown.hindered]) == (False, ["b.example.com", "c.example.com"])
     assert "no team 'Nowhere'" in shown.items[1].text
-    with refused("file", "file") as caught:
+    with refused("certificates", "certificates") as caught:
         carried_out(cast.ada, asked)
     assert {p.code for p in caught.value.problems} == {"wrong", "homeless"}
     assert not Certificate.objects.exists()
@@ -191,7 +191,7 @@ def test_only_for_a_team_and_environment_that_one_may_import_for(cast, lister):
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
-        (Import(b""), "file"),
+        (Import(b""), "certificates"),
         (Import(text(made()), b"boss\n"), "owners"),
         (Import(text(made()), connector="x"), "connector"),
         (Import(text(made()), profile="Nothing"), "profile"),

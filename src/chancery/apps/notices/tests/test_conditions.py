@@ -4,6 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from chancery.apps.certificates import actions as certificates
+from chancery.apps.certificates import keys
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.connectors.models import Connector, ConnectorVersion
 from chancery.apps.health import record
@@ -185,3 +188,17 @@ def test_a_revocation_is_told_of_at_half_and_at_four_fifths_of_its_time(issued, 
         " time are gone, a day or five by its reason, counted until the CA confirms it"
     )
     result("R46", wrong, unit)
+
+
+def test_a_certificate_that_is_valid_with_a_reported_key_is_told_of_until_somebody_asks_to_revoke_it(cast, issued):
+    made = issued()
+    issued("fine.example.com")
+    issued("over.example.com", spki_sha256=made.spki_sha256, not_after=NOW)
+    assert titles(Kind.KEY_COMPROMISED) == []
+    keys.record(made.spki_sha256, made, "ada", NOW)
+    assert titles(Kind.KEY_COMPROMISED) == ["a.example.com: its key was reported as compromised, and it is valid"]
+    Certificate.objects.filter(pk=made.pk).update(revocation="refused", revocation_text="Not by this account.")
+    (one,) = CONDITIONS[Kind.KEY_COMPROMISED](NOW).found
+    assert one.text == "Not by this account. Have it revoked, or replace it where it is used."
+    certificates.revoke(cast.ada, made.pk, "superseded")
+    assert titles(Kind.KEY_COMPROMISED) == []

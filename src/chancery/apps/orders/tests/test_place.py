@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
 from chancery.apps.accounts.models import Team
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates import keys
 from chancery.apps.connectors.models import Connector, PoolMember
 from chancery.apps.orders import place as placing
 from chancery.apps.orders.models import Order, OrderEvent
@@ -251,16 +251,8 @@ def test_the_profile_is_found_by_id_and_by_name(cast, local):
 def test_a_key_that_somebody_has_reported_as_compromised_gets_no_other_certificate(cast, local):
     made = place(cast.rob, PlaceOrder("Internal", CSR))
     Order.objects.filter(pk=made.pk).update(state="issued")
-    spans = dict.fromkeys(("not_before", "not_after", "stored_at"), made.placed_at)
-    where = {name: getattr(made, name) for name in ("connector_id", "team_id", "environment_id", "spki_sha256")}
-    row = Certificate.objects.create(
-        order=made, der=b"", sha256="0" * 64, serial="1", common_name="a", **spans, **where
-    )
     assert place(cast.rob, PlaceOrder("Internal", CSR)).state == "queued", "one key may have several certificates"
-    asked = {"revocation_reason": "superseded", "revocation_asked_at": made.placed_at}
-    Certificate.objects.filter(pk=row.pk).update(**asked)
-    assert place(cast.rob, PlaceOrder("Internal", CSR)).state == "queued"
-    Certificate.objects.filter(pk=row.pk).update(revocation_reason="keyCompromise")
+    keys.record(made.spki_sha256, made, "ada", made.placed_at)
     other = PlaceOrder("Internal", request_pem("other.example.com"))
     found = place_many(cast.rob, [PlaceOrder("Internal", CSR), other, PlaceOrder("Internal", "nonsense")])
     assert [outcome(one) for one in found[1:2]] == ["queued"]

@@ -7,13 +7,14 @@ from chancery.apps.accounts import queries as who
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.tests.conftest import issued  # noqa: F401  a fixture
 from chancery.apps.connectors.models import Connector
-from chancery.apps.orders import actions, queries, stopping
+from chancery.apps.orders import actions, queries
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.shared.tests.looking import conflict, said
 
 pytestmark = pytest.mark.django_db
 TEXT = "Its key was reported as compromised."
+MAY_COME = f"{TEXT} The CA has it or may have it, so it may still be issued."
 
 
 @pytest.fixture
@@ -49,6 +50,9 @@ def test_what_no_ca_has_seen_is_cancelled_and_says_why(cast, open_orders):
     event = after.events.order_by("id").last()
     assert (event.kind, event.actor, event.text) == ("order.cancelled", "ada", TEXT)
     assert [e["target"]["kind"] for e in said("certificates.revoke")].count("order") == 3
+    for state in ("submitting", "outcome_unknown"):
+        event = Order.objects.get(pk=found[state].pk).events.order_by("id").last()
+        assert (event.kind, event.actor, event.text) == ("order.key_compromised", "ada", MAY_COME)
 
 
 def test_another_reason_and_another_key_stop_nothing(cast, open_orders, order):
@@ -56,7 +60,6 @@ def test_another_reason_and_another_key_stop_nothing(cast, open_orders, order):
     other = order(profile="Public", name="other.example.com")
     certificates.revoke(cast.ada, made.pk, "superseded")
     assert states(found) == {state: state for state in found}
-    stopping.stop_compromised(None, "0" * 64, "keyCompromise")
     assert Order.objects.get(pk=other.pk).state == "queued"
 
 
@@ -73,7 +76,9 @@ def test_a_ca_that_cannot_withdraw_is_not_asked_to(cast, open_orders, monkeypatc
     made, found = open_orders
     monkeypatch.setattr(queries, "descriptor_of", lambda *_: type("Unable", (), {"powers": frozenset()}))
     certificates.revoke(cast.ada, made.pk, "keyCompromise")
-    assert not Order.objects.get(pk=found["pending"].pk).cancel_requested
+    waits = Order.objects.get(pk=found["pending"].pk)
+    assert not waits.cancel_requested
+    assert waits.events.order_by("id").last().text == MAY_COME
 
 
 def test_a_type_of_ca_that_is_not_installed_any_more_keeps_back_nobody(cast, open_orders, account):

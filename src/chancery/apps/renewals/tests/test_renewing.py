@@ -8,6 +8,7 @@ from chancery.apps.bots import actions as bots
 from chancery.apps.bots import targets
 from chancery.apps.bots.models import Bot, Target
 from chancery.apps.certificates import actions as certificates
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
@@ -100,13 +101,24 @@ def test_a_renewal_that_somebody_ordered_is_followed(cast, planned, due):
     [
         ("notice", {}, "does not use a key again"),
         ("same_key", {"order": None}, "not ordered here"),
-        ("same_key", {"revocation_reason": "keyCompromise"}, "compromised"),
     ],
 )
 def test_without_a_request_a_person_is_asked(planned, due, renewal, columns, word):
     row = renew(planned(renewal, **columns))
     assert (row.state, row.due_at) == ("waiting", None)
     assert word in row.text
+    assert renewals(row) == []
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_reported_key_is_not_renewed_with_neither_the_old_request_nor_a_left_one(planned, due, left):
+    row = planned("same_key" if not left else "notice")
+    if left:
+        Plan.objects.filter(pk=row.pk).update(csr=bytes(row.certificate.order.csr))
+    keys.record(row.certificate.order.spki_sha256, row.certificate, "ada", NOW)
+    row = renew(row)
+    assert (row.state, row.due_at, row.csr) == ("waiting", None, None)
+    assert row.text == "Its key was reported as compromised. Make a new key and send its request."
     assert renewals(row) == []
 
 

@@ -50,6 +50,7 @@ bots.stop                 A . . B . . .
 bots.token                A . . B . . .
 certificates.leave_request A O R B . . .
 certificates.renew        A O R B . . .
+certificates.report_key   A O . . . . .
 certificates.revoke       A O . . . . .
 changes.apply             A . . . P . .
 changes.approve           A . . . P . .

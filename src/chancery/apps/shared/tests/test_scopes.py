@@ -21,6 +21,7 @@ from chancery.apps.bots import targets as bot_targets
 from chancery.apps.bots.models import Bot, Deployment, Target
 from chancery.apps.certificates import actions as certificate_actions
 from chancery.apps.certificates import queries as certificates
+from chancery.apps.certificates import reporting
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connector_actions
 from chancery.apps.connectors import queries as connectors
@@ -209,6 +210,7 @@ LISTINGS = {
     "orders.waiting_for_people": lambda a, t: list(orders.waiting_for_people(a)),
     "certificates.visible_to": lambda a, t: list(certificates.visible_to(a)),
     "certificates.listing": lambda a, t: certificates.listing(a).items,
+    "certificates.alive_with_key": lambda a, t: certificates.alive_with_key(a, t.certificate.spki_sha256),
     "notices.listing": lambda a, t: notices.listing(a).items,
     "notices.channels": lambda a, t: list(notices.channels(a)),
     "webhooks.listing": lambda a, t: webhooks.listing(a).items,
@@ -337,6 +339,7 @@ ACTIONS = {
     "orders.confirm_again": lambda a, t: order_actions.confirm_again(a, t.unknown.pk),
     "orders.refuse_again": lambda a, t: order_actions.refuse_again(a, t.unknown.pk, "No."),
     "certificates.revoke": lambda a, t: certificate_actions.revoke(a, t.certificate.pk, "superseded"),
+    "certificates.report_key": lambda a, t: reporting.report_key(a, t.certificate.pk),
     "certificates.renew": lambda a, t: certificate_actions.renew(a, t.certificate.pk),
     "certificates.leave_request": lambda a, t: renewal_actions.leave_request(a, t.certificate.pk, ""),
     "channels.edit": lambda a, t: channel_actions.edit(a, t.channel.pk, 1, {}),

@@ -16,9 +16,11 @@ from django.test import Client
 from chancery.apps.bots import actions, queries, targets
 from chancery.apps.bots.models import Deployment, Stage, Standing, Target
 from chancery.apps.certificates import actions as certificates
+from chancery.apps.certificates import reporting
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import use_clock
+from chancery.apps.shared.tests.looking import conflict
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.sdk.testing import ManualClock
 
@@ -417,6 +419,20 @@ def test_a_window_keeps_a_deployment_until_it_opens(cast, local, stage, enrolled
     assert now(wanted).state == Stage.READY
     Deployment.objects.update(kind="again")
     assert stage.agent.turn() == 1, "what a person asks for does not wait"
+
+
+def test_a_certificate_whose_key_was_reported_is_not_given_to_its_bot(cast, local, stage, enrolled, engine):
+    row = target(cast, enrolled, stage)
+    first = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(first).state == Stage.READY)
+    reporting.report_key(cast.ada, first.certificate_id)
+    assert stage.client.ask("certificate", wire.Fetch(deployment=first.pk), wire.Issued).chain_pem == ""
+    assert now(first).state == Stage.FAILED
+    assert first.text == "Its key was reported as compromised. It is not deployed. Order a new certificate."
+    assert now(row).problem == first.text
+    with conflict("key_compromised"):
+        actions.again(cast.ada, row.pk)
 
 
 def test_a_question_is_answered_alike_however_often_it_is_asked(cast, local, stage, enrolled, engine):

@@ -112,6 +112,75 @@ def test_a_certificate_whose_ca_type_is_not_installed_is_shown_all_the_same(loca
     assert reverse("certificate_revoke", args=[made.pk]) not in page.content.decode()
 
 
+def test_a_key_is_reported_on_the_page_of_its_certificate_which_asks_what_is_to_be_revoked(cast, local, ada, issued):
+    made = issued()
+    other = issued("b.example.com")
+    path = reverse("certificate", args=[made.pk])
+    page = ada.get(path).content.decode()
+    assert reverse("certificate_report_key", args=[made.pk]) in page
+    assert page.count('name="revoke-') == 2
+    assert 'value="leave" selected' not in page
+    assert 'value="keyCompromise" selected' not in page
+    told = ada.post(
+        reverse("certificate_report_key", args=[made.pk]),
+        {"note": "Lost.", f"revoke-{made.pk}": "superseded", f"revoke-{other.pk}": "leave"},
+        follow=True,
+    )
+    assert "Reported by ada : Lost." in text(told)
+    assert "www.example.com: the CA is asked to revoke it." in text(told)
+    assert "Valid with this key, and not revoked: b.example.com" in text(told)
+    assert reverse("certificate_report_key", args=[made.pk]) not in told.content.decode()
+    assert Certificate.objects.get(pk=other.pk).revocation == ""
+    assert "Its key was reported as compromised at" in text(ada.get(path))
+    Order.objects.filter(pk=other.order_id).update(spki_sha256=other.spki_sha256)
+    order = text(ada.get(reverse("order", args=[other.order_id])))
+    assert "Its certificate is neither deployed nor renewed with it. Have it revoked." in order
+    wrong = ada.post(reverse("certificate_report_key", args=[made.pk]), {"revoke-x": "superseded"}, follow=True)
+    assert "with this key that you may see" in text(wrong)
+    refused = ada.post(
+        reverse("certificate_report_key", args=[made.pk]), {f"revoke-{made.pk}": "superseded"}, follow=True
+    )
+    assert "asked for already" in text(refused)
+
+
+def test_a_connector_whose_ca_type_is_not_installed_any_more_is_shown_as_broken_and_can_be_deleted(
+    cast, local, ada, issued
+):
+    issued()
+    Connector.objects.filter(pk=local.pk).update(authority="gone")
+    version = local.versions.get().number
+    pages = [
+        reverse("ca_types"),
+        reverse("connectors", args=["gone"]),
+        reverse("connector", args=[local.pk]),
+        reverse("connector_delete", args=[local.pk]),
+    ]
+    for path in pages:
+        page = ada.get(path)
+        assert page.status_code == 200, path
+        assert "No package that is installed brings it." in text(page)
+    listed = ada.get(pages[1]).content.decode()
+    assert reverse("connector_delete", args=[local.pk]) in listed
+    for name in ("connector_edit", "connector_test", "connector_copy"):
+        assert reverse(name, args=[local.pk]) not in listed + ada.get(pages[2]).content.decode()
+    for name in ("connector_health", "connector_impact"):
+        assert ada.get(reverse(name, args=[local.pk])).status_code == 200
+    assert local.name in ada.get(reverse("connector_export", args=["gone"])).content.decode()
+    for path in (reverse("connector_edit", args=[local.pk]), reverse("connector_create", args=["gone"])):
+        assert "Install its package where server and workers run" in text(ada.get(path))
+    assert ada.get(reverse("connectors", args=["never"])).status_code == 404
+    assert delete(ada, local, confirm=local.name).status_code == 409, "the usual guard"
+    free(cast)
+    page = text(ada.get(pages[3]))
+    assert "One valid certificate could no longer be revoked" in page
+    assert "it may exist nowhere else: issuing_key" in page
+    assert delete(ada, local).status_code == 422
+    gone = delete(ada, local, confirm=local.name)
+    assert gone["Location"] == pages[0]
+    assert Connector.objects.get(pk=local.pk).deleted_at is not None
+    assert version == 1
+
+
 def names(answer):
     return [row.name for row, _ in answer.context["rows"]]
 
@@ -128,6 +197,24 @@ def test_a_form_marks_what_belongs_to_another_choice_unless_it_is_wrong(cast, ad
     assert not off(page, "eab_key_id")
     assert off(page, "eab_hmac_key")
     assert not off(page, "access_key")
+
+
+def test_a_star_stands_where_the_chosen_transport_needs_a_field(cast, ada):
+    path = reverse("connector_create", args=["emsign"])
+    wanted = {
+        "v2": {"account_number", "client_secret", "requestor_name", "requestor_email"},
+        "v1": {"account_number", "access_key", "requestor_name", "requestor_email", "requestor_isd", "requestor_phone"},
+        "acme": {"eab_key_id", "eab_hmac_key"},
+    }
+    always = {"name", "base_url", "team", "environment"}
+    for transport, needed in wanted.items():
+        refused = ada.post(path, {"transport": transport, "how": "untested"})
+        inputs = [i for g in refused.context["groups"] for i in g.inputs]
+        assert {i.name for i in inputs if i.required or (i.needed and not i.spared)} == needed | always
+        assert {i.name for i in inputs if i.problems} >= needed, "what has a star is refused without"
+        page = refused.content.decode()
+        stars = re.findall(r'for="f-(\w+)">[^<]*<span class="text-red" aria-hidden="true"([^>]*)>', page)
+        assert {name for name, more in stars if "data-off" not in more} == needed | always
 
 
 def off(page, name):

@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery import catalog
-from chancery.apps.certificates import actions, queries
+from chancery.apps.certificates import actions, keys, queries, reporting
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.revoking import reasons
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.profiles import queries as profiles
@@ -22,6 +23,9 @@ from chancery.apps.shared.actor import Actor
 from chancery.core.errors import ChanceryError
 from chancery.doors.api.certificates import file
 from chancery.doors.console.views.base import attempt, page, show
+
+LEAVE = "leave"
+"""What the form sends for a certificate that is not to be revoked now."""
 
 
 @page
@@ -44,15 +48,19 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     descriptor = descriptor_of(connector.authority, connector.current_id) if connector and installed else None
     facts = descriptor.facts if descriptor else None
     status = queries.status(row)
+    reported = keys.of(row.spki_sha256)
     context = {
         "certificate": row,
+        "reported": reported,
+        "told": reported is not None and keys.tells(actor, reported),
+        "offers": reporting.offers(actor, row.spki_sha256),
         "status": status,
         "unpublished": facts is not None and not facts.publishes_revocations,
         "pem": queries.chain_pem(row),
         "plan": (plan := renewals.of(actor, row.pk)),
         "leaves": plan is not None and plan.state not in {"ordered", "replaced", "ended"},
         "can_revoke": descriptor is not None and "revokes" in descriptor.powers and row.revocation in {"", "refused"},
-        "reasons": [str(r) for r in facts.revocation_reasons] if facts else [],
+        "reasons": reasons(row),
         "profiles": [p for p in profiles.usable(actor) if _is_beside(p, row)] if row.profile is None else [],
     }
     return show(request, actor, "certificate", context)
@@ -76,6 +84,26 @@ def revoke(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Ask for a revocation."""
     reason, comment = request.POST.get("reason", ""), request.POST.get("comment", "")
     attempt(request, lambda: actions.revoke(actor, ident, reason, comment), _("The CA is asked to revoke it."))
+    return redirect("certificate", ident)
+
+
+@require_POST
+@page
+def report_key(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
+    """Report its key as compromised, and have the certificates revoked that were chosen."""
+    chosen = {n.removeprefix("revoke-"): str(value) for n, value in request.POST.items() if n.startswith("revoke-")}
+    wanted = [(one, reason) for one, reason in chosen.items() if reason not in {"", LEAVE}]
+    try:
+        made = reporting.report_and_revoke(actor, ident, request.POST.get("note", ""), wanted)
+    except ChanceryError as error:
+        messages.error(request, f"{error} {error.remedy}".strip())
+        return redirect("certificate", ident)
+    messages.success(request, _("The key is reported as compromised: nothing is certified for it any more."))
+    for row, refused in made.revocations:
+        if refused is None:
+            messages.success(request, _("%s: the CA is asked to revoke it.") % row.common_name)
+        else:
+            messages.error(request, f"{row.common_name}: {refused} {refused.remedy}".strip())
     return redirect("certificate", ident)
 
 

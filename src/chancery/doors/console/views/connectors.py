@@ -19,7 +19,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.changes.holding import Proposed
 from chancery.apps.connectors import actions, history, pace, queries, trial
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import CallKind, Connector, Health, Status
+from chancery.apps.connectors.models import CallKind, Connector, ConnectorVersion, Health, Status
 from chancery.apps.pools import impact
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
@@ -29,6 +29,7 @@ from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Probl
 from chancery.doors.console.forms import as_typed, connector_form, moment_of, posted, readable
 from chancery.doors.console.views.base import page, require, show, whole
 from chancery.doors.problems import status
+from chancery.sdk.authority import Descriptor
 from chancery.sdk.config import secret_names
 
 FILTERS = ("status", "health", "environment", "region")
@@ -52,7 +53,7 @@ WHERE = ("proxy", "trust_pem", "allowed_networks")
 @page
 def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show every CA type with counts and health."""
-    return show(request, actor, "ca_types", {"types": queries.overview(actor), "broken": catalog.broken()})
+    return show(request, actor, "ca_types", {"types": queries.overview(actor), "broken": queries.unusable(actor)})
 
 
 @page
@@ -62,7 +63,9 @@ def listing(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     found = queries.listing(actor, slug, **asked)
     waiting = queries.queues(found.items)
     context = {
-        "type": catalog.get(slug),
+        "slug": slug,
+        "title": queries.title(actor, slug),
+        "broken": catalog.why_not(slug),
         "page": found,
         "rows": [(c, waiting.get(str(c.pk), 0)) for c in found.items],
         "asked": asked,
@@ -180,7 +183,8 @@ def _form(
 def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     """Show a connector."""
     row = queries.get(actor, ident)
-    version, descriptor = actions.current(row), descriptor_of(row.authority, row.current_id)
+    version, broken = actions.current(row), catalog.why_not(row.authority)
+    descriptor = None if broken else descriptor_of(row.authority, row.current_id)
     now = pace.of(row, current_clock().now())
     context = {
         "breaker": pace.said(row),
@@ -189,11 +193,19 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "connector": row,
         "type": descriptor,
         "version": version,
-        "settings": readable(descriptor.config, version.settings, frozenset(version.secrets)),
+        "broken": broken,
+        "settings": _readable(descriptor, version),
         "waiting": queries.queues([row]).get(str(row.pk), 0),
         "versions": row.versions.order_by("-number")[:20],
     }
     return show(request, actor, "connector", context)
+
+
+def _readable(descriptor: Descriptor | None, version: ConnectorVersion) -> list[tuple[str, str]]:
+    """Return the settings of a version as people read them; by the names that they are stored by where nothing knows better."""
+    if descriptor is not None:
+        return readable(descriptor.config, version.settings, frozenset(version.secrets))
+    return [(name, as_typed(value)) for name, value in sorted(version.settings.items())]
 
 
 @page
@@ -301,7 +313,9 @@ def delete(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
             error = refused
         else:
             messages.success(request, _("%(name)s was deleted.") % {"name": preview.connector.name})
-            return redirect("connectors", preview.connector.authority)
+            slug = preview.connector.authority
+            # Of a CA type that cannot be used, the last one takes its page with it.
+            return redirect("connectors", slug) if catalog.find(slug) else redirect("ca_types")
     context = {"preview": preview, "error": error, "problems": getattr(error, "problems", [])}
     return show(request, actor, "connector_delete", context, status(error)[0] if error else 200)
 
@@ -368,7 +382,8 @@ def _call_context(actor: Actor, ident: str, *, saving: bool = False) -> dict[str
 @page
 def export(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     """Export a listing as CSV."""
+    queries.title(actor, slug)
     rows = queries.visible_to(actor).filter(authority=slug).order_by("name_key")
     response = HttpResponse(queries.as_csv(rows.iterator(chunk_size=500)), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{catalog.get(slug).slug}.csv"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{slug}.csv"'
     return response

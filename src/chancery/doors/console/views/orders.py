@@ -15,6 +15,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import queries as acme
 from chancery.apps.bots import queries as bots
 from chancery.apps.bots.models import OPEN
+from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.orders import actions, evidence, explaining, queries
@@ -98,6 +99,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "second": asked is not None and actor.user not in {asked.asked_by_id, order.requested_by_id},
         "seen": seen,
         "order": order,
+        "reported": keys.of(order.spki_sha256),
         "why": queries.why(order),
         "events": bots.timeline(deployment) if deployment else queries.timeline(order),
         "deployment": deployment,
