@@ -25,13 +25,24 @@ def result(request):
 
     def keep(row, figure, unit, seed=None, part="", **other):
         folder = request.config.getoption("--results")
-        if folder is None:
+        if folder is None or is_short_form(request):
             return
         folder.mkdir(parents=True, exist_ok=True)
         found = {"row": row, "figure": figure, "unit": unit, "seed": seed, **about(request), **other}
         (folder / f"{row}{part and '-'}{part}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
     return keep
+
+
+def is_short_form(request):
+    """Say whether this run has the same test at full size as well: its figure is the one that counts."""
+    if not request.config.getoption("--long") or request.node.get_closest_marker("long"):
+        return False
+    return any(
+        item.get_closest_marker("long")
+        and (item.path, item.originalname) == (request.node.path, request.node.originalname)
+        for item in request.session.items
+    )
 
 
 def about(request):

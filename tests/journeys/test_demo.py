@@ -10,12 +10,17 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import urlsafe_b64decode
 from contextlib import contextmanager, suppress
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from bench.acme_client import Client
+from bench.line import Line
 from chancery.net.listening import free_port
+from tests.cast import request_pem
 
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get("CHANCERY_DATABASE_URL")), reason="a demo has an SQLite of its own: this has run already"
@@ -140,6 +145,14 @@ def test_a_demo_watches_its_processes_and_leaves_none(home):
             port = int(re.search(r"web server at https://127\.0\.0\.1:(\d+)/", shown)[1])
             served = x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port)).encode())
             assert "Chancery Local CA" in served.issuer.rfc4514_string()
+        directory, kid, key = (
+            re.search(pattern, shown)[1]
+            for pattern in (r"For ACME clients (\S+)", r"--eab-kid (\S+)", r"--eab-hmac-key (\S+)")
+        )
+        client = Client(directory, Line(directory.split("/")[2]).send)
+        assert client.register(kid, urlsafe_b64decode(key + "==")).status == 201
+        csr = x509.load_pem_x509_csr(request_pem("acme.example.com").encode()).public_bytes(Encoding.DER)
+        assert client.finalize(client.order("acme.example.com").json(), csr).json()["status"] == "valid"
         worker = child(demo.pid, "chancery worker")
         os.kill(worker, signal.SIGKILL)
         until(lambda: "The worker ended by itself (killed by SIGKILL)" in output(home), lambda: output(home))

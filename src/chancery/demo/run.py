@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from chancery import catalog
+from chancery.demo import acme, web
 from chancery.demo import check as judging
-from chancery.demo import web
 from chancery.demo.children import Children, Ended
 from chancery.demo.prepare import prepare
 from chancery.demo.requests import request, wanted
@@ -40,7 +40,7 @@ def show(address: str, port: int) -> int:
             children.wait(ready, _START, _SERVER)
             _say("Ordering certificates through each")
             _order(where, 5)
-            _tell(url, password, where, web.serve(children, home, url))
+            _tell(url, password, where, [web.serve(children, home, url), acme.offered(home, url)])
             while True:
                 time.sleep(_EVERY)
                 children.look()
@@ -85,7 +85,7 @@ def _say(step: str) -> None:
     print(f"{step} …", file=sys.stderr, flush=True)
 
 
-def _tell(url: str, password: str | None, where: Where, shown: str) -> None:
+def _tell(url: str, password: str | None, where: Where, shown: list[str]) -> None:
     known = f"one-time password {password}" if password else "with the password you chose before"
     print(f"\n  Chancery is at  {url}/\n  Log in as       admin, {known}")
     for name, one in where.items():
@@ -94,7 +94,8 @@ def _tell(url: str, password: str | None, where: Where, shown: str) -> None:
         print(f"    bring it back  curl -X POST {one['control']}/up")
         print(f"    make it awkward: curl {one['control']}/dials shows what there is; turn one with")
         print(f"                   curl -X PUT -d '{_EXAMPLE}' {one['control']}/dials")
-    print(f"\n  {shown}")
+    for more in shown:
+        print(f"\n  {more}")
     print("\n  Stop            Ctrl-C", flush=True)
 
 
@@ -121,6 +122,7 @@ def _everything(home: Path, address: str, port: int) -> Iterator[tuple[Children,
     """
     _may_listen(address, port)
     os.environ.setdefault("CHANCERY_LOG_LEVEL", "WARNING")
+    os.environ.setdefault("CHANCERY_ACME_URL", f"http://{address}:{port}")
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     children = Children()
     try:

@@ -72,7 +72,10 @@ def test_orders_whose_answer_is_lost_are_never_ordered_twice(size, search_from, 
     # Whatever stays open is listed with its reason and what a person can do.
     assert all("enter its id" in reason.lower() or "Enter the request's id" in reason for reason in unknown.values())
     assert bool(settled) is bool(search_from)
-    why = " (no search is set up: a person enters the request's id)" if unknown else ""
+    waiting = (
+        "some wait for the CA's manager, and a waiting request shows no key" if search_from else "no search is set up"
+    )
+    why = f" ({waiting}: a person enters the request's id)" if unknown else ""
     of = f"of {size} at AD CS by Web Enrollment, each with its answer lost: {len(settled)} settled, {len(unknown)} open{why}"
     print(f"0 orders doubled {of}")
     if size == MANY:

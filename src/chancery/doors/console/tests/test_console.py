@@ -96,6 +96,12 @@ def test_deactivation_says_what_is_on_its_way(cast, local, ada, number, said):
     assert said in text(answer)
 
 
+def test_whoever_switches_a_connector_on_its_page_stays_there(local, ada):
+    there = reverse("connector", args=[local.pk])
+    assert ada.post(reverse("connector_switch", args=[local.pk, "deactivate"]), {"stay": "1"}).url == there
+    assert reverse("connector_switch", args=[local.pk, "activate"]) in ada.get(there).content.decode()
+
+
 def bulk(client, idents, to="inactive", slug="local"):
     return client.post(reverse("connector_bulk", args=[slug]), {"id": idents, "to": to}, follow=True)
 

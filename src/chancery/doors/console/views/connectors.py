@@ -224,7 +224,7 @@ def switch(request: HttpRequest, actor: Actor, ident: str, to: str) -> HttpRespo
         raise
     except ChanceryError as error:
         messages.error(request, f"{row.name}: {error} {error.remedy}".strip())
-    return redirect("connectors", row.authority)
+    return redirect("connector", ident) if "stay" in request.POST else redirect("connectors", row.authority)
 
 
 _SWITCHES: dict[str, Callable[[Actor, object], Any]] = {"activate": actions.activate, "deactivate": actions.deactivate}
