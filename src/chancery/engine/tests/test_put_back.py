@@ -73,6 +73,9 @@ def test_what_may_have_been_sent_since_is_searched_for(desk, state):
     assert after.version_id == desk.connector.current_id
     assert f"after {found.since:%Y-%m-%d %H:%M} UTC is not known" in after.reason
     assert after.events.order_by("id").last().kind == "order.put_back"
+    assert {"kind": "order", "id": str(order.pk), "name": order.common_name} in [
+        entry["target"] for entry in said("orders.put_back")
+    ]
 
 
 def test_it_is_searched_for_while_the_connector_is_off_and_nothing_else_is_done(desk):
