@@ -62,7 +62,7 @@ chaos: setup-test ## Everything that fails, at full size; 3 hours at most (CHANC
 	timeout -k 60 30m $(TEST) --long -k "ordered_once_at_most or bulk or wrong_edition" src/chancery/authorities src/chancery/protocols \
 	  tests/plugins
 
-bench: setup-test ## Measure rates, listings and waits on both databases; half an hour (results in bench/results)
+bench: setup-test ## Measure rates, listings and waits on both databases; an hour and a half (results in bench/results)
 	@bash scripts/packages.sh golang-cfssl || echo "Without cfssl it is not compared with."
 	.venv/bin/python -m bench
 	bash scripts/with-postgres.sh .venv/bin/python -m bench

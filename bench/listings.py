@@ -18,7 +18,7 @@ from typing import Any
 from bench import client, figures, stand
 
 _SIZES = {1_000: "127.0.0.1:18722", 200_000: "127.0.0.1:18723"}
-_ASKED, _ROUNDS = 40, 5
+_ASKED, _ROUNDS = 30, 3
 """Requests of a round; the middle one of the rounds counts, so that a hiccup of the machine is none of a listing."""
 _PATIENCE = 600
 Sized = tuple[dict[str, client.Client], dict[str, list[str]]]

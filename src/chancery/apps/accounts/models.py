@@ -112,6 +112,7 @@ class ApiToken(models.Model):
 
     class Meta:
         verbose_name = "token"
+        indexes = [models.Index(fields=["user", "id"], name="token_of_user")]
 
     def __str__(self) -> str:
         return self.name

@@ -35,6 +35,8 @@ LEFT JOIN accounts_role role ON role.name = given.role
 WHERE token.digest = %s AND token.revoked_at IS NULL AND (token.expires_at IS NULL OR token.expires_at > %s)
 ORDER BY given.id
 """
+NEWEST = 200
+"""Sessions that are listed of a person; all can be ended at once."""
 _DIGITS = 18
 """A longer number is no id: no table has room for it."""
 
@@ -133,20 +135,34 @@ def grants(actor: Actor) -> QuerySet[Grant]:
     return Grant.objects.filter(user_id=actor.user or 0).select_related("team", "environment").order_by("role", "pk")
 
 
-def tokens(actor: Actor) -> QuerySet[ApiToken]:
-    """Return the actor's own API tokens, newest first."""
-    return ApiToken.objects.filter(user_id=actor.user or 0).order_by("-created_at")
+def tokens(actor: Actor, *, cursor: str = "", size: int = 50) -> Page[ApiToken]:
+    """Return one page of the actor's own API tokens, newest first, those that ended long ago too."""
+    return _tokens(actor.user or 0, cursor, size)
 
 
-def tokens_of(actor: Actor, ident: int) -> QuerySet[ApiToken]:
-    """Return the API tokens of a person, newest first, for those who may see people."""
-    return ApiToken.objects.filter(user=person(actor, ident)).order_by("-created_at")
+def tokens_of(actor: Actor, ident: int, *, cursor: str = "", size: int = 50) -> Page[ApiToken]:
+    """Return one page of the API tokens of a person, newest first, for those who may see people."""
+    return _tokens(person(actor, ident).pk, cursor, size)
+
+
+def token_of(actor: Actor, ident: int, token: int) -> ApiToken:
+    """Return one API token of a person, or raise `Absent`."""
+    found = ApiToken.objects.filter(user=person(actor, ident), pk=token).first()
+    if found is None:
+        raise Absent("token", token)
+    return found
+
+
+def _tokens(user: int, cursor: str, size: int) -> Page[ApiToken]:
+    rows = ApiToken.objects.filter(user_id=user).select_related("team", "environment")
+    return paginate(rows, order="-id", cursor=cursor, size=size)
 
 
 def sessions(actor: Actor, ident: int | None = None) -> QuerySet[Session]:
-    """Return one's own open sessions, newest first, or those of a person for those who may see people."""
+    """Return one's own open sessions, newest first, or those of a person for those who may see people; `NEWEST` at most."""
     user = actor.user or 0 if ident is None else person(actor, ident).pk
-    return Session.objects.filter(user_id=user, expire_date__gt=current_clock().now()).order_by("-started_at")
+    rows = Session.objects.filter(user_id=user, expire_date__gt=current_clock().now())
+    return rows.order_by("-started_at")[:NEWEST]
 
 
 @dataclass(frozen=True)

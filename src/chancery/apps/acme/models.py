@@ -23,7 +23,7 @@ class Offer(models.Model):
 
     `challenges` are the kinds offered; none means that every name the profile allows is authorised beforehand. `networks`
     are those beside the public ones in which names may be validated. `listed` shows the profile's name in the directory,
-    which anybody may read.
+    which anybody may read. It has ended when its profile was deleted; credentials that were revoked still name it.
     """
 
     profile = models.OneToOneField("profiles.Profile", on_delete=models.PROTECT, primary_key=True, related_name="offer")
@@ -33,6 +33,13 @@ class Offer(models.Model):
     networks = models.JSONField(default=list)
     listed = models.BooleanField(default=False)
     updated_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["profile"], condition=Q(ended_at__isnull=True), name="acme_offer_open"),
+            models.Index(fields=["team", "profile"], condition=Q(ended_at__isnull=True), name="acme_offer_by_team"),
+        ]
 
     def __str__(self) -> str:
         return str(self.profile)

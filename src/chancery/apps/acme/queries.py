@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
 
 
+_PICKED = 500
+
+
 def visible_offers(actor: Actor) -> QuerySet[Offer]:
     """Return the offers of profiles that the actor may see."""
     rows = Offer.objects.select_related("profile", "team", "environment").filter(profile__deleted_at=None)
@@ -29,8 +32,14 @@ def visible_offers(actor: Actor) -> QuerySet[Offer]:
 
 
 def offers(actor: Actor) -> list[Offer]:
-    """Return the offers, by the profile's name: there are no more than profiles."""
-    return list(visible_offers(actor).order_by("profile__name_key")[:500])
+    """Return the first offers, by the profile's name, for a list to pick from."""
+    return list(visible_offers(actor).order_by("profile__name_key")[:_PICKED])
+
+
+def offer_listing(actor: Actor, *, cursor: str = "", size: int = 50) -> Page[Offer]:
+    """Return one page of offers, those of the newest profiles first."""
+    rows = Offer.objects.select_related("profile", "team", "environment").filter(ended_at=None)
+    return paginate(rows, order="-pk", cursor=cursor, size=size, scope=scope(actor, Permission.ACME_VIEW))
 
 
 def listed() -> list[Offer]:

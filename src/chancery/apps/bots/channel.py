@@ -14,7 +14,7 @@ from chancery.apps.accounts.permissions import BOT
 from chancery.apps.audit.record import Note, write
 from chancery.apps.bots.actions import digest
 from chancery.apps.bots.following import fail, mind, say
-from chancery.apps.bots.models import OPEN, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
+from chancery.apps.bots.models import OPEN, UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
 from chancery.apps.bots.window import opens
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.actions import not_twice
@@ -123,7 +123,7 @@ def poll(bot: Bot, given: wire.Poll, address: str) -> wire.Work:
         if bot.stopped_at is not None:
             return wire.Work(standing="stopped", poll_seconds=bot.poll_seconds, recorded=bot.recorded)
         _renewals(bot, now)
-        rows = Deployment.objects.filter(target__bot=bot, state__in=OPEN).select_related("target").order_by("id")
+        rows = Deployment.objects.filter(UNDER_WAY, target__bot=bot).select_related("target").order_by("id")
         tasks = [task for row in rows if (task := _task(row, now)) is not None]
     return wire.Work(poll_seconds=bot.poll_seconds, recorded=bot.recorded, tasks=tasks)
 

@@ -131,6 +131,8 @@ class Stage(models.TextChoices):
 
 
 OPEN = (Stage.WANTED, Stage.ORDERED, Stage.READY, Stage.DEPLOYING)
+UNDER_WAY = Q(finished_at__isnull=True, state__in=OPEN)
+"""What few deployments are; the first half is what their index is by."""
 
 
 class Deployment(models.Model):
@@ -154,7 +156,10 @@ class Deployment(models.Model):
     text = models.CharField(max_length=2000, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["target", "id"], name="deployment_of_target")]
+        indexes = [
+            models.Index(fields=["target", "id"], name="deployment_of_target"),
+            models.Index(fields=["target"], condition=Q(finished_at__isnull=True), name="deployment_open"),
+        ]
 
 
 class DeploymentEvent(models.Model):

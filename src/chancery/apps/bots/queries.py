@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q, QuerySet
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.bots.models import OPEN, Bot, Deployment, DeploymentEvent, LogLine, Standing, Target
+from chancery.apps.bots.models import UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Standing, Target
 from chancery.apps.orders.models import OrderEvent
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.look import EVERYTHING, starting
@@ -131,7 +131,7 @@ def of_order(actor: Actor, order: object) -> Deployment | None:
 
 def open_of(found: Iterable[Target]) -> dict[object, Deployment]:
     """Return target id → its open deployment."""
-    rows = Deployment.objects.filter(target__in=[t.pk for t in found], state__in=OPEN)
+    rows = Deployment.objects.filter(UNDER_WAY, target__in=[t.pk for t in found])
     return {row.target_id: row for row in rows}
 
 

@@ -76,6 +76,7 @@ class Change(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["environment", "id"], name="change_by_environment"),
+            models.Index(fields=["state", "id"], name="change_by_state"),
             models.Index(fields=["not_before"], condition=Q(state="scheduled"), name="change_due"),
         ]
 

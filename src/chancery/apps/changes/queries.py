@@ -10,8 +10,8 @@ from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.changes.models import OPEN, Change, Kind, Rule, State, Vote
 from chancery.apps.shared.actor import Actor
-from chancery.apps.shared.paging import Page, by_id, one_of, paginate
-from chancery.apps.shared.scope import visible
+from chancery.apps.shared.paging import Filter, Page, any_of, by_id, one_of, paginate
+from chancery.apps.shared.scope import scope
 from chancery.core.errors import Absent, NotPermitted
 
 SHOWN = ("open", "all", *State.values)
@@ -19,20 +19,28 @@ SHOWN = ("open", "all", *State.values)
 
 def visible_to(actor: Actor) -> QuerySet[Change]:
     """Return the changes of the teams and environments of which the actor sees changes; of rules, whoever sees any."""
-    if not actor.may(Permission.CHANGE_VIEW):
-        raise NotPermitted(Permission.CHANGE_VIEW)
-    rows = Change.objects.select_related("team", "environment", "connector", "proposed_by")
-    mine = visible(Change.objects.all(), actor, Permission.CHANGE_VIEW).values("pk")
-    return rows.filter(Q(team=None) | Q(pk__in=mine))
+    seen = _seen(actor)
+    return _known() if seen is None else _known().filter(seen)
+
+
+def _known() -> QuerySet[Change]:
+    return Change.objects.select_related("team", "environment", "connector", "proposed_by")
+
+
+def _seen(actor: Actor) -> Q | None:
+    """Return what the changes meet that the actor may see; None for every change."""
+    within = scope(actor, Permission.CHANGE_VIEW)
+    return None if within is None else any_of([Q(team_id__isnull=True), *within])
 
 
 def listing(actor: Actor, *, state: str = "", cursor: str = "", size: int = 50) -> Page[Change]:
     """Return one page of changes, the newest first: those that are open, all, or those in one state."""
     wanted = one_of("state", state, SHOWN) or "open"
-    rows = visible_to(actor).prefetch_related(Prefetch("votes", Vote.objects.order_by("pk")))
-    if wanted != "all":
-        rows = rows.filter(state__in=OPEN if wanted == "open" else [wanted])
-    return paginate(rows, order="-id", cursor=cursor, size=size)
+    rows, seen = _known().prefetch_related(Prefetch("votes", Vote.objects.order_by("pk"))), _seen(actor)
+    # Each state is a range of an index: those that are open are read side by side.
+    parts = None if wanted == "all" else [Q(state=one) for one in (OPEN if wanted == "open" else (wanted,))]
+    filters = [] if seen is None else [Filter(seen, served=False)]
+    return paginate(rows, order="-id", cursor=cursor, size=size, filters=filters, scope=parts)
 
 
 def change(actor: Actor, ident: object) -> Change:

@@ -151,11 +151,13 @@ class Finding(models.Model):
         ]
         indexes = [
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="finding_due"),
-            models.Index(fields=["state", "id"], name="finding_by_state"),
-            models.Index(fields=["kind", "id"], name="finding_by_kind"),
-            models.Index(fields=["connector", "id"], name="finding_by_connector"),
+            models.Index(fields=["state", "kind"], name="finding_counted"),
+            # With the columns of other filters, so that looking along reads no row.
+            models.Index(fields=["state", "id", "kind"], name="finding_by_state"),
+            models.Index(fields=["kind", "id", "state"], name="finding_by_kind"),
+            models.Index(fields=["connector", "id", "state", "kind"], name="finding_by_connector"),
             models.Index(fields=["team", "id"], name="finding_by_team"),
-            models.Index(fields=["common_name", "id"], name="finding_by_name"),
+            models.Index(fields=["common_name", "id", "state", "kind", "connector"], name="finding_by_name"),
             models.Index(fields=["serial", "id"], name="finding_by_serial"),
         ]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.acme.models import Credential
+from chancery.apps.acme.models import Credential, Offer
 from chancery.apps.bots.models import Target
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
@@ -122,6 +122,7 @@ def delete(act: Act, ident: object) -> None:
         )
     profile.deleted_at = act.at
     profile.save()
+    Offer.objects.filter(pk=profile.pk).update(ended_at=act.at)
     act.note("profile", profile.pk, profile.name, team=profile.team_id)
 
 

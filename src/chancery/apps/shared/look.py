@@ -49,8 +49,9 @@ class Look:
 
     def __init__(self, model: type[Model], order: str, cursor: str, size: int, span: Span = EVERYTHING) -> None:
         field = order.lstrip("-")
-        self.fields = ("id",) if field in {"id", "pk"} else (field, "id")
-        self.by_id = self.fields == ("id",)
+        # A row that belongs to exactly one other may have that one's id as its own.
+        self.fields = (field,) if field in {"id", "pk"} else (field, "id")
+        self.by_id = len(self.fields) == 1
         self.size = max(1, min(size, MAX_SIZE))
         self.backwards, self.edge = read(cursor, self.fields, model)
         self.down = order.startswith("-") != self.backwards
@@ -138,4 +139,4 @@ def _comparable(edge: Edge) -> None:
 
 
 def _column(model: type[Model], name: str) -> Any:
-    return model._meta.get_field(name)
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)

@@ -8,8 +8,9 @@ then hold fewer rows than asked for, or none, while more follow: its cursor says
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from chancery.core.errors import Invalid
 
 M = TypeVar("M", bound=Model)
 COUNT_CAP = 10_000
-WINDOW = 2_000
+WINDOW = 1_000
 """Rows looked at for one page where no index holds exactly what was asked for."""
 COUNT_WINDOW = 500
 """Rows looked at then for the count, which says that it is not the whole."""
@@ -31,12 +32,17 @@ COUNT_WINDOW = 500
 
 @dataclass(frozen=True)
 class Page(Generic[M]):
-    """One page of rows, the cursors beside it ('' at an end), and the count as people read it."""
+    """One page of rows, and the cursors beside it ('' at an end)."""
 
     items: list[M]
     next: str
     previous: str
-    count_text: str
+    _count: Callable[[], str] = field(repr=False, compare=False)
+
+    @cached_property
+    def count_text(self) -> str:
+        """The number of all rows as people read it; '' but on the first page. Only who asks for it has them counted."""
+        return self._count()
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def paginate(
         items=found,
         next=behind if look.backwards else ahead,
         previous=ahead if look.backwards else behind,
-        count_text=_total(sources, look) if cursor == "" else "",
+        _count=partial(_total, sources, look) if cursor == "" else str,
     )
 
 
@@ -108,7 +114,7 @@ class _Source(Generic[M]):
     """Rows that an index holds in order, and the conditions that are left to be looked at row by row."""
 
     def __init__(self, rows: QuerySet[M], rest: list[Filter]) -> None:
-        self._rows, self._window = rows, False
+        self._rows, self._whole, self._window = rows, rows, False
         every = rows.model._default_manager.order_by()
         few = next((f for f in rest if f.served and _counted(every.filter(f.q), WINDOW) <= WINDOW), None)
         if few is not None:
@@ -127,15 +133,20 @@ class _Source(Generic[M]):
         # Where most rows meet the conditions, the next few will do.
         for window in (4 * (look.size + 1), WINDOW):
             edge = look.far(rows, window)
-            found = list(look.ordered(self._rows, edge).filter(*self._rest)[: look.size + 1])
-            if len(found) > look.size or edge is None:
+            matching = look.ordered(self._rows, edge).filter(*self._rest)
+            # First the keys alone: where an index has all that is looked at, only rows of the page are read.
+            keys = list(matching.values_list("pk", flat=True)[: look.size + 1])
+            if len(keys) > look.size or edge is None:
                 break
+        found = list(look.ordered(self._whole).filter(pk__in=keys))
         return found, None if len(found) > look.size else edge
 
     def count(self, look: Look, most: int) -> tuple[int, bool]:
         """Return a number of rows, `most` + 1 for more, and whether there may be some that were not looked at."""
         if not self._window:
-            return _counted(look.ordered(self._rows).order_by().filter(*self._rest), most), False
+            # In order, so that the index which holds it is taken: to PostgreSQL the table itself seems as near.
+            rows = look.ordered(self._rows).order_by(look.fields[0])
+            return _counted(rows.filter(*self._rest), most), False
         edge = look.far(look.ordered(self._rows), COUNT_WINDOW)
         return _counted(look.ordered(self._rows, edge).filter(*self._rest), most), edge is not None
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
 from chancery.apps.accounts import actions, ending, factors, providers, queries
 from chancery.apps.accounts import roles as kept
 from chancery.apps.accounts.models import Provider, Role
-from chancery.core.errors import Absent
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor
-from chancery.doors.api.routes import Routes
+from chancery.doors.api.routes import Routes, linked
 
 router = Routes(tags=["people"])
 Answer = dict[str, Any]
@@ -55,10 +54,13 @@ def _role(row: Role) -> Answer:
     return next(asdict(role) for role in queries.roles() if role.name == row.name)
 
 
-@router.get("/tokens", response=answers.Tokens)
-def tokens(request: HttpRequest) -> Answer:
+@router.get("/tokens", response=answers.Tokens, headers=("Link",))
+def tokens(
+    request: HttpRequest, response: HttpResponse, cursor: parameters.Cursor = "", size: parameters.Size = 50
+) -> Any:
     """List one's own API tokens."""
-    return {"items": [show.token(t) for t in queries.tokens(actor(request))]}
+    found = queries.tokens(actor(request), cursor=cursor, size=size)
+    return linked(request, response, show.page(found, show.token))
 
 
 @router.post("/tokens", response={201: answers.NewToken})
@@ -102,19 +104,24 @@ def end_sessions(request: HttpRequest, ident: parameters.Number) -> Status[None]
     return Status(204, None)
 
 
-@router.get("/users/{ident}/tokens", response=answers.Tokens)
-def tokens_of(request: HttpRequest, ident: parameters.Number) -> Answer:
+@router.get("/users/{ident}/tokens", response=answers.Tokens, headers=("Link",))
+def tokens_of(
+    request: HttpRequest,
+    response: HttpResponse,
+    ident: parameters.Number,
+    cursor: parameters.Cursor = "",
+    size: parameters.Size = 50,
+) -> Any:
     """List the API tokens of a person."""
-    return {"items": [show.token(t) for t in queries.tokens_of(actor(request), ident)]}
+    found = queries.tokens_of(actor(request), ident, cursor=cursor, size=size)
+    return linked(request, response, show.page(found, show.token))
 
 
 @router.delete("/users/{ident}/tokens/{token}", response={204: None}, problems=(409,))
 def end_token(request: HttpRequest, ident: parameters.Number, token: parameters.Number) -> Status[None]:
     """End an API token of a person."""
     who = actor(request)
-    if not queries.tokens_of(who, ident).filter(pk=token).exists():
-        raise Absent("token", token)
-    actions.end_token(who, token)
+    actions.end_token(who, queries.token_of(who, ident, token).pk)
     return Status(204, None)
 
 

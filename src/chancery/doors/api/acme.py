@@ -17,10 +17,13 @@ router = Routes(tags=["acme"])
 Answer = dict[str, Any]
 
 
-@router.get("/acme/offers", response=documents.AcmeOffers)
-def offers(request: HttpRequest) -> Answer:
+@router.get("/acme/offers", response=documents.AcmeOffers, headers=("Link",))
+def offers(
+    request: HttpRequest, response: HttpResponse, cursor: parameters.Cursor = "", size: parameters.Size = 50
+) -> Any:
     """List the profiles that ACME clients may order with."""
-    return {"items": [documents.offer(row) for row in queries.offers(actor(request))]}
+    found = queries.offer_listing(actor(request), cursor=cursor, size=size)
+    return linked(request, response, show.page(found, documents.offer))
 
 
 @router.put("/acme/offers/{ident}", response=documents.AcmeOffer)

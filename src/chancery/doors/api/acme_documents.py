@@ -43,8 +43,8 @@ class AcmeOffer(BaseModel):
     updated_at: Moment
 
 
-class AcmeOffers(BaseModel):
-    """The profiles that are offered."""
+class AcmeOffers(Page):
+    """A page of the profiles that are offered, the newest profiles first."""
 
     items: list[AcmeOffer]
 

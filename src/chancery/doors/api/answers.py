@@ -699,8 +699,8 @@ class NewToken(Token):
     token: str = Field(examples=["chy_…"])
 
 
-class Tokens(BaseModel):
-    """One's own API tokens."""
+class Tokens(Page):
+    """A page of a person's API tokens."""
 
     items: list[Token]
 
@@ -791,7 +791,7 @@ class Session(BaseModel):
 
 
 class Sessions(BaseModel):
-    """Open sessions, the newest first."""
+    """Open sessions, the newest first, two hundred at most."""
 
     items: list[Session]
 

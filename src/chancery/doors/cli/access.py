@@ -65,7 +65,7 @@ def roles_second_factor(
 @tokens.command("list")
 def tokens_list(as_json: Json = False) -> None:
     """List your own API tokens."""
-    whole = Rest().call("GET", "/tokens")
+    whole = Rest().listing("/tokens", 0)
     times = ("created_at", "expires_at", "revoked_at")
     rows = [{**t, **{n.removesuffix("_at"): minute(t[n])[:10] for n in times}} for t in whole["items"]]
     show(rows, ("id", "name", "hint", "created", "expires", "revoked"), whole, as_json)

@@ -19,7 +19,7 @@ Limit = Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")]
 @acme.command("offers")
 def acme_offers(as_json: Json = False) -> None:
     """List the profiles that ACME clients may order with."""
-    whole = Rest().call("GET", "/acme/offers")
+    whole = Rest().listing("/acme/offers", 0)
     rows = [
         {
             **o,

@@ -115,7 +115,7 @@ def people_tokens(username: str, end: EndToken = 0, as_json: Json = False) -> No
         rest.call("DELETE", f"{path}/{end}")
         say(f"Token {end} is ended.", {"id": end, "revoked": True}, as_json)
         return
-    whole = rest.call("GET", path)
+    whole = rest.listing(path, 0)
     show(whole["items"], ("id", "name", "hint", "created_at", "expires_at", "revoked_at"), whole, as_json)
 
 

@@ -77,10 +77,20 @@ def test_a_token_of_somebody_kept_out_opens_nothing(cast):
 def test_nobody_ends_or_sees_the_tokens_of_another(cast):
     token, _ = actions.create_token(cast.rob, "nightly")
     for other in (cast.cleo, cast.ada, cast.host):
-        assert list(queries.tokens(other)) == []
+        assert queries.tokens(other).items == []
         with pytest.raises(Absent):
             actions.revoke_token(other, token.pk)
-    assert list(queries.tokens(cast.rob)) == [token]
+    assert queries.tokens(cast.rob).items == [token]
+    assert queries.token_of(cast.ada, cast.users["rob"].pk, token.pk) == token
+    with pytest.raises(Absent):
+        queries.token_of(cast.ada, cast.users["cleo"].pk, token.pk)
+
+
+def test_tokens_have_pages_the_newest_first(cast):
+    made = [actions.create_token(cast.rob, name)[0] for name in ("one", "two")]
+    first = queries.tokens(cast.rob, size=1)
+    assert (first.items, first.count_text) == (made[1:], "2")
+    assert queries.tokens_of(cast.ada, cast.users["rob"].pk, size=1, cursor=first.next).items == made[:1]
 
 
 @pytest.mark.parametrize("days", [0, -1, 731])

@@ -40,6 +40,18 @@ def test_an_offer_is_made_changed_and_withdrawn(cast, offered):
             actions.withdraw(cast.ada, ident)
 
 
+def test_offers_have_pages_and_end_with_their_profiles(cast, offered):
+    actions.offer(cast.ada, "Careful")
+    first = queries.offer_listing(cast.ada, size=1)
+    second = queries.offer_listing(cast.ada, size=1, cursor=first.next)
+    assert [o.profile.name for o in (*first.items, *second.items)] == ["Careful", "Internal"]
+    assert (first.count_text, second.next) == ("2", "")
+    made, _ = actions.create_credential(cast.ada, "web-1", profile="Internal")
+    actions.revoke_credential(cast.ada, made.pk)
+    profiles.delete(cast.ada, offered.pk)
+    assert [o.profile.name for o in queries.offer_listing(cast.ada).items] == ["Careful"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -7,7 +7,7 @@ import warnings
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bench.rows import ACTIONS, ACTORS, Filler
@@ -28,6 +28,7 @@ from chancery.apps.shared.look import Look, write
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.errors import Invalid, NotPermitted
 from tests.cast import gathered, lasting, local_ca
+from tests.plans import scans
 
 pytestmark = pytest.mark.django_db
 ROWS = 240
@@ -366,7 +367,7 @@ def test_every_offer_is_answered_from_an_index(filled):
         first = ("local",) if listing is connectors.listing else ()
         for cursor in ("", listing(filled.ada, *first, size=1, **asked).next):
             with CaptureQueriesContext(connection) as seen:
-                listing(filled.ada, *first, size=1, cursor=cursor, **asked)
+                _counted = listing(filled.ada, *first, size=1, cursor=cursor, **asked).count_text
             slow = [(q["sql"], steps) for q in seen.captured_queries if (steps := scans(q["sql"]))]
             assert not slow, (listing.__module__, offer)
 
@@ -397,22 +398,6 @@ def steps_of(act):
     act()
     connection.connection.set_progress_handler(None, 0)
     return len(taken) * 1_000
-
-
-def scans(sql):
-    """Return the steps that look at rows which no index chose, or sort more of them than a window."""
-    bounded = "IN (SELECT" in sql
-    with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            steps = [row[-1] for row in cursor.fetchall() if row[-1] != "SCAN subquery"]
-            return [s for s in steps if ("SCAN" in s and "INDEX" not in s) or ("FOR ORDER BY" in s and not bounded)]
-        # With so few rows the planner would rightly read the whole table: it is to say whether it could do otherwise.
-        for step in ("seqscan", "bitmapscan", "sort"):
-            cursor.execute(f"SET LOCAL enable_{step} = off")
-        cursor.execute(f"EXPLAIN {sql}")
-        steps = [row[0].replace("->", "").strip() for row in cursor.fetchall()]
-        return [s for s in steps if s.startswith("Seq Scan on") or (s.startswith("Sort  ") and not bounded)]
 
 
 @pytest.mark.skipif("sqlite" in str(connection.vendor), reason="SQLite has no collations of the cluster")

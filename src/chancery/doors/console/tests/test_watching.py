@@ -117,11 +117,13 @@ def test_the_plan_stands_on_the_certificates_page_and_takes_a_request(cast, issu
 
 
 def test_the_forecast_shows_weeks_and_what_is_overdue(cast, issued, ada, local):
-    assert "No renewal is planned." in text(ada.get(reverse("renewals")))
+    assert "No renewal is planned." in text(ada.get(reverse("forecast")))
+    assert f'hx-get="{reverse("forecast")}"' in ada.get(reverse("renewals")).content.decode()
     issued()
     planning.cover(NOW, {})
     Plan.objects.update(due_at=NOW - timedelta(days=1))
-    said = text(ada.get(reverse("renewals")))
+    said = text(ada.get(reverse("forecast"), headers={"HX-Request": "true"}))
+    assert "Chancery" not in said
     assert "1 renewal is due now." in said
     assert "signs here" in said
     assert "a.example.com" in text(ada.get(reverse("renewals"), {"state": "planned"}))

@@ -23,17 +23,25 @@ from chancery.doors.console.views.base import attempt, page, require, show, whol
 
 @page
 def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Show which profiles are offered, and the credentials."""
+    """Show the first of the profiles that are offered, and the credentials."""
     asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("search", "cursor")}
     found, now = queries.listing(actor, **asked), current_clock().now()
     context = {
         "page": found,
         "rows": [(row, queries.status(row, now)) for row in found.items],
         "asked": asked,
-        "offers": queries.offers(actor),
+        "offered": queries.offer_listing(actor),
         "directory": f"{settings.ACME_URL}/acme/directory" if settings.ACME_URL else "",
     }
     return show(request, actor, "acme", context)
+
+
+@page
+def offers(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List every profile that is offered."""
+    return show(
+        request, actor, "acme_offers", {"page": queries.offer_listing(actor, cursor=request.GET.get("cursor", ""))}
+    )
 
 
 @page

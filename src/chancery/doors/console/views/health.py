@@ -63,19 +63,23 @@ def _latency(found: History) -> Chart:
 
 
 @page
-def forecast(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Show what is to be renewed, week by week, and what needs somebody."""
+def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List renewals: what comes next, or those in a state."""
     asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("state", "cursor")}
+    context = {"page": renewals.listing(actor, **asked), "asked": asked, "states": PlanState.choices}
+    return show(request, actor, "renewals", context)
+
+
+@page
+def forecast(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Show what is to be renewed week by week; the list fetches the same in part, so that it need not wait for sums."""
     found = renewals.forecast(actor)
     context = {
         "forecast": found,
         "weeks": list(zip(found.starts, found.weeks, strict=True)),
         "chart": stacked(_("Renewals by week"), [Series(_("certificates"), "plain", found.weeks)]),
-        "page": renewals.listing(actor, **asked),
-        "asked": asked,
-        "states": PlanState.choices,
     }
-    return show(request, actor, "renewals", context)
+    return show(request, actor, "forecast_part" if request.headers.get("HX-Request") else "forecast", context)
 
 
 @require_POST

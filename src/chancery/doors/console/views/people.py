@@ -141,7 +141,7 @@ def access(request: HttpRequest, actor: Actor, ident: int) -> HttpResponse:
     context = {
         "person": found,
         "sessions": queries.sessions(actor, ident),
-        "tokens": queries.tokens_of(actor, ident),
+        "page": queries.tokens_of(actor, ident, cursor=request.GET.get("cursor", "")),
         "factors": factors.of(found),
         "now": current_clock().now(),
         "choices": (
@@ -167,7 +167,7 @@ def tokens(request: HttpRequest, actor: Actor) -> HttpResponse:
     if request.method == "POST":
         fresh = _token(request, actor)
     context = {
-        "tokens": queries.tokens(actor),
+        "page": queries.tokens(actor, cursor=request.GET.get("cursor", "")),
         "fresh": fresh,
         "now": current_clock().now(),
         "may_create": actor.may(Permission.TOKEN_CREATE),
