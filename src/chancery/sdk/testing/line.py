@@ -20,6 +20,8 @@ from chancery.sdk.testing.spoil import How, Spoil
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "server"}
 _WAIT = 30.0
 _NUMBER = re.compile(r"[0-9a-f]{8,}|[0-9]+")
+_MESSAGE = re.compile(r"=[^&]{60,}")
+"""A whole message in an address, as SCEP has it by GET."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Passed:
     @property
     def shape(self) -> str:
         """Return method and address with every number in it left out: what calls of the same kind have in common."""
-        return f"{self.method} {_NUMBER.sub('#', self.target)}"
+        return f"{self.method} {_NUMBER.sub('#', _MESSAGE.sub('=#', self.target))}"
 
 
 @dataclass(frozen=True)
