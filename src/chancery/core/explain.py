@@ -89,17 +89,20 @@ def _settings(facts: Facts) -> str:
     return f"{used}; version {connector.version} is in force now, and what is done next is done with that."
 
 
+_LEFT = {True: " The request had left.", False: " The request had not left.", None: ""}
+
+
 def _error(error: Error) -> str:
     what = {Doing.SUBMIT: "sending it", Doing.POLL: "asking how it stands", Doing.SETTLE: "searching for it"}[
         error.doing
     ]
-    left = "The request had left." if error.bytes_sent else "The request had not left."
+    left = _LEFT[error.bytes_sent]
     said = f" {error.text}" if error.text else ""
-    return f"The last error was {error.kind}, when {what}: {ERRORS[error.kind]} {left}{said}"
+    return f"The last error was {error.kind}, when {what}: {ERRORS[error.kind]}{left}{said}"
 
 
 def _consequence(error: Error) -> str:
-    rule = consequence(error.kind, error.doing, bytes_sent=error.bytes_sent)
+    rule = consequence(error.kind, error.doing, bytes_sent=bool(error.bytes_sent))
     return f"{EFFECTS[rule.effect]} {RETRIES[rule.retry]}"
 
 

@@ -69,18 +69,19 @@ def test_the_tables_have_a_sentence_for_each_row_and_no_other() -> None:
         assert len(set(table.values())) == len(table)
 
 
-CELLS = list(product(KINDS, Doing, (True, False)))
+CELLS = list(product(KINDS, Doing, (True, False, None)))
 
 
 @pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
-def test_every_error_is_said_with_what_the_engine_does_about_it(kind: str, doing: Doing, *, sent: bool) -> None:
-    rule = consequence(kind, doing, bytes_sent=sent)
+def test_every_error_is_said_with_what_the_engine_does_about_it(kind: str, doing: Doing, sent: object) -> None:
+    assert sent is None or isinstance(sent, bool)
+    rule = consequence(kind, doing, bytes_sent=bool(sent))
     error = Error(kind, doing, bytes_sent=sent, text="503 Busy")
     said = [s.text for s in explain(facts(rule.target, error=error)).decided if s.topic in {Topic.ERROR, Topic.RETRY}]
     assert len(said) == 2
     assert kind in said[0]
     assert ERRORS[kind] in said[0]
-    assert ("had left" in said[0]) is sent
+    assert [words in said[0] for words in ("had left", "had not left", "  ")] == [sent is True, sent is False, False]
     assert said[0].endswith("503 Busy")
     assert said[1] == f"{EFFECTS[rule.effect]} {RETRIES[rule.retry]}"
 
