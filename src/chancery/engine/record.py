@@ -349,7 +349,7 @@ class Recorder:
         same = same and (job.kind is not Kind.SETTLE or self._searched_again(order))
         sent = error.bytes_sent if job.kind in _WRITES else None
         told = {"error": error.kind, "doing": str(doing), "act": str(job.kind), "bytes_sent": sent, "said": _said(error)}
-        self._move(order, rule.target, _evidence(error, sent), silent=same, evidence=told, **columns)
+        self._move(order, rule.target, _evidence(error, sent=sent), silent=same, evidence=told, **columns)
 
     def _searched_again(self, order: Order) -> bool:
         """Count a search that failed as the one before on that one's line; False where it has none."""
@@ -552,7 +552,7 @@ def _chain_id(chain: tuple[bytes, ...]) -> str:
     return hashlib.sha256(b"".join(chain)).hexdigest()
 
 
-def _evidence(error: Failed, sent: bool | None) -> str:
+def _evidence(error: Failed, *, sent: bool | None) -> str:
     left = _LEFT[sent]
     said = f" The CA said: {_said(error)}" if _said(error) else ""
     return f"{error.kind}: {error.message}{left}{said}"
