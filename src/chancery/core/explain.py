@@ -245,6 +245,8 @@ def _ca_on(facts: Facts) -> Said:
         yield _say(Topic.PERSON, "What the CA waits for; the engine notices by itself.")
     else:
         yield _say(Topic.CONNECTOR, "The CA's answer; nobody has to do anything here.")
+    if not facts.connector.cancels:
+        yield _say(Topic.PERSON, "If no answer will come: give it up with a reason. It cannot be withdrawn from here.")
     yield from _mend(facts)
 
 

@@ -102,6 +102,7 @@ class Connector:
     search_lag: timedelta
     search_tries: int
     version: int | None
+    cancels: bool = False
     under_way: int = 0
     ahead: int = 0
 

@@ -348,7 +348,13 @@ class Recorder:
         same = order.state == rule.target and order.reason == columns["reason"]
         same = same and (job.kind is not Kind.SETTLE or self._searched_again(order))
         sent = error.bytes_sent if job.kind in _WRITES else None
-        told = {"error": error.kind, "doing": str(doing), "act": str(job.kind), "bytes_sent": sent, "said": _said(error)}
+        told = {
+            "error": error.kind,
+            "doing": str(doing),
+            "act": str(job.kind),
+            "bytes_sent": sent,
+            "said": _said(error),
+        }
         self._move(order, rule.target, _evidence(error, sent=sent), silent=same, evidence=told, **columns)
 
     def _searched_again(self, order: Order) -> bool:

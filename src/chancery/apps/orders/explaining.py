@@ -116,6 +116,7 @@ def _connector(order: Order, now: datetime) -> Connector:
         seats=facts.concurrency if facts is not None else 0,
         per_second=facts.calls_per_second if facts is not None else 0.0,
         finds=about is not None and "finds" in about.powers,
+        cancels=about is not None and "cancels" in about.powers,
         search_lag=facts.search_lag if facts is not None else timedelta(0),
         search_tries=facts.search_tries if facts is not None else 0,
         version=_version(row),
