@@ -105,7 +105,7 @@ def unknown(by, connector):
         (
             9,
             "searched",
-            "Unreachable: Nobody answered. Nothing had been sent.",
+            "Unreachable: Nobody answered.",
             {"times": 4, "last_at": last.isoformat()},
         ),
     ]

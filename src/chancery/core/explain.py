@@ -89,17 +89,20 @@ def _settings(facts: Facts) -> str:
     return f"{used}; version {connector.version} is in force now, and what is done next is done with that."
 
 
+_LEFT = {True: " The request had left.", False: " The request had not left.", None: ""}
+
+
 def _error(error: Error) -> str:
     what = {Doing.SUBMIT: "sending it", Doing.POLL: "asking how it stands", Doing.SETTLE: "searching for it"}[
         error.doing
     ]
-    left = "The request had left." if error.bytes_sent else "The request had not left."
+    left = _LEFT[error.bytes_sent]
     said = f" {error.text}" if error.text else ""
-    return f"The last error was {error.kind}, when {what}: {ERRORS[error.kind]} {left}{said}"
+    return f"The last error was {error.kind}, when {what}: {ERRORS[error.kind]}{left}{said}"
 
 
 def _consequence(error: Error) -> str:
-    rule = consequence(error.kind, error.doing, bytes_sent=error.bytes_sent)
+    rule = consequence(error.kind, error.doing, bytes_sent=bool(error.bytes_sent))
     return f"{EFFECTS[rule.effect]} {RETRIES[rule.retry]}"
 
 
@@ -242,6 +245,8 @@ def _ca_on(facts: Facts) -> Said:
         yield _say(Topic.PERSON, "What the CA waits for; the engine notices by itself.")
     else:
         yield _say(Topic.CONNECTOR, "The CA's answer; nobody has to do anything here.")
+    if not facts.connector.cancels:
+        yield _say(Topic.PERSON, "If no answer will come: give it up with a reason. It cannot be withdrawn from here.")
     yield from _mend(facts)
 
 

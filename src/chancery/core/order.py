@@ -69,6 +69,7 @@ MOVES: tuple[Move, ...] = (
     Move(_S.PENDING, _S.OUTCOME_UNKNOWN, "order.outcome_unknown", _E),
     Move(_S.PENDING, _S.QUARANTINED, "order.quarantined", _E),
     Move(_S.PENDING, _S.QUEUED, "order.confirmed", _P),
+    Move(_S.PENDING, _S.FAILED, "order.given_up", _P),
     Move(_S.OUTCOME_UNKNOWN, _S.OUTCOME_UNKNOWN, "order.searched", _E),
     Move(_S.OUTCOME_UNKNOWN, _S.ISSUED, "order.settled", _E),
     Move(_S.OUTCOME_UNKNOWN, _S.PENDING, "order.settled", _E),

@@ -50,11 +50,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The error that the last step met: its kind, during which call, and whether the request had left."""
+    """The error that the last step met: its kind, during which call, and whether the request had left.
+
+    `bytes_sent` is None for a call that only looked: that its request left, or did not, says nothing of the order.
+    """
 
     kind: str
     doing: Doing
-    bytes_sent: bool
+    bytes_sent: bool | None
     text: str = ""
 
 
@@ -99,6 +102,7 @@ class Connector:
     search_lag: timedelta
     search_tries: int
     version: int | None
+    cancels: bool = False
     under_way: int = 0
     ahead: int = 0
 

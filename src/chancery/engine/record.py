@@ -58,6 +58,9 @@ from chancery.sdk.outcome import RevocationPending, Revoked
 
 Pair = tuple[Job, Result]
 _ACTION = "engine.record"
+_WRITES = frozenset({Kind.SUBMIT, Kind.CANCEL, Kind.RELEASE})
+"""Acts on an order that change something at its CA: whether their request left is evidence. Of a look it says nothing."""
+_LEFT = {True: " The request had left.", False: " Nothing had been sent.", None: ""}
 _NOES = frozenset({"RejectedByPolicy", "ValidationFailed"})
 _UNWILLING = {Kind.CANCEL: _NOES, Kind.RELEASE: _NOES | {"Forbidden"}}
 """Act → errors by which the CA says no to it alone, and not to the order or the connector."""
@@ -344,8 +347,15 @@ class Recorder:
             columns["poll_state"] = job.asked.poll_state
         same = order.state == rule.target and order.reason == columns["reason"]
         same = same and (job.kind is not Kind.SETTLE or self._searched_again(order))
-        told = {"error": error.kind, "doing": str(doing), "bytes_sent": error.bytes_sent, "said": _said(error)}
-        self._move(order, rule.target, _evidence(error), silent=same, evidence=told, **columns)
+        sent = error.bytes_sent if job.kind in _WRITES else None
+        told = {
+            "error": error.kind,
+            "doing": str(doing),
+            "act": str(job.kind),
+            "bytes_sent": sent,
+            "said": _said(error),
+        }
+        self._move(order, rule.target, _evidence(error, sent=sent), silent=same, evidence=told, **columns)
 
     def _searched_again(self, order: Order) -> bool:
         """Count a search that failed as the one before on that one's line; False where it has none."""
@@ -555,10 +565,10 @@ def _chain_id(chain: tuple[bytes, ...]) -> str:
     return hashlib.sha256(b"".join(chain)).hexdigest()
 
 
-def _evidence(error: Failed) -> str:
-    sent = "The request had left." if error.bytes_sent else "Nothing had been sent."
+def _evidence(error: Failed, *, sent: bool | None) -> str:
+    left = _LEFT[sent]
     said = f" The CA said: {_said(error)}" if _said(error) else ""
-    return f"{error.kind}: {error.message} {sent}{said}"
+    return f"{error.kind}: {error.message}{left}{said}"
 
 
 def _said(error: Failed) -> str:

@@ -68,7 +68,7 @@ def cancel(act: Act, ident: object) -> Order:
     """Withdraw an order. One that is at the CA is cancelled there by the engine, where the CA can."""
     order = _locked(act, ident)
     if order.state == State.PENDING:
-        _needs_power(order, "cancels", "Cancel it at the CA, or wait for its answer.")
+        _needs_power(order, "cancels", "Wait for the CA's answer, or give the order up with a reason.")
         withdraw(act, order, "The CA is asked to withdraw it.")
         return order
     go(act, order, State.CANCELLED, due_at=None)
@@ -131,9 +131,13 @@ def adopt(act: Act, ident: object, reference: str) -> Order:
 
 @action("orders.give_up", Permission.ORDER_SETTLE)
 def give_up(act: Act, ident: object, reason: str) -> Order:
-    """End an order whose outcome stays unknown, or whose certificate is quarantined."""
+    """End an order whose outcome stays unknown, whose certificate is quarantined, or whose CA has it and cannot withdraw it."""
     order = _locked(act, ident)
-    go(act, order, State.FAILED, text=_reason(reason), due_at=None)
+    text = _reason(reason)
+    if order.state == State.PENDING:
+        _stuck(act, order)
+        tell(act, order, "order.left_at_ca", f"{order.connector.name} had it, and may still issue it.")
+    go(act, order, State.FAILED, text=text, due_at=None)
     return order
 
 
@@ -228,6 +232,22 @@ def _not_own(act: Act, order: Order) -> None:
     if order.requested_by_id is not None and order.requested_by_id == act.actor.user:
         detail = "Nobody decides about an order that they placed themselves."
         raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")
+
+
+def _stuck(act: Act, order: Order) -> None:
+    """Raise `Conflict` where an order at its CA can be withdrawn there, or is being asked for: its answer would be lost."""
+    if queries.cancels(order):
+        raise Conflict(
+            "The CA has this order, and can withdraw it.",
+            remedy="Cancel the order: Chancery withdraws it at the CA.",
+            code="cancel_it",
+        )
+    if order.lease_until is not None and order.lease_until > act.at:
+        raise Conflict(
+            "The CA is being asked for this order at this moment.",
+            remedy="Look again in a moment: it may have been issued.",
+            code="too_soon",
+        )
 
 
 def _needs_power(order: Order, power: str, remedy: str) -> None:

@@ -83,8 +83,10 @@ def _error(events: list[OrderEvent]) -> Error | None:
     last = next((e for e in events if e.actor == "engine"), None)
     if last is None or last.detail.get("error") not in ERRORS:
         return None
-    detail = last.detail
-    return Error(detail["error"], Doing(detail["doing"]), bytes_sent=detail["bytes_sent"], text=detail["said"])
+    detail, doing = last.detail, Doing(last.detail["doing"])
+    # A line without `act` is from before looks were told from acts: of it only a submission's is certain.
+    sent = detail["bytes_sent"] if doing is Doing.SUBMIT or "act" in detail else None
+    return Error(detail["error"], doing, bytes_sent=sent, text=detail["said"])
 
 
 def _pool(order: Order, events: list[OrderEvent]) -> Pool:
@@ -115,6 +117,7 @@ def _connector(order: Order, now: datetime) -> Connector:
         seats=facts.concurrency if facts is not None else 0,
         per_second=facts.calls_per_second if facts is not None else 0.0,
         finds=about is not None and "finds" in about.powers,
+        cancels=about is not None and "cancels" in about.powers,
         search_lag=facts.search_lag if facts is not None else timedelta(0),
         search_tries=facts.search_tries if facts is not None else 0,
         version=_version(row),

@@ -23,7 +23,7 @@ def allowed(order: Order, target: State, event: str) -> Move:
     if step is None or step.event != (event or step.event):
         raise Conflict(
             f"The order is {order.state.replace('_', ' ')}; this cannot be done to it now.",
-            remedy="Look at the order again: somebody, or the engine, was faster.",
+            remedy="Look at the order again: its page says what can be done. Somebody, or the engine, may have been faster.",
             code="wrong_state",
         )
     return step

@@ -69,18 +69,19 @@ def test_the_tables_have_a_sentence_for_each_row_and_no_other() -> None:
         assert len(set(table.values())) == len(table)
 
 
-CELLS = list(product(KINDS, Doing, (True, False)))
+CELLS = list(product(KINDS, Doing, (True, False, None)))
 
 
 @pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
-def test_every_error_is_said_with_what_the_engine_does_about_it(kind: str, doing: Doing, *, sent: bool) -> None:
-    rule = consequence(kind, doing, bytes_sent=sent)
+def test_every_error_is_said_with_what_the_engine_does_about_it(kind: str, doing: Doing, sent: object) -> None:
+    assert sent is None or isinstance(sent, bool)
+    rule = consequence(kind, doing, bytes_sent=bool(sent))
     error = Error(kind, doing, bytes_sent=sent, text="503 Busy")
     said = [s.text for s in explain(facts(rule.target, error=error)).decided if s.topic in {Topic.ERROR, Topic.RETRY}]
     assert len(said) == 2
     assert kind in said[0]
     assert ERRORS[kind] in said[0]
-    assert ("had left" in said[0]) is sent
+    assert [words in said[0] for words in ("had left", "had not left", "  ")] == [sent is True, sent is False, False]
     assert said[0].endswith("503 Busy")
     assert said[1] == f"{EFFECTS[rule.effect]} {RETRIES[rule.retry]}"
 
@@ -118,6 +119,7 @@ WAITS = {
     "on its way": (facts(State.SUBMITTING, lease_until=SOON), Topic.CONNECTOR, "until 2026-11-26 02:05:00", "blindly"),
     "its worker is silent": (facts(State.SUBMITTING, lease_until=PAST), Topic.WORKER, "silent", "blindly"),
     "at the CA": (facts(State.PENDING, due_at=SOON), Topic.RETRY, "how it stands at", "The CA's answer"),
+    "at a CA that cannot withdraw it": (facts(State.PENDING), Topic.CONNECTOR, "The CA has it", "give it up with"),
     "to be withdrawn": (facts(State.PENDING, cancel_requested=True), Topic.CONNECTOR, "withdraw", "The CA's answer"),
     "validation": (facts(State.PENDING, pending_kind="validation"), Topic.CONNECTOR, "validate", "by itself"),
     "a warning": (facts(State.PENDING, pending_kind="confirmation"), Topic.CONNECTOR, "nothing has been", "Accept"),
@@ -146,6 +148,10 @@ def test_what_it_waits_for_and_what_makes_it_go_on(name: str) -> None:
     found = explain(given)
     assert any(s.topic is topic and waits in s.text for s in found.waits_for), found.waits_for
     assert any(goes_on in s.text for s in found.goes_on), found.goes_on
+
+
+def test_where_the_ca_can_withdraw_it_nobody_is_told_to_give_it_up() -> None:
+    assert "give it up" not in texts(explain(facts(State.PENDING, {"cancels": True})))
 
 
 @pytest.mark.parametrize("state", sorted(OPEN))

@@ -170,5 +170,5 @@ def adopt(request: HttpRequest, ident: parameters.Ident, body: bodies.ReferenceI
 
 @router.post("/orders/{ident}/give-up", response=answers.Order, problems=(409,))
 def give_up(request: HttpRequest, ident: parameters.Ident, body: bodies.ReasonIn) -> Whole:
-    """End an order whose outcome stays unknown."""
+    """End an order whose outcome stays unknown, or that waits at a CA which cannot withdraw it."""
     return show.order(actions.give_up(actor(request), ident, body.reason))

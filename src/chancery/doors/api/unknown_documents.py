@@ -47,7 +47,9 @@ class Arrived(BaseModel):
     at: Moment
     text: str = Field(examples=["OutcomeUnknown: The answer broke off. The request had left."])
     error: str = Field(description="Kind of error; empty where the worker vanished.", examples=["OutcomeUnknown"])
-    bytes_sent: bool | None = Field(description="Whether the request had left; null where nobody can say.")
+    bytes_sent: bool | None = Field(
+        description="Whether the request had left; null where nobody can say, or where it only looked."
+    )
     said: str = Field(description="The CA's own code and text.", examples=["503 Service Unavailable"])
 
 

@@ -295,4 +295,6 @@ _command("cancel", "Withdraw an order, at the CA too where it can.")
 _command("release", "Have an order issued that waits for a manager of its CA, where the connector may decide there.")
 _command("confirm", "Accept what an order warns of that waits for a confirmation, and send it.")
 _command("adopt", "Settle an unknown outcome by the CA's order number.", "reference")
-_command("give-up", "End an order whose outcome stays unknown, with a reason.", "reason")
+_command(
+    "give-up", "End an order whose outcome stays unknown, or that its CA cannot withdraw, with a reason.", "reason"
+)

@@ -13,6 +13,7 @@ from chancery.apps.bots import following as bots
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.models import Connector, Health
+from chancery.apps.orders import explaining
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.core.effects import KINDS
 from chancery.core.ids import new_id
@@ -303,6 +304,21 @@ def test_a_failure_under_old_settings_says_nothing_about_the_new_ones(desk):
     Connector.objects.filter(pk=desk.connector.pk).update(epoch=desk.connector.epoch + 1)
     desk.result(UNREACHABLE, Kind.SUBMIT)
     assert health(desk) == (Health.UNKNOWN, 0, None)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("kind", list(ORIGIN))
+def test_whether_a_request_had_left_is_said_of_what_changes_something_and_never_of_a_look(desk, kind, sent):
+    order, event = desk.result(replace(UNREACHABLE, bytes_sent=sent), kind)
+    known = sent if kind in {Kind.SUBMIT, Kind.CANCEL, Kind.RELEASE} else None
+    words = {True: " The request had left.", False: " Nothing had been sent.", None: ""}[known]
+    assert event.text == f"Unreachable: Nobody answers.{words}"
+    assert (event.detail["act"], event.detail["bytes_sent"]) == (str(kind), known)
+    about = explaining.facts_of(order, desk.now).error
+    assert (about.kind, about.bytes_sent) == ("Unreachable", known)
+    before = {k: v for k, v in {**event.detail, "bytes_sent": sent}.items() if k != "act"}
+    OrderEvent.objects.filter(pk=event.pk).update(detail=before)
+    assert explaining.facts_of(order, desk.now).error.bytes_sent is (sent if kind is Kind.SUBMIT else None)
 
 
 def test_after_an_answer_without_sense_a_probe_goes_out_at_once(desk):

@@ -1,5 +1,8 @@
 """Approve, deny, cancel, confirm, adopt, give up, order again: in which states, by whom, and what stays on record."""
 
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
 
 from chancery.apps.accounts import actions as people
@@ -8,6 +11,7 @@ from chancery.apps.accounts.models import User
 from chancery.apps.bots import actions as bots
 from chancery.apps.bots import targets
 from chancery.apps.bots.models import Deployment
+from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions, stopping
 from chancery.apps.orders.models import AgainRequest, Order
 from chancery.apps.orders.place import PlaceOrder, place
@@ -20,6 +24,7 @@ from chancery.core.order import MOVES, Cause, State
 from tests.cast import request_pem
 
 pytestmark = pytest.mark.django_db
+FENCE = "00000000-0000-4000-8000-000000000000"
 ACTIONS = {
     "approve": lambda actor, pk: actions.approve(actor, pk),
     "deny": lambda actor, pk: actions.deny(actor, pk, "Not this one."),
@@ -35,7 +40,7 @@ POSSIBLE = {
     "cancel": {"awaiting_approval": "cancelled", "queued": "cancelled", "pending": "pending"},
     "confirm": {"pending": "queued"},
     "adopt": {"outcome_unknown": "pending"},
-    "give_up": {"outcome_unknown": "failed", "quarantined": "failed"},
+    "give_up": {"pending": "failed", "outcome_unknown": "failed", "quarantined": "failed"},
     "confirm_again": {"outcome_unknown": "queued"},
 }
 
@@ -58,8 +63,9 @@ def confirm_asked(actor, ident):
 
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("name", sorted(ACTIONS))
-def test_each_action_in_each_state(cast, account, order, name, state):
-    made = order(state, "Public")
+def test_each_action_in_each_state(cast, local, account, order, name, state):
+    # At a CA that can cancel; one that cannot is where an order that it has is given up.
+    made = order(state, "Internal" if (name, state) == ("give_up", "pending") else "Public")
     target = POSSIBLE[name].get(state)
     if target is None:
         with conflict("wrong_state" if name != "cancel" or state != "pending" else "no_power"):
@@ -184,6 +190,49 @@ def test_where_the_ca_cannot_cancel_it_is_said_at_once(cast, local, order):
     assert not Order.objects.get(pk=made.pk).cancel_requested
 
 
+def test_what_such_a_ca_has_is_given_up_and_everything_behind_it_ends(cast, local, order):
+    made = order(
+        "pending", poll_state={"v": 1}, due_at=current_clock().now(), lease_until=current_clock().now(), fence=FENCE
+    )
+    with conflict("no_power") as caught:
+        actions.cancel(cast.rob, made.pk)
+    assert "give the order up with a reason" in caught.value.remedy
+    deployment = deploying(cast, made)
+    with pytest.raises(NotPermitted):
+        actions.give_up(cast.rob, made.pk, "It will not come.")
+    after = actions.give_up(cast.ada, made.pk, "It will not come.")
+    assert (after.state, after.reason, after.due_at, after.fence, after.lease_until) == (
+        ("failed", "It will not come.", None, None, None)
+    )
+    told = [(e.kind, e.actor, e.text) for e in after.events.exclude(kind="order.placed").order_by("id")]
+    assert told == [
+        ("order.left_at_ca", "ada", f"{made.connector.name} had it, and may still issue it."),
+        ("order.given_up", "ada", "It will not come."),
+    ]
+    deployment.refresh_from_db()
+    assert (deployment.state, deployment.text) == ("failed", "The order is failed. It will not come.")
+    Profile.objects.update(deleted_at=current_clock().now())
+    connectors.deactivate(cast.ada, made.connector_id)
+    with conflict("in_use") as used:
+        connectors.delete(cast.ada, made.connector_id)
+    assert {b.kind for b in used.value.blockers} == {"bot"}, "the order is in the way no more"
+    with conflict("wrong_state") as late:
+        actions.give_up(cast.ada, made.pk, "Once more.")
+    assert "its page says what can be done" in late.value.remedy
+
+
+def test_what_the_ca_can_withdraw_or_is_being_asked_for_is_not_given_up(cast, local, account, order):
+    made = order("pending", "Public", pending_kind="approval")
+    with conflict("cancel_it"):
+        actions.give_up(cast.ada, made.pk, "It will not come.")
+    now = current_clock().now()
+    asked = order("pending", "Internal", lease_until=now + timedelta(seconds=30), fence=FENCE)
+    with conflict("too_soon"):
+        actions.give_up(cast.ada, asked.pk, "It will not come.")
+    states = set(Order.objects.values_list("state", "fence"))
+    assert states == {("pending", None), ("pending", UUID(FENCE))}
+
+
 def test_an_unknown_outcome_is_adopted_by_number_alone(cast, account, order):
     made = order("outcome_unknown", "Public", fence="00000000-0000-4000-8000-000000000000")
     after = actions.adopt(cast.ada, made.pk, " 4711 ")
@@ -251,15 +300,22 @@ def test_an_order_that_needs_two_goes_ahead_with_the_second_person_who_agrees(ca
     assert said("orders.approve")[-1]["detail"] == {"state": "queued"}
 
 
-@pytest.mark.parametrize("decide", ["approve", "deny"])
-def test_whoever_made_a_bot_does_not_decide_about_what_it_orders(cast, local, order, decide):
+def deploying(cast, made):
+    """Return the deployment of a bot of Ada's for which an order was placed."""
     where = {"team": "Operations", "environment": "Production"}
     bot, _ = bots.create(cast.ada, "web-1", **where)
     files = {"certificate": "/etc/nginx/www.pem", "key": "/etc/nginx/www.key"}
-    wish = {"name": "www", "kind": "nginx", "profile": "Careful", "names": ["a.example.com"], "settings": files}
+    wish = {"name": "www", "kind": "nginx", "profile": made.profile.name, "names": ["a.example.com"], "settings": files}
     target = targets.add(cast.ada, bot.pk, wish)
+    return Deployment.objects.create(
+        target=target, order=made, asked_by="ada", created_at=made.placed_at, state="ordered"
+    )
+
+
+@pytest.mark.parametrize("decide", ["approve", "deny"])
+def test_whoever_made_a_bot_does_not_decide_about_what_it_orders(cast, local, order, decide):
     made = order(profile="Careful")
-    Deployment.objects.create(target=target, order=made, asked_by="ada", created_at=made.placed_at)
+    deploying(cast, made)
     with pytest.raises(NotPermitted, match="of a bot that they made themselves"):
         ACTIONS[decide](cast.ada, made.pk)
     assert Order.objects.get(pk=made.pk).state == "awaiting_approval"

@@ -404,9 +404,11 @@ def test_an_order_at_the_ca_is_cancelled_where_its_interface_can(cast, local, ad
     Order.objects.filter(pk=order.pk).update(state="pending", pending_kind="approval", reason="Request 5 waits.")
     waiting = text(ada.get(where))
     assert "Cancel the order" not in waiting
-    assert "that is done at the CA" in waiting
+    assert "Chancery cannot withdraw it there: if no answer will come, it is given up." in waiting
+    assert "The CA has it and may still issue it" in ada.get(where).content.decode()
     assert "waits for an approver at the CA · Request 5 waits." in waiting
     Connector.objects.filter(pk=local.pk).update(authority="digicert")
-    assert "Cancel the order" in text(ada.get(where))
+    assert "Cancel the order" in text(page := ada.get(where))
+    assert "The CA has it and may still issue it" not in page.content.decode()
     Connector.objects.filter(pk=local.pk).update(authority="gone")
     assert "Cancel the order" not in text(ada.get(where))
