@@ -20,7 +20,6 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urljoin
 
 from chancery.core.clock import Clock
 from chancery.core.secret import Secret
@@ -188,17 +187,6 @@ def _parsed(url: str) -> Url:
         raise ProtocolViolation(
             f"The CA gave an address that is none: {error}.", code="address", stage="response", bytes_sent=False
         ) from None
-
-
-def link(answer: Answer, base: str, relation: str) -> list[str]:
-    """Return the targets of an answer's Link headers of one relation (RFC 8288), as absolute addresses."""
-    found = []
-    for part in answer.headers.get("link", "").split(","):
-        target, *parameters = part.split(";")
-        wanted = {f'rel="{relation}"', f"rel={relation}"}
-        if {p.strip() for p in parameters} & wanted and target.strip().startswith("<"):
-            found.append(urljoin(base, target.strip()[1:].rstrip(">")))
-    return found
 
 
 def table(answer: Answer) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from chancery.core.secret import Secret
 from chancery.protocols.acme import opening
 from chancery.protocols.acme.account import Account
 from chancery.protocols.acme.chains import Bundle, bundle_in
-from chancery.protocols.acme.client import OTHER_HOST, AcmeClient, link
+from chancery.protocols.acme.client import OTHER_HOST, AcmeClient
 from chancery.protocols.acme.diagnosis import findings
+from chancery.protocols.acme.links import link
 from chancery.protocols.acme.problems import UNAUTHORIZED
 from chancery.protocols.acme.progress import SOON, Progress, reference_of, split_reference
 from chancery.protocols.acme.reading import OrderView, order_in
