@@ -62,7 +62,7 @@ def judge(orders, ledger, *, resting=True, quarantine=False):
             found.lost.append(about)
         elif order.state == "outcome_unknown":
             found.unknown += 1
-            if not order.reason or "order.outcome_unknown" not in about[-1]:
+            if not order.reason or not {"order.outcome_unknown", "order.put_back"} & set(about[-1]):
                 found.silent.append(about)
         elif order.state == "quarantined" and quarantine:
             found.quarantined += 1

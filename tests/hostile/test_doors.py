@@ -92,7 +92,7 @@ def test_files_of_certificates(console, rest, cast):
         with pytest.raises(Invalid) as refusal:
             read(raw, 2000)
         answer = console.client.post("/inventory/import", {"file": _named(raw), "team": "1", "environment": "1"})
-        if answer.status_code != 422 or [p.field for p in refusal.value.problems] != ["file"]:
+        if answer.status_code != 422 or [p.field for p in refusal.value.problems] != ["certificates"]:
             wrong[what] = answer.status_code
     assert wrong == {}
 

@@ -79,6 +79,11 @@ MOVES: tuple[Move, ...] = (
     Move(_S.OUTCOME_UNKNOWN, _S.QUEUED, "order.ordered_again", _P),
     Move(_S.OUTCOME_UNKNOWN, _S.FAILED, "order.given_up", _P),
     Move(_S.QUARANTINED, _S.FAILED, "order.given_up", _P),
+    # The database is from a backup: whatever may have been sent since is looked for, and not sent.
+    Move(_S.QUEUED, _S.OUTCOME_UNKNOWN, "order.put_back", _P),
+    Move(_S.SUBMITTING, _S.OUTCOME_UNKNOWN, "order.put_back", _P),
+    Move(_S.PENDING, _S.OUTCOME_UNKNOWN, "order.put_back", _P),
+    Move(_S.OUTCOME_UNKNOWN, _S.OUTCOME_UNKNOWN, "order.put_back", _P),
 )
 
 ENDS: frozenset[State] = frozenset({_S.ISSUED, _S.DENIED, _S.REJECTED, _S.CANCELLED, _S.FAILED})

@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 
 from chancery.doors.api.refusals import database_away, fault, plain
 from chancery.doors.away import AWAY, unavailable
+from chancery.doors.lengths import TooLong
 
 log = logging.getLogger("chancery.doors")
 _API = "/api/"
@@ -19,6 +20,8 @@ _API = "/api/"
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what the framework could not even read, or whose session could not be kept."""
+    if isinstance(exception, TooLong):
+        return too_long(request, exception.most)
     if isinstance(exception, SessionInterrupted):
         text = "The session could not be kept: it ended meanwhile, or the database could not store it."
         return _answer(request, 400, "Not logged in", text, "Log in again; if it lasts, tell whoever runs this server.")

@@ -14,6 +14,8 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.module_loading import import_string
 
+from chancery.doors.bounds import before_login
+
 _INNER = (
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -50,6 +52,8 @@ class ForPages:
         """Let each layer look at the view before it runs, in order; the first answer stands."""
         if _from_program(request):
             return None
+        if (refused := before_login(request)) is not None:
+            return refused
         answers = (hook(request, view, args, kwargs) for hook in self._view_hooks)
         return next((answer for answer in answers if answer is not None), None)
 

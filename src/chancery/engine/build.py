@@ -20,7 +20,7 @@ from chancery.core.errors import Unavailable
 from chancery.core.secret import Secret
 from chancery.engine.cpu import Settings
 from chancery.net.addresses import AddressPolicy
-from chancery.sdk.authority import Context, DoorOptions, door_options
+from chancery.sdk.authority import Context, DoorOptions, describe, door_options
 from chancery.sdk.config import Config, pins_of
 from chancery.sdk.http import HttpDoor
 
@@ -102,7 +102,10 @@ class Builder:
         secrets = _resolved(secrets)
         config = cls.config.model_validate({**plain, **secrets})
         outside = getattr(cls, "outside", True)
-        door = self._door(where, secrets, config, door_options(cls, config)) if outside else None
+        door = None
+        if outside:
+            plain_http = describe(cls, plain).facts.plain_http
+            door = self._door(where, secrets, config, door_options(cls, config), plain_http=plain_http)
         context = Context(http=door, clock=self._clock, log=logging.getLogger(f"chancery.authority.{slug}"))  # type: ignore[arg-type]  # None only where nothing outside is reached
         revealed = tuple(sorted((n, s.reveal()) for n, s in secrets.items()))
         settings = (slug, tuple(sorted(plain.items())), revealed)
@@ -110,7 +113,13 @@ class Builder:
         return Built(cls(config, context), door, settings, tuple(secrets.values()), until)
 
     def _door(
-        self, where: dict[str, Any], secrets: dict[str, Secret], config: Config, options: DoorOptions
+        self,
+        where: dict[str, Any],
+        secrets: dict[str, Secret],
+        config: Config,
+        options: DoorOptions,
+        *,
+        plain_http: bool,
     ) -> HttpDoor:
         return HttpDoor(
             where["base_url"],
@@ -122,6 +131,7 @@ class Builder:
             before_send=self._before_send,
             client_identity=options.client_identity,
             speaks_http=options.speaks_http,
+            plain_http=plain_http,
             pins=pins_of(config),
         )
 

@@ -531,6 +531,13 @@ def _doubt(order: Order, job: Job) -> str:
     """Say why the search's silence does not prove that this order was never placed; '' where it does."""
     if order.ca_reference:
         return f"But the CA had accepted it as {order.ca_reference}."
+    back = (
+        OrderEvent.objects.filter(order=order, kind__in=("order.put_back", "order.ordered_again"))
+        .order_by("-id")
+        .first()
+    )
+    if back is not None and back.detail.get("doubt"):
+        return str(back.detail["doubt"])
     versions = [ident for ident in (order.version_id, job.version) if ident is not None]
     if len(set(ConnectorVersion.objects.filter(pk__in=versions).values_list("account", flat=True))) < 2:
         return ""

@@ -33,6 +33,16 @@ _RIGHTS = frozenset({0x8007_0005, 0x8009_4011, 0x8009_4009, 0x8009_4008, 0x0000_
 """Access, enrolment at this CA, restricted officer, role separation; 5 is the bare Windows error of an RPC fault."""
 _AWAY = frozenset({0x8007_06BA, 0x8009_4006, 0x8009_400F})
 """The CA's service does not answer, is suspended, or has no database session: no row was made."""
+_BUSY = frozenset(
+    {
+        *(0x8007_06BB, 0x8007_06BE, 0x8007_06BF, 0x8007_06B5, 0x8007_045B),
+        *(0x8001_0108, 0x8008_0005, 0x8007_0426),
+    }
+)
+"""Too busy, call failed, failed and not run, unknown interface, shutdown, disconnected, no server process, not started.
+
+The service was in trouble while it was asked. A look is made again when it is back; after an act nobody knows.
+"""
 _FINAL = frozenset(
     {
         *(0x8009_4001, 0x8009_4003, 0x8009_400E, 0x8009_4012, DENIED_BY_MANAGER),
@@ -107,10 +117,12 @@ def _meaning(refusal: Refusal) -> tuple[type[AuthorityError], str, str]:
         return Forbidden, "The CA does not allow it", remedy
     if code in _AWAY:
         return Unreachable, "The CA's service is not available", "Start the CA's service, or wait for it."
+    if code in _BUSY and not refusal.effect and not refusal.denied:
+        return Unreachable, "The CA's service is busy or restarts", "Wait, or look at the CA's service (certsvc)."
     if code == UNKNOWN_REQUEST:
         remedy = "Check that this connector points at the CA where the request was made."
         return NotFound, "The CA does not know the request", remedy
-    if refusal.denied or (code in _FINAL and refusal.denied is not False) or code in _FINAL - _VAGUE:
+    if refusal.denied or (code in _FINAL and not is_vague(refusal)):
         remedy = "Correct the request or the template, then order again."
         return RejectedByPolicy, "The CA refused the request", remedy
     if refusal.effect:
@@ -120,4 +132,12 @@ def _meaning(refusal: Refusal) -> tuple[type[AuthorityError], str, str]:
 
 
 _VAGUE = frozenset({0x8007_0057, 0x8007_000D})
-"""Any part of Windows says these; they are the CA's word on the request only where nothing contradicts."""
+
+
+def is_vague(refusal: Refusal) -> bool:
+    """Say whether a code is one that any part of Windows says, where nothing makes it the CA's word on the request.
+
+    It is that word in a denial, and in the answer to an act that says nothing else; a look gets it for its own sake.
+    """
+    about_request = refusal.denied or (refusal.denied is None and refusal.effect)
+    return refusal.code & _WORD in _VAGUE and not about_request

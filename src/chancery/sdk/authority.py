@@ -65,6 +65,9 @@ class Facts:
 
     `polls_are_acts` says that a poll may itself place an order, as in EST, which repeats its request: a poll whose
     worker vanished is then not repeated blindly, just as a submission is not.
+
+    `plain_http` says that the protocol protects its own messages, so that they may travel over http (RFC 9811 section 3
+    for CMP, RFC 8894 section 4 for SCEP): no password and nothing that is believed may travel beside them.
     """
 
     certificates: AuthorityFacts
@@ -81,6 +84,7 @@ class Facts:
     """False for a CA with neither CRL nor OCSP: a revocation is then recorded, and whoever checks does not see it."""
     lease: timedelta = timedelta(seconds=120)
     polls_are_acts: bool = False
+    plain_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)

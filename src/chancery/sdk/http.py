@@ -64,13 +64,14 @@ class HttpDoor:
         pins: Sequence[str] = (),
         client_identity: ClientIdentity | None = None,
         speaks_http: bool = True,
+        plain_http: bool = False,
         resolver: Resolver = resolve,
     ) -> None:
         self.base_url, self.clock, self.timeout = base_url.rstrip("/"), clock, timeout
         self.policy = policy or AddressPolicy()
         own = (client_identity.key_pem,) if client_identity is not None else ()
         self.secrets, self.before_send = (*secrets, *own), before_send
-        self._speaks_http = speaks_http
+        self._speaks_http, self._plain = speaks_http, plain_http
         self._identity = client_identity
         self._trust_pem, self._proxy, self._resolver = trust_pem, proxy, resolver
         self._pins = frozenset(pin.lower().replace(":", "") for pin in pins)
@@ -186,7 +187,7 @@ class HttpDoor:
 
     def _checked(self, text: str, what: str, policy: AddressPolicy) -> Url:
         try:
-            return check_url(text, policy)
+            return check_url(text, policy, plain=self._plain)
         except ValueError as error:
             message = f"The {what} cannot be used: {scrub(str(error), self.secrets)}."
             raise _refusal(message, "name", "Write it as https://host/path.") from None
@@ -276,14 +277,15 @@ class HttpDoor:
             opened[1].close()
 
 
-def check_url(text: str, policy: AddressPolicy) -> Url:
+def check_url(text: str, policy: AddressPolicy, *, plain: bool = False) -> Url:
     """Return the parts of a URL that a connector may speak to; raises `ValueError` saying what is wrong with it.
 
-    It must be https, or http to a loopback address that the policy allows. A host that is an address is judged here
+    It must be https, or http to a loopback address that the policy allows, or anywhere where `plain` says that what is
+    spoken protects itself. A host that is an address is judged here
     as well; a name is judged by its addresses when it is connected to.
     """
     url = parse_url(text)
-    if url.scheme != "https" and not policy.allows_loopback(url.host):
+    if url.scheme != "https" and not plain and not policy.allows_loopback(url.host):
         raise ValueError("only https is spoken (http to loopback alone, where that network is allowed)")
     reason = policy.judge(url.host) if ":" in url.host or url.host.replace(".", "").isdecimal() else ""
     if reason:

@@ -161,6 +161,7 @@ LOGGING: dict[str, Any] = {
         "httpcore": {"level": "WARNING"},
         # A trace for each request with an odd Host would let any stranger fill the disk; the answer names the setting.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.security.TooLong": {"level": "CRITICAL"},
     },
     "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
 }

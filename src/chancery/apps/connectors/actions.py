@@ -14,7 +14,7 @@ from chancery.apps.changes.holding import Wanted, hold, needed, proposable
 from chancery.apps.changes.holding import fields as held
 from chancery.apps.changes.models import Kind
 from chancery.apps.connectors import configure as fields
-from chancery.apps.connectors import queries, references, sealing, trial
+from chancery.apps.connectors import queries, references, sealing, trial, versions
 from chancery.apps.connectors.calls import ask_choices, test_saved, test_unsaved, to_be_tested
 from chancery.apps.connectors.configure import Configured, configure
 from chancery.apps.connectors.models import (
@@ -115,7 +115,7 @@ def edit(
     if values.get("status", connector.status) != connector.status:
         raise Invalid.one("status", "An edit does not switch a connector.", "Activate or deactivate it.")
     before = current(connector)
-    stored = frozenset(before.secrets)
+    stored = versions.stored(before)
     configured = configure(catalog.get(connector.authority), values, stored)
     moved = destination(connector, before) != configured.destination()
     if moved:

@@ -6,7 +6,7 @@ from typing import Any
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.connectors import queries, references, sealing, trial
+from chancery.apps.connectors import queries, references, sealing, trial, versions
 from chancery.apps.connectors.configure import Configured, configure
 from chancery.apps.connectors.models import Call, CallKind, Connector
 from chancery.apps.connectors.sealed import CALL_TABLE
@@ -69,7 +69,7 @@ def _unsaved(
     act: Act, kind: CallKind, authority: str, values: dict[str, Any], connector_id: object, field: str = ""
 ) -> Call:
     connector = _of_type(act, authority, connector_id) if connector_id is not None else None
-    stored = frozenset(current(connector).secrets) if connector is not None else frozenset()
+    stored = versions.stored(current(connector)) if connector is not None else frozenset()
     named = {"name": "unsaved", **{k: v for k, v in values.items() if v != "" or k != "name"}}
     # What a stored connector lacks here is what it keeps: nothing is made anew for it.
     named = catalog.prepare(authority, named) if connector is None else named

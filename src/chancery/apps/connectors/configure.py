@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from cryptography import x509
 from pydantic import ValidationError
 
+from chancery import catalog
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.models import Environment, Team
 from chancery.apps.connectors import references
@@ -31,6 +32,7 @@ _WANTED = {"name": "Name the account, for example by CA and site.", "region": ""
 """Texts by which connectors are found → what to do where it must not be empty."""
 _LINES = frozenset({"description", "trust_pem"})
 _MAX_URL = 500
+_URL_HELP = "Write it as https://host/path."
 _MAX_TRUST = 200_000
 _MAX_TAG, _MAX_TAGS = 60, 50
 LIMITS: dict[str, tuple[float, float]] = {
@@ -69,8 +71,10 @@ def configure(descriptor: Descriptor, values: dict[str, Any], stored: frozenset[
         raise Invalid(problems)
     own, common = _split(descriptor, values, problems)
     texts = {name: _text(common, name, limit, problems) for name, limit in TEXTS.items()}
-    where = _where(descriptor, common, problems)
     secrets, settings = _own(descriptor, own, stored, problems)
+    # What is wrong with the settings is told first: only whole ones say by which protocol is spoken.
+    plain = not settings or catalog.get(descriptor.slug, settings).facts.plain_http
+    where = _where(descriptor, common, problems, plain=plain)
     tags = _tags(common.get("tags"), problems)
     limits = {name: _limit(common.get(name), name, problems) for name in LIMITS}
     team = _collect(problems, people.team, common.get("team"))
@@ -155,7 +159,7 @@ def _problem(descriptor: Descriptor, error: Any) -> Problem:
     return Problem(name, message, remedy or "Correct the field.", str(error["type"]))
 
 
-def _where(descriptor: Descriptor, common: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+def _where(descriptor: Descriptor, common: dict[str, Any], problems: list[Problem], *, plain: bool) -> dict[str, Any]:
     networks = _networks(common.get("allowed_networks"), problems)
     policy = AddressPolicy(tuple(networks))
     trust = _text(common, "trust_pem", _MAX_TRUST, problems)
@@ -166,7 +170,7 @@ def _where(descriptor: Descriptor, common: dict[str, Any], problems: list[Proble
         _check_url(problems, "proxy", proxy, parse_url, "Write it as http://host:port.")
     url = _text(common, "base_url", _MAX_URL, problems).rstrip("/") or descriptor.default_base_url
     if descriptor.outside:
-        _check_url(problems, "base_url", url, lambda text: check_url(text, policy), "Write it as https://host/path.")
+        _check_url(problems, "base_url", url, lambda text: check_url(text, policy, plain=plain), _URL_HELP)
     return {
         "base_url": url if descriptor.outside else "",
         "proxy": proxy,

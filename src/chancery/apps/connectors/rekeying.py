@@ -8,6 +8,7 @@ are kept for an hour after the last batch, for a process that sealed with one at
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,23 +66,24 @@ def step(now: datetime, most: int = BATCH) -> int:
 
 def _some(place: Place, kid: str, most: int) -> int:
     """Wrap the secrets of some rows anew."""
-    due = [pk for pk, found in place.rows.values_list("pk", place.column).iterator() if _others(place, found, kid)]
+    fine = {kid, *ring.lost()}
+    due = [pk for pk, found in place.rows.values_list("pk", place.column).iterator() if _others(place, found, fine)]
     number = 0
     for pk in due:
         if number >= most:
             break
-        number += _one(place, pk, kid)
+        number += _one(place, pk, fine)
     return number
 
 
-def _one(place: Place, pk: Any, kid: str) -> int:
+def _one(place: Place, pk: Any, fine: AbstractSet[str]) -> int:
     with transaction.atomic():
         # As it is now: an edit may have erased it meanwhile, or it may be gone.
         row = place.rows.select_for_update().filter(pk=pk).first()
         if row is None:
             return 0
         column = getattr(row, place.column)
-        values, names = place.values(column), _others(place, column, kid)
+        values, names = place.values(column), _others(place, column, fine)
         for name in names:
             anew = sealing.rewrap(values[name], table=place.table, record=str(pk), field=name)
             values[name].clear()
@@ -91,8 +93,8 @@ def _one(place: Place, pk: Any, kid: str) -> int:
     return len(names)
 
 
-def _others(place: Place, column: dict[str, Any], kid: str) -> Sequence[str]:
-    return [name for name, value in place.values(column).items() if value.get("kid") != kid]
+def _others(place: Place, column: dict[str, Any], fine: AbstractSet[str]) -> Sequence[str]:
+    return [name for name, value in place.values(column).items() if value.get("kid") not in fine]
 
 
 def _erase(newest: SealingKey, now: datetime) -> None:

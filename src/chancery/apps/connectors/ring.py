@@ -27,6 +27,8 @@ from chancery.keystores import opening
 from chancery.keystores.base import KEY, KeyStore
 from chancery.keystores.held import Held
 
+LOST = "lost"
+"""The store of a key that somebody said is gone for good."""
 _keys: dict[str, bytes] = {}
 _lock = threading.Lock()
 
@@ -85,8 +87,16 @@ def store_name() -> str:
 
 
 def sealed_with() -> Counter[str]:
-    """Return key id → number of stored secrets that were sealed with it."""
-    return Counter(sealed.key_ids())
+    """Return key id → number of stored secrets that were sealed with it; what a lost key sealed counts no more."""
+    found = Counter(sealed.key_ids())
+    for kid in lost():
+        found.pop(kid, None)
+    return found
+
+
+def lost() -> frozenset[str]:
+    """Return the ids of keys that were given up as lost."""
+    return frozenset(SealingKey.objects.filter(store=LOST).values_list("kid", flat=True))
 
 
 def check() -> None:
@@ -153,6 +163,9 @@ def _unwrapped(kid: str, stores: Sequence[KeyStore], refusals: list[Unavailable]
                 return store.unwrap(row.wrapped, _bound(kid))
             except Unavailable as refusal:
                 refusals.append(refusal)
+    if kid in lost():
+        text = "The key that sealed this stored secret was given up as lost."
+        raise Unavailable(text, remedy="Enter it anew.", code="key_lost")
     if refusals:
         raise refusals[0]
     text = f"Stored secrets were sealed with another key ({kid[:40]}), which no key store that is named here has."
@@ -165,7 +178,10 @@ def _refuse_to_replace(path: Path) -> None:
     if found and not settings.KEK_OLD:
         number, ids = found.total(), ", ".join(sorted(found))
         msg = f"The key-encryption key file {path} is missing, and {number} stored secrets were sealed with it (id {ids})."
-        remedy = "Put it back from a backup, or copy it from another node; without it they cannot be opened."
+        remedy = (
+            "Put it back from a backup, or copy it from another node; without it they cannot be opened. If it is gone for good, "
+            "`chancery keys lost` names what has to be entered anew; nothing else is lost."
+        )
         raise Unavailable(msg, remedy=remedy, code="no_kek")
 
 

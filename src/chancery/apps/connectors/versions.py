@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from chancery import catalog
 from chancery.apps.connectors import configure as fields
-from chancery.apps.connectors import sealing
+from chancery.apps.connectors import ring, sealing
 from chancery.apps.connectors.configure import Configured
 from chancery.apps.connectors.models import Connector, ConnectorVersion, CredentialChange
 from chancery.apps.connectors.sealed import CHANGE_TABLE, VERSION_TABLE
@@ -23,11 +24,17 @@ def current(connector: Connector) -> ConnectorVersion:
     return connector.current
 
 
-def unsealed_version(version: ConnectorVersion) -> dict[str, Secret]:
-    """Return a version's secrets, opened; for the engine and for carrying them to the next version."""
+def stored(version: ConnectorVersion) -> frozenset[str]:
+    """Return the names of the secrets that are stored; one whose key was given up as lost is not there any more."""
+    gone = ring.lost()
+    return frozenset(name for name, sealed in version.secrets.items() if sealed.get("kid") not in gone)
+
+
+def unsealed_version(version: ConnectorVersion, names: Iterable[str] | None = None) -> dict[str, Secret]:
+    """Return a version's secrets, opened, or those of these names; for the engine and for the next version."""
     return {
-        name: sealing.unseal(sealed, table=VERSION_TABLE, record=str(version.pk), field=name)
-        for name, sealed in version.secrets.items()
+        name: sealing.unseal(version.secrets[name], table=VERSION_TABLE, record=str(version.pk), field=name)
+        for name in (version.secrets if names is None else names)
     }
 
 
@@ -55,7 +62,7 @@ def destination(connector: Connector, version: ConnectorVersion) -> dict[str, An
 def kept(connector: Connector, version: ConnectorVersion, *, moved: bool) -> dict[str, Secret]:
     """Return the stored secrets that go on; to another address only those that are never sent."""
     staying = staying_names(catalog.get(connector.authority).config)
-    return {name: secret for name, secret in unsealed_version(version).items() if not moved or name in staying}
+    return unsealed_version(version, [name for name in sorted(stored(version)) if not moved or name in staying])
 
 
 def demand_secrets(connector: Connector, stored: frozenset[str], configured: Configured) -> None:

@@ -10,6 +10,7 @@ from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.orders import again, queries
 from chancery.apps.orders.models import Approval, Order
 from chancery.apps.orders.place import PlaceOrder, place, place_many
+from chancery.apps.orders.restoring import look_first
 from chancery.apps.orders.steps import allowed, go, tell
 from chancery.apps.orders.stopping import refuse_compromised, withdraw
 from chancery.apps.shared.action import Act, action
@@ -49,6 +50,7 @@ def approve(act: Act, ident: object) -> Order:
         act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
         return order
     go(act, order, State.QUEUED, event="order.approved", due_at=act.at)
+    look_first(act, order)
     return order
 
 

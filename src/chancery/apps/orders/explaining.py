@@ -27,6 +27,7 @@ _VERBS = {
     "order.confirmed": "Accepted",
     "order.adopted": "Adopted",
     "order.given_up": "Given up",
+    "order.put_back": "Put back from a backup",
     "order.again_asked": "Ordering again was asked for",
     "order.again_refused": "Ordering again was refused",
     "order.ordered_again": "Ordering again was confirmed",

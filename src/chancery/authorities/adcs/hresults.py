@@ -186,12 +186,9 @@ MEANINGS: dict[int, Meaning] = {
 }  # fmt: skip
 """The numbers of the reference, section A7."""
 _ASN1 = range(0x80093100, 0x80093200)
-_UNKNOWN = Meaning(
-    "",
-    RejectedByPolicy,
-    "The CA refused the request.",
-    "Look the number up (certutil -error), and at the CA's event log.",
-)
+LOOK_UP = "Look the number up (certutil -error), and at the CA's event log."
+_DENIED = Meaning("", RejectedByPolicy, "The CA refused the request.", LOOK_UP)
+"""What a number that is not in the table means in a denial; elsewhere it means nothing (`refusals.explain`)."""
 UNKNOWN_ID, DENIED_BY_MANAGER = 0x80094004, 0x80094014
 _CODE = re.compile(r"0x([0-9A-Fa-f]{8})(?![0-9A-Fa-f])")
 _NAMED = re.compile(r"0x([89A-Fa-f][0-9A-Fa-f]{7}) \(-?\d+")
@@ -209,16 +206,24 @@ def code_in(text: str) -> int | None:
     return next((code for code in found if code & _FAILURE or code in _FOREIGN), None)
 
 
+def is_known(code: int) -> bool:
+    """Say whether the table has a sentence for a number."""
+    return code in MEANINGS or code in _ASN1
+
+
 def meaning_of(code: int) -> Meaning:
-    """Return what a number means; one that is not known passes on with a hint where to look."""
+    """Return what a number means in a denial; one that is not known passes on with a hint where to look."""
     if code in _ASN1 and code not in MEANINGS:
         return MEANINGS[0x8009310B]
-    return MEANINGS.get(code, _UNKNOWN)
+    return MEANINGS.get(code, _DENIED)
 
 
 def error_of(code: int | None, text: str, *, request: str = "") -> AuthorityError:
-    """Return the error for a refusal; nothing was issued for it. `text` is the CA's own, `request` its id."""
-    meaning = meaning_of(code) if code is not None else _UNKNOWN
+    """Return the error for what the CA decided; nothing was issued for it. `text` is its own, `request` its id.
+
+    A number outside of a denial that the table may lack goes to `refusals.explain` instead.
+    """
+    meaning = meaning_of(code) if code is not None else _DENIED
     where = f" Its request id is {request}." if request else ""
     return meaning.kind(
         f"{meaning.message}{where}",

@@ -14,12 +14,14 @@ from chancery.authorities.adcs.hygiene import check_request
 from chancery.authorities.adcs.issued import warnings_about
 from chancery.authorities.adcs.pages import Kind, Verdict, options_in, renewals_in
 from chancery.authorities.adcs.progress import Progress, is_id
+from chancery.authorities.adcs.refusals import explain
 from chancery.authorities.adcs.transport import Transport
 from chancery.core.certificate import spki_of
 from chancery.protocols.bundle import climb
+from chancery.protocols.hresult import Refusal
 from chancery.protocols.negotiate import Session
 from chancery.sdk.authority import Context, Request
-from chancery.sdk.errors import OutcomeUnknown, ProtocolViolation, RejectedByPolicy, Unreachable
+from chancery.sdk.errors import AuthorityError, OutcomeUnknown, ProtocolViolation, RejectedByPolicy, Unreachable
 from chancery.sdk.finding import Finding
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Outcome, PollState
 
@@ -59,8 +61,9 @@ class OverCertsrv(Transport):
     def _accepted(verdict: Verdict) -> Outcome:
         if verdict.kind in {Kind.ISSUED, Kind.PENDING} and is_id(verdict.request):
             return Progress(int(verdict.request), issued=verdict.kind is Kind.ISSUED).pending()
-        if verdict.kind is Kind.DENIED or verdict.code is not None:
-            raise error_of(verdict.code, verdict.text, request=verdict.request)
+        error = _refused(verdict, verdict.request, effect=True)
+        if error is not None:
+            raise error
         raise OutcomeUnknown(
             "The page does not say what became of the request.",
             code=verdict.kind,
@@ -89,8 +92,9 @@ class OverCertsrv(Transport):
         if verdict.kind is Kind.REVOKED:
             text = f"Request {number} was issued, and its certificate is revoked already."
             raise RejectedByPolicy(text, code="revoked", text=verdict.text, remedy="Order again.", stage="response")
-        if verdict.kind is Kind.DENIED or verdict.code is not None:
-            raise error_of(verdict.code, verdict.text, request=number)
+        error = _refused(verdict, number, effect=False)
+        if error is not None:
+            raise error
         raise ProtocolViolation(
             f"The page does not say how request {number} stands.",
             code=verdict.kind,
@@ -175,6 +179,19 @@ class OverCertsrv(Transport):
         if options is None:
             raise ProtocolViolation("The page certrqxt.asp shows no templates.", stage="response", bytes_sent=False)
         return [_choice(name, label, options) for name, label in typed_templates(self._config).items()]
+
+
+def _refused(verdict: Verdict, number: str, *, effect: bool) -> AuthorityError | None:
+    """Return the error that a page tells, None where it tells none.
+
+    A denial is the CA's word on the request. An error page has the number of whatever failed, which may be the web server's
+    call of a CA that restarts.
+    """
+    denied = verdict.kind is Kind.DENIED
+    if verdict.code is None:
+        return error_of(None, verdict.text, request=number) if denied else None
+    known = int(number) if number else None
+    return explain(Refusal(verdict.code, verdict.text, denied or None, effect, known))
 
 
 def _choice(name: str, label: str, options: list[frozenset[str]]) -> Choice:

@@ -22,7 +22,7 @@ _RENEWALS = re.compile(r"\bvar\s+nRenewals\s*=\s*(\d{1,4})\s*;")
 _WORD = re.compile(r"[^\s;,|=:]+")
 _ERROR_IDS = frozenset({"locContactAdmin", "locDispLabel", "locLastStatLabel", "locResultLabel"})
 _MOST_TEXT = 1000
-TAKEN_UNDER_SUBMISSION, REVOKED = 5, 6
+DENIED, TAKEN_UNDER_SUBMISSION, REVOKED = 2, 5, 6
 """Dispositions as an error page prints them (MS-WCCE section 3.2.1.4.2.1)."""
 
 
@@ -72,11 +72,13 @@ def _failure(page: _Page) -> Verdict:
     disposition, words = told.get("locDispLabel", ""), told.get("locDispMsgLabel", "")
     code = code_in(last) or code_in(result) or code_in(words)
     text = " ".join(part for part in (words, last or result) if part)[:_MOST_TEXT]
+    number = _NUMBER.match(disposition)
+    standing = int(number[0]) if number else None
+    if standing == DENIED:
+        return Verdict(Kind.DENIED, code=code, text=text)
     if code is None:
-        number = _NUMBER.match(disposition)
         kinds = {TAKEN_UNDER_SUBMISSION: Kind.PENDING, REVOKED: Kind.REVOKED}
-        kind = kinds.get(int(number[0]), Kind.ERROR) if number else Kind.ERROR
-        return Verdict(kind, text=text)
+        return Verdict(kinds.get(standing, Kind.ERROR) if standing else Kind.ERROR, text=text)
     return Verdict(Kind.ERROR, code=code, text=text)
 
 

@@ -46,6 +46,9 @@ _FIELDS = {
     "common_name": "DigiCert does not certify this name for the account; check the product and the name.",
     "dns_names": "DigiCert does not certify one of the names with this product; check the product and the names.",
 }
+_OF_KEY = re.compile(r"invalid_(api_)?key|api_key")
+_CHOSEN = frozenset({"product", *_FIELDS})
+"""What an order asks for: that it is not allowed says nothing about other orders."""
 _DIVISION = "Often the order belongs to another division, or the product id is not the account's."
 _ROUTE = "Check that the base URL ends in /services/v2 and is that of CertCentral's API."
 
@@ -66,6 +69,8 @@ def error_of(answer: Answer, effect: bool) -> AuthorityError:  # noqa: FBT001  o
     if answer.status >= 500 or answer.status == 408 or (is_page(answer) and answer.status >= 400):
         return away(answer, effect=effect)
     code, message = said(answer)
+    if answer.status in {401, 403}:
+        return _denied(answer, code, message, effect=effect)
     return _refusal(answer, code, message)
 
 
@@ -100,8 +105,6 @@ def family_of(code: str) -> str:
 def _refusal(answer: Answer, code: str, message: str) -> AuthorityError:
     more: dict[str, Any] = {"code": code, "text": message or answer.text, "stage": "response"}
     status, family, words = answer.status, family_of(code), message or code or f"status {answer.status}"
-    if status in {401, 403}:
-        return _denied(status, code, more)
     if 300 <= status < 400:
         return ProtocolViolation("DigiCert answered with a redirect.", remedy="Check the base URL.", **more)
     if code.startswith("not_found|route"):
@@ -124,9 +127,17 @@ def _remedy(code: str, family: str) -> str:
     return known or "Correct the profile's product settings or the request."
 
 
-def _denied(status: int, code: str, more: dict[str, Any]) -> AuthorityError:
+def _denied(answer: Answer, code: str, message: str, *, effect: bool) -> AuthorityError:
+    """Return the error for 401 and 403. Only what speaks of the key is a refused login, which stops the connector."""
+    more: dict[str, Any] = {"code": code, "text": message or answer.text, "stage": "response"}
+    if answer.status == 401 or not code or _OF_KEY.search(code):
+        remedy = "Check the key, the base URL (US or EU account) and the key's IP restriction."
+        return AuthFailed(f"DigiCert refused the API key ({answer.status}).", remedy=remedy, **more)
+    subject = re.split(r"[|:]", code, maxsplit=1)[-1].removeprefix("invalid_")
+    if effect and subject in _CHOSEN:
+        remedy = f"Correct {subject} in the profile or the connector, or have DigiCert allow it to the account."
+        return RejectedByPolicy(f"DigiCert refused it: {message or code}", remedy=remedy, **more)
+    remedy = "Give the key's user the right at DigiCert (a view-only key orders nothing), or use another key."
     if "missing_permission" in code or "invalid_approver" in code:
-        remedy = "Give the key's user the right at DigiCert (a view-only key orders nothing), or use another key."
         return Forbidden("The API key lacks a right for this.", remedy=remedy, **more)
-    remedy = "Check the key, the base URL (US or EU account) and the key's IP restriction."
-    return AuthFailed(f"DigiCert refused the API key ({status}).", remedy=remedy, **more)
+    return Forbidden(f"DigiCert does not allow it: {message or code}", remedy=remedy, **more)

@@ -55,6 +55,8 @@ class Emca:
             dedup=DEDUP.get(chosen, Dedup.NONE),
             # EST asks by sending the request again, so a look whose worker vanished may have ordered.
             polls_are_acts=chosen == "est",
+            # SCEP takes the CA's certificate for true as it comes, unless it is known by its fingerprint.
+            plain_http=chosen == "cmp" or (chosen == "scep" and bool(settings.get("scep_fingerprint"))),
         )
         return replace(about, powers=about.powers & POWERS.get(chosen, frozenset()), facts=facts)
 

@@ -41,6 +41,7 @@ _VALIDATIONS = {
 _CMP, _EST, _SCEP_ALONE = {"transport": ("cmp",)}, {"transport": ("est",)}, {"transport": ("scep",)}
 _CMP_SECRET = {**_CMP, "cmp_protection": ("secret",)}
 _SCEP_CHALLENGE = {**_SCEP_ALONE, "scep_authorization": ("challenge",)}
+_SCEP_CERTIFICATE = {**_SCEP_ALONE, "scep_authorization": ("certificate",)}
 _WITH_FILE = {"transport": ("cmp", "est", "scep")}
 _ACME, _REST = {"transport": ("acme",)}, {"transport": ("rest",)}
 _NONCES = {"uuid": "UUID", "hex": "32 hexadecimal digits", "millis": "Milliseconds since 1970"}
@@ -156,6 +157,10 @@ class EmcaConfig(Config):
         only=_EST, title="Label", group="EST", default="", max_length=100, advanced=True,
         help="The part of the address that chooses a CA or profile (RFC 7030 section 3.2.2). Empty where emCA gave none.",
     )  # fmt: skip
+    est_reenroll: bool = setting(
+        only=_EST, title="Renew by simplereenroll", group="EST", default=False, advanced=True,
+        help="Many servers allow it only to the holder of the very certificate. Off, renewals go to simpleenroll.",
+    )  # fmt: skip
     scep_authorization: str = _choice(
         _SCEP,
         "challenge",
@@ -172,6 +177,27 @@ class EmcaConfig(Config):
         only=_SCEP_ALONE,
         title="Transport key", group="SCEP", default=None, multiline=True, advanced=True, stays=True,
         help="RSA, PEM; made at creation when empty. It opens emCA's answers, and is no key of a certificate's.",
+    )  # fmt: skip
+    scep_fingerprint: str = setting(
+        only=_SCEP_ALONE, title="Fingerprint of the CA", group="SCEP", default="", max_length=200, advanced=True,
+        help="SHA-256 of the CA's certificate in hex, learnt by another way. With it the address may be http.",
+        pattern=r"^\s*([0-9A-Fa-f]{2}[: ]?){32}\s*$|^$",
+    )  # fmt: skip
+    scep_ca_name: str = setting(
+        only=_SCEP_ALONE, title="Name of the CA at the server", group="SCEP", default="", max_length=100, advanced=True,
+        help="Goes along with GetCACaps and GetCACert where a server has several CAs (RFC 8894 section 4.2).",
+    )  # fmt: skip
+    scep_renewal: bool = setting(
+        only=_SCEP_CERTIFICATE, title="Renew by RenewalReq", group="SCEP", default=False, advanced=True,
+        help="Where emCA announces Renewal. Off, renewals go as new requests.",
+    )  # fmt: skip
+    scep_3des: bool = setting(
+        only=_SCEP_ALONE, title="Allow triple DES", group="SCEP", default=False, advanced=True,
+        help="For an old server that announces no AES.",
+    )  # fmt: skip
+    scep_sha1: bool = setting(
+        only=_SCEP_ALONE, title="Accept SHA-1", group="SCEP", default=False, advanced=True,
+        help="Under the server's answers, for an old server. Requests are never signed with it.",
     )  # fmt: skip
     acme_validation: str = _choice(
         _VALIDATIONS, "none", "Validation", "ACME", "How control of a name is shown to emCA.", only=_ACME

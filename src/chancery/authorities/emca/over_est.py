@@ -20,7 +20,8 @@ class OverEst(Transport):
 
     def __init__(self, config: EmcaConfig, context: Context) -> None:
         self._config = config
-        settings = EstSettings(path=config.path.strip() or PATHS["est"], label=config.est_label.strip())
+        path, label = config.path.strip() or PATHS["est"], config.est_label.strip()
+        settings = EstSettings(path=path, label=label, reenroll=config.est_reenroll)
         login = EstCredentials(config.username, config.password)
         self._client = EstClient(context.http, settings, login, context.clock)
 

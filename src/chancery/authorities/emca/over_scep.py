@@ -27,6 +27,11 @@ class OverScep(Transport):
             path=config.path.strip() or PATHS["scep"],
             authorization=Authorization(config.scep_authorization),
             challenge=config.scep_challenge,
+            ca_name=config.scep_ca_name.strip(),
+            fingerprint=config.scep_fingerprint.strip(),
+            renewal_requests=config.scep_renewal,
+            allow_3des=config.scep_3des,
+            accept_sha1=config.scep_sha1,
         )
         self._made: ScepClient | None = None
 

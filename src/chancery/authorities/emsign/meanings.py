@@ -10,7 +10,7 @@ from chancery.sdk.errors import AlreadyDone, AuthorityError, NotFound, RejectedB
 _CODE = re.compile(r"EMS-(?:DOMAIN-)?[0-9]{3,4}")
 
 ALREADY_VERIFIED, ALREADY_SIGNED, WRONG_STATE, SAME_CSR = "EMS-1080", "EMS-1082", "EMS-1165", "EMS-1099"
-TOO_EARLY = "EMS-956"
+TOO_EARLY, GENERIC = "EMS-956", "EMS-939"
 REMEDIES: dict[str, str] = {
     "EMS-915": "Choose a product from the account's catalogue in the profile.",
     "EMS-916": "Fill in the requestor's name, e-mail and telephone in the connector.",
@@ -42,6 +42,11 @@ _REMEDY = "Correct the profile's product settings or the request."
 def code_in(*parts: str) -> str:
     """Return the first EMS code in some texts; '' where there is none."""
     return next((found[0] for text in parts if (found := _CODE.search(text))), "")
+
+
+def is_telling(code: str) -> bool:
+    """Say whether a code by itself tells what is wrong; EMS-939 stands for anything."""
+    return code != GENERIC and code in REMEDIES.keys() | _UNKNOWN_ORDER | _VALIDATION
 
 
 def refusal(code: str, words: str, more: dict[str, Any]) -> AuthorityError:

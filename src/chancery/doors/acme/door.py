@@ -23,6 +23,7 @@ from chancery.apps.acme.models import Account
 from chancery.core.errors import ChanceryError
 from chancery.doors.acme.documents import PREFIX, at, ident
 from chancery.doors.away import AWAY, unavailable
+from chancery.doors.lengths import body
 from chancery.doors.problems import PROBLEM_JSON
 
 log = logging.getLogger("chancery.acme")
@@ -103,9 +104,10 @@ def _asked(request: HttpRequest, path: str) -> Asked:
     """Return the message of a request once it is proven who sent it, for this address, for the first time."""
     if (request.content_type or "") != _JOSE:
         raise malformed("Content-Type", f"It is not {_JOSE}.", "Send that.", 415)
-    if int(request.META.get("CONTENT_LENGTH") or 0) > jose.MOST_BYTES:
+    raw = body(request, jose.MOST_BYTES)
+    if raw is None:
         raise malformed("body", f"It has more than {jose.MOST_BYTES} bytes.", "Send less at once.", 413)
-    message, url = jose.read(request.body), at(path)
+    message, url = jose.read(raw), at(path)
     if message.header.get("url") != url:
         text = f"url: It is signed for {str(message.header.get('url'))[:200]!r}, and this is {url}."
         raise AcmeError("unauthorized", text, f"Use the addresses of {at('directory')}.")

@@ -17,6 +17,7 @@ from chancery.apps.bots import channel
 from chancery.apps.bots.models import Bot
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import Absent, ChanceryError
+from chancery.doors import lengths
 from chancery.doors.problems import PROBLEM_JSON, Refusal, problem, status
 
 Handler = Callable[[Bot, Any, str], wire.Message]
@@ -39,12 +40,14 @@ def _answer(request: HttpRequest, what: str) -> tuple[wire.Message, int]:
         raise Refusal(405, "method", "method", "Bots send POST.", "Send POST.")
     if what != "enrol" and what not in _MESSAGES:
         raise Absent("message", what)
-    body, address = _body(request), request.META.get("REMOTE_ADDR", "")
-    signed = _signed(request)
+    signed, address = _signed(request), request.META.get("REMOTE_ADDR", "")
     if what == "enrol":
-        return _enrol(request, signed, body, address)
+        return _enrol(request, signed, _body(request), address)
     model, handle = _MESSAGES[what]
-    bot = _proven(request, signed, body, address)
+    # Before anything of it is read: nobody but a bot has us keep a message in memory.
+    bot = channel.known(signed.bot)
+    body = _body(request) if bot is not None else b""
+    bot = _proven(request, signed, bot, body, address)
     given, version = _read(model, body)
     return handle(bot, given, address), version
 
@@ -63,9 +66,8 @@ def _enrol(request: HttpRequest, signed: wire.Signed, body: bytes, address: str)
     return wire.Enrolled(bot=bot.pk, name=bot.name, poll_seconds=bot.poll_seconds), version
 
 
-def _proven(request: HttpRequest, signed: wire.Signed, body: bytes, address: str) -> Bot:
+def _proven(request: HttpRequest, signed: wire.Signed, bot: Bot | None, body: bytes, address: str) -> Bot:
     """Return the bot that signed this message, now, on its own machine, for the first time."""
-    bot = channel.known(signed.bot)
     if bot is None or not wire.verify(wire.public_key(bot.public_key), "POST", request.path, body, signed):
         raise _unproven("signature", "No bot of this server signed this.")
     _in_time(signed)
@@ -95,10 +97,11 @@ def _unproven(code: str, text: str) -> Refusal:
 
 
 def _body(request: HttpRequest) -> bytes:
-    if int(request.META.get("CONTENT_LENGTH") or 0) > wire.MOST_BYTES:
-        text = f"The message has more than {wire.MOST_BYTES} bytes."
-        raise Refusal(413, "too_long", "body", text, "Send less at once.")
-    return request.body
+    limit = lengths.most(request.path)
+    found = lengths.body(request, limit)
+    if found is None:
+        raise Refusal(413, "too_long", "body", f"The message has more than {limit} bytes.", "Send less at once.")
+    return found
 
 
 def _read(model: type[wire.M], body: bytes) -> tuple[wire.M, int]:

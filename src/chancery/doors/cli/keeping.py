@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from chancery.doors.cli import ready
+from chancery.doors.cli.afterwards import NEXT, SAME_ACCOUNTS, put_back, sentence
 from chancery.doors.cli.output import Exit, Json, hint, plain, say, stop
 
 
@@ -68,14 +69,19 @@ def new_key(
     hint(f"Copy {ready.home() / 'audit-key'} to every other node that runs a worker, and make a backup.")
 
 
-def restored(as_json: Json = False) -> None:
-    """On the host: say that the database was put back from a backup, so that checkpoints get a new origin."""
-    ready.begin()
-    from chancery.apps.audit import keeping
-    from chancery.apps.shared.actor import host_actor
+def restored(
+    same_accounts: Annotated[bool, typer.Option("--same-accounts", help=SAME_ACCOUNTS)] = False,
+    as_json: Json = False,
+) -> None:
+    """On the host: say that the database was put back from a backup. Checkpoints get a new origin; nothing is sent blindly.
 
-    origin = keeping.restored(host_actor(ready.operator()))
-    say(f"Checkpoints are of {origin} from here on.", {"origin": origin}, as_json)
+    Every connector is switched off, and what may have been sent to a CA since the backup is searched for there.
+    """
+    ready.begin()
+    origin, found = put_back(same_accounts=same_accounts)
+    about = {"origin": origin, **asdict(found), "since": found.since.isoformat()}
+    say(f"Checkpoints are of {origin} from here on.\n{sentence(found)}", about, as_json)
+    hint(NEXT)
 
 
 def forget(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from chancery.doors.cli import ready
-from chancery.doors.cli.output import Json, hint, plain
+from chancery.doors.cli.output import Json, hint, plain, stop
 
 keys = typer.Typer(no_args_is_help=True, help="The keys that seal stored secrets; on the host.")
 
@@ -53,6 +54,29 @@ def keys_rewrap() -> None:
 
     sealing.check()
     _wrap()
+
+
+@keys.command("lost")
+def keys_lost(
+    give_up: Annotated[
+        bool, typer.Option("--give-up", help="Go on without the key; each of these is entered anew.")
+    ] = False,
+) -> None:
+    """Name the stored secrets whose key is gone, and go on without it. Nothing but them is lost with a key."""
+    ready.begin()
+    from chancery.apps.connectors import losing
+    from chancery.apps.shared.actor import host_actor
+
+    found = losing.give_up(host_actor(ready.operator())) if give_up else losing.gone()
+    print(*(plain(str(one)) for one in found), sep="\n", end="\n" if found else "")
+    if not found:
+        print("Every stored secret can be opened.")
+    elif give_up:
+        hint("Start server and worker, and enter each of these anew; until then what needs it waits and says so.")
+    else:
+        stop(
+            f"{len(found)} rows hold secrets that no key here opens.", "Put the key back, or give it up with --give-up."
+        )
 
 
 def _wrap() -> None:

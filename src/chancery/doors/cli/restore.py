@@ -17,6 +17,7 @@ import typer
 import chancery
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.doors.cli import archive, ready
+from chancery.doors.cli.afterwards import NEXT, SAME_ACCOUNTS, put_back, sentence
 from chancery.doors.cli.output import Exit, hint, stop
 
 _KEY = 32
@@ -30,6 +31,7 @@ def restore(
         bool,
         typer.Option("--replace", help="Also where the home has people; what was there is put aside, not deleted."),
     ] = False,
+    same_accounts: Annotated[bool, typer.Option("--same-accounts", help=SAME_ACCOUNTS)] = False,
 ) -> None:
     """Put the database and keys of a backup into the home, and bring them to this release. Stop everything first."""
     ready.look_only()
@@ -49,7 +51,7 @@ def restore(
     print(f"{', '.join(manifest['files'])} of {str(manifest.get('made_at'))[:16]} UTC are in {home}.")
     if aside is not None:
         print(f"What was there before is in {aside}.")
-    _finish(file.name, manifest)
+    _finish(file.name, manifest, same_accounts=same_accounts)
 
 
 def _fits(manifest: dict[str, Any], folder: Path) -> None:
@@ -160,7 +162,7 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _finish(name: str, manifest: dict[str, Any]) -> None:
+def _finish(name: str, manifest: dict[str, Any], *, same_accounts: bool) -> None:
     if not ready.on_sqlite():
         hint(
             "Now restore the database with pg_restore, then run `chancery migrate`, `chancery audit restored` and"
@@ -173,10 +175,11 @@ def _finish(name: str, manifest: dict[str, Any]) -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0, interactive=False)
-    from chancery.apps.audit import keeping, occasions
+    from chancery.apps.audit import occasions
     from chancery.apps.shared.actor import host_actor
 
-    keeping.restored(host_actor(ready.operator()))
+    _, found = put_back(same_accounts=same_accounts)
+    print(sentence(found))
     detail = {name: str(manifest.get(name)) for name in ("made_at", "release")}
     occasions.note(host_actor(ready.operator()), "host.restore", "backup", name, detail)
-    hint("Run `chancery doctor` to see that all is well, then start server and worker.")
+    hint(f"Run `chancery doctor` to see that all is well, then start server and worker. {NEXT}")

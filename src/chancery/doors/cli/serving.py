@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
 from chancery.doors.cli.parent import follow
-from chancery.doors.cli.settling import settle
+from chancery.doors.cli.settling import give_back, settle
 from chancery.net import listening
 
+_BUFFER = 32 * 1024
+"""Bytes that are held of a connection before its request is asked for more: all headers, and a piece of the body."""
 _PATIENCE, _STEP = 15.0, 0.1
 """Seconds for which a server that is started again waits for what the killed one has left to go from its port."""
 
@@ -45,6 +48,7 @@ def run(
         interface=Interfaces.WSGI,
         workers=processes,
         blocking_threads=threads,
+        http1_settings=HTTP1Settings(max_buffer_size=_BUFFER),
         websockets=False,
         log_level=LogLevels(log_level.lower()),
         log_access=False,
@@ -92,6 +96,7 @@ def _serve(server: Any) -> None:
 def load() -> Callable[..., Any]:
     """Return the application, in the process that answers; it ends with the one that started it, however that ends."""
     follow(os.getppid(), _stop)
+    give_back()
     from chancery.doors import living, urls, wsgi
 
     del urls  # read now, not while the first visitor waits

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from chancery.doors.lengths import MOST
+from chancery.doors.lengths import BEFORE_LOGIN, MOST
 
 
 class Unread:
@@ -42,3 +42,10 @@ def test_what_brings_many_things_may_be_longer(send, path, settings):
     assert send(path, str(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)).status_code == 413
     # Whoever may not is refused by that, still unread.
     assert send(path, str(MOST + 1)).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/login", "/orders/new", "/inventory/import"])
+def test_a_page_takes_less_of_whoever_has_not_logged_in(send, path):
+    answer = send(path, str(BEFORE_LOGIN + 1))
+    assert answer.status_code == 413
+    assert "this page reads 256 KiB" in answer.content.decode()

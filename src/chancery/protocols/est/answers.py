@@ -21,6 +21,8 @@ from chancery.sdk.errors import (
 
 _SEQUENCE = 0x30
 _CREDENTIAL = "Check user name and password, or the client certificate and whether the CA has it on its list."
+_ON_THE_WAY = frozenset({407, 408, 421, 425, 426, 431})
+"""About the connection, a proxy or our headers (RFC 9110, RFC 8470, RFC 6585): the CA did not judge the request."""
 _PLACE = "Check the base URL, the path and the label of the EST service."
 
 
@@ -79,7 +81,7 @@ def refusal(answer: Answer) -> AuthorityError:
         return Throttled("The EST server asks for patience.", until=answer.retry_after, **said)
     if status in {404, 405, 501} or 300 <= status < 400:
         return Unreachable(f"There is no such EST service: the server answered {status}.", remedy=_PLACE, **said)
-    if 400 <= status < 500 and not _is_page(answer):
+    if 400 <= status < 500 and status not in _ON_THE_WAY and not _is_page(answer):
         return RejectedByPolicy(
             f"The CA refused the request ({status})." + (f" {said['text'][:500]}" if said["text"] else ""),
             remedy="Correct the request, or have the CA's profile for this label changed.",

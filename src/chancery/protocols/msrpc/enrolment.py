@@ -30,7 +30,7 @@ def outcome(answered: Answered, waiting: Waiting | None, request: Request, expla
     effect, number = waiting is None, answered.number or (waiting.number if waiting else 0)
     text = scrub(answered.message.strip())[:_TEXT]
     if answered.code:
-        raise explain(Refusal(answered.code, text, _denied(answered), effect, number or None))
+        raise explain(Refusal(answered.code, text, _denied(answered, effect=effect), effect, number or None))
     if answered.disposition == _PENDING:
         known = number_of(number)
         if known is None:
@@ -41,9 +41,12 @@ def outcome(answered: Answered, waiting: Waiting | None, request: Request, expla
     raise _ended(answered, text, number, explain, effect=effect)
 
 
-def _denied(answered: Answered) -> bool | None:
-    """Say that the CA decided, where a code of failure comes with a row; without one it may come from anywhere."""
-    return True if answered.number and failed(answered.code) else None
+def _denied(answered: Answered, *, effect: bool) -> bool | None:
+    """Say that the CA decided, where a code of failure comes with a new row; else it may come from anywhere.
+
+    A look gives the number of the row itself, and gets it back with whatever went wrong.
+    """
+    return True if effect and answered.number and failed(answered.code) else None
 
 
 def _issued(answered: Answered, number: int, request: Request, *, effect: bool) -> Issued:
@@ -66,7 +69,7 @@ def _ended(answered: Answered, text: str, number: int, explain: Explain, *, effe
         message = f"Request {number} was issued and has been revoked since."
         return RejectedByPolicy(message, code="revoked", text=text, stage="response", remedy="Order anew.")
     if failed(answered.disposition):
-        denied = True if number else None
+        denied = True if number and effect else None
         return explain(Refusal(answered.disposition, text, denied, effect, number or None))
     return _open(
         f"The CA answered with the disposition {answered.disposition}, which says nothing.", text, effect=effect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 from chancery.sdk.testing.forge import forge
@@ -17,6 +19,9 @@ from chancery.sdk.testing.spoil import How, Spoil
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "server"}
 _WAIT = 30.0
+_NUMBER = re.compile(r"[0-9a-f]{8,}|[0-9]+")
+_MESSAGE = re.compile(r"=[^&]{60,}")
+"""A whole message in an address, as SCEP has it by GET."""
 
 
 @dataclass
@@ -29,8 +34,13 @@ class Passed:
     body: bytes
     effect: bool
     acted: bool = False
-    size: int = 0
-    """Bytes of the CA's answer."""
+    answer: bytes = b""
+    """What the CA said, before anything was spoilt."""
+
+    @property
+    def shape(self) -> str:
+        """Return method and address with every number in it left out: what calls of the same kind have in common."""
+        return f"{self.method} {_NUMBER.sub('#', _MESSAGE.sub('=#', self.target))}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Reply:
 class Disturbance:
     """What is wrong with the line: which spoil, whether the CA gets the call, whether only its acts are hit, how often.
 
-    With `least` only answers of so many bytes at least are hit.
+    With `least` only answers of so many bytes at least are hit, with `only` no call but those of that shape.
     """
 
     spoil: Spoil
@@ -56,13 +66,15 @@ class Disturbance:
     acts_only: bool = False
     once: bool = False
     least: int = 0
+    only: str = ""
     hits: int = 0
     forged: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
-    def strikes(self, *, act: bool, size: int = 0) -> bool:
+    def strikes(self, call: Passed, *, act: bool) -> bool:
         """Say whether this call is hit, and count it."""
-        if (self.acts_only and not act) or (self.once and self.hits) or size < self.least:
+        another = self.only not in {"", call.shape} or len(call.answer) < self.least
+        if another or (self.acts_only and not act) or (self.once and self.hits):
             return False
         self.hits += 1
         return True
@@ -108,13 +120,13 @@ class Line:
 
     @contextmanager
     def spoiled(
-        self, spoil: Spoil, *, forward: bool = True, acts_only: bool = False, once: bool = False, least: int = 0
+        self, spoil: Spoil, *, forward: bool = True, acts_only: bool = False, **more: Any
     ) -> Iterator[Disturbance]:
-        """Disturb the line for as long as the block lasts: every call or only acts, `once` or always.
+        """Disturb the line for as long as the block lasts: every call or only acts, or as `more` of `Disturbance` says.
 
         With `forward` the CA does what it is asked, and the answer goes wrong; without, it never hears of the call.
         """
-        self.disturbance = wrong = Disturbance(spoil, forward, acts_only, once, least)
+        self.disturbance = wrong = Disturbance(spoil, forward, acts_only, **more)
         try:
             yield wrong
         finally:
@@ -137,15 +149,15 @@ class Line:
     def carry(self, call: Passed, upstream: HTTPConnection) -> Reply | None:
         """Return what the authority gets to hear of a call; None where the connection is to be dropped."""
         wrong = self.disturbance
-        if wrong is not None and not wrong.forward and wrong.strikes(act=call.effect):
+        if wrong is not None and not wrong.forward and wrong.strikes(call, act=call.effect):
             return _spoiled(wrong, call, Reply(200))
         before = self.orders()
         reply = self._ask(call, upstream)
         call.acted = self.orders() > before if self.count is not None else call.effect
         if reply is None:
             return None
-        call.size = len(reply.body)
-        if wrong is not None and wrong.forward and wrong.strikes(act=call.acted, size=call.size):
+        call.answer = reply.body
+        if wrong is not None and wrong.forward and wrong.strikes(call, act=call.acted):
             return _spoiled(wrong, call, reply)
         return reply
 

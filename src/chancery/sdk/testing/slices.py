@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,8 +24,6 @@ _SEED = 20261123
 _STEPS = 60
 _LEAST = timedelta(seconds=1)
 _LATER = timedelta(minutes=5)
-_SHARE = 0.8
-"""Of the answer's size, from which on another order's answer is taken for the same one: numbers in it differ in length."""
 _VARIES = 48
 """Bytes by which two answers of the same kind may differ: signatures and numbers are longer or shorter by some."""
 _BOUNDARIES = 8
@@ -67,18 +66,18 @@ class Slices(Base):
 def cut_everywhere(bench: Bench, most: int | None = None) -> Cuts:
     """Cut the answer that brings a certificate after each of its bytes, or after `most` of them chosen by seed."""
     _journey(bench)  # what is read once, as a CA's own certificates, has been read then
-    step, size = _journey(bench)
+    step, shape, size = _journey(bench)
     found, dice = Cuts(size), random.Random(_SEED)  # noqa: S311  chooses bytes, keeps no secret
     places = range(size) if most is None else sorted(dice.sample(range(size), min(most, size)))
     for at in places:
         for noticed in (True, False):
-            _cut(bench, step, sliced(at, noticed=noticed), size, found)
+            _cut(bench, (step, shape), sliced(at, noticed=noticed), size, found)
     assert found.whole <= _BOUNDARIES, f"{found.whole} cut answers passed as whole"
     return found
 
 
-def _journey(bench: Bench) -> tuple[int, int]:
-    """Order; return the number of the verb that brought the certificate, and the size of the answer that did."""
+def _journey(bench: Bench) -> tuple[int, str, int]:
+    """Order; return which verb brought the certificate, the shape of the call that did, and the size of its answer."""
     request, start, step = bench.request(), len(bench.line.passed), 0
     outcome: Any = bench.ask("submit", request)
     while not isinstance(outcome, Issued):
@@ -86,18 +85,30 @@ def _journey(bench: Bench) -> tuple[int, int]:
         bench.case.clock.advance(max(outcome.next_check, _LEAST))
         start, step = len(bench.line.passed), step + 1
         outcome = bench.ask("poll", outcome.state, request)
-    return step, max(call.size for call in bench.line.passed[start:])
+    calls = bench.line.passed[start:]
+    # One that shows it to nobody, as where all is encrypted, is the longest.
+    longest = max(calls, key=lambda call: len(call.answer))
+    found = next((call for call in calls if _shows(call.answer, outcome.leaf)), longest)
+    return step, found.shape, len(found.answer)
 
 
-def _cut(bench: Bench, step: int, spoil: Spoil, size: int, found: Cuts) -> None:
+def _shows(answer: bytes, leaf: bytes) -> bool:
+    """Say whether an answer holds a certificate, as it is or as text, however its lines are broken."""
+    text = answer.replace(b"\\n", b"").replace(b"\\r", b"")
+    return leaf in answer or b64encode(leaf) in b"".join(text.split())
+
+
+def _cut(bench: Bench, where: tuple[int, str], spoil: Spoil, size: int, found: Cuts) -> None:
     bench.case.clock.advance(_LATER)
+    # Orders of cuts before are done with; counting them again at each call would take longer with each.
+    bench.references.clear()
     request = bench.request()
     verb: tuple[Any, ...] = ("submit", request)
-    for _ in range(step):
+    for _ in range(where[0]):
         outcome = bench.ask(*verb)
         bench.case.clock.advance(max(outcome.next_check, _LEAST))
         verb = ("poll", outcome.state, request)
-    with bench.line.spoiled(spoil, once=True, least=max(int(size * _SHARE), spoil.at + 1)) as wrong:
+    with bench.line.spoiled(spoil, only=where[1], least=spoil.at + 1) as wrong:
         outcome = bench.tried(*verb)
     if not wrong.hits:
         assert spoil.at >= size - _VARIES, "what brings the certificate came otherwise than for the order before"

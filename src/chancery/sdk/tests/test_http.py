@@ -164,6 +164,13 @@ def test_a_base_url_that_cannot_be_used_is_refused_before_anything_happens(url):
     assert error.remedy
 
 
+def test_what_protects_itself_may_go_over_http():
+    url = check_url("http://ca.example.com/cmp", AddressPolicy(), plain=True)
+    assert (url.scheme, url.host) == ("http", "ca.example.com")
+    with pytest.raises(ValueError, match="private"):
+        check_url("http://10.0.0.1/cmp", AddressPolicy(), plain=True)
+
+
 @pytest.mark.parametrize(
     ("url", "policy", "reason"),
     [

@@ -140,6 +140,19 @@ def test_plain_http_is_for_an_allowed_loopback_alone(cast):
     assert done(base_url="http://localhost:8080", allowed_networks=["127.0.0.0/8"]).where["base_url"]
 
 
+@pytest.mark.parametrize(("transport", "goes"), [("cmp", True), ("est", False)])
+def test_plain_http_is_for_what_protects_its_own_messages_too(cast, transport, goes):
+    own = {"username": "app", "password": "x", "issuing_ca": "CA", "transport": transport}
+    asked = {"api_key": None, "reference_field_id": None, "container_id": None, "base_url": "http://emca.example.com"}
+    if goes:
+        assert done("emca", **own, **asked).where["base_url"] == "http://emca.example.com"
+        with refused("base_url"):
+            done("emca", **own, **asked | {"base_url": "http://10.0.0.1"})
+    else:
+        with refused("base_url"):
+            done("emca", **own, **asked)
+
+
 def test_the_usual_address_stands_in_for_an_empty_one(cast):
     assert done(base_url="").where["base_url"] == catalog.get("digicert").default_base_url
 

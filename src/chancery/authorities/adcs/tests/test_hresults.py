@@ -3,7 +3,9 @@
 import pytest
 
 from chancery.authorities.adcs.hresults import MEANINGS, code_in, error_of, meaning_of
-from chancery.sdk.errors import NotFound, RejectedByPolicy, Unreachable
+from chancery.authorities.adcs.refusals import explain
+from chancery.protocols.hresult import Refusal
+from chancery.sdk.errors import NotFound, OutcomeUnknown, ProtocolViolation, RejectedByPolicy, Unreachable
 
 
 @pytest.mark.parametrize("code", MEANINGS, ids=lambda code: f"0x{code:08X}")
@@ -32,10 +34,15 @@ def test_a_web_server_that_may_not_pass_the_login_on_is_told_to_delegate():
         assert "delegate" in error_of(code, "").remedy
 
 
-def test_a_number_that_is_not_known_passes_on_with_where_to_look():
+def test_a_number_that_is_not_known_ends_an_order_in_a_denial_alone():
     error = error_of(0x8009ABCD, "odd")
     assert (error.code, error.kind, error.text) == ("0x8009ABCD", "RejectedByPolicy", "odd")
     assert "certutil -error" in error.remedy
+    for effect, kind in ((True, OutcomeUnknown), (False, ProtocolViolation)):
+        told = explain(Refusal(0x8009ABCD, "odd", None, effect))
+        assert (type(told), told.bytes_sent) == (kind, effect)
+        assert "certutil -error" in told.remedy
+        assert type(explain(Refusal(0x8009ABCD, "odd", True, effect))) is RejectedByPolicy
     assert error_of(None, "no number at all").code == "denied"
     assert meaning_of(0x80093102) is meaning_of(0x8009310B)
 

@@ -229,7 +229,6 @@ def test_an_enterprise_ca_wants_a_template_and_a_standalone_one_has_none(stand):
         ("80090346", AuthFailed),
         ("8009310B", RejectedByPolicy),
         ("80093102", RejectedByPolicy),
-        ("8009ABCD", RejectedByPolicy),
     ],
 )
 def test_an_error_page_is_believed_as_far_as_its_number_says(stand, code, kind):
@@ -240,6 +239,56 @@ def test_an_error_page_is_believed_as_far_as_its_number_says(stand, code, kind):
     assert (caught.value.code, caught.value.bytes_sent) == (f"0x{code}", False)
     assert caught.value.remedy
     assert "request id is" not in caught.value.message or kind is not RejectedByPolicy
+
+
+TROUBLE = ["800706BE", "800706BB", "8007045B", "80080005", "80010108"]
+"""Call failed, too busy, shutdown, no server process, disconnected."""
+
+
+@pytest.mark.parametrize("code", [*TROUBLE, "C8000713", "8009ABCD"])
+def test_a_number_that_says_nothing_about_the_request_leaves_a_post_open(stand, code):
+    stand.turn(fails_with=code)
+    with pytest.raises(OutcomeUnknown) as caught:
+        place(stand)
+    assert (caught.value.code, caught.value.bytes_sent) == (f"0x{code}", True)
+    assert "certutil -error" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        *((code, Unreachable) for code in TROUBLE),
+        *((code, ProtocolViolation) for code in ("C8000713", "8009ABCD", "80070057", "8007000D")),
+        ("80094012", RejectedByPolicy),
+    ],
+)
+def test_a_number_that_says_nothing_about_the_request_ends_no_order_that_waits(stand, monkeypatch, code, kind):
+    """One restart of the CA's service must not end what waits for a manager."""
+    from chancery.authorities.adcs.simulator.retrieving import Retrieving
+
+    connector, asked, outcome = place(stand, template="WebServerApproved")
+    number = int(code, 16)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            Retrieving, "error", lambda self, row, pages: pages.error(pages.disposition(0), "", result=number)
+        )
+        with pytest.raises(kind) as caught:
+            connector.poll(outcome.state, asked)
+    assert type(caught.value) is kind
+    assert (caught.value.code, caught.value.bytes_sent) == (f"0x{code}", False)
+    assert connector.poll(outcome.state, asked).kind is PendingKind.APPROVAL
+
+
+def test_a_denial_with_a_number_of_the_policy_modules_own_is_final(stand):
+    from chancery.authorities.adcs.over_certsrv import OverCertsrv
+    from chancery.authorities.adcs.pages import Kind, Verdict
+    from chancery.authorities.adcs.progress import Progress
+
+    for code in (0xA0001234, None):
+        denied = Verdict(Kind.DENIED, "7", code, "no")
+        for told in (lambda v: OverCertsrv._accepted(v), lambda v: OverCertsrv._told(v, Progress(7))):
+            with pytest.raises(RejectedByPolicy, match="request id is 7"):
+                told(denied)
 
 
 def test_a_front_end_that_does_not_reach_the_ca_has_ordered_nothing(stand):

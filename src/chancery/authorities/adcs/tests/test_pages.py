@@ -59,7 +59,7 @@ def test_the_last_status_goes_before_result_and_message_and_the_named_form_befor
         Disp="2 - (unknown)", DispMsg="Denied 0x80094012, x", Result="x 0x0 (WIN32: 0)",
         LastStat="see 0x80070057, x 0x80094014 (-2146877420 CERTSRV_E_ADMIN_DENIED_REQUEST)",
     )  # fmt: skip
-    assert (told.kind, told.code) == (Kind.ERROR, 0x80094014)
+    assert (told.kind, told.code) == (Kind.DENIED, 0x80094014)
     assert error(DispMsg="Denied 0x80094012, x").code == 0x80094012
     assert error(Result="x 0x80094004 (-2146877436)").code == 0x80094004
 
@@ -67,6 +67,8 @@ def test_the_last_status_goes_before_result_and_message_and_the_named_form_befor
 def test_a_denial_on_an_error_page_goes_before_the_disposition_that_would_have_it_wait():
     assert error(Disp="5 - (unknown)", LastStat="x 0x80094014 (-2146877420)").kind is Kind.ERROR
     assert error(Disp="6 - (unknown)").kind is Kind.REVOKED
+    assert error(Disp="2 - (unknown)", LastStat="x 0xA0001234 (-1610608076)").kind is Kind.DENIED
+    assert error(Disp="0 - x", Result="x 0x800706BE (-2147023170)").kind is Kind.ERROR
     assert error(Disp="7 - x").kind is Kind.ERROR
     assert error(Disp="x").kind is Kind.ERROR
     assert error(DispMsg="The endpoint 0x16c9a0d6 x").code == 0x16C9A0D6

@@ -2,16 +2,20 @@
 
 import base64
 import json
+import urllib.request
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
+    pkcs7,
     pkcs12,
 )
 from pydantic import ValidationError
@@ -25,7 +29,7 @@ from chancery.core import pem
 from chancery.core.order import RevocationReason
 from chancery.core.secret import Secret
 from chancery.sdk.authority import Dedup, Narrows, describe, door_options
-from chancery.sdk.errors import AuthFailed, Forbidden, RejectedByPolicy, ValidationFailed
+from chancery.sdk.errors import AuthFailed, Forbidden, ProtocolViolation, RejectedByPolicy, ValidationFailed
 from chancery.sdk.finding import STAGES, Level
 from chancery.sdk.outcome import Issued, Pending, Revoked
 
@@ -334,6 +338,54 @@ def test_scep_with_a_key_of_its_own(stand):
     key = Emca.prepare({"transport": "scep"})["scep_key"]
     more = {"credential_file": None, "scep_key": key, "scep_authorization": "manual", "path": "scep/open"}
     assert isinstance(issue(stand, "scep", **more)[1], Issued)
+
+
+def fingerprint(stand):
+    text = urllib.request.urlopen(f"{stand.simulator.url}/scep/open?operation=GetCACert").read()
+    try:
+        return x509.load_der_x509_certificate(text).fingerprint(hashes.SHA256()).hex()
+    except ValueError:
+        first = min(pkcs7.load_der_pkcs7_certificates(text), key=lambda c: c.subject != c.issuer)
+        return first.fingerprint(hashes.SHA256()).hex()
+
+
+def test_scep_believes_no_ca_of_another_fingerprint_than_the_one_that_was_learnt(stand):
+    known = fingerprint(stand)
+    written = ":".join(known[n : n + 2] for n in range(0, 64, 2)).upper()
+    assert isinstance(issue(stand, "scep", scep_fingerprint=written, scep_ca_name="Issuing")[1], Issued)
+    other = stand.connector("scep", scep_fingerprint="00" * 32)
+    with pytest.raises(ProtocolViolation, match="not the one that was pinned"):
+        other.submit(request(reference="0191-b"))
+    with pytest.raises(ValidationError, match="scep_fingerprint"):
+        stand.connector("scep", scep_fingerprint="00" * 31)
+
+
+def test_old_scep_servers_are_spoken_to_only_where_somebody_allows_it(stand):
+    connector = stand.connector("scep", scep_3des=True, scep_sha1=True, scep_renewal=True)
+    assert {f.level for f in connector.check() if "triple DES and SHA-1" in f.message} == {Level.WARNING}
+
+
+def test_est_renews_by_the_operation_that_was_chosen(stand):
+    for reenroll, path in ((False, "simpleenroll"), (True, "simplereenroll")):
+        connector = stand.connector("est", est_reenroll=reenroll)
+        asked = replace(request(reference=f"0191-{path}"), previous="0191-before")
+        finished(stand, connector, connector.submit(asked), asked)
+        assert stand.simulator.ledger.lines("order")[-1].detail == path
+
+
+@pytest.mark.parametrize(
+    ("settings", "plain"),
+    [
+        ({"transport": "cmp"}, True),
+        ({"transport": "scep"}, False),
+        ({"transport": "scep", "scep_fingerprint": "00" * 32}, True),
+        ({"transport": "est"}, False),
+        ({"transport": "acme"}, False),
+        ({"transport": "rest"}, False),
+    ],
+)
+def test_only_what_protects_its_own_messages_goes_over_http(settings, plain):
+    assert describe(Emca, settings).facts.plain_http is plain
 
 
 def test_acme_with_a_binding(stand):

@@ -12,11 +12,13 @@ from chancery.sdk.errors import (
     AlreadyDone,
     AuthFailed,
     Forbidden,
+    NotFound,
     OutcomeUnknown,
     ProtocolViolation,
     RejectedByPolicy,
     Throttled,
     Unreachable,
+    ValidationFailed,
 )
 from chancery.sdk.outcome import Issued
 
@@ -199,6 +201,28 @@ def test_whatever_is_wrong_with_the_ping_is_the_login():
     ca, _ = scripted(lambda *_: no("Something went wrong.", "EMS-939"), transport="v1")
     with pytest.raises(AuthFailed):
         list(ca.check())
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "kind"),
+    [
+        ("EMS-917", "Domain authentication is pending for www.example.com", RejectedByPolicy),
+        ("EMS-1073", "Organization authentication has expired", RejectedByPolicy),
+        ("EMS-921", "The CSR could not be authenticated", RejectedByPolicy),
+        ("EMS-1180", "Pre-vetting credential required", RejectedByPolicy),
+        ("EMS-913", "Order authentication not found", NotFound),
+        ("EMS-1160", "Domain authentication failed", ValidationFailed),
+        ("EMS-939", "Authentication failed", AuthFailed),
+        ("EMS-901", "Invalid authKey", AuthFailed),
+        ("", "Invalid credentials", AuthFailed),
+    ],
+)
+def test_words_like_those_of_a_login_do_not_outweigh_a_code_that_tells_more(code, words, kind):
+    ca, _ = scripted(lambda *_: no(words, code), transport="v1")
+    with pytest.raises(kind) as refused:
+        ca.submit(request())
+    assert type(refused.value) is kind
+    assert words in refused.value.text
 
 
 def test_a_signature_that_an_answer_echoes_is_masked():

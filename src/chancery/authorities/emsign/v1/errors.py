@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from chancery.authorities.emsign.meanings import code_in, refusal
+from chancery.authorities.emsign.meanings import code_in, is_telling, refusal
 from chancery.authorities.emsign.patience import Patience
 from chancery.authorities.emsign.read import word
 from chancery.net.redact import scrub
@@ -69,7 +69,10 @@ def http_error(answer: Answer, *, effect: bool) -> AuthorityError:
 
 
 def refused(answer: Answer, meta: dict[str, Any], method: str, patience: Patience, *, effect: bool) -> AuthorityError:
-    """Return the error for the CA's own no. Codes of a refused login are not published, so its words decide."""
+    """Return the error for the CA's own no. Codes of a refused login are not published, so words decide where the code tells nothing.
+
+    Words alone would take an organisation whose authentication has expired for a login, and that stops the connector.
+    """
     said = scrub(word(meta.get("errorMessage"), 800), answer.secrets)
     code = code_in(word(meta.get("errorCode"))) or scrub(word(meta.get("errorCode"), 60), answer.secrets)
     more: dict[str, Any] = {"text": said or answer.text, "stage": "response"}
@@ -77,7 +80,7 @@ def refused(answer: Answer, meta: dict[str, Any], method: str, patience: Patienc
         return _inactive(code, patience, more)
     if _TWICE.search(said):
         return _twice(code, more, effect=effect)
-    if method == PING or _LOGIN.search(said):
+    if method == PING or (_LOGIN.search(said) and not is_telling(code)):
         return AuthFailed(f"emSign refused the login: {said or code}", code=code or "login", remedy=_KEY, **more)
     return refusal(code or "0", said or f"code {code}", more)
 

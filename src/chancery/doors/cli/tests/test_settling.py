@@ -2,10 +2,11 @@
 
 import gc
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from chancery.doors.cli.settling import settle
+from chancery.doors.cli.settling import give_back, settle
 
 
 @pytest.fixture
@@ -22,3 +23,13 @@ def test_what_is_loaded_is_left_out_of_the_search(thresholds):
     assert gc.get_freeze_count() > 10_000
     assert gc.get_threshold()[0] > 700
     assert sys.getswitchinterval() < 0.001
+
+
+def test_what_is_large_is_given_back_where_the_library_can(monkeypatch):
+    asked = []
+    library = SimpleNamespace(mallopt=lambda *about: asked.append(about))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: library)
+    give_back()
+    assert asked == [(-3, 128 * 1024)]
+    monkeypatch.setattr("ctypes.CDLL", lambda name: SimpleNamespace())
+    give_back()

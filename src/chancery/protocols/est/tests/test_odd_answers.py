@@ -61,6 +61,10 @@ def refused(status, body=b"", headers=None):
         (302, b"", {"location": "https://elsewhere.example"}, Unreachable),
         (400, b"no such profile", {"content-type": "text/plain"}, RejectedByPolicy),
         (400, b"", {}, RejectedByPolicy),
+        *(
+            (status, b"late", {"content-type": "text/plain"}, OutcomeUnknown)
+            for status in (407, 408, 421, 425, 426, 431)
+        ),
         (400, b"<HTML><body>Bad Request", {}, OutcomeUnknown),
         (403, b"not yours", {}, Forbidden),
         (404, b"", {}, Unreachable),

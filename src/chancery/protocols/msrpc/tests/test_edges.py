@@ -230,6 +230,16 @@ def test_answers_that_say_nothing_leave_an_act_open():
     assert kept.reference == "7"
 
 
+@pytest.mark.parametrize("field", ["code", "disposition"])
+def test_a_look_that_fails_at_the_ca_ends_no_order_though_the_number_comes_back(field):
+    """The number is the one that was asked for: it is no sign that the CA judged the request."""
+    for code, kind in ((0xC8000713, ProtocolViolation), (0x800706BE, Unreachable), (0x80094012, RejectedByPolicy)):
+        with pytest.raises(kind):
+            outcome(answered(**{field: code}), Waiting(7), request(), plainly)
+    with pytest.raises(RejectedByPolicy):
+        outcome(answered(**{field: 0xA0001234}), None, request(), plainly)
+
+
 def test_numbers_that_are_none_are_not_asked_for():
     for text in ("", "x", "0"):
         with pytest.raises(NotFound, match="no request number"):
@@ -268,6 +278,12 @@ def test_dispositions_of_a_resubmission(monkeypatch):
         (0x12345678, True, True, RejectedByPolicy),
         (0x8000FFFF, None, True, OutcomeUnknown),
         (0x8000FFFF, False, False, ProtocolViolation),
+        (0x800706BE, None, True, OutcomeUnknown),
+        (0x800706BE, None, False, Unreachable),
+        (0x800706BE, True, False, RejectedByPolicy),
+        (0x80070057, None, True, RejectedByPolicy),
+        (0x80070057, None, False, ProtocolViolation),
+        (0x80070057, True, False, RejectedByPolicy),
     ],
 )
 def test_a_code_is_made_into_an_instruction(code, denied, effect, kind):

@@ -47,18 +47,19 @@ def bench_whose_answer_is_not_long_enough():
     """A bench at which the answer ends before the place of the cut."""
     line = SimpleNamespace(spoiled=lambda *_, **__: nullcontext(SimpleNamespace(hits=0)))
     clock = SimpleNamespace(advance=lambda _: None)
-    return SimpleNamespace(case=SimpleNamespace(clock=clock), line=line, request=object, tried=lambda *_: ISSUED)
+    about = {"line": line, "request": object, "tried": lambda *_: ISSUED, "references": []}
+    return SimpleNamespace(case=SimpleNamespace(clock=clock), **about)
 
 
 def test_a_cut_behind_the_end_of_a_shorter_answer_counts_for_nothing():
     found = Cuts()
-    _cut(bench_whose_answer_is_not_long_enough(), 0, sliced(990, noticed=True), 1000, found)
+    _cut(bench_whose_answer_is_not_long_enough(), (0, ""), sliced(990, noticed=True), 1000, found)
     assert found == Cuts()
 
 
 def test_an_answer_that_never_comes_is_a_fault_of_the_bench():
     with pytest.raises(AssertionError, match="came otherwise"):
-        _cut(bench_whose_answer_is_not_long_enough(), 0, sliced(500, noticed=True), 1000, Cuts())
+        _cut(bench_whose_answer_is_not_long_enough(), (0, ""), sliced(500, noticed=True), 1000, Cuts())
 
 
 def test_counts_are_added():
