@@ -1,7 +1,7 @@
 """Let's Encrypt's test server: nonces refused, external account binding, real http-01."""
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -10,7 +10,7 @@ from chancery.core.secret import Secret
 from chancery.net.listening import free_port
 from chancery.protocols.acme.keys import new_account_key
 from chancery.protocols.acme.tests.zone import TOKEN, Zone
-from chancery.sdk.errors import AlreadyDone, AuthFailed, Forbidden, RejectedByPolicy, ValidationFailed
+from chancery.sdk.errors import AlreadyDone, AuthFailed, Forbidden, NotFound, RejectedByPolicy, ValidationFailed
 from chancery.sdk.finding import Level
 from chancery.sdk.outcome import Revoked
 from tests.interop import pki
@@ -22,8 +22,11 @@ MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 
 @contextmanager
-def pebble(folder, *, http_port, eab=False, nonces=15):
-    """Run Pebble with a DNS zone in which every name leads here; give (directory, root, zone, its DNS server)."""
+def pebble(folder, *, http_port, eab=False, nonces=15, restarts=None):
+    """Run Pebble with a DNS zone in which every name leads here; give (directory, root, zone, its DNS server).
+
+    To a list `restarts` a function is added that ends Pebble and starts it at the same address, knowing nothing.
+    """
     needs("pebble")
     files, port, console, zone = pki.write(folder), free_port(), free_port(), Zone("example.test")
     zone.every_name = "127.0.0.1"
@@ -43,7 +46,15 @@ def pebble(folder, *, http_port, eab=False, nonces=15):
     how = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": str(nonces), "PEBBLE_AUTHZREUSE": "0"}
     with zone.served() as dns:
         command = ["pebble", "-config", "pebble.json", "-dnsserver", dns]
-        with child(command, folder, listens=(port,), environment=how):
+        with ExitStack() as running:
+
+            def start():
+                running.close()
+                running.enter_context(child(command, folder, listens=(port,), environment=how))
+
+            start()
+            if restarts is not None:
+                restarts.append(start)
             yield f"https://localhost:{port}/dir", files.root_pem, zone, dns
 
 
@@ -151,6 +162,25 @@ def test_an_account_is_bound_and_moved_to_a_new_key(tmp_path, answers, port):
         assert isinstance(moved.fresh().revoke(target(issued, asked), RevocationReason.UNSPECIFIED, ""), Revoked)
         for one in (unbound, wrong, bound, moved):
             one.close()
+
+
+@pytest.mark.parametrize("first", ["order", "look"])
+def test_a_ca_that_was_set_up_anew_is_ordered_from_by_the_instance_that_was_kept(tmp_path, answers, port, first):
+    restarts = []
+    with pebble(tmp_path, http_port=port, restarts=restarts) as (directory, root, *_):
+        driver = Driver(directory, root, answers)
+        kept, lost = driver.fresh(), request("lost.example.test")
+        driver.fresh = lambda: kept
+        opened = kept.submit(lost)
+        restarts[0]()
+        for step in ("look", "order") if first == "look" else ("order", "look"):
+            if step == "look":
+                with pytest.raises(NotFound):
+                    kept.poll(opened.state, lost)
+            else:
+                asked = request("www.example.test")
+                checked(driver.issue(asked), asked)
+        driver.close()
 
 
 def test_a_wildcard_is_validated_by_records_at_the_dns_provider(tmp_path, answers, port):

@@ -10,14 +10,15 @@ import binascii
 import json
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from acme import messages
 
 from chancery.protocols.acme.client import AcmeClient, Directory, table
 from chancery.protocols.acme.keys import AccountKey
-from chancery.protocols.acme.problems import UNAUTHORIZED
+from chancery.protocols.acme.problems import NO_ACCOUNT, UNAUTHORIZED
 from chancery.protocols.acme.settings import AcmeSettings, Eab
 from chancery.sdk.answer import Answer
 from chancery.sdk.errors import (
@@ -29,8 +30,9 @@ from chancery.sdk.errors import (
     RejectedByPolicy,
 )
 
-_NO_ACCOUNT = {"accountDoesNotExist", "externalAccountRequired"}
+_NO_ACCOUNT = {NO_ACCOUNT, "externalAccountRequired"}
 _BINDING = "Check key id and HMAC key of the external account binding; many CAs let one be used only once."
+T = TypeVar("T")
 _HASHES = ("HS256", "HS384", "HS512")
 
 
@@ -58,6 +60,22 @@ class Account:
                 found = self.look() or self._moved()
                 self._url = self._checked(found).url if found is not None else self._make().url
             return self._url
+
+    def using(self, act: Callable[[str], T]) -> T:
+        """Do something by the account's address; once more where the CA does not know the account any more.
+
+        Its refusal says that it did nothing, so this repeats no act. A CA that was set up anew has forgotten its accounts.
+        """
+        account = self.url()
+        try:
+            return act(account)
+        except AuthFailed as error:
+            if error.code != NO_ACCOUNT:
+                raise
+        with self._lock:
+            if self._url == account:
+                self._url = ""
+        return act(self.url())
 
     def look(self) -> Standing | None:
         """Return the account as the CA has it, or None; changes nothing."""

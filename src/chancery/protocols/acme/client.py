@@ -20,7 +20,6 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urljoin
 
 from chancery.core.clock import Clock
 from chancery.core.secret import Secret
@@ -28,7 +27,7 @@ from chancery.net.url import Url, parse_url
 from chancery.protocols.acme.keys import AccountKey
 from chancery.protocols.acme.problems import problem_in, refusal
 from chancery.sdk.answer import Answer
-from chancery.sdk.errors import ProtocolViolation, Unreachable
+from chancery.sdk.errors import NotFound, ProtocolViolation, Unreachable
 from chancery.sdk.http import HttpDoor
 
 OTHER_HOST = "other_host"
@@ -40,6 +39,7 @@ _LONGEST_NONCE = 500
 _FRESH = timedelta(hours=1)
 _NEEDED = ("newNonce", "newAccount", "newOrder")
 _TYPE = {"Content-Type": "application/jose+json"}
+_GONE = "Look at the CA whether a certificate was issued. Order again only if there is none."
 _BASE = "Check that the base URL is the CA's ACME directory."
 
 
@@ -104,9 +104,21 @@ class AcmeClient:
             raise refusal(answer, ends=False)
         return answer
 
-    def read(self, url: str, kid: str) -> Answer:
-        """Read a resource of the account (POST-as-GET, RFC 8555 section 6.3)."""
-        return self.post(url, None, kid=kid)
+    def read(self, url: str, kid: str, *, accept: str = "", missing: str = "") -> Answer:
+        """Read a resource of the account (POST-as-GET, RFC 8555 section 6.3).
+
+        Where the CA itself says that it is gone (404 or 410), raises `NotFound` with `missing` as its sentence. A page
+        of a proxy brings no nonce, as the CA's answers do (section 6.5): it says nothing about the resource. Without
+        `missing` there is no such answer.
+        """
+        answer = self._signed(url, None, kid=kid, accept=accept)
+        if 200 <= answer.status < 300:
+            return answer
+        error = refusal(answer, ends=False)
+        gone = answer.status in {404, 410} and isinstance(error, ProtocolViolation)
+        if missing and gone and answer.headers.get("replay-nonce"):
+            raise NotFound(missing, code=error.code, text=error.text, stage=error.stage, remedy=_GONE)
+        raise error
 
     def post(
         self,
@@ -117,22 +129,34 @@ class AcmeClient:
         effect: bool = False,
         ends: bool = False,
         key: AccountKey | None = None,
-        accept: str = "",
     ) -> Answer:
         """Sign and send; return an answer of the 2xx. Without `kid` the key itself signs (`key`, or the account's).
 
         Raises the errors of the door, and for refusals those of `problems.refusal`, where `ends` is explained.
         """
+        answer = self._signed(url, payload, kid=kid, effect=effect, key=key)
+        if 200 <= answer.status < 300:
+            return answer
+        raise refusal(answer, ends=ends)
+
+    def _signed(
+        self,
+        url: str,
+        payload: dict[str, Any] | None,
+        *,
+        kid: str | None,
+        effect: bool = False,
+        key: AccountKey | None = None,
+        accept: str = "",
+    ) -> Answer:
         signer, headers = key or self.key, _TYPE | ({"Accept": accept} if accept else {})
         for _ in range(_TRIES):
             body = signer.sign(payload, url, nonce=self._nonce(), kid=kid)
             answer = self._send("POST", url, content=body, headers=headers, effect=effect)
-            if 200 <= answer.status < 300:
-                return answer
             if not _is_bad_nonce(answer):
                 break
             self._keep_only(answer)
-        raise refusal(answer, ends=ends)
+        return answer
 
     def _keep_only(self, answer: Answer) -> None:
         """Forget nonces that were kept too long; the one that came with the refusal is fresh."""
@@ -188,17 +212,6 @@ def _parsed(url: str) -> Url:
         raise ProtocolViolation(
             f"The CA gave an address that is none: {error}.", code="address", stage="response", bytes_sent=False
         ) from None
-
-
-def link(answer: Answer, base: str, relation: str) -> list[str]:
-    """Return the targets of an answer's Link headers of one relation (RFC 8288), as absolute addresses."""
-    found = []
-    for part in answer.headers.get("link", "").split(","):
-        target, *parameters = part.split(";")
-        wanted = {f'rel="{relation}"', f"rel={relation}"}
-        if {p.strip() for p in parameters} & wanted and target.strip().startswith("<"):
-            found.append(urljoin(base, target.strip()[1:].rstrip(">")))
-    return found
 
 
 def table(answer: Answer) -> dict[str, Any]:

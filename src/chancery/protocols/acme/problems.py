@@ -24,6 +24,7 @@ from chancery.sdk.errors import (
 
 PREFIX = "urn:ietf:params:acme:error:"
 UNAUTHORIZED = "unauthorized"
+NO_ACCOUNT = "accountDoesNotExist"
 _LONGEST = 1500
 _MOST_SUBPROBLEMS = 10
 

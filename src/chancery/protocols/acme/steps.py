@@ -19,9 +19,10 @@ from chancery.core.secret import Secret
 from chancery.protocols.acme import opening
 from chancery.protocols.acme.account import Account
 from chancery.protocols.acme.chains import Bundle, bundle_in
-from chancery.protocols.acme.client import OTHER_HOST, AcmeClient, link
+from chancery.protocols.acme.client import OTHER_HOST, AcmeClient
 from chancery.protocols.acme.diagnosis import findings
-from chancery.protocols.acme.problems import UNAUTHORIZED
+from chancery.protocols.acme.links import link
+from chancery.protocols.acme.problems import NO_ACCOUNT, UNAUTHORIZED
 from chancery.protocols.acme.progress import SOON, Progress, reference_of, split_reference
 from chancery.protocols.acme.reading import OrderView, order_in
 from chancery.protocols.acme.renewal import renewal_hint, renewal_id
@@ -31,6 +32,7 @@ from chancery.protocols.acme.validating import Validation, invalid
 from chancery.sdk.authority import Context, Request, Target
 from chancery.sdk.errors import (
     AlreadyDone,
+    AuthFailed,
     AuthorityError,
     Forbidden,
     NotFound,
@@ -46,6 +48,10 @@ from chancery.sdk.outcome import Found, Issued, Outcome, Pending, PendingKind, P
 _PEM = "application/pem-certificate-chain"
 REASONS = SUBSCRIBER_REASONS
 _MOST_CHAINS = 10
+_NO_ORDER = "The CA does not have this order any more."
+_NO_CERTIFICATE = "The CA says that it issued the certificate, and does not have it where it said."
+_OTHER_ACCOUNT = {NO_ACCOUNT, UNAUTHORIZED, "malformed"}
+"""What CAs answer to a key that is not that of the named account."""
 
 
 class AcmeSteps:
@@ -68,8 +74,9 @@ class AcmeSteps:
 
     def submit(self, request: Request, wanted: OrderSettings) -> Pending:
         """Open an order; a refusal or a lost answer leaves nothing that could become a certificate."""
-        account = self._account.url()
-        answer = opening.post(self._client, request, wanted, account, self._log)
+        answer, account = self._account.using(
+            lambda url: (opening.post(self._client, request, wanted, url, self._log), url)
+        )
         progress = Progress(opening.address(answer), account)
         try:
             return self._opened(progress, order_in(answer))
@@ -89,7 +96,27 @@ class AcmeSteps:
         return self._stand(progress, self._read(progress), request)
 
     def _read(self, progress: Progress) -> OrderView:
-        return order_in(self._client.read(progress.order, progress.account))
+        """Look at an order. One that the CA or the account does not have is `NotFound`: no fault of the connector."""
+        try:
+            return order_in(self._client.read(progress.order, progress.account, missing=_NO_ORDER))
+        except (AuthFailed, Forbidden, ProtocolViolation) as error:
+            if error.code not in _OTHER_ACCOUNT or not self._is_lost(error.code, progress.account):
+                raise
+            raise NotFound(
+                "The order belongs to an account that the CA does not have for the connector's key.",
+                code=error.code,
+                text=error.text,
+                stage=error.stage,
+                remedy="Look at the CA whether a certificate was issued. Order again only if there is none.",
+            ) from None
+
+    def _is_lost(self, code: str, account: str) -> bool:
+        """Say whether an order's account is gone, or not the one that the key has now; asks, and makes no account."""
+        found = self._account.look()
+        if found is None:
+            # A former key may still have it, until the next order moves it to the new one.
+            return code == NO_ACCOUNT or not self._settings.previous_key
+        return code == NO_ACCOUNT or found.url != account
 
     def _stand(self, progress: Progress, order: OrderView, request: Request) -> Outcome:
         if order.status == "ready":
@@ -134,12 +161,12 @@ class AcmeSteps:
         return Issued(bundle.leaf, bundle.others, reference_of(progress.order, renewal_id(bundle.leaf)))
 
     def _download(self, url: str, account: str, spki: str) -> Bundle:
-        answer = self._client.post(url, None, kid=account, accept=_PEM)
+        answer = self._client.read(url, account, accept=_PEM, missing=_NO_CERTIFICATE)
         bundle, wanted = bundle_in(answer, spki), self._settings.preferred_chain
         if not wanted or bundle.leads_to(wanted):
             return bundle
         for other in link(answer, url, "alternate")[:_MOST_CHAINS]:
-            found = bundle_in(self._client.post(other, None, kid=account, accept=_PEM), spki)
+            found = bundle_in(self._client.read(other, account, accept=_PEM), spki)
             if found.leads_to(wanted):
                 return found
         self._log.warning("no chain of the CA leads to %r; its first one is taken", wanted)
@@ -161,15 +188,15 @@ class AcmeSteps:
         url = split_reference(reference)[0]
         if not url.startswith(("https://", "http://")):
             raise NotFound("An ACME order is named by its address.", code="reference", bytes_sent=False)
-        progress = Progress(url, self._account.url())
         try:
-            order = self._read(progress)
+            order = self._account.using(lambda account: order_in(self._client.read(url, account)))
         except (ProtocolViolation, Forbidden, Unreachable) as error:
             if isinstance(error, Unreachable) and error.code != OTHER_HOST:
                 raise
             raise NotFound(
                 "The CA shows no order of this account there.", code=error.code, text=error.text, stage=error.stage
             ) from None
+        progress = Progress(url, self._account.url())
         if order.identifiers != opening.identifiers_of(request):
             raise RejectedByPolicy("That order is for other names.", code="other_names", remedy="Check the address.")
         outcome = self._stand(progress, order, request)
@@ -180,10 +207,12 @@ class AcmeSteps:
     def revoke(self, target: Target, reason: RevocationReason) -> Revoked:
         """Revoke one certificate by the account's key (RFC 8555 section 7.6)."""
         _check_target(target)
-        url, account = self._client.directory().need("revokeCert"), self._account.url()
+        url = self._client.directory().need("revokeCert")
         payload = {"certificate": _text(target.certificate), "reason": reason.code}
         try:
-            answer = self._client.post(url, payload, kid=account, effect=True, ends=True)
+            answer = self._account.using(
+                lambda account: self._client.post(url, payload, kid=account, effect=True, ends=True)
+            )
         except Forbidden as error:
             if error.code != UNAUTHORIZED:
                 raise

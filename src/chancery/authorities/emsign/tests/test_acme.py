@@ -14,12 +14,12 @@ from chancery.core.order import RevocationReason, State
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
 from chancery.protocols.acme.keys import new_account_key
-from chancery.sdk.authority import Context
+from chancery.sdk.authority import Context, describe
 from chancery.sdk.errors import (
     AlreadyDone,
     AuthFailed,
+    NotFound,
     OutcomeUnknown,
-    ProtocolViolation,
     RejectedByPolicy,
     Throttled,
     ValidationFailed,
@@ -139,10 +139,11 @@ def test_an_order_that_is_gone_is_not_sent_again(acme, sim, clock):
     asked = request()
     placed = acme.submit(asked)
     sim.dials.set(forget_orders=True)
-    with pytest.raises(ProtocolViolation) as gone:
+    with pytest.raises(NotFound) as gone:
         acme.poll(placed.state, asked)
-    # It stays as it is, and a person sees why; a search, which could lead to a second order, is not begun.
-    assert consequence(gone.value.kind, Doing.POLL, bytes_sent=True).target is State.PENDING
+    # A person is asked; a search, which could lead to a second order, is not begun: over ACME there is no such power.
+    assert consequence(gone.value.kind, Doing.POLL, bytes_sent=True).target is State.OUTCOME_UNKNOWN
+    assert "finds" not in describe(EmSign, {"transport": "acme"}).powers
     assert sim.ledger.lines("order") == []
 
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chancery.core.secret import Secret
-from chancery.protocols.acme.client import AcmeClient, link
+from chancery.protocols.acme.client import AcmeClient
+from chancery.protocols.acme.links import link
 from chancery.protocols.acme.problems import of_problem, problem_in, refusal, verdict
 from chancery.protocols.acme.renewal import renewal_hint, renewal_id
 from chancery.protocols.acme.settings import AcmeSettings
@@ -192,6 +193,29 @@ def test_links_are_read_by_their_relation():
     found = link(answer_of(200, **lines), "https://ca.example/cert/0", "alternate")
     assert found == ["https://ca.example/cert/1", "https://ca.example/c/2"]
     assert link(answer_of(200), "https://ca.example/", "alternate") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('<https://ca/a?x=1,2>;rel="alternate"', ["https://ca/a?x=1,2"]),
+        ('<https://ca/a;b>;REL="alternate"', ["https://ca/a;b"]),
+        ('<https://ca/a>\t; rel = "alternate"', ["https://ca/a"]),
+        ('<https://ca/a>; rel="up  Alternate"', ["https://ca/a"]),
+        ("<https://ca/a>;rel=ALTERNATE", ["https://ca/a"]),
+        ('<https://ca/a>; title="one, \\"two\\"; <three>"; rel="alternate"', ["https://ca/a"]),
+        ('<a>;rel=up,<b>;rel=alternate , ,</c>; x; rel="al\\ternate"', ["https://ca/b", "https://ca/c"]),
+        ("<a>;rel=up;rel=alternate", []),
+        ('<a>;rel="alternates"', []),
+        ('<a>; title="rel=alternate"', []),
+        ("a;rel=alternate", []),
+        ('<a;rel=alternate, <b>;rel="alternate', []),
+        ("<https://[a>;rel=alternate, <b>;rel=alternate", ["https://ca/b"]),
+        ("<a>", []),
+    ],
+)
+def test_links_are_read_in_every_form_that_they_may_have(line, expected):
+    assert link(answer_of(200, link=line), "https://ca/", "alternate") == expected
 
 
 # What refusals mean ------------------------------------------------------------------------------------

@@ -5,14 +5,18 @@ import json
 import pytest
 from cryptography import x509
 
-from chancery.core.order import RevocationReason
+from chancery.core.effects import Doing, consequence
+from chancery.core.order import RevocationReason, State
+from chancery.core.secret import Secret
+from chancery.protocols.acme.keys import new_account_key
 from chancery.protocols.acme.progress import Progress, reference_of, split_reference
 from chancery.protocols.acme.settings import AcmeSettings, OrderSettings
 from chancery.protocols.acme.solving.http01 import HttpSolver
-from chancery.protocols.acme.tests.stand import PLAIN, request, scripted, stand, target
+from chancery.protocols.acme.tests.stand import KEY, PLAIN, request, scripted, stand, target
 from chancery.sdk.errors import (
     AlreadyDone,
     AuthFailed,
+    AuthorityError,
     Forbidden,
     NotFound,
     OutcomeUnknown,
@@ -358,8 +362,103 @@ def test_an_order_that_the_ca_forgot_is_never_placed_again_by_itself():
         steps, asked = place.steps(), request()
         outcome = steps.submit(asked, PLAIN)
         place.turn(forget_orders=True)
-        with pytest.raises(ProtocolViolation):
+        with pytest.raises(NotFound) as gone:
             steps.poll(outcome.state, asked)
+        # A person is asked: nothing of ours searches or sends it again.
+        assert consequence(gone.value.kind, Doing.POLL, bytes_sent=True).target is State.OUTCOME_UNKNOWN
+        assert gone.value.remedy
+        assert len(place.ledger.lines("opened")) == 1
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("body", [b"", {"type": "urn:ietf:params:acme:error:malformed", "detail": "no such"}])
+@pytest.mark.parametrize(
+    ("path", "nonce", "error"),
+    [
+        ("/order/1", "bm9uY2U", NotFound),
+        ("/cert", "bm9uY2U", NotFound),
+        ("/order/1", "", ProtocolViolation),  # a proxy's: the CA's own answers bring a nonce
+        ("/z", "bm9uY2U", ProtocolViolation),  # nothing is issued while names wait; the order ends by itself
+    ],
+)
+def test_what_is_gone_is_told_apart(path, nonce, error, body, status):
+    order = {"status": "valid", "certificate": "https://ca.example/cert", "finalize": "https://ca.example/f"}
+    if path == "/z":
+        order |= {"status": "pending", "authorizations": ["https://ca.example/z"]}
+
+    def answer(method, asked, payload):
+        if asked == path:
+            return status, body, {"replay-nonce": nonce}
+        return (200, order) if asked == "/order/1" else None
+
+    steps, _ = scripted(answer)
+    with pytest.raises(error) as gone:
+        steps.poll(OPENED, request())
+    assert type(gone.value) is error
+
+
+def forgotten(place):
+    """Let the CA forget its accounts, as one that was set up anew; another one gets the first number."""
+    place.simulator._answer.__self__._book.accounts.clear()
+    place.issue(place.steps(key=new_account_key()))
+
+
+@pytest.mark.parametrize("first", ["submit", "adopt", "revoke"])
+def test_an_account_that_the_ca_forgot_is_made_again_once(first):
+    with stand(**DIRECT) as place:
+        steps, asked = place.steps(), request()
+        issued = place.issue(steps, asked)
+        place.simulator._answer.__self__._book.accounts.clear()
+        if first == "submit":
+            place.issue(steps)
+            assert place.ordered() == 2
+        elif first == "adopt":
+            assert steps.adopt(issued.reference, asked).outcome.leaf == issued.leaf
+        else:
+            assert isinstance(steps.revoke(target(issued), RevocationReason.SUPERSEDED), Revoked)
+        assert len(place.simulator.state()["accounts"]) == 1
+
+
+def test_a_ca_that_denies_the_account_again_is_asked_twice_and_no_more():
+    denied = 400, {"type": "urn:ietf:params:acme:error:accountDoesNotExist", "detail": "no"}
+    steps, door = scripted(lambda m, path, p: denied if path == "/newOrder" else None)
+    with pytest.raises(AuthFailed):
+        steps.submit(request(), PLAIN)
+    assert [row[1] for row in door.asked].count("/newOrder") == 2
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_an_order_of_an_account_that_is_gone_does_not_stop_the_connector(made):
+    with stand(**DIRECT) as place:
+        steps, asked = place.steps(), request()
+        outcome = steps.submit(asked, PLAIN)
+        forgotten(place)
+        place.simulator._answer.__self__._book.accounts.pop("1") if not made else place.issue()
+        before = len(place.simulator.state()["accounts"])
+        with pytest.raises(NotFound):
+            steps.poll(outcome.state, asked)
+        assert len(place.simulator.state()["accounts"]) == before
+
+
+@pytest.mark.parametrize("kind", ["accountDoesNotExist", "unauthorized", "malformed"])
+@pytest.mark.parametrize("account", ["acct/1", "acct/2", None])
+@pytest.mark.parametrize("former", ["", KEY])
+def test_an_order_is_lost_only_with_its_account(kind, account, former):
+    def answer(method, path, payload):
+        if path == "/newAccount":
+            none = {"type": "urn:ietf:params:acme:error:accountDoesNotExist", "detail": ""}
+            found = 200, {"status": "valid"}, {"location": f"https://ca.example/{account}"}
+            return found if account else (400, none)
+        return (403, {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "no"}) if path == "/order/1" else None
+
+    settings = AcmeSettings(terms_agreed=True, previous_key=Secret(former) if former else None)
+    steps, door = scripted(answer, settings)
+    own = account == OPENED["account"].removeprefix("https://ca.example/")
+    lost = kind == "accountDoesNotExist" or (not own if account else not former)
+    with pytest.raises(AuthorityError) as told:
+        steps.poll(OPENED, request())
+    assert isinstance(told.value, NotFound) is lost
+    assert not any(row[3] for row in door.asked)
 
 
 def test_terms_that_changed_need_a_person():
