@@ -149,10 +149,12 @@ def test_a_demo_watches_its_processes_and_leaves_none(home):
             re.search(pattern, shown)[1]
             for pattern in (r"For ACME clients (\S+)", r"--eab-kid (\S+)", r"--eab-hmac-key (\S+)")
         )
-        client = Client(directory, Line(directory.split("/")[2]).send)
+        line = Line(directory.split("/")[2])
+        client = Client(directory, line.send)
         assert client.register(kid, urlsafe_b64decode(key + "==")).status == 201
         csr = x509.load_pem_x509_csr(request_pem("acme.example.com").encode()).public_bytes(Encoding.DER)
         assert client.finalize(client.order("acme.example.com").json(), csr).json()["status"] == "valid"
+        line.close()
         worker = child(demo.pid, "chancery worker")
         os.kill(worker, signal.SIGKILL)
         until(lambda: "The worker ended by itself (killed by SIGKILL)" in output(home), lambda: output(home))

@@ -250,7 +250,9 @@ def test_unsaved_settings_are_tested_and_erased(cast, simulator, engine):
     engine.until(lambda: Call.objects.get(pk=call.pk).state == "done")
     found = Call.objects.get(pk=call.pk)
     assert found.sealed == {}
-    assert [f["code"] for f in found.result["findings"] if f["level"] == "failed"] == ["AuthFailed"]
+    assert [f["code"] for f in found.result["findings"] if f["level"] == "failed"] == [
+        "access_denied|access_denied_invalid_key"
+    ]
 
 
 def test_revoke_with_reason_and_renew_without_revoking(cast, digicert, simulator, engine):

@@ -45,13 +45,17 @@ def fit(rows: Sequence[Row], columns: Sequence[str], width: int, less: Sequence[
             break
         shown.remove(column)
         left.append(column)
-    wanted = {c: max(map(cell_len, whole[c])) for c in shown}
+    wanted = {c: max(cell_len(line) for text in whole[c] for line in text.split("\n")) for c in shown}
     room = width - _GAP * (len(shown) - 1)
     return Fit(_shared({c: least[c] for c in shown}, wanted, room), tuple(c for c in columns if c in left))
 
 
 def wrapped(text: str, width: int) -> list[str]:
     """Return the lines of a text in a column of `width` cells: broken between words, and inside one only where it is longer."""
+    return [line for part in text.split("\n") for line in _wrapped(part, width)]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
     lines = [""]
     for word in (piece for one in _ONE.findall(text) for piece in _pieces(one, width)):
         joined = f"{lines[-1]} {word}".lstrip() if not word.startswith("\0") else lines[-1] + word[1:]

@@ -105,6 +105,7 @@ orders.deny               A . . . P . .
 orders.give_up            A O . . . . .
 orders.order_again        A O . . . . .
 orders.place              A . R B . . .
+orders.put_back           A O . . . . .
 orders.refuse_again       A O . . . . .
 orders.release            A O . . . . .
 people.create             A . . . . . .

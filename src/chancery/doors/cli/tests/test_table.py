@@ -60,6 +60,11 @@ def test_a_word_without_any_division_is_cut_at_the_width_of_its_column():
     assert table.wrapped("two words", 5) == ["two", "words"]
 
 
+def test_lines_of_a_cell_stay_lines_and_the_longest_of_them_is_its_width():
+    lines, _ = drawn([{"at": "now", "text": "No connection.\n→ Look."}], ("at", "text"), 40)
+    assert lines == ["AT   TEXT", "now  No connection.", "     → Look."]
+
+
 def test_wide_signs_count_as_two_cells():
     lines, _ = drawn([{"name": "証明書", "state": "ok"}], ("name", "state"), 40)
     assert lines == ["NAME    STATE", "証明書  ok"]
