@@ -53,7 +53,8 @@ def test_any_request_is_answered_as_described(tmp_path):
         (tmp_path / "known.json").write_text(json.dumps(there))
         environ = {**os.environ, "CHANCERY_KNOWN": str(tmp_path / "known.json")}
         environ |= {"SCHEMATHESIS_HOOKS": "tests.interop.api_hooks", "PYTHONPATH": str(ROOT)}
-        command = [PROGRAM, "run", tmp_path / "openapi.json", "--url", where.url, "-H", f"Authorization: {bearer}"]
+        command = [PROGRAM, "--config-file", Path(__file__).with_name("schemathesis.toml"), "run"]
+        command += [tmp_path / "openapi.json", "--url", where.url, "-H", f"Authorization: {bearer}"]
         command += ["-n", EACH, "--request-timeout", "60", "--generation-database", "none", "--warnings", "off"]
         # What the description allows may still be refused: a rule of the house, a name that is taken.
         command += ["--exclude-checks", "positive_data_acceptance", "--continue-on-failure", "--no-color"]

@@ -19,6 +19,7 @@ from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.steps import allowed
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.waking import wake
+from chancery.core.errors import NotPermitted
 from chancery.core.ids import new_id
 from chancery.core.order import State
 from chancery.sdk.authority import Dedup, Descriptor
@@ -54,6 +55,9 @@ def put_back(act: Act, *, same_accounts: bool = False) -> PutBack:
     A search that finds nothing then leads to a person. `same_accounts` is the operator's word that no connector was given
     another account since: then it proves that the CA does not have the order, as long as no pool could have moved it.
     """
+    if act.actor.scopes(act.permission) is not None:
+        # It is about everybody's connectors and orders.
+        raise NotPermitted(act.permission)
     last = Entry.objects.order_by("-at").values_list("at", flat=True).first()
     found = PutBack(min(last or act.at, act.at))
     for connector in Connector.objects.select_for_update().filter(deleted_at=None, status=Status.ACTIVE).order_by("pk"):

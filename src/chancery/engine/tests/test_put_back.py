@@ -1,5 +1,6 @@
 """After a restore nothing is sent before somebody has looked: what may have been sent since is searched for at its CA."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,10 @@ from chancery.apps.connectors.models import Connector, PoolMember, Status
 from chancery.apps.orders import actions, restoring
 from chancery.apps.orders.models import Approval, Order, OrderEvent
 from chancery.apps.shared.action import use_clock
+from chancery.apps.shared.actor import Grant
 from chancery.apps.shared.tests.looking import said
 from chancery.core.clock import ManualClock
+from chancery.core.errors import NotPermitted
 from chancery.engine.claim import claim_orders, connector_row
 from chancery.engine.jobs import Kind, Missing
 from chancery.engine.tests.kit import FENCE
@@ -37,8 +40,6 @@ def put_back(desk, **more):
 
 def facts(monkeypatch, connector, **changes):
     """Let the connector's CA be another one."""
-    from dataclasses import replace
-
     about = restoring.descriptor_of(connector.authority, connector.current_id)
     powers = changes.pop("powers", about.powers)
     other = replace(about, facts=replace(about.facts, **changes), powers=powers)
@@ -54,6 +55,13 @@ def test_all_connectors_are_off_and_on_record(desk):
     kinds = [entry["target"]["kind"] for entry in said("orders.put_back")]
     assert kinds == ["connector", "installation"]
     assert put_back(desk).connectors == 0
+
+
+def test_whoever_settles_for_one_team_puts_back_nothing(desk):
+    one = replace(desk.cast.ada, grants=(Grant("ca_operator", desk.connector.team_id),))
+    with pytest.raises(NotPermitted):
+        restoring.put_back(one)
+    assert Connector.objects.get(pk=desk.connector.pk).status == Status.ACTIVE
 
 
 @pytest.mark.parametrize("state", ["queued", "submitting", "outcome_unknown"])
