@@ -41,6 +41,7 @@ def test_a_report_refuses_orders_for_everybody_and_stays_when_the_certificate_is
     assert Order.objects.get(pk=waits.pk).state == "cancelled"
     entry = said("certificates.report_key")
     assert [e["target"]["kind"] for e in entry] == ["order", "certificate"]
+    assert str(row) == made.spki_sha256
     assert (entry[-1]["detail"], entry[-1]["changed"]) == ({"spki_sha256": row.pk, "first": True}, ["key"])
     assert Certificate.objects.get(pk=made.pk).revocation == "", "it is not revoked unasked"
     Certificate.objects.all().delete()

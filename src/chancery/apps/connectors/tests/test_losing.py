@@ -75,6 +75,15 @@ def test_given_up_everything_goes_on_and_what_is_entered_anew_opens(cast, lost, 
     assert len(named()) == 2
 
 
+def test_fingerprints_under_another_key_are_kept(cast, lost):
+    PrintKey.objects.all().delete()
+    losing.give_up(cast.host)
+    made = prints.key()
+    assert prints.key() == made
+    with conflict("no_loss"):
+        losing.give_up(cast.host)
+
+
 def test_keys_are_rotated_all_the_same(cast, lost):
     losing.give_up(cast.host)
     sealing.seal("x", table="t", record="r", field="f")

@@ -72,6 +72,15 @@ def test_what_waits_at_a_ca_is_withdrawn_there_by_the_engine(cast, open_orders):
     assert (event.kind, event.text) == ("order.cancel_requested", f"{TEXT} The CA is asked to withdraw it.")
 
 
+def test_what_is_being_withdrawn_already_is_left_to_that(cast, open_orders):
+    made, found = open_orders
+    Order.objects.filter(pk=found["pending"].pk).update(cancel_requested=True)
+    certificates.revoke(cast.ada, made.pk, "keyCompromise")
+    waits = Order.objects.get(pk=found["pending"].pk)
+    assert (waits.cancel_requested, waits.due_at) == (True, None)
+    assert not waits.events.filter(kind__in=("order.cancel_requested", "order.key_compromised")).exists()
+
+
 def test_a_ca_that_cannot_withdraw_is_not_asked_to(cast, open_orders, monkeypatch):
     made, found = open_orders
     monkeypatch.setattr(queries, "descriptor_of", lambda *_: type("Unable", (), {"powers": frozenset()}))
