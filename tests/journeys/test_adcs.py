@@ -14,6 +14,7 @@ from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
+from chancery.apps.shared.tests.looking import said
 from chancery.authorities.adcs.simulator import build as every_face
 from chancery.authorities.adcs.simulator.service import build
 from chancery.core.errors import Conflict, NotPermitted
@@ -88,6 +89,9 @@ def test_a_second_person_has_the_cas_manager_issue_what_waits(cast, managed, eng
     engine.until(lambda: state(made) == "issued")
     kinds = list(OrderEvent.objects.filter(order=made).values_list("kind", flat=True))
     assert kinds.count("order.release_requested") == 1
+    assert [e["changed"] for e in said("orders.release")] == [[], ["release_requested"]], (
+        "a refusal is on record as well"
+    )
     assert len(managed.ledger.lines("order")) == 1
     with pytest.raises(Conflict):
         orders.release(cast.ada, made.pk)

@@ -38,3 +38,10 @@ def test_with_a_mapping_a_login_that_changes_nothing_is_recorded_as_such(cast):
     assert providers.sign_on(made, "17", claims, "192.0.2.1").grants.get().pk == before
     first, second = said("people.sign_on")
     assert (first["changed"], second["changed"]) == (["grants", "login"], [])
+
+
+def test_a_provider_is_trusted_no_longer_and_that_is_on_record(cast):
+    providers.save(cast.ada, "keycloak", VALUES, "a client's canary")
+    providers.delete(cast.ada, "keycloak")
+    (entry,) = said("providers.delete")
+    assert (entry["target"]["kind"], entry["target"]["name"]) == ("provider", "Our Keycloak")

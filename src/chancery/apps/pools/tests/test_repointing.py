@@ -7,6 +7,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.pools import actions, impact, repointing
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.tests.looking import said
 from chancery.core.errors import Conflict, Invalid, NotPermitted
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +41,9 @@ def test_it_is_done_as_it_was_shown(alone):
     event = Order.objects.get(pk=alone.orders[0].pk).events.order_by("id").last()
     assert (event.kind, event.actor) == ("order.rerouted", "ada")
     assert event.text == "Rome is left for Both. Berlin may stand in."
+    on_record = [(e["target"]["kind"], e["target"]["name"]) for e in said("connectors.repoint")]
+    assert {("profile", "Roman"), ("connector", "Rome")} < set(on_record)
+    assert [kind for kind, _ in on_record].count("order") == 2
 
 
 def test_what_has_changed_since_the_preview_is_looked_at_again(alone):
