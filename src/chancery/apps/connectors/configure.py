@@ -71,9 +71,10 @@ def configure(descriptor: Descriptor, values: dict[str, Any], stored: frozenset[
         raise Invalid(problems)
     own, common = _split(descriptor, values, problems)
     texts = {name: _text(common, name, limit, problems) for name, limit in TEXTS.items()}
+    before = len(problems)
     secrets, settings = _own(descriptor, own, stored, problems)
     # What is wrong with the settings is told first: only whole ones say by which protocol is spoken.
-    plain = not settings or catalog.get(descriptor.slug, settings).facts.plain_http
+    plain = len(problems) > before or catalog.get(descriptor.slug, settings).facts.plain_http
     where = _where(descriptor, common, problems, plain=plain)
     tags = _tags(common.get("tags"), problems)
     limits = {name: _limit(common.get(name), name, problems) for name in LIMITS}

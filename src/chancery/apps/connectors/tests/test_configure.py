@@ -1,5 +1,7 @@
 """What a person fills in for a connector: what is refused, by which field, and what is kept."""
 
+from dataclasses import replace
+
 import pytest
 
 from chancery import catalog
@@ -7,6 +9,7 @@ from chancery.apps.connectors.configure import configure
 from chancery.apps.connectors.tests.account import API_KEY, values
 from chancery.apps.shared.tests.looking import refused
 from chancery.core.secret import Secret
+from chancery.sdk.config import Config
 from chancery.sdk.http import check_url
 from tests.pki import self_signed_pem
 
@@ -151,6 +154,16 @@ def test_plain_http_is_for_what_protects_its_own_messages_too(cast, transport, g
     else:
         with refused("base_url"):
             done("emca", **own, **asked)
+
+
+def test_a_ca_type_that_has_secrets_alone_is_no_reason_for_plain_http(cast):
+    class Alone(Config):
+        api_key: Secret
+
+    about = replace(catalog.get("digicert"), config=Alone)
+    only = values(reference_field_id=None, container_id=None, base_url="http://ca.example.com")
+    with refused("base_url"):
+        configure(about, only)
 
 
 def test_the_usual_address_stands_in_for_an_empty_one(cast):
