@@ -27,7 +27,7 @@ _PICKED = 500
 
 def visible_offers(actor: Actor) -> QuerySet[Offer]:
     """Return the offers of profiles that the actor may see."""
-    rows = Offer.objects.select_related("profile", "team", "environment").filter(profile__deleted_at=None)
+    rows = Offer.objects.select_related("profile", "team", "environment").filter(ended_at=None)
     return visible(rows, actor, Permission.ACME_VIEW)
 
 
@@ -44,7 +44,7 @@ def offer_listing(actor: Actor, *, cursor: str = "", size: int = 50) -> Page[Off
 
 def listed() -> list[Offer]:
     """Return the offers whose names the directory shows to anybody."""
-    rows = Offer.objects.filter(listed=True, profile__deleted_at=None).select_related("profile")
+    rows = Offer.objects.filter(listed=True, ended_at=None).select_related("profile")
     return list(rows.order_by("profile__name_key")[:200])
 
 
