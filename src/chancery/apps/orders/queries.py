@@ -141,6 +141,11 @@ def cancels(order: Order) -> bool:
     return order.state in {State.AWAITING_APPROVAL, State.QUEUED}
 
 
+def stuck(order: Order) -> bool:
+    """Say whether the CA has an order and nobody can withdraw it there: a person may give it up with a reason."""
+    return order.state == State.PENDING and not cancels(order)
+
+
 def releases(order: Order) -> bool:
     """Say whether an order waits for the CA's manager, whom the connector may stand in for."""
     if order.state != State.PENDING or order.pending_kind != PendingKind.APPROVAL or order.cancel_requested:

@@ -109,8 +109,8 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "given": order.given.order_by("pk"),
         "own": order.requested_by_id == actor.user,
         "late": order.deadline_at <= now,
-        "cancels": (cancels := queries.cancels(order)),
-        "stuck": order.state == State.PENDING and not cancels,
+        "cancels": queries.cancels(order),
+        "stuck": queries.stuck(order),
         "releases": queries.releases(order),
     }
     if not request.headers.get("HX-Request"):
