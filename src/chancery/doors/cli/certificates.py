@@ -79,13 +79,14 @@ def certificates_report_key(
     """Report the key of a certificate as compromised: it gets no certificate any more. This cannot be taken back."""
     wanted = [_revocation(one) for one in revoke or []]
     made = Rest().call("POST", f"/certificates/{ident}/report-key", {"note": note, "revoke": wanted})
-    say(f"The key {made['spki_sha256']} is reported as compromised.", made, as_json)
-    if as_json:
-        return
-    for row in made["revocations"]:
-        say(f"{row['id']}: {'the CA is asked to revoke it.' if row['ok'] else row['detail']}", row, as_json=False)
-    for row in made["still_valid"]:
-        hint(_still_valid(row))
+    text = [f"The key {made['spki_sha256']} is reported as compromised."]
+    text += [
+        f"{row['id']}: {'the CA is asked to revoke it.' if row['ok'] else row['detail']}" for row in made["revocations"]
+    ]
+    say("\n".join(text), made, as_json)
+    if not as_json:
+        for row in made["still_valid"]:
+            hint(_still_valid(row))
     if not all(row["ok"] for row in made["revocations"]):
         raise Stop(Exit.REFUSED, settled=True)
 
