@@ -231,7 +231,7 @@ def test_no_oddity_in_any_place_is_a_fault_of_ours(cast, local, monkeypatch, req
     oddities.furnish(cast, local)
     api = Api(people.create_token(cast.ada, "test")[1])
     walk, wrong, met = Walk(api), [], Counter()
-    number = oddities.each(request.config, 2)
+    number = oddities.each(request.config, 1)
     texts, values = oddities.Turn(oddities.TEXTS, number), oddities.Turn(oddities.VALUES, number)
     for method, template, operation in sorted(operations(), key=last_where_it_ends):
         for spot in spots(operation):
