@@ -8,22 +8,27 @@ import re
 import tracemalloc
 from collections import defaultdict
 from html.parser import HTMLParser
-from itertools import cycle
+from itertools import count, cycle
 from urllib.parse import quote
 
 import pytest
+from chancery_bot import wire
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.http import QueryDict
 from django.test import Client
 from django.utils.datastructures import MultiValueDict
 
 from bench.acme_client import b64, jwk, sign
+from chancery.apps.bots import models as bots
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
+from chancery.apps.shared.action import current_clock
 from chancery.core.errors import Invalid
 from chancery.core.importing import read
 from chancery.core.tests.making import key_of
 from chancery.doors.acme import resources
 from chancery.doors.acme.tests.conftest import SERVER, Door, send
+from chancery.doors.bots import door
 from chancery.engine.jobs import Bad, Good
 from chancery.engine.tests.kit import CA, Toy, at, job, leaf
 from chancery.engine.work import do
@@ -31,6 +36,7 @@ from chancery.sdk.outcome import Issued
 from tests.browser import routes
 from tests.cast import PASSWORD
 from tests.hostile import corpus, oddities
+from tests.journeys.test_any_request import put, ways
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIELDS = {"csr", "names", "body"}
@@ -284,7 +290,12 @@ def account(served, cast):
 def test_no_oddity_over_acme_is_a_fault_of_ours(account, quiet, request):
     order = account.order(corpus.NAME)
     authorization = order.json()["authorizations"][0]
-    urls = {"order": order.headers["location"], "account": account.kid, "authz": authorization, "challenge": authorization}
+    urls = {
+        "order": order.headers["location"],
+        "account": account.kid,
+        "authz": authorization,
+        "challenge": authorization,
+    }
     urls = {kind: url.rpartition("/")[2] for kind, url in urls.items()} | {"last": {"challenge": "http-01"}}
     values = oddities.Turn(oddities.VALUES, oddities.each(request.config, 1))
     texts = oddities.Turn(oddities.TEXTS, oddities.each(request.config, 1))
@@ -311,7 +322,11 @@ def test_no_oddity_over_acme_is_a_fault_of_ours(account, quiet, request):
             told(account.post(account.urls["newOrder"], payload, **{name: value}), name, value)
     for name in jwk(account.key):
         for value in oddities.VALUES:
-            told(account.post(account.urls["newAccount"], {}, kid=None, jwk={**jwk(account.key), name: value}), name, value)
+            told(
+                account.post(account.urls["newAccount"], {}, kid=None, jwk={**jwk(account.key), name: value}),
+                name,
+                value,
+            )
     inner = sign(account.key, {"alg": "HS256", "kid": "x", "url": account.urls["newAccount"]}, jwk(account.key))
     for name, value in ((name, value) for name in ("alg", "kid", "url", "jwk") for value in oddities.VALUES):
         header = {"alg": "HS256", "kid": "x", "url": account.urls["newAccount"], name: value}
@@ -320,3 +335,75 @@ def test_no_oddity_over_acme_is_a_fault_of_ours(account, quiet, request):
         told(account.post(account.urls["newAccount"], asked, kid=None, jwk=jwk(corpus.compromised())), name, value)
     assert wrong == []
     assert {200, 201, 400, 403, 404} <= met
+
+
+def bot_messages(made):
+    """Return each message of the bots' protocol as a bot would send it."""
+    host = {"hostname": "web-1", "os": "Debian", "machine": "ab" * 32, "bot_version": "0.1", "kinds": ["pem"]}
+    files = {"certificate": "/etc/nginx/www.pem", "key": "/etc/nginx/www.key"}
+    service = {"kind": "nginx", "title": "nginx", "settings": files, "names": ["www.example.com"]}
+    record = {
+        "number": 1,
+        "at": "2026-11-26T12:00:00Z",
+        "kind": "step",
+        "level": "info",
+        "text": "Done.",
+        "step": "plan",
+    }
+    record |= {"deployment": made["deployment"], "outcome": "", "served": ""}
+    return {
+        "enrol": {"v": 2, "token": "cbt_x", "public_key": "", "host": host},
+        "poll": {"v": 2, "host": host, "found": [service]},
+        "csr": {"v": 2, "deployment": made["deployment"], "csr": "x"},
+        "certificate": {"v": 2, "deployment": made["deployment"]},
+        "report": {"v": 2, "records": [record, {**record, "number": 2}]},
+    }
+
+
+class Bot:
+    """A bot that signs whatever it is given."""
+
+    def __init__(self, made):
+        self.key, self.web, self.number, self.met = (
+            Ed25519PrivateKey.generate(),
+            Client(raise_request_exception=False),
+            count(),
+            set(),
+        )
+        bots.Bot.objects.update(public_key=wire.public_text(self.key), machine="ab" * 32)
+        self.ident, self.wrong = made["bot"], []
+
+    def __call__(self, what, body, about, **parts):
+        path = f"/api/bot/{what}"
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = wire.Signed(
+            self.ident, "ab" * 32, int(current_clock().now().timestamp()), f"{next(self.number):020}", b""
+        )
+        header = wire.authorization(self.key, "POST", path, raw, signed)
+        for name, value in parts.items():
+            header = re.sub(f'{name}="[^"]*"', lambda _, n=name, v=value: f'{n}="{v}"', header)
+        answer = self.web.post(path, raw, content_type="application/json", headers={"Authorization": header})
+        self.met.add(answer.status_code)
+        if answer.status_code >= 500:
+            self.wrong.append((what, *(str(a)[:80] for a in about)))
+
+
+def test_no_oddity_of_a_bot_is_a_fault_of_ours(cast, local, quiet, request):
+    bot = Bot(made := oddities.furnish(cast, local))
+    values = oddities.Turn(oddities.VALUES, oddities.each(request.config, 3))
+    messages = bot_messages(made)
+    messages["enrol"]["public_key"] = wire.public_text(bot.key)
+    assert set(messages) == {*door._MESSAGES, "enrol"}
+    for what, message in messages.items():
+        for way in ways(message, {}):
+            for value in oddities.VALUES if way[-1] == "at" else values.next():
+                bot(what, put(message, way, value), (way, value))
+        for raw in corpus.DOCUMENTS.values():
+            bot(what, raw[: 10**5], (raw[:40],))
+    for name, value in (
+        (n, v) for n in ("bot", "machine", "time", "nonce", "signature") for v in ("é", *oddities.TEXTS)
+    ):
+        odd = value.encode("latin-1", "ignore").decode("latin-1").replace("\r\n", "")
+        bot("poll", messages["poll"], (name, value), **{name: odd})
+    assert bot.wrong == []
+    assert {200, 400, 401, 404} <= bot.met

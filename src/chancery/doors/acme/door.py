@@ -72,7 +72,8 @@ def answer(request: HttpRequest, path: str) -> HttpResponse:
     except AWAY as error:
         log.error("%s: the database: %s", request.path[:200], error)
         response = refused(translated(unavailable(error)))
-    except Exception as error:  # noqa: BLE001  a client understands nothing but problem documents
+    except Exception as error:
+        # A client understands nothing but problem documents, and goes on only with a nonce.
         response = refused(_fault(request, error))
     response.headers.setdefault("Cache-Control", "no-store")
     if settings.ACME_URL:

@@ -442,9 +442,7 @@ def test_a_page_marker_that_we_did_not_write_is_refused(cast, marks):
     assert [(p.field, p.remedy) for p in refused.value.problems] == [("cursor", "Start again from the first page.")]
 
 
-@pytest.mark.parametrize(
-    "moment", ["2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
-)
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_page_marker_with_a_moment_that_is_none_in_utc_is_refused(cast, moment):
     raw = json.dumps([">", moment, str(UUID(int=1))]).encode()
     with pytest.raises(Invalid), warnings.catch_warnings(action="ignore"):
