@@ -111,7 +111,10 @@ def test_a_server_that_is_known_to_remember_is_sent_a_lost_request_again(stand, 
 def test_over_est_a_lost_look_is_made_again_only_where_the_original_comes_back(stand):
     stand.turn(remembers=True, issue_delay=60.0)
     for setting, kind in ((True, OutcomeUnknown), (False, NotFound)):
-        connector, asked = stand.connector("est", est_returns_original=setting), request(f"{setting}.example.com".lower())
+        connector, asked = (
+            stand.connector("est", est_returns_original=setting),
+            request(f"{setting}.example.com".lower()),
+        )
         waiting = connector.submit(asked)
         stand.clock.advance(timedelta(minutes=10))
         stand.turn(fail_after=1.0)
