@@ -21,9 +21,9 @@ from chancery.sdk.errors import (
 
 _SEQUENCE = 0x30
 _CREDENTIAL = "Check user name and password, or the client certificate and whether the CA has it on its list."
-_VERDICTS = frozenset({400, 409, 413, 422})
-"""About the request itself. All others of the 4xx are about the connection, a proxy, our headers or the moment (RFC 9110, 4918,
-6585, 7725, 8470): the CA did not judge the request."""
+_VERDICTS = frozenset({400, 413, 422})
+"""About the request itself. 409 may mean that it is there already; all others of the 4xx are about the connection, a proxy,
+our headers or the moment (RFC 9110, 4918, 6585, 7725, 8470): the CA did not judge the request."""
 _PLACE = "Check the base URL, the path and the label of the EST service."
 
 

@@ -64,7 +64,8 @@ def error_of(answer: Answer, *, effect: bool) -> AuthorityError:
     code = code_in(said)
     if answer.status == 404:
         return _missing(answer, code, more)
-    if answer.status not in _VERDICTS or not said:
+    if answer.status not in _VERDICTS or (answer.status == 400 and not said):
+        # A bare 400 is what any web server or balancer writes; the API's own says why.
         return away(answer, effect=effect)
     return refusal(code or str(answer.status), said or f"status {answer.status}", more)
 
