@@ -29,7 +29,8 @@ UNKNOWN_REQUEST = 0x8009_4004
 
 _LOGIN = frozenset({0x8009_0308, 0x8009_030C, 0x8009_0322, 0x8009_0324, 0x8009_0346, 0x8007_052E, 0x0000_0721})
 """SEC_E_… (token, logon, principal, clock, bindings), ERROR_LOGON_FAILURE, RPC_S_SEC_PKG_ERROR."""
-_RIGHTS = frozenset({0x8007_0005, 0x8009_4011, 0x8009_4009, 0x8009_4008, 0x0000_0005})
+_ACCESS = frozenset({0x8007_0005, 0x0000_0005})
+_RIGHTS = _ACCESS | {0x8009_4011, 0x8009_4009, 0x8009_4008}
 """Access, enrolment at this CA, restricted officer, role separation; 5 is the bare Windows error of an RPC fault."""
 _AWAY = frozenset(
     {0x8007_06BA, 0x8009_4006, 0x8009_400F, 0x8009_4005, 0x8009_2012, 0x8009_2013, 0x800B_0109, 0x800B_010A}
@@ -136,8 +137,12 @@ def _meaning(refusal: Refusal) -> tuple[type[AuthorityError], str, str]:
 
 
 def is_over(refusal: Refusal) -> bool:
-    """Say whether a look found the request denied: whatever the reason was, nothing becomes of that request any more."""
-    return bool(refusal.denied) and not refusal.effect
+    """Say whether a look found the request denied: whatever the reason was, nothing becomes of that request any more.
+
+    A login, an access or a number that the CA does not know is the look's own trouble.
+    """
+    own = _LOGIN | _ACCESS | {UNKNOWN_REQUEST}
+    return bool(refusal.denied) and not refusal.effect and refusal.code & _WORD not in own
 
 
 def is_vague(refusal: Refusal) -> bool:

@@ -60,6 +60,8 @@ def test_a_number_that_is_not_known_ends_an_order_in_a_denial_alone():
         (0x80092013, True, False, RejectedByPolicy),  # else a denied request would be looked at for ever
         (0x80094011, True, False, RejectedByPolicy),
         (0x80094011, None, False, Forbidden),
+        (0x80070005, True, False, Forbidden),  # the look was not let in
+        (0x80094004, True, False, NotFound),
         (0x80094800, None, False, RejectedByPolicy),
     ],
 )
