@@ -73,7 +73,7 @@ def error_of(answer: Answer, effect: bool) -> AuthorityError:  # noqa: FBT001  o
     code, message = said(answer)
     if answer.status in {401, 403}:
         return _denied(answer, code, message, effect=effect)
-    if answer.status >= 400 and answer.status != 402 and not code and not message:
+    if effect and answer.status >= 400 and answer.status != 402 and not code and not message:
         # Every refusal of the API says why (B1.1): this is of something that stands before it.
         return away(answer, effect=effect)
     return _refusal(answer, code, message)
