@@ -52,7 +52,7 @@ _ACCOUNT = {
     "accountDoesNotExist": "Check the account key and the base URL; with a new key, the account is made by the next order.",
     "externalAccountRequired": "Enter the key id and the HMAC key that the CA shows for external account binding.",
     "badSignatureAlgorithm": "Enter an account key of another type; P-256 is taken by most.",
-    # "The JWS was signed by a public key the server does not support" (RFC 8555 section 6.7).
+    # RFC 8555 section 6.7 means the key that signs the message: the account's.
     BAD_KEY: "Enter an account key of another type; P-256 is taken by most.",
 }
 _LIMITED = "rateLimited"
