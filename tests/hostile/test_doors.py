@@ -406,4 +406,4 @@ def test_no_oddity_of_a_bot_is_a_fault_of_ours(cast, local, quiet, request):
         odd = value.encode("latin-1", "ignore").decode("latin-1").replace("\r\n", "")
         bot("poll", messages["poll"], (name, value), **{name: odd})
     assert bot.wrong == []
-    assert {200, 400, 401, 404} <= bot.met
+    assert {200, 400, 401, 409} <= bot.met
