@@ -20,6 +20,7 @@ from chancery.core import csr
 from chancery.core.clock import ManualClock
 from chancery.core.names import Name, parse_name
 from chancery.core.tests.making import NOW, certify
+from chancery.doors.acme import waiting
 from chancery.doors.acme.tests.conftest import SERVER, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -232,15 +233,16 @@ def test_bindings_that_do_not_count(door, cast):
     assert Account.objects.count() == 1
 
 
-def test_what_is_no_text_and_no_number_where_one_belongs(client, cast):
+def test_what_is_no_text_and_no_number_where_one_belongs(client, monkeypatch):
+    monkeypatch.setattr(waiting, "SECONDS", 0.0)  # no worker is here
     order = client.order("www.example.com").json()
     assert client.finalize(order, csr.build(KEY, [parse_name("www.example.com")])).status == 200
     der = certify("www.example.com", key=KEY).der
-    row = Certificate.objects.create(
-        order=Order.objects.get(), team_id=1, environment_id=1, der=der, serial="1", sha256=sha256(der).hexdigest(),
-        common_name="www.example.com", not_before=NOW, not_after=NOW, stored_at=NOW,
-    )  # fmt: skip
-    for wrong in ([], {}, "", "1", 1.0, 1e400, True, 7):
+    placed, at = Order.objects.get(), {"not_before": NOW, "not_after": NOW, "stored_at": NOW}
+    where = {"team_id": placed.team_id, "environment_id": placed.environment_id}
+    digest = sha256(der).hexdigest()
+    row = Certificate.objects.create(order=placed, der=der, sha256=digest, serial="1", **where, **at)
+    for wrong in ([], {}, "", "1", 1.0, 1e308, True, 7):
         asked = {"certificate": b64(der), "reason": wrong}
         assert (wrong, kind(client.post(client.urls["revokeCert"], asked))) == (wrong, "badRevocationReason")
         if not isinstance(wrong, str) or wrong:
