@@ -248,7 +248,7 @@ def test_no_oddity_in_the_console_is_a_fault_of_ours(cast, local, asked_for, qui
     # Of equal forms on several pages one is enough; nobody is to be logged out by the way.
     fresh = {(action, tuple(fields)): fields for action, fields in forms if action != "/logout"}
     spots = [(action, fields, one) for (action, _), fields in fresh.items() for one in fields]
-    for action, fields, one in oddities.thinned(spots, request.config, 3):
+    for action, fields, one in oddities.thinned(spots, request.config, 5):
         for value in texts.next():
             ada(action, {**fields, one: value}, about=(one, value))
     for name, value in ((name, value) for name, _ in console_routes(made, cast) for value in texts.next()):
@@ -364,14 +364,10 @@ class Bot:
     """A bot that signs whatever it is given."""
 
     def __init__(self, made):
-        self.key, self.web, self.number, self.met = (
-            Ed25519PrivateKey.generate(),
-            Client(raise_request_exception=False),
-            count(),
-            set(),
-        )
+        self.key, self.web = Ed25519PrivateKey.generate(), Client(raise_request_exception=False)
         bots.Bot.objects.update(public_key=wire.public_text(self.key), machine="ab" * 32)
-        self.ident, self.wrong = made["bot"], []
+        self.ident, self.number = made["bot"], count()
+        self.wrong, self.met = [], set()
 
     def __call__(self, what, body, about, **parts):
         path = f"/api/bot/{what}"
@@ -390,7 +386,7 @@ class Bot:
 
 def test_no_oddity_of_a_bot_is_a_fault_of_ours(cast, local, quiet, request):
     bot = Bot(made := oddities.furnish(cast, local))
-    values = oddities.Turn(oddities.VALUES, oddities.each(request.config, 3))
+    values = oddities.Turn(oddities.VALUES, oddities.each(request.config, 2))
     messages = bot_messages(made)
     messages["enrol"]["public_key"] = wire.public_text(bot.key)
     assert set(messages) == {*door._MESSAGES, "enrol"}
