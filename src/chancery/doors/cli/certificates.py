@@ -101,8 +101,8 @@ def certificates_key_reports(
 ) -> None:
     """List reports of keys as compromised, withdrawn ones too."""
     whole = Rest().listing("/key-reports", limit, key=key)
-    rows = [{**row, "reported": minute(row["reported_at"]), "stops": _stops(row)} for row in whole["items"]]
-    show(rows, ("id", "certificate", "reported", "reported_by", "stops", "withdrawn_why"), whole, as_json)
+    rows = [{**row, "stops": _stops(row)} for row in whole["items"]]
+    show(rows, ("id", "stops", "reported_by"), whole, as_json)
 
 
 def _stops(row: dict[str, Any]) -> str:

@@ -8,10 +8,6 @@ from chancery.apps.connectors.tests.account import COMMON, values
 from chancery.apps.orders.models import Order
 from chancery.apps.pools import moving
 from chancery.apps.profiles.models import Profile
-from chancery.authorities.acme.authority import Acme
-from chancery.authorities.digicert.authority import EU, US, DigiCert
-from chancery.authorities.emsign.authority import INDIA, SANDBOX, EmSign
-from chancery.authorities.emsign.authority import US as EMSIGN
 from chancery.core.clock import SYSTEM_CLOCK
 
 pytestmark = pytest.mark.django_db
@@ -29,10 +25,15 @@ def public(site):
     account = {"account_number": "1234567890", "client_secret": "canary-secret", "requestor_name": "Ada Byron"}
     account |= {"requestor_email": "ada@example.com"}
     login = {"ca_name": "Issuing CA", "username": "svc@corp.example.com", "password": "canary-word"}
-    others = {"emSign": ("emsign", EMSIGN, account), "AD CS": ("adcs", "https://pki.corp.example.com/certsrv", login)}
+    others = {
+        "emSign": ("emsign", "https://us-api.certinext.io", account),
+        "AD CS": ("adcs", "https://pki.corp.example.com/certsrv", login),
+    }
 
     def make(other, level="ov", **product):
-        connectors.create(site.cast.ada, "digicert", values(name="DigiCert", base_url=US))
+        connectors.create(
+            site.cast.ada, "digicert", values(name="DigiCert", base_url="https://www.digicert.com/services/v2")
+        )
         if other in others:
             slug, url, more = others[other]
             connectors.create(site.cast.ada, slug, {"name": other, "base_url": url, **COMMON, **more})
@@ -87,33 +88,3 @@ def test_what_a_public_ca_sells_as_private_is_not_public(public, products, named
 def test_a_public_ca_needs_a_level_of_validation(public):
     where, why = moved(public("emSign", level=""))
     assert (where, "at a level that nobody has said" in why) == ("DigiCert", True)
-
-
-SSL, OV = {"product": "ssl_basic"}, {"variant": "ov"}
-LETS_ENCRYPT, OWN = "https://acme-v02.api.letsencrypt.org/directory", "https://acme.corp.example.com/acme/directory"
-SAID = {"publicly_trusted": True}
-
-
-@pytest.mark.parametrize(
-    ("authority", "url", "settings", "product", "known"),
-    [
-        (DigiCert, US, {}, SSL, True),
-        (DigiCert, EU, {}, {"product": "wildcard_dv_rapidssl"}, True),
-        (DigiCert, US, {}, {"product": "secure_email_mailbox"}, False),
-        (DigiCert, US, {}, {}, False),
-        (DigiCert, "https://proxy.example.com/services/v2", {}, SSL, False),
-        (EmSign, INDIA, {"transport": "v1"}, {"variant": "dv-wildcard"}, True),
-        (EmSign, EMSIGN, {}, OV, True),
-        (EmSign, EMSIGN, {"transport": "acme"}, OV, False),
-        (EmSign, SANDBOX, {"transport": "v2"}, OV, False),
-        (EmSign, EMSIGN, {"transport": "v2"}, {}, False),
-        (Acme, LETS_ENCRYPT, {}, {}, True),
-        (Acme, LETS_ENCRYPT.replace("acme-v02", "acme-staging-v02"), SAID, {}, False),
-        (Acme, "https://one.digicert.com/mpki/api/v1/acme/v2/directory", {}, {}, False),
-        (Acme, OWN, {}, {}, False),
-        (Acme, OWN, SAID, {}, True),
-    ],
-    ids=str,
-)
-def test_public_trust_is_claimed_where_it_is_known_and_nowhere_else(authority, url, settings, product, known):
-    assert authority.publicly_trusted(url, settings, product) is known
