@@ -9,7 +9,7 @@ from django.db import transaction
 
 from chancery import catalog
 from chancery.apps.audit.models import Entry as AuditEntry
-from chancery.apps.certificates.models import Certificate, Origin
+from chancery.apps.certificates.models import Certificate, KeyReport, Origin
 from chancery.apps.certificates.storing import Foreign, store
 from chancery.apps.connectors.models import Connector, ConnectorVersion, Health
 from chancery.apps.inventory import actions
