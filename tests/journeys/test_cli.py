@@ -539,7 +539,7 @@ def test_reporting_a_key(cli, engine, tmp_path, monkeypatch):
     KeyReport.objects.update(for_everybody=False)
     assert "Operations alone" in cli("certificates", "key-reports").stdout
     with monkeypatch.context() as patch:  # as for somebody of a team that has no order for the key
-        patch.setattr(reporting, "report", lambda *_, **__: False)
+        patch.setattr(reporting, "report", lambda *_, **__: (KeyReport.objects.get(), False))
         told = cli("certificates", "report-key", two)
     assert f"chancery certificates confirm-key-report {report['id']}" in told.stderr
     assert "stops everybody's orders" in cli("certificates", "confirm-key-report", report["id"]).stdout

@@ -90,28 +90,28 @@ def record(
     named: str = "",
     for_everybody: bool = True,
     confirmed_by: str = "",
-) -> bool:
-    """Write a report down, in the caller's transaction; False where the team has one that stands and says no less.
+) -> tuple[KeyReport, bool]:
+    """Write a report down, in the caller's transaction; returns the team's report as it stands, and whether that is news.
 
-    `named` is the certificate that it is about, in words. What a team says again with more weight widens what it said first.
+    It is none where the team has one that stands and says no less; what it says again with more weight widens that one.
+    `named` is the certificate that it is about, in words.
     """
-    before = standing_of(key, place.team_id)
+    standing = KeyReport.objects.filter(spki_sha256=key, team_id=place.team_id, withdrawn_at=None)
     weight = {
         "for_everybody": for_everybody or bool(confirmed_by),
         "confirmed_by": confirmed_by[:200],
         "confirmed_at": at if confirmed_by else None,
     }
-    if before is not None:
-        widens = bool(weight["for_everybody"]) and not before.for_everybody
-        return widens and bool(KeyReport.objects.filter(pk=before.pk).update(**weight))
-    where = {"team_id": place.team_id, "environment_id": place.environment_id}
-    said = {"reported_by": by[:200], "reported_at": at, "note": note[:500], "certificate": named[:300]}
-    row = KeyReport(id=new_id(at), spki_sha256=key, **said, **where, **weight)
-    # Whoever of the team reports it at the same moment was as right.
-    KeyReport.objects.bulk_create([row], ignore_conflicts=True)
-    return True
-
-
-def standing_of(key: str, team: int) -> KeyReport | None:
-    """Return a team's own report of a key that stands, None where there is none."""
-    return KeyReport.objects.filter(spki_sha256=key, team_id=team, withdrawn_at=None).first()
+    # Held, so that nobody withdraws it meanwhile.
+    before = standing.select_for_update(of=("self",)).first()
+    if before is None:
+        where = {"team_id": place.team_id, "environment_id": place.environment_id}
+        said = {"reported_by": by[:200], "reported_at": at, "note": note[:500], "certificate": named[:300]}
+        row = KeyReport(id=new_id(at), spki_sha256=key, **said, **where, **weight)
+        # Whoever of the team reports it at the same moment was as right.
+        KeyReport.objects.bulk_create([row], ignore_conflicts=True)
+    elif before.for_everybody or not weight["for_everybody"]:
+        return before, False
+    else:
+        standing.update(**weight)
+    return standing.get(), True

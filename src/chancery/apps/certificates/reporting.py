@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.certificates import keys, queries
+from chancery.apps.certificates import queries
 from chancery.apps.certificates.actions import locked, revoke
 from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.certificates.revoking import reasons
@@ -54,7 +54,7 @@ def report_key(act: Act, ident: object, note: str = "") -> KeyReport:
     """
     certificate = locked(act, ident)
     words = clean("note", note, 500, lines=True)
-    first = report(act, certificate.spki_sha256, certificate, note=words)
+    made, first = report(act, certificate.spki_sha256, certificate, note=words)
     act.note(
         "certificate",
         certificate.pk,
@@ -63,9 +63,6 @@ def report_key(act: Act, ident: object, note: str = "") -> KeyReport:
         changed=("key",),
         detail={"spki_sha256": certificate.spki_sha256, "first": first},
     )
-    made = keys.standing_of(certificate.spki_sha256, certificate.team_id)
-    if made is None:  # pragma: no cover  it was written in this transaction
-        raise AssertionError(certificate.spki_sha256)
     return made
 
 

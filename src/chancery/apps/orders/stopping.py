@@ -37,16 +37,16 @@ def refuse_compromised(order: Order) -> None:
         )
 
 
-def report(act: Act, key: str, place: Named, by: str = "", note: str = "") -> bool:
+def report(act: Act, key: str, place: Named, by: str = "", note: str = "") -> tuple[KeyReport, bool]:
     """Record a key (SHA-256 of its SPKI, hex) as compromised, and stop what can be stopped of the orders for it.
 
     It is part of whatever act says so: a report, or a revocation for that reason. `place` is the certificate that it is about;
     `by` is who said so where that is not who acts. Whose orders it stops is decided by whether the key has signed a request of
-    that team (docs/adr/0027). Returns whether it is news.
+    that team (docs/adr/0027). Returns the report as it stands, and whether it is news.
     """
     own = Order.objects.filter(spki_sha256=key, team_id=place.team_id).exists()
     decides = not own and not by and act.actor.may(Permission.KEY_REPORT_CONFIRM)
-    news = keys.record(
+    row, news = keys.record(
         key,
         place,
         by or act.actor.name,
@@ -56,10 +56,8 @@ def report(act: Act, key: str, place: Named, by: str = "", note: str = "") -> bo
         for_everybody=own,
         confirmed_by=act.actor.name if decides else "",
     )
-    row = keys.standing_of(key, place.team_id)
-    if row is not None:
-        spread(act, row, news=news)
-    return news
+    spread(act, row, news=news)
+    return row, news
 
 
 def spread(act: Act, row: KeyReport, *, news: bool = True) -> None:

@@ -246,7 +246,7 @@ def test_an_administrator_confirms_it_and_then_it_stops_everybody(cast, olaf, th
 def test_what_an_administrator_reports_is_confirmed_and_what_the_engine_says_for_somebody_is_not(cast, olaf, theirs):
     ours, imported = theirs
     act = Act("engine.record", None, engine_actor(), current_clock(), NOW)
-    assert report(act, ours.spki_sha256, imported, "olaf")
+    assert report(act, ours.spki_sha256, imported, "olaf")[1]
     assert not keys.bars(ours)
     row = reporting.report_key(cast.ada, imported.pk)
     assert (row.reported_by, row.for_everybody, row.confirmed_by, row.confirmed_at) == ("olaf", True, "ada", NOW)
