@@ -40,8 +40,8 @@ class Member:
     `anchor` is the root to which what it last issued chains, '' where it has issued nothing yet. `unavailable` says why
     new work cannot go there, '' where it can; `sick_since` is when a fault that may pass began. `product` is False where
     the profile has no settings for this type of CA. `public` says that what it issues with the profile's settings is known to
-    be publicly trusted. `known` is False where this type of CA cannot be loaded: what it
-    certifies is then known to nobody, so `facts` say nothing.
+    be publicly trusted. `known` is False where this type of CA cannot be loaded: what it certifies is then known to nobody, so
+    `facts` say nothing.
     """
 
     key: str
