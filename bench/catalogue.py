@@ -9,7 +9,7 @@ from chancery.apps.accounts.models import ApiToken, User
 from chancery.apps.acme.models import Account, AcmeOrder, Credential, Offer
 from chancery.apps.audit.models import Entry
 from chancery.apps.bots.models import Bot, Deployment, LogLine
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.changes.models import Change
 from chancery.apps.connectors.models import Connector, Pool
 from chancery.apps.inventory.models import Finding, Pull
@@ -74,6 +74,12 @@ LISTINGS = {
         lacks=frozenset({"sort"}),
         values={"connector": _connector, "search": lambda: ["host00", _row(Certificate).serial]},
         more=lambda: [{"search": "host0", "status": "revoked"}],
+    ),
+    "key-reports": Listing(
+        rows=KeyReport.objects.all,
+        route="key_reports",
+        page="/certificates/key-reports",
+        values={"key": lambda: [_row(KeyReport).spki_sha256]},
     ),
     "connectors": Listing(
         rows=Connector.objects.all,

@@ -519,7 +519,10 @@ def test_renewing_and_revoking(cli, engine, tmp_path):
     assert "revocation requested" in cli("certificates", "revoke", ident, "superseded").stdout
 
 
-def test_reporting_a_key(cli, engine, tmp_path):
+def test_reporting_a_key(cli, engine, tmp_path, monkeypatch):
+    from chancery.apps.certificates import reporting
+    from chancery.apps.certificates.models import KeyReport
+
     (tmp_path / "csr").write_text(request_pem("r.example.com"))
     one, two = (issue(cli, engine, "--csr", "csr")["certificate"] for _ in range(2))
     cli("certificates", "report-key", one, "--revoke", one, code=Exit.USAGE)
@@ -531,6 +534,20 @@ def test_reporting_a_key(cli, engine, tmp_path):
     assert "asked for already" in again.stdout
     assert data(cli, "certificates", "report-key", two)["note"] == "Lost."
     assert "Its key was reported as compromised." in cli("certificates", "renew", two, code=Exit.REFUSED).stderr
+    (report,) = data(cli, "certificates", "key-reports")["items"]
+    assert "everybody" in cli("certificates", "key-reports", "--key", report["spki_sha256"]).stdout
+    KeyReport.objects.update(for_everybody=False)
+    assert "Operations alone" in cli("certificates", "key-reports").stdout
+    with monkeypatch.context() as patch:  # as for somebody of a team that has no order for the key
+        patch.setattr(reporting, "report", lambda *_, **__: (KeyReport.objects.get(), False))
+        told = cli("certificates", "report-key", two)
+    assert f"chancery certificates confirm-key-report {report['id']}" in told.stderr
+    assert "stops everybody's orders" in cli("certificates", "confirm-key-report", report["id"]).stdout
+    assert "reason" in cli("certificates", "withdraw-key-report", report["id"], code=Exit.USAGE).stderr
+    done = cli("certificates", "withdraw-key-report", report["id"], "--reason", "It was found.")
+    assert "is withdrawn" in done.stdout
+    assert "nobody: withdrawn" in cli("certificates", "key-reports").stdout
+    assert "Order" in cli("certificates", "renew", two).stdout
 
 
 def test_people(cli, tmp_path):

@@ -113,7 +113,7 @@ def again(act: Act, ident: object) -> Deployment:
     last = target.deployments.filter(kind="issue", certificate__isnull=False).order_by("-id").first()
     if last is None:
         raise Conflict("It has no certificate yet.", remedy="Order one.", code="nothing_there")
-    if last.certificate is not None and keys.compromised({last.certificate.spki_sha256}):
+    if last.certificate is not None and keys.bars(last.certificate):
         raise Conflict(keys.TEXT, remedy="Order a new certificate.", code=keys.CODE)
     return _begin(act, target, "again", state=Stage.READY, certificate=last.certificate, key_of=last.pk)
 

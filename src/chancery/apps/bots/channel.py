@@ -221,7 +221,7 @@ def fetch(bot: Bot, given: wire.Fetch) -> wire.Issued:
         row = _own(bot, given.deployment)
         if row.certificate is None or row.state not in {Stage.READY, Stage.DEPLOYING}:
             return wire.Issued(deployment=row.pk)
-        if keys.compromised({row.certificate.spki_sha256}):
+        if keys.bars(row.certificate):
             fail(row, f"{keys.TEXT} It is not deployed. Order a new certificate.", now, "policy")
             return wire.Issued(deployment=row.pk)
         if row.state == Stage.READY:

@@ -20,9 +20,9 @@ from chancery.apps.bots import queries as bots
 from chancery.apps.bots import targets as bot_targets
 from chancery.apps.bots.models import Bot, Deployment, Target
 from chancery.apps.certificates import actions as certificate_actions
+from chancery.apps.certificates import keys, reporting
 from chancery.apps.certificates import queries as certificates
-from chancery.apps.certificates import reporting
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.connectors import actions as connector_actions
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors import rotating
@@ -132,6 +132,8 @@ class Things:
             first_at=now,
             last_at=now,
         )
+        keys.record("3" * 64, local, "ada", now)
+        self.report = KeyReport.objects.get()
         mine = {"team_id": local.team_id, "environment_id": local.environment_id}
         planning.cover(now, {})
         self.offer = acme_actions.offer(cast.ada, "Internal")
@@ -210,6 +212,9 @@ LISTINGS = {
     "orders.asked_again": lambda a, t: orders.asked_again(a, current_clock().now()),
     "orders.waiting_for_people": lambda a, t: list(orders.waiting_for_people(a)),
     "certificates.visible_to": lambda a, t: list(certificates.visible_to(a)),
+    "certificates.key_reports_visible_to": lambda a, t: list(certificates.key_reports_visible_to(a)),
+    "certificates.key_reports": lambda a, t: certificates.key_reports(a).items,
+    "certificates.key_reports of one key": lambda a, t: certificates.key_reports(a, key="3" * 64).items,
     "certificates.listing": lambda a, t: certificates.listing(a).items,
     "certificates.alive_with_key": lambda a, t: certificates.alive_with_key(a, t.certificate.spki_sha256),
     "notices.listing": lambda a, t: notices.listing(a).items,
@@ -486,6 +491,7 @@ def test_no_action_on_a_teams_things_is_left_out():
         "sessions.",
         "factors.",
         "changes.",
+        "key_reports.",
     )
     # Of the whole installation, and no door but the host's command leads to it.
     of_all = {n for n in REGISTRY if n.startswith(of_all)} | {"orders.put_back"}

@@ -15,7 +15,6 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import queries as acme
 from chancery.apps.bots import queries as bots
 from chancery.apps.bots.models import OPEN
-from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.orders import actions, evidence, explaining, queries
@@ -26,6 +25,7 @@ from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Invalid, Problem
 from chancery.core.order import ENDS, State
 from chancery.doors.console.views.base import attempt, page, require, show, whole
+from chancery.doors.console.views.certificates import key_reports_of
 
 
 @page
@@ -99,7 +99,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "second": asked is not None and actor.user not in {asked.asked_by_id, order.requested_by_id},
         "seen": seen,
         "order": order,
-        "reported": keys.of(order.spki_sha256),
+        **key_reports_of(order),
         "why": queries.why(order),
         "events": bots.timeline(deployment) if deployment else queries.timeline(order),
         "deployment": deployment,
