@@ -1,0 +1,22 @@
+"""What a bot says on its own host: every line that its server is told, for whoever looks there when the server is away."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+_LOG = logging.getLogger("chancery_bot")
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def begin() -> None:
+    """Write lines to standard error from now on; systemd's journal has them from there, with their time."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("chancery-bot: %(levelname)s: %(message)s"))
+    _LOG.handlers, _LOG.propagate = [handler], False
+    _LOG.setLevel(logging.INFO)
+
+
+def say(level: str, text: str) -> None:
+    """Say a line; what a server or a program put into it cannot steer a terminal, nor look like a line of its own."""
+    _LOG.log(_LEVELS[level], "%s", "".join(c if c.isprintable() else " " for c in text))
