@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _LOG = logging.getLogger("chancery_bot")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def begin() -> None:
-    """Write lines to standard error from now on; systemd's journal has them from there, with their time."""
+@contextmanager
+def aloud() -> Iterator[None]:
+    """Write lines to standard error meanwhile; systemd's journal has them from there, with their time."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("chancery-bot: %(levelname)s: %(message)s"))
-    _LOG.handlers, _LOG.propagate = [handler], False
+    _LOG.addHandler(handler)
     _LOG.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _LOG.removeHandler(handler)
 
 
 def say(level: str, text: str) -> None:

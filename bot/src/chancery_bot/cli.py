@@ -91,8 +91,7 @@ def _run(given: argparse.Namespace) -> None:
         posix.end_with(given.with_parent)
     state = State(given.home)
     state.identity()
-    with posix.only_one(given.home / "lock"):
-        aloud.begin()
+    with posix.only_one(given.home / "lock"), aloud.aloud():
         bot = Bot(state, _local(given), Clock())
         if given.once:
             bot.turn()
