@@ -31,6 +31,7 @@ from chancery_bot.wire import (
     Record,
     Recorded,
     Report,
+    TargetSpec,
     Task,
     Work,
 )
@@ -192,14 +193,24 @@ class Bot:
         return 1
 
     def _request(self, task: Task) -> None:
-        given = task.target
         # Asked first: a certificate that cannot be deployed here may have been paid for.
-        kinds.build(given.kind, given.id, dict(given.settings), self._local).check()
+        self._check(task.target)
         key = self._state.keep_key(task.deployment, material.new_key(task.key_type), task.target.id)
         csr = material.request(key, task.names)
         answer = self._client.ask("csr", Ask(deployment=task.deployment, csr=csr), Asked)
         text = "A key was made here, and its request was sent." if answer.state == "ordered" else answer.text
         self._step(task, "request", text, "info" if answer.state == "ordered" else "error")
+
+    def _check(self, given: TargetSpec) -> None:
+        try:
+            kinds.build(given.kind, given.id, dict(given.settings), self._local).check()
+        except Refused:
+            raise
+        except Exception as fault:  # one target must not keep the others from their next certificates
+            text = (
+                f"This host cannot say whether {given.name} could be deployed: {type(fault).__name__}: {words(fault)}."
+            )
+            raise Refused(text, "Look at the target's settings, and at what they name here.") from None
 
     def _deploy(self, task: Task) -> None:
         issued = self._client.ask("certificate", Fetch(deployment=task.deployment), Issued)

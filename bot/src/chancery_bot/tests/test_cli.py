@@ -119,9 +119,15 @@ def test_a_task_that_this_host_cannot_do_ends_with_the_reason(tmp_path):
     ]
 
 
-def test_nothing_is_ordered_for_what_this_host_would_not_take(tmp_path):
+def test_nothing_is_ordered_for_what_this_host_would_not_take(tmp_path, monkeypatch):
     outside = {"certificate": "/srv/www.pem", "key": "/srv/www.key"}
-    settings = [("nginx", outside), ("pem", {"key": "/x"}), ("hook", {"hook": "gone"}), ("jks", {"file": "/x"})]
+    monkeypatch.setattr("chancery_bot.targets.kubernetes.target.Target.check", lambda _self: 1 / 0)
+    settings = [
+        ("nginx", outside),
+        ("kubernetes", {"cluster": "x", "secret": "x"}),
+        ("hook", {"hook": "gone"}),
+        ("jks", {}),
+    ]
     specs = [wire.TargetSpec(id=uuid4(), kind=k, name="x", settings=given) for k, given in settings]
     tasks = [wire.Task(kind="request", deployment=uuid4(), target=s, names=["a.example.com"]) for s in specs]
     server = Server(poll=wire.Work(tasks=tasks), report=wire.Recorded(recorded=0))
@@ -131,6 +137,7 @@ def test_nothing_is_ordered_for_what_this_host_would_not_take(tmp_path):
     said = [r for r in state.untold(9) if r.kind == "outcome"]
     assert [r.outcome for r in said] == ["failed"] * 4
     assert f"Add its folder to roots in {tmp_path / 'mine.toml'}." in said[0].text
+    assert "cannot say whether x could be deployed: ZeroDivisionError" in said[1].text
     assert list((tmp_path / "keys").iterdir()) == []
 
 

@@ -257,6 +257,7 @@ def test_a_certificate_counts_as_served_when_each_look_finds_it(monkeypatch):
     for found, says in (
         (["old"] * 30, "another certificate"),
         ([OSError("no")] * 30, "nothing answers"),
+        ([ValueError("no such name")] * 30, "nothing answers TLS there: no such name"),
         (["new", "old"] * 20, "not each time|another certificate"),
     ):
         looks(*found)

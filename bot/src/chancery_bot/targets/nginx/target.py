@@ -60,7 +60,7 @@ def servers(text: str) -> Iterator[Found]:
         names = re.search(r"server_name\s+([^;]+);", block)
         if len(said) < _BOTH or where is None:
             continue
-        found = [n for n in (names[1].split() if names else []) if re.fullmatch(r"[A-Za-z0-9.*-]+", n)]
+        found = list(_names(names[1].split() if names else []))
         given: Given = {
             "certificate": whole_path(said["ssl_certificate"].strip(), folder),
             "key": whole_path(said["ssl_certificate_key"].strip(), folder),
@@ -68,6 +68,13 @@ def servers(text: str) -> Iterator[Found]:
             "server_name": found[0] if found else "",
         }
         yield from offer(Settings, "nginx", f"nginx, {found[0] if found else where['probe_port']}", given, found)
+
+
+def _names(words: list[str]) -> Iterator[str]:
+    """Yield those that a certificate can be for; nginx writes `.x` for x and *.x, and has expressions and ends of any kind."""
+    for word in words:
+        if re.fullmatch(r"(\*\.|\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", word):
+            yield from (word[1:], f"*{word}") if word.startswith(".") else (word,)
 
 
 def _listens(block: str) -> Given | None:

@@ -101,6 +101,12 @@ def test_a_server_of_very_many_and_very_long_names_is_offered_by_some_of_them():
     assert found("listen 443 ssl;", names="a" * 254) == []
 
 
+def test_names_that_nginx_alone_understands_are_told_as_a_certificate_has_them():
+    (one,) = found("listen 443 ssl;", names=".example.com www.example.* ~^x$ _ *.example.org")
+    assert one.names == ["example.com", "*.example.com", "*.example.org"]
+    assert one.settings["server_name"] == "example.com"
+
+
 class TestOneFileOfBoth(Conformance):
     """nginx whose certificate and key are in one file, as both lines of its configuration name it."""
 
