@@ -27,7 +27,7 @@ def offer(
         model.model_validate(given)
     except ValidationError:
         return
-    texts = [value for value in given.values() if isinstance(value, str)]
+    texts = [value for value in given.values() if isinstance(value, str) and value.startswith("/")]
     if not any("$" in text or os.path.isdir(text) for text in texts):  # noqa: PTH112  it raises nothing
         yield Found(kind=kind, title=title[:_LONGEST], settings=given, names=whole)
 
