@@ -12,12 +12,12 @@ _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ER
 
 
 @contextmanager
-def aloud() -> Iterator[None]:
-    """Write lines to standard error meanwhile; systemd's journal has them from there, with their time."""
+def aloud(least: str = "info") -> Iterator[None]:
+    """Write lines of a level and above to standard error meanwhile; systemd's journal has them from there, with their time."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("chancery-bot: %(levelname)s: %(message)s"))
     _LOG.addHandler(handler)
-    _LOG.setLevel(logging.INFO)
+    _LOG.setLevel(_LEVELS[least])
     try:
         yield
     finally:

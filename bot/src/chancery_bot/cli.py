@@ -91,7 +91,8 @@ def _run(given: argparse.Namespace) -> None:
         posix.end_with(given.with_parent)
     state = State(given.home)
     state.identity()
-    with posix.only_one(given.home / "lock"), aloud.aloud():
+    # Whoever starts it as a child shows for himself what goes well.
+    with posix.only_one(given.home / "lock"), aloud.aloud("warning" if given.with_parent else "info"):
         bot = Bot(state, _local(given), Clock())
         if given.once:
             bot.turn()

@@ -12,13 +12,14 @@ from uuid import uuid4
 
 import pytest
 
-from chancery_bot import cli, wire
+from chancery_bot import aloud, cli, wire
 from chancery_bot.clock import Clock
 from chancery_bot.errors import Away, Turned
 from chancery_bot.local import Local
 from chancery_bot.run import Bot
 from chancery_bot.state import Identity, State
 
+SPEC = wire.TargetSpec(id=uuid4(), kind="pem", name="Shop")
 HOST = wire.Host(hostname="web-1", machine="ab" * 32)
 
 
@@ -80,11 +81,16 @@ def test_a_bot_waits_longer_and_says_it_once_while_nobody_answers(tmp_path):
     assert "A fault of the bot: KeyError" in state.untold(9)[-1].text
 
 
-def test_a_bot_runs_until_it_is_told_to_stop(tmp_path):
+def test_a_bot_runs_until_it_is_told_to_stop_and_says_on_its_host_what_it_does(tmp_path, capsys):
     clock, turns = Still(), []
     server = Server(poll=wire.Work(poll_seconds=5), report=wire.Recorded(recorded=1))
     agent, _ = bot(tmp_path, server, clock)
-    agent.run(lambda: clock.slept >= 12 or bool(turns.append(1)))
+    with aloud.aloud():
+        agent.run(lambda: clock.slept >= 12 or bool(turns.append(1)))
+        agent._failed(wire.Task(kind="deploy", deployment=uuid4(), target=SPEC), "No\n\x1b[2Jroom.")
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("chancery-bot: INFO: The bot ")
+    assert said[1:] == ["chancery-bot: ERROR: Shop, outcome: No  [2Jroom."]
     assert server.asked.count("poll") == 3
     assert server.asked.count("report") == 1
 
@@ -337,6 +343,6 @@ def test_a_running_bot_ends_when_it_is_told_and_with_its_parent(tmp_path):
             running.send_signal(signal.SIGTERM)
             assert running.wait(10) == 0
             said = running.stderr.read()
-        assert "is running." in said
+        assert "is running." not in said
         assert "WARNING: The server answers 503." in said
         assert subprocess.run([*words, "--with-parent=1"], timeout=20).returncode == 0
