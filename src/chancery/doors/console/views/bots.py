@@ -114,6 +114,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     bot, now = queries.get(actor, ident), current_clock().now()
     targets = list(queries.targets(bot))
     under_way = queries.open_of(targets)
+    offered = queries.offered(targets, under_way)
     standing, deployments = queries.standing(bot, now), queries.deployments(actor, ident, size=10).items
     seen = "-".join([standing, *(d.state for d in deployments)])
     context = {
@@ -121,7 +122,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "standing": standing,
         "seen": seen,
         "why": queries.why(bot, now),
-        "targets": [(t, kinds.TITLES.get(t.kind, t.kind), under_way.get(t.pk)) for t in targets],
+        "targets": [(t, kinds.TITLES.get(t.kind, t.kind), under_way.get(t.pk), offered.get(t.pk, ())) for t in targets],
         "deployments": deployments,
         "found": list(enumerate(bot.found)),
         "lines": queries.log(actor, ident).items,
