@@ -31,7 +31,7 @@ def two(cast, local, clock):
 
 
 def kinds(actor, **asked):
-    return [str(one.finding.kind) for one in queries.listing(actor, **asked)]
+    return [str(one.finding.kind) for one in queries.listing(actor, **asked).items]
 
 
 def test_a_worker_makes_fingerprints_of_what_is_in_force_and_of_nothing_else(cast, two):
@@ -77,18 +77,18 @@ def test_findings_of_what_is_stored_and_who_sees_them(cast, local, two):
         kind="at_ca_only", subject="1|1", connector=berlin, pull=pull, first_at=NOW, last_at=NOW, **mine
     )
     assert "1 certificates of its CA" in next(
-        one.finding.text for one in queries.listing(cast.ada) if one.finding.kind == "unknown_at_ca"
+        one.finding.text for one in queries.listing(cast.ada).items if one.finding.kind == "unknown_at_ca"
     )
     Connector.objects.filter(pk=berlin.pk).update(authority="gone")
-    assert queries.listing(cast.ada)
+    assert queries.listing(cast.ada).items
 
 
 def test_a_decision_lasts_until_its_day_and_says_why(cast, two, settings):
-    (shown,) = queries.listing(cast.ada, kind="shared_credential")
+    (shown,) = queries.listing(cast.ada, kind="shared_credential").items
     key = shown.finding.key
     actions.decide(cast.ada, key, owner="Platform", until=SOON, reason="The CA makes one a week.")
     assert kinds(cast.ada, kind="shared_credential") == []
-    (put_off,) = queries.listing(cast.ada, state="decided")
+    (put_off,) = queries.listing(cast.ada, state="decided").items
     assert (put_off.decision.owner, put_off.decision.by) == ("Platform", "ada")
     actions.decide(cast.ada, key, owner="Platform")
     assert kinds(cast.ada, kind="shared_credential") == ["shared_credential"]

@@ -141,7 +141,7 @@ class Things:
         asked = AcmeOrder.objects.create(account=self.account, offer=self.offer, names=[], expires_at=now, **owned)
         Placement.objects.create(acme_order=asked, order=self.order)
         self.channel = Channel.objects.create(name="Chat", team_id=local.team_id, created_at=now, updated_at=now)
-        self.weak = next(w.finding.key for w in posture.listing(cast.ada) if self.connector in w.connectors)
+        self.weak = next(w.finding.key for w in posture.listing(cast.ada).items if self.connector in w.connectors)
         self.webhook, _ = webhook_actions.create(
             cast.ada, {"name": "Tickets", "team": "Operations", "url": "https://x.example"}
         )
