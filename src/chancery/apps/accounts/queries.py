@@ -185,6 +185,12 @@ def roles() -> list[RoleShown]:
     return [*builtin, *(RoleShown(r.name, r.permissions, r.description, False, r.needs_factor) for r in own)]
 
 
+def teams(*, search: str = "", cursor: str = "", size: int = 50) -> Page[Team]:
+    """Return one page of teams by name."""
+    span = starting(search) if search else EVERYTHING
+    return paginate(Team.objects.all(), order="name", cursor=cursor, size=size, span=span)
+
+
 def team(value: object) -> Team:
     """Return a team by id or name; raise `Invalid` on field *team*."""
     found: Team = _pick(Team.objects.all(), value, "team")

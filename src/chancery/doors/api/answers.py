@@ -285,7 +285,8 @@ class Impact(BaseModel):
 
     held: Number = Field(description="Orders that wait here and that no CA has seen.")
     on_their_way: Number = Field(description="Orders that the CA has or may have; they are followed to their end.")
-    profiles: list[DependentProfile]
+    profiles: list[DependentProfile] = Field(description="The first of them by name, twenty at most.")
+    more_profiles: bool = Field(description="Whether there are further ones.", examples=[False])
     pools: list[Thing]
     renewals: Number = Field(description="Due within 30 days.")
     first_renewal: Moment | None

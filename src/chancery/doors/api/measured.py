@@ -98,7 +98,8 @@ class Forecast(BaseModel):
     starts: list[Moment] = Field(description="When each week begins; the first one has what is overdue.")
     weeks: list[int] = Field(description="Of all connectors.", examples=[[12, 40, 3]])
     overdue: int = Field(examples=[0])
-    connectors: list[Load]
+    connectors: list[Load] = Field(description="Those with the most renewals, fifty at most.")
+    more: bool = Field(description="Whether further connectors have some.", examples=[False])
 
 
 class Day(BaseModel):
