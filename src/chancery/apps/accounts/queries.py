@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 
 from chancery.apps.accounts.models import ApiToken, Environment, Grant, Role, Session, Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
@@ -174,6 +174,30 @@ class RoleShown:
     description: str
     builtin: bool
     needs_factor: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """Who has a role: how many people, whether somebody has it everywhere, and in how many teams and environments others do."""
+
+    people: int = 0
+    everywhere: bool = False
+    teams: int = 0
+    environments: int = 0
+
+
+def held(actor: Actor) -> dict[str, Held] | None:
+    """Return role → who has it, without the roles that nobody has; None for those who may not see people."""
+    if not actor.may(Permission.PEOPLE_VIEW):
+        return None
+    everywhere = Count("pk", filter=Q(team=None, environment=None))
+    alone = Count("environment", distinct=True, filter=Q(team=None))
+    rows = (
+        Grant.objects.order_by()
+        .values_list("role")
+        .annotate(Count("user", distinct=True), everywhere, Count("team", distinct=True), alone)
+    )
+    return {role: Held(people, whole > 0, teams, places) for role, people, whole, teams, places in rows}
 
 
 def roles() -> list[RoleShown]:

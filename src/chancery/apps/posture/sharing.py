@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from django.db.models import Case, Count, F, Max, Min, Model, Q, QuerySet, Value, When, Window
+from django.db.models import Case, Count, F, Max, Min, Model, Q, QuerySet, TextField, Value, When, Window
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Concat, Lower, RowNumber, StrIndex, Substr
+from django.db.models.functions import Cast, Concat, Lower, RowNumber, StrIndex, Substr
 
 from chancery.apps.connectors.models import Connector
 from chancery.apps.posture.models import Print
@@ -59,7 +59,7 @@ def _credentials(seen: QuerySet[Connector]) -> Iterator[_Group]:
 def _accounts(seen: QuerySet[Connector]) -> Iterator[_Group]:
     """Yield the accounts at one host that connectors of several teams or environments log in as."""
     for field in ACCOUNTS:
-        rows = seen.select_related(None).annotate(host=_host(), account=KeyTextTransform(field, "current__settings"))
+        rows = seen.select_related(None).annotate(host=_host(), account=_setting(field))
         rows = rows.exclude(account=None).exclude(account="")
         groups = (
             rows.order_by()
@@ -76,6 +76,11 @@ def _accounts(seen: QuerySet[Connector]) -> Iterator[_Group]:
             if place in numbers:
                 account, number = place[1], numbers[place]
                 yield partial(shared_account, account=account, number=number), idents
+
+
+def _setting(field: str) -> Cast:
+    # As text: what is taken out of JSON is else compared as JSON.
+    return Cast(KeyTextTransform(field, "current__settings"), TextField())
 
 
 def _host() -> Lower:
