@@ -37,7 +37,8 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
     asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("state", "connector", "profile", "search", "cursor")}
     context = {
         "page": (found := queries.listing(actor, **asked)),
-        "rows": [(order, queries.why(order)) for order in found.items],
+        "rows": (rows := [(order, queries.why(order)) for order in found.items]),
+        "waits": any(why for _order, why in rows),
         "asked": asked,
         "states": [str(s) for s in State],
         "unknown": queries.unknown(actor),
