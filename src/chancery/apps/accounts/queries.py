@@ -190,14 +190,17 @@ def held(actor: Actor) -> dict[str, Held] | None:
     """Return role → who has it, without the roles that nobody has; None for those who may not see people."""
     if not actor.may(Permission.PEOPLE_VIEW):
         return None
-    everywhere = Count("pk", filter=Q(team=None, environment=None))
-    alone = Count("environment", distinct=True, filter=Q(team=None))
     rows = (
         Grant.objects.order_by()
-        .values_list("role")
-        .annotate(Count("user", distinct=True), everywhere, Count("team", distinct=True), alone)
+        .values("role")
+        .annotate(
+            people=Count("user", distinct=True),
+            everywhere=Count("pk", filter=Q(team=None, environment=None)),
+            teams=Count("team", distinct=True),
+            environments=Count("environment", distinct=True, filter=Q(team=None)),
+        )
     )
-    return {role: Held(people, whole > 0, teams, places) for role, people, whole, teams, places in rows}
+    return {row["role"]: Held(row["people"], row["everywhere"] > 0, row["teams"], row["environments"]) for row in rows}
 
 
 def roles() -> list[RoleShown]:
