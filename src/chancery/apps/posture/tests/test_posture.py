@@ -1,8 +1,11 @@
 """Posture: fingerprints instead of secrets, findings about what is stored, decisions, and what is refused."""
 
+import hashlib
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.certificates.tests.conftest import NOW, clock  # noqa: F401  fixture
@@ -11,7 +14,7 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.inventory.models import Finding as Difference
 from chancery.apps.inventory.models import Pull
 from chancery.apps.posture import actions, prints, queries, sharing
-from chancery.apps.posture.models import Print
+from chancery.apps.posture.models import Decision, Print
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 from chancery.core.posture import ORDER, Kind, findings
 
@@ -232,3 +235,22 @@ def test_what_very_many_share_is_told_of_the_first(cast, two, monkeypatch):
     assert (shown.finding.text, shown.finding.more) == ("Berlin, Tokyo and 1 more share a credential.", 1)
     assert [row.name for row in shown.connectors] == ["Berlin", "Tokyo"]
     assert queries.get(cast.ada, shown.finding.key).finding == shown.finding
+
+
+def test_decisions_of_before_get_the_keys_of_today(cast, two):
+    berlin, tokyo = two
+    rekey = import_module("chancery.apps.posture.migrations.0002_decisions_by_connector")._rekey
+    kept = {"by": "ada", "at": NOW, "until": NOW.date() + timedelta(days=9), "reason": "It waits."}
+    before = {"nobody": [berlin], "shared_credential": [berlin, tokyo], "untested": []}
+    for kind, about in before.items():
+        parts = "|".join((kind, *sorted(str(row.pk) for row in about)))
+        Decision.objects.create(key=hashlib.sha256(parts.encode()).hexdigest()[:32], kind=kind, **kept)
+    rekey(apps, None)
+    assert set(Decision.objects.values_list("kind", "connector")) == {
+        ("nobody", berlin.pk),
+        ("shared_credential", None),
+    }, "what is about nothing any more is gone"
+    assert {str(one.finding.kind) for one in queries.listing(cast.ada, state="decided").items} == {
+        "nobody",
+        "shared_credential",
+    }
