@@ -33,7 +33,9 @@ def decide(act: Act, key: str, *, owner: str = "", until: str = "", reason: str 
         )
     row.save()
     detail = {"kind": str(shown.finding.kind), "until": row.until.isoformat() if row.until else ""}
-    act.note("posture", key, shown.finding.text[:200], team=shown.connectors[0].team_id, detail=detail)
+    # The record's entry is about what stands behind the kind, which it has beside it: the whole key is longer than an id.
+    about = key.rpartition("-")[2]
+    act.note("posture", about, shown.finding.text[:200], team=shown.connectors[0].team_id, detail=detail)
     return row
 
 

@@ -19,10 +19,6 @@ from chancery.apps.posture.models import Print
 from chancery.apps.shared.paging import any_of
 from chancery.core.inventory import FindingKind
 from chancery.core.posture import TRIAL_HOST, WIDE_NETWORK, Kind, Level, Limits, is_test_place
-from chancery.sdk.authority import Descriptor
-
-_NOBODYS = Q(owner="", contact="")
-_EXCUSED = Q(current__untested_reason__gt="")
 
 
 def condition(level: Level, kind: Kind, limits: Limits) -> Q:
@@ -38,19 +34,23 @@ def _lists() -> Q:
     return Q(authority__in=[d.slug for d in catalog.descriptors() if "lists" in d.powers])
 
 
-def _places(wanted: Callable[[Descriptor, str, str], bool]) -> Q:
+def _in_earnest(url: str, title: str) -> bool:
+    return bool(title) and not is_test_place(url, title)
+
+
+def _places(wanted: Callable[[str, str], bool]) -> Q:
     """Return the condition that a connector's address is one of those that authorities name, and that are `wanted`."""
-    found = {d.slug: [url for url, title in d.base_urls if wanted(d, url, title)] for d in catalog.descriptors()}
+    found = {d.slug: [url for url, title in d.base_urls if wanted(url, title)] for d in catalog.descriptors()}
     return any_of([Q(pk__in=[]), *(Q(authority=slug, base_url__in=urls) for slug, urls in found.items() if urls)])
 
 
 def _in_production(_limits: Limits) -> Q:
-    trial = Q(base_url__iregex=TRIAL_HOST) | _places(lambda _d, url, title: is_test_place(url, title))
+    trial = Q(base_url__iregex=TRIAL_HOST) | _places(is_test_place)
     return _outside() & Q(environment__is_production=True) & trial
 
 
 def _in_test(_limits: Limits) -> Q:
-    earnest = _places(lambda _d, url, title: bool(title) and not is_test_place(url, title))
+    earnest = _places(_in_earnest)
     return _outside() & Q(environment__is_production=False) & earnest
 
 
@@ -83,15 +83,31 @@ def _wide(_limits: Limits) -> Q:
     return Q(Exists(listed.filter(listed__iregex=WIDE_NETWORK)))
 
 
+def _excused(_limits: Limits) -> Q:
+    return Q(current__untested_reason__gt="")
+
+
+def _never_tested(limits: Limits) -> Q:
+    return _outside() & Q(current__tested_at=None) & ~_excused(limits)
+
+
+def _unlimited(_limits: Limits) -> Q:
+    return _outside() & _printed()
+
+
+def _nobodys(_limits: Limits) -> Q:
+    return Q(owner="", contact="")
+
+
 _CONDITIONS: dict[tuple[Level, Kind], Callable[[Limits], Q]] = {
     (Level.SERIOUS, Kind.TEST_IN_PRODUCTION): _in_production,
     (Level.WARNING, Kind.OLD_CREDENTIAL): _old,
     (Level.WARNING, Kind.UNKNOWN_AT_CA): _unknown,
-    (Level.WARNING, Kind.UNTESTED): lambda _limits: _EXCUSED,
+    (Level.WARNING, Kind.UNTESTED): _excused,
     (Level.WARNING, Kind.WIDE_NETWORKS): _wide,
     (Level.ADVICE, Kind.NEVER_COMPARED): _not_compared,
-    (Level.ADVICE, Kind.NO_ADDRESS_LIMIT): lambda _limits: _outside() & _printed(),
-    (Level.ADVICE, Kind.NOBODY): lambda _limits: _NOBODYS,
+    (Level.ADVICE, Kind.NO_ADDRESS_LIMIT): _unlimited,
+    (Level.ADVICE, Kind.NOBODY): _nobodys,
     (Level.ADVICE, Kind.PRODUCTION_IN_TEST): _in_test,
-    (Level.ADVICE, Kind.UNTESTED): lambda _limits: _outside() & Q(current__tested_at=None) & ~_EXCUSED,
+    (Level.ADVICE, Kind.UNTESTED): _never_tested,
 }

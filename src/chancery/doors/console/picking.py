@@ -38,12 +38,20 @@ class Kind:
     sort: str = "name_key"
 
 
+def _teams(_actor: Actor) -> QuerySet[Team]:
+    return Team.objects.order_by("name")
+
+
+def _environments(_actor: Actor) -> QuerySet[Environment]:
+    return Environment.objects.order_by("name")
+
+
 KINDS = {
     "profiles": Kind("profile", profiles.usable),
     "seen-profiles": Kind("profile", profiles.offered),
     "offers": Kind("profile", acme.visible_offers, "profile__name", "profile__name_key"),
-    "teams": Kind("team", lambda _actor: Team.objects.all(), sort="name"),
-    "environments": Kind("environment", lambda _actor: Environment.objects.all(), sort="name"),
+    "teams": Kind("team", _teams, sort="name"),
+    "environments": Kind("environment", _environments, sort="name"),
 }
 """What a form may ask suggestions of."""
 
