@@ -199,7 +199,8 @@ LISTINGS = {
     "profiles.visible_to": lambda a, t: list(profiles.visible_to(a)),
     "profiles.listing": lambda a, t: profiles.listing(a).items,
     "profiles.listing by search": lambda a, t: profiles.listing(a, search="In").items,
-    "profiles.usable": lambda a, t: profiles.usable(a),
+    "profiles.offered": lambda a, t: list(profiles.offered(a)),
+    "profiles.usable": lambda a, t: list(profiles.usable(a)),
     "orders.visible_to": lambda a, t: list(orders.visible_to(a)),
     "orders.listing": lambda a, t: orders.listing(a).items,
     "orders.listing by state": lambda a, t: orders.listing(a, state="awaiting_approval").items,
@@ -242,7 +243,6 @@ LISTINGS |= {
 }
 LISTINGS |= {
     "acme.visible_offers": lambda a, t: list(acme.visible_offers(a)),
-    "acme.offers": lambda a, t: acme.offers(a),
     "acme.offer_listing": lambda a, t: acme.offer_listing(a).items,
     "acme.visible_to": lambda a, t: list(acme.visible_to(a)),
     "acme.listing": lambda a, t: acme.listing(a).items,
