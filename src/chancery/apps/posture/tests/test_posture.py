@@ -202,7 +202,7 @@ def walked(actor, size, **asked):
 
 
 def test_pages_hold_what_a_look_at_all_connectors_finds(many):
-    rows = Connector.objects.select_related("current", "team", "environment")
+    rows = Connector.objects.select_related("current", "team", "environment").order_by("name_key")
     whole = findings(queries.facts(rows), queries.limits())
     assert {one.kind for one in whole} == set(Kind), "every kind is there"
     assert {(one.level, one.kind) for one in whole} == set(ORDER), "and every weight of it"
