@@ -221,6 +221,10 @@ SHORT = {
     "connectors/{ident}/versions": "the two hundred newest",
     "connectors/{ident}/versions/difference": "the fields of two versions",
     "bots/{ident}/targets": "what one host serves",
-    "posture": "what was found in one look at all connectors, each of which is held against all others",
 }
 """Operations that answer with a list which does not grow with use, and why."""
+
+WALKED = {
+    "posture": "conditions on connectors, one after the other, of which each page reads what it shows (tests/journeys/test_scale.py)",
+}
+"""Operations with pages over several questions, which no one index answers, and what bounds them."""

@@ -129,6 +129,7 @@ FILES = {
 """Routes that answer with a file."""
 
 SCRIPTS = {
+    "suggest": "/suggest/teams",
     "login_second": "/login/second",
     "login_challenge": "/login/challenge",
     "factor_challenge": "/account/factors/challenge",

@@ -301,7 +301,7 @@ def make(simulated):
         "unknown": unknown(by, us),
         "certificate": certificate,
     }
-    weak = posture.listing(by["ada"])[0].finding.key
+    weak = posture.listing(by["ada"]).items[0].finding.key
     return {**{kind: str(row.pk) for kind, row in found.items()}, "posture": weak}
 
 

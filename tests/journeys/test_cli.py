@@ -560,6 +560,16 @@ def test_people(cli, tmp_path):
     assert "2 roles" in cli("people", "grant", "grace", "--role", "approver", "--role", "requester").stdout
     listed = cli("people", "list").stdout
     assert "grace" in listed
+    roles = cli("roles", "list").stdout
+    assert "orders." not in roles, "what each gives is a page of its own"
+    assert "everywhere" in next(line for line in roles.splitlines() if line.startswith("approver"))
+    whole = cli("roles", "show", "approver").stdout.splitlines()
+    assert whole[0] == "approver (built in)"
+    assert "have it: everywhere" in whole[1]
+    given = data(cli, "roles", "show", "approver")
+    assert given in data(cli, "roles", "list")["items"]
+    assert whole[2:] == given["permissions"]
+    assert "roles list" in cli("roles", "show", "king", code=Exit.REFUSED).stderr
     assert "has 1 role." in cli("people", "grant", "grace", "--role", "approver").stdout
     assert "kept out" in cli("people", "disable", "grace").stdout
     for refused in (("people", "grant", "grace"), ("people", "reset-password", "grace")):

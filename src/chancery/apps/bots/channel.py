@@ -256,7 +256,11 @@ def report(bot: Bot, records: Sequence[wire.Record], address: str) -> int:
 
 
 def _line(bot: Bot, record: wire.Record, row: Deployment | None) -> tuple[Any, ...]:
-    text = record.text if row is None else f"{row.target.name}, {record.step or record.outcome}: {record.text}"
+    text = (
+        record.text
+        if row is None
+        else f"{row.target.name}, {(record.step or record.outcome).replace('_', ' ')}: {record.text}"
+    )
     now = current_clock().now()
     return (new_id(now), bot.pk, record.number, min(record.at, now), record.level, glimpse(text, 1990))
 

@@ -285,7 +285,8 @@ class Impact(BaseModel):
 
     held: Number = Field(description="Orders that wait here and that no CA has seen.")
     on_their_way: Number = Field(description="Orders that the CA has or may have; they are followed to their end.")
-    profiles: list[DependentProfile]
+    profiles: list[DependentProfile] = Field(description="The first of them by name, twenty at most.")
+    more_profiles: bool = Field(description="Whether there are further ones.", examples=[False])
     pools: list[Thing]
     renewals: Number = Field(description="Due within 30 days.")
     first_renewal: Moment | None
@@ -727,6 +728,15 @@ class Environments(BaseModel):
     items: list[Environment]
 
 
+class HeldRole(BaseModel):
+    """Who has a role."""
+
+    people: int = Field(description="Who have it.", examples=[12])
+    everywhere: bool = Field(description="Whether somebody has it for everything.")
+    teams: int = Field(description="In so many teams others have it.", examples=[3])
+    environments: int = Field(description="In so many environments, of every team, others have it.", examples=[0])
+
+
 class Role(BaseModel):
     """A role and its permissions."""
 
@@ -735,6 +745,7 @@ class Role(BaseModel):
     description: str = Field(examples=[""])
     builtin: bool = Field(description="Whether it comes with Chancery, and cannot be changed.")
     needs_factor: bool = Field(description="Whether it is only for whoever logged in with a second factor.")
+    held: HeldRole | None = Field(description="Null for those who may not see people.")
 
 
 class Roles(BaseModel):

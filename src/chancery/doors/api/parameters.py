@@ -100,4 +100,4 @@ VersionNumber = Annotated[int, _said("Number of a version.", example=2, ge=1, lt
 PostureState = Annotated[str, _said("Open, put off, or all.", among=POSTURE_STATES)]
 PostureKind = Annotated[str, _said("Only findings of this kind.", among=("", *PostureKinds))]
 PostureLevel = Annotated[str, _said("Only findings of this weight.", among=("", *PostureLevels))]
-PostureKey = Annotated[str, _said("A finding's key.", example="9f86d081884c7d659a2feaa0c55ad015")]
+PostureKey = Annotated[str, _said("A finding's key.", example="shared_credential-9f86d081884c7d659a2feaa0c55ad015")]

@@ -143,7 +143,7 @@ class Things:
         asked = AcmeOrder.objects.create(account=self.account, offer=self.offer, names=[], expires_at=now, **owned)
         Placement.objects.create(acme_order=asked, order=self.order)
         self.channel = Channel.objects.create(name="Chat", team_id=local.team_id, created_at=now, updated_at=now)
-        self.weak = next(w.finding.key for w in posture.listing(cast.ada) if self.connector in w.connectors)
+        self.weak = next(w.finding.key for w in posture.listing(cast.ada).items if self.connector in w.connectors)
         self.webhook, _ = webhook_actions.create(
             cast.ada, {"name": "Tickets", "team": "Operations", "url": "https://x.example"}
         )
@@ -201,7 +201,8 @@ LISTINGS = {
     "profiles.visible_to": lambda a, t: list(profiles.visible_to(a)),
     "profiles.listing": lambda a, t: profiles.listing(a).items,
     "profiles.listing by search": lambda a, t: profiles.listing(a, search="In").items,
-    "profiles.usable": lambda a, t: profiles.usable(a),
+    "profiles.offered": lambda a, t: list(profiles.offered(a)),
+    "profiles.usable": lambda a, t: list(profiles.usable(a)),
     "orders.visible_to": lambda a, t: list(orders.visible_to(a)),
     "orders.listing": lambda a, t: orders.listing(a).items,
     "orders.listing by state": lambda a, t: orders.listing(a, state="awaiting_approval").items,
@@ -247,7 +248,6 @@ LISTINGS |= {
 }
 LISTINGS |= {
     "acme.visible_offers": lambda a, t: list(acme.visible_offers(a)),
-    "acme.offers": lambda a, t: acme.offers(a),
     "acme.offer_listing": lambda a, t: acme.offer_listing(a).items,
     "acme.visible_to": lambda a, t: list(acme.visible_to(a)),
     "acme.listing": lambda a, t: acme.listing(a).items,

@@ -12,13 +12,14 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import actions, queries
 from chancery.apps.bots.models import Bot, Purpose, Standing
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Invalid, Problem
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 
@@ -85,7 +86,7 @@ def _form(request: HttpRequest, actor: Actor, bot: Bot | None, values: Any, prob
         "values": values,
         "problems": problems,
         "purposes": Purpose.choices,
-        "teams": Team.objects.order_by("name"),
+        "teams": picking.pick("teams", actor, values.get("team", ""), by_name=True),
         "environments": Environment.objects.order_by("name"),
         "most_days": actions.MOST_DAYS,
     }

@@ -13,16 +13,14 @@ from django.views.decorators.http import require_POST
 from chancery import catalog
 from chancery.apps.certificates import actions, keys, queries, reporting
 from chancery.apps.certificates.keys import Keyed
-from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.revoking import reasons
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.profiles import queries as profiles
-from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals import queries as renewals
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, ChanceryError
 from chancery.doors.api.certificates import file
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, show
 
 _REPORTS = 20
@@ -50,6 +48,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     descriptor = descriptor_of(connector.authority, connector.current_id) if connector and installed else None
     facts = descriptor.facts if descriptor else None
     status = queries.status(row)
+    bare = row.profile is None
     context = {
         "certificate": row,
         **key_reports_of(row),
@@ -62,7 +61,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "leaves": plan is not None and plan.state not in {"ordered", "replaced", "ended"},
         "can_revoke": descriptor is not None and "revokes" in descriptor.powers and row.revocation in {"", "refused"},
         "reasons": reasons(row),
-        "profiles": [p for p in profiles.usable(actor) if _is_beside(p, row)] if row.profile is None else [],
+        "pick": picking.pick("profiles", actor, "", team=row.team_id, environment=row.environment_id) if bare else None,
     }
     return show(request, actor, "certificate", context)
 
@@ -73,11 +72,6 @@ def key_reports_of(thing: Keyed) -> dict[str, Any]:
     standing = [report for report in reports if report.stands]
     stopping = keys.stopping(thing, standing)
     return {"reports": reports, "reported": stopping, "warned": standing[0] if standing and stopping is None else None}
-
-
-def _is_beside(profile: Profile, row: Certificate) -> bool:
-    """Say whether a certificate that has no profile may be renewed by this one."""
-    return (profile.team_id, profile.environment_id) == (row.team_id, row.environment_id)
 
 
 @page
