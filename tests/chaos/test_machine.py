@@ -1,7 +1,7 @@
 """Anything in any order, judged by both ledgers after each step; `CHANCERY_CHAOS_SEED` repeats a run."""
 
 import pytest
-from django.db import connection  # noqa: F401  conditions of marks read it
+from django.db import connection
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -21,7 +21,7 @@ SHORT, LONG = (2, 12), (12, 40)
     [pytest.param(SHORT, ("digicert", "local"), marks=ONCE), pytest.param(LONG, (), marks=pytest.mark.long)],
     ids=["short", "long"],
 )
-def test_anything_in_any_order(cast, tmp_path, say, size, chosen):
+def test_anything_in_any_order(cast, tmp_path, say, result, size, chosen):
     from tests.chaos.world import World
 
     world = World(tmp_path, cast.ada, chosen)
@@ -42,8 +42,10 @@ def test_anything_in_any_order(cast, tmp_path, say, size, chosen):
     finally:
         world.close()
     steps = machine.SEEN.total()
-    say(f"{steps} steps of {size[0]} stories, seed {SEED}: {verdict}; {dict(machine.SEEN)}")
+    unit = f"workers killed in {steps} steps of {size[0]} stories in which anything comes in any order; {verdict}"
+    say(f"{machine.SEEN['killed']} {unit}, seed {SEED}; {dict(machine.SEEN)}")
     assert verdict.orders
     assert steps > size[0]
     if size is LONG:
         assert {"order", "approve", "edit", "deactivate", "rotate", "outage", "killed", "skew"} <= set(machine.SEEN)
+    result("R3", machine.SEEN["killed"], unit, SEED, part=f"anything-{connection.vendor}")
