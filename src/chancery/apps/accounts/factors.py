@@ -133,8 +133,10 @@ def prove(user: User, code: str) -> str:
     """Use up a code, and return the kind of factor that it is of; empty where it is of none, or was used before."""
     typed = "".join(code.lower().split()).replace("-", "")
     now = current_clock().now()
+    rows = Authenticator.objects.filter(user_id=user.pk).exclude(type=Kind.WEBAUTHN)
     with transaction.atomic():
-        for row in Authenticator.objects.select_for_update().filter(user_id=user.pk).exclude(type=Kind.WEBAUTHN):
+        # Recovery codes first: they open also where the secret of the app cannot be opened any more.
+        for row in rows.select_for_update().order_by("type"):
             if _used_up(row, typed):
                 row.last_used_at = now
                 row.save()
