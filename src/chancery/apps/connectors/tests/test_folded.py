@@ -1,11 +1,8 @@
-"""Names are unique and found whatever their capitals, widths and ligatures; also those that were there before."""
+"""Names are unique and found whatever their capitals, widths and ligatures."""
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from chancery.apps.connectors import actions, queries
-from chancery.apps.connectors.models import Connector
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles import queries as profile_queries
 from chancery.apps.shared.tests.looking import refused
@@ -54,46 +51,3 @@ def test_letters_that_stand_for_many_others_have_a_limit(cast, field):
     with refused(field, code="too_long"):
         actions.create(cast.ada, "local", {**values("Local"), field: "\ufdfa" * (MOST_FOLDED // 18 + 1)})
     actions.create(cast.ada, "local", {**values("Local"), field: "\ufdfa" * (MOST_FOLDED // 18)})
-
-
-@pytest.fixture
-def before(transactional_db, cast):
-    """The tables as they were before names were folded."""
-    latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
-    executor = MigrationExecutor(connection)
-    executor.migrate([("connectors", "0002_listings"), ("profiles", "0002_listings")])
-    yield executor.loader.project_state([("connectors", "0002_listings"), ("profiles", "0002_listings")]).apps
-    MigrationExecutor(connection).migrate(latest)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_names_that_are_one_now_the_oldest_stays_and_the_others_get_a_number(cast, local, before):
-    connector, profile = before.get_model("connectors", "Connector"), before.get_model("profiles", "Profile")
-
-    def add(model, like, name, **more):
-        from chancery.core.ids import new_id
-
-        row = model.objects.filter(name=like).first()
-        row.pk, row.name = new_id(row.created_at), name
-        for key, value in more.items():
-            setattr(row, key, value)
-        row.save(force_insert=True)
-
-    add(connector, "Local", "LOCAL", region="EU")
-    add(connector, "Local", "Local (2)")
-    add(connector, "Local", "lOCAL", authority="digicert")
-    add(connector, "Local", "gone LOCAL", deleted_at=local.created_at)
-    add(profile, "Internal", "INTERNAL")
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
-    found = set(Connector.objects.values_list("authority", "name", "name_key"))
-    assert ("local", "Local", "local") in found
-    assert ("digicert", "lOCAL", "local") in found
-    assert ("local", "gone LOCAL", "gone local") in found
-    assert {name for authority, name, _ in found if authority == "local"} in (
-        {"Local", "LOCAL (2)", "Local (2) (2)", "gone LOCAL"},
-        {"Local", "LOCAL (3)", "Local (2)", "gone LOCAL"},
-    )
-    assert len({(a, k) for a, _, k in found}) == len(found)
-    assert queries.listing(cast.ada, "local", region="eu").items[0].region == "EU"
-    assert {p.name for p in profile_queries.listing(cast.ada, search="internal").items} == {"Internal", "INTERNAL (2)"}
