@@ -56,4 +56,6 @@ def test_anything_in_any_order(cast, tmp_path, say, result, size, chosen):
     assert steps > told
     if told == LONG[0]:
         assert {"order", "approve", "edit", "deactivate", "rotate", "outage", "killed", "skew"} <= set(machine.SEEN)
-    result("R3", machine.SEEN["killed"], unit, SEED, part=f"anything-{connection.vendor}")
+    if machine.SEEN["killed"]:
+        # Stories without a kill show nothing of this row.
+        result("R3", machine.SEEN["killed"], unit, SEED, part=f"anything-{connection.vendor}")
