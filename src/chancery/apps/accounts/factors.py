@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import struct
 from typing import Any
 
 from allauth.core.internal.cryptokit import compare_user_code
@@ -31,6 +32,17 @@ _PERIOD, _TOLERANCE = 30, 1
 _CODES, _LENGTH, _GROUP, _ALPHABET = 10, 24, 4, "abcdefghjkmnpqrstuvwxyz23456789"
 """118 bits in each code: from 112 on a plain digest keeps it (ASVS 5.0, 6.5.2); a shorter one would want a slow and salted hash."""
 _MOST_PASSKEYS = 20
+_UNREADABLE = (
+    ValidationError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    struct.error,
+)
+"""What the libraries raise where a passkey's answer, which anybody may make up, is none: they unpack bytes as they come."""
 
 
 @action("factors.add_totp", Permission.FACTOR_OWN)
@@ -61,7 +73,7 @@ def add_passkey(act: Act, name: str, credential: dict[str, Any]) -> list[str]:
     try:
         webauthn.parse_registration_response(credential)
         webauthn.complete_registration(credential)
-    except (ValidationError, ValueError, KeyError, TypeError, AttributeError):
+    except _UNREADABLE:
         text = "The passkey's answer does not fit what was asked."
         raise Invalid.one("credential", text, "Try it again, in the same window.", "wrong") from None
     Authenticator(
@@ -161,7 +173,7 @@ def answered(credential: dict[str, Any], user: User | None) -> User | None:
         webauthn.parse_authentication_response(credential)
         owner = user or webauthn.extract_user_from_response(credential)
         row = webauthn.complete_authentication(owner, credential)
-    except (ValidationError, ValueError, KeyError, TypeError, AttributeError):
+    except _UNREADABLE:
         return None
     Authenticator.objects.filter(pk=row.pk).update(last_used_at=current_clock().now())
     return User.objects.filter(pk=row.user_id, is_active=True).first()
