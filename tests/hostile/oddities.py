@@ -86,7 +86,7 @@ def furnish(cast, local):
     # As a worker leaves it: what is not sealed yet has no proof, which is a 503.
     sequencer.sequence()
     sequencer.checkpoint(current_clock().now())
-    return {**{kind: str(row.pk) for kind, row in made.items()}, "posture": posture.listing(ada)[0].finding.key}
+    return {**{kind: str(row.pk) for kind, row in made.items()}, "posture": posture.listing(ada).items[0].finding.key}
 
 
 def certificate(local):
