@@ -143,8 +143,10 @@ def test_a_bot_whose_disk_is_full_runs_on_and_tells_later(disk, folder):
     disk.free()
     assert bot.turn() == 0
     said = state.untold(9)
-    assert [record.number for record in said] == [1, 2]
+    assert [record.number for record in said] == [1, 2, 3]
     assert said[0].text == "It begins."
     assert "No space left" in said[1].text
+    # What ended the last turn is another reason, and told as that.
+    assert "No space left" not in said[2].text
     assert state.keep_key(wanted, b"second", target) == b"second"
     assert json.loads((folder / "keys" / f"{target}.json").read_bytes())[-1] == str(wanted)

@@ -20,7 +20,7 @@ from chancery.protocols.cmp.status import Step
 from chancery.protocols.cmp.tests.stand import START, key_pem, pem, request, standing
 from chancery.protocols.cmp.tests.test_credentials import ROOT, TREE
 from chancery.sandbox.der import read_all
-from chancery.sdk.errors import AuthFailed, NotFound, RejectedByPolicy
+from chancery.sdk.errors import AuthFailed, Forbidden, NotFound, RejectedByPolicy
 
 NULL = b"\x05\x00"
 TID = b"t" * 16
@@ -138,7 +138,7 @@ def test_proofs_that_do_not_hold(stand, spoil):
 
 def test_only_officers_vouch_for_keys(stand):
     stand.own = stand.issue(stand.own_key, "somebody")
-    with pytest.raises(RejectedByPolicy) as refused:
+    with pytest.raises(Forbidden) as refused:
         stand.signing(request=RequestKind.CR).submit(request())
     assert refused.value.code == "badPOP"
 

@@ -111,7 +111,7 @@ def test_what_the_policy_module_refuses_is_final(stand, by, template, code):
         (6, RejectedByPolicy),
         (0, OutcomeUnknown),
         (7, OutcomeUnknown),
-        (0x80092013, RejectedByPolicy),
+        (0x80092013, Unreachable),
         (0x80070005, Forbidden),
         (3, OutcomeUnknown),
     ],
