@@ -22,6 +22,18 @@ def test_a_connector_is_probed_on_the_timer_and_not_before(desk):
     assert probes(desk) == 2
 
 
+def test_a_doubt_is_looked_into_at_once_and_however_many_there_are_not_all_the_time(desk):
+    assert probes(desk) == 1
+    for _ in range(2):
+        row = Connector.objects.get()
+        Connector.objects.update(probe_at=timers.sooner(row.probe_at, desk.now))
+        assert probes(desk) == 1
+        desk.now += timedelta(seconds=10)
+    assert probes(desk) == 2
+    assert timers.sooner(None, desk.now) == desk.now
+    assert timers.sooner(desk.now - timedelta(hours=1), desk.now) == desk.now - timedelta(hours=1)
+
+
 def test_inactive_and_deleted_connectors_are_left_alone(desk):
     Connector.objects.update(status="inactive")
     assert probes(desk) == 0
