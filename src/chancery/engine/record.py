@@ -440,7 +440,7 @@ class Recorder:
         if after.failures > before.failures or after.state is not before.state:
             columns |= {"health": _HEALTH.get(error.kind, Health.UNREACHABLE), "health_text": error.message[:500]}
             columns |= {"health_at": self._now}
-        if effect is Effect.ASK:
+        if effect is Effect.ASK and not after.holds:
             columns["probe_at"] = sooner(row.probe_at, self._now)
         if effect is Effect.SLOW_DOWN and after.until != before.until:
             columns["slowed_at"] = after.until
