@@ -43,9 +43,12 @@ def probes(now: datetime) -> None:
 
 
 def sooner(probe_at: datetime | None, now: datetime) -> datetime:
-    """Return when a connector is probed next whose next probe was due at `probe_at`, and about which there is a doubt."""
+    """Return when a connector is probed next whose next probe was due at `probe_at`, and about which there is a doubt.
+
+    One that was probed just now is left to its timer, or to the next doubt.
+    """
     due = probe_at or now
-    return min(due, max(now, due - PROBE_EVERY + _ASKED_AT_MOST))
+    return due if due - now > PROBE_EVERY - _ASKED_AT_MOST else min(due, now)
 
 
 def _probe(row: Connector, now: datetime) -> None:

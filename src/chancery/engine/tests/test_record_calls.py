@@ -9,7 +9,9 @@ from django.db import transaction
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
+from chancery.apps.orders.models import Order
 from chancery.core.breaker import LOGIN_GAPS
 from chancery.core.ids import new_id
 from chancery.engine.jobs import Answered, Failed, Job, Kind, Stopped
@@ -103,6 +105,18 @@ def test_one_revocation_whose_login_is_refused_stops_no_connector_and_is_tried_e
     assert [state for state, _ in seen] == ["open", *["closed"] * 4]
     assert gaps[1:] == [*LOGIN_GAPS, LOGIN_GAPS[-1]]
     assert breaker(desk)[3] == 1
+
+
+def test_what_a_person_may_have_mended_is_tried_at_once_but_not_what_is_under_way(desk, certificate):
+    later = desk.now + timedelta(hours=1)
+    failed, waiting, under_way = (desk.order("pending", due_at=later, attempt=n, fence=None) for n in (2, 0, 2))
+    Order.objects.filter(pk=under_way.pk).update(fence=FENCE)
+    Certificate.objects.update(fence=None, attempt=3, due_at=later)
+    connectors.activate(desk.cast.ada, desk.connector.pk)
+    certificate.refresh_from_db()
+    assert certificate.due_at < desk.now
+    due = dict(Order.objects.filter(state="pending").values_list("pk", "due_at"))
+    assert (due[failed.pk] < desk.now, due[waiting.pk], due[under_way.pk]) == (True, later, later)
 
 
 def test_a_revocation_that_was_stopped_goes_on(desk, certificate):
