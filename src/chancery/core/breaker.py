@@ -3,6 +3,9 @@
 Closed lets everything through. Open holds everything back until a moment, when one harmless probe goes out. Half-open
 lets one act at a time through, after a probe passed or a credential changed: only what an act brings closes it.
 Stopped waits for a person: a login that was refused so often is not tried again, so that no account is locked.
+
+What is away is the CA, and never one order at it: a fault that may be one row's own (`Effect.ASK`) shuts nothing that is
+closed. While half-open nobody knows, so then each fault shuts it for a moment, and another act is tried next.
 """
 
 from __future__ import annotations
@@ -68,6 +71,8 @@ def failed(standing: Standing, fault: Fault, now: datetime, rng: random.Random) 
     stop = refusals >= LOGIN_TRIES and fault.refused_login
     if standing.state is Breaker.STOPPED:
         return replace(standing, refusals=refusals)
+    if fault.effect is Effect.ASK and standing.state is not Breaker.HALF_OPEN:
+        return standing
     if standing.holds and not fault.probe:
         until = _later(standing.until, fault)
         return _stopped(standing, refusals) if stop else replace(standing, until=until, refusals=refusals)
@@ -75,6 +80,11 @@ def failed(standing: Standing, fault: Fault, now: datetime, rng: random.Random) 
     since = standing.sick_since or now
     after = Standing(Breaker.OPEN, _pause(fault, failures, now, rng), failures, refusals, since)
     return _stopped(after, refusals) if stop else after
+
+
+def login_gap(refused: int) -> timedelta:
+    """Return the pause after the `refused`-th refusal of a login in a row (from 1)."""
+    return LOGIN_GAPS[min(max(refused, 1), len(LOGIN_GAPS)) - 1]
 
 
 def probed(standing: Standing, now: datetime) -> Standing:
@@ -102,7 +112,7 @@ def _pause(fault: Fault, failures: int, now: datetime, rng: random.Random) -> da
     if fault.effect is Effect.SLOW_DOWN and fault.until is not None:
         return max(fault.until, now + _LEAST)
     if fault.effect is Effect.STOP_LOGIN:
-        return now + LOGIN_GAPS[min(failures, len(LOGIN_GAPS)) - 1]
+        return now + login_gap(failures)
     if fault.effect is Effect.LOOK_FIRST and failures == 1:
         return now
     return now + min(next_gap(failures, rng), LONGEST)

@@ -50,7 +50,7 @@ def _decided(facts: Facts) -> Said:
         yield _say(Topic.PERSON, f"Two people had it ordered again, {times}; each call has a reference of its own.")
     if facts.error is not None:
         yield _say(Topic.ERROR, _error(facts.error))
-        yield _say(Topic.RETRY, _consequence(facts.error))
+        yield _say(Topic.RETRY, _consequence(facts.error, again=facts.attempt > 1))
     elif facts.reason and facts.state not in ENDS:
         yield _say(Topic.STATE, f"Recorded: {facts.reason}")
 
@@ -101,8 +101,8 @@ def _error(error: Error) -> str:
     return f"The last error was {error.kind}, when {what}: {ERRORS[error.kind]}{left}{said}"
 
 
-def _consequence(error: Error) -> str:
-    rule = consequence(error.kind, error.doing, bytes_sent=bool(error.bytes_sent))
+def _consequence(error: Error, *, again: bool) -> str:
+    rule = consequence(error.kind, error.doing, bytes_sent=bool(error.bytes_sent), again=again)
     return f"{EFFECTS[rule.effect]} {RETRIES[rule.retry]}"
 
 

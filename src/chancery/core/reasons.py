@@ -38,6 +38,7 @@ ERRORS: dict[str, str] = {
 
 EFFECTS: dict[Effect, str] = {
     Effect.NONE: "It says nothing about the connector.",
+    Effect.ASK: "The connector is probed at once, and nothing else waits: only a probe that fails holds it back.",
     Effect.SLOW_DOWN: "The whole connector slows down.",
     Effect.LOOK_FIRST: "Everything else on the connector waits until a probe has passed.",
     Effect.OPEN_BREAKER: "The connector's breaker opened: all its orders wait until a probe passes.",
@@ -49,7 +50,7 @@ RETRIES: dict[Retry, str] = {
     Retry.NEVER: "It is not tried again by itself.",
     Retry.BACKOFF: "It is tried again, at growing intervals that become shorter as the deadline comes near.",
     Retry.WHEN_TOLD: "It is tried again when the CA has said that it may.",
-    Retry.WHEN_HEALTHY: "It is tried again as soon as a probe shows that the connector works.",
+    Retry.LOGIN: "It is tried again while the connector's login is let in, and each time later, up to an hour.",
     Retry.AFTER_LAG: "The CA is searched for it once its search can know, where it can be searched.",
 }
 """When an error lets the order be tried again, in words."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,10 +53,14 @@ WHERE id IN (SELECT id FROM due)"""
 # IS TRUE keeps the planners from the index by due_at, which would have to be sorted by urgency each time.
 _DUE = """
 WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'queued' AND (due_at <= %s) IS TRUE
-             ORDER BY deadline_at, id LIMIT %s{lock})"""
+             ORDER BY {first}deadline_at, id LIMIT %s{lock})"""
 # The same for several teams: a part for each, which reads the index by team and urgency.
 _PART = """SELECT id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
-           AND (due_at <= %s) IS TRUE ORDER BY deadline_at, id LIMIT %s"""
+           AND (due_at <= %s) IS TRUE ORDER BY {first}deadline_at, id LIMIT %s"""
+BEGUN, QUEUED = "begun", "queued"
+"""Lanes of orders: what the CA has or may have, and what it has never seen."""
+_LEAST_FAILED = "attempt, "
+"""What comes before urgency where one act is to show whether the CA works: an order that fails by itself shows nothing."""
 # Jumps through the index from one team to the next, so that a hundred thousand orders of one cost no more than ten.
 _TEAMS = """
 WITH RECURSIVE teams(id) AS (
@@ -85,6 +90,11 @@ class Ready:
     slowed_at: datetime | None = None
     pace: Pace | None = None
     """What all workers share, locked by this one; None where only the processors of this machine are the limit."""
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Say whether one act is to show whether its CA works."""
+        return self.half_open and self.pace is not None
 
     @property
     def takes_new(self) -> bool:
@@ -164,8 +174,21 @@ def _new_pace(ident: UUID) -> Pace | None:
     return _pace(ident)
 
 
-def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], list[UUID]]:
-    """Claim due orders of one connector. Returns jobs, and orders whose lease ran out unsettled."""
+def claim_orders(
+    ready: Ready, now: datetime, most: int, lanes: Sequence[str] = (BEGUN, QUEUED)
+) -> tuple[list[Job], list[UUID]]:
+    """Claim due orders of one connector. Returns jobs, and orders whose lease ran out unsettled.
+
+    `lanes` says which: those that the CA has or may have, those that it has never seen, or both.
+    """
+    jobs, lost = _begun(ready, now, most) if BEGUN in lanes else ([], [])
+    left = most - len(jobs) - len(lost)
+    if QUEUED in lanes and ready.takes_new and left > 0:
+        jobs += _fresh(ready, now, left)
+    return jobs, lost
+
+
+def _begun(ready: Ready, now: datetime, most: int) -> tuple[list[Job], list[UUID]]:
     states = [State.SUBMITTING]
     if not ready.broken:
         states += [State.PENDING, State.OUTCOME_UNKNOWN]
@@ -175,20 +198,18 @@ def claim_orders(ready: Ready, now: datetime, most: int) -> tuple[list[Job], lis
     previous = _previous(rows, ready)
     jobs = [_job(k, row, ready, fence, now, previous) for k, row in zip(kinds, rows, strict=True) if k is not None]
     _lease(jobs, ready, fence, now)
-    if ready.takes_new and len(rows) < most:
-        jobs += _fresh(ready, fence, now, most - len(rows))
     return jobs, [row["id"] for k, row in zip(kinds, rows, strict=True) if k is None]
 
 
-def _fresh(ready: Ready, fence: UUID, now: datetime, most: int) -> list[Job]:
+def _fresh(ready: Ready, now: datetime, most: int) -> list[Job]:
     """Claim queued orders, of each team the most urgent first: the intent is written and read back in one statement."""
-    until = now + ready.facts.lease
+    fence, until = uuid.uuid4(), now + ready.facts.lease
     intent = [str(State.SUBMITTING), ready.version, now, now, fence, until, until]
     teams = [team for (team,) in read(_TEAMS, [ready.id, ready.id])]
     if len(teams) > 1:
-        sql, where = _by_turns(ready.id, _turns(ready, teams, now, most), now)
+        sql, where = _by_turns(ready, _turns(ready, teams, now, most), now)
     else:
-        sql, where = _DUE.format(lock=skip_locked()) + _INTEND, [ready.id, now, most]
+        sql, where = _DUE.format(first=_first(ready), lock=skip_locked()) + _INTEND, [ready.id, now, most]
     rows = returned(Order, _ORDER_FIELDS, sql, [*where, *intent]) if where else []
     previous = _previous(rows, ready)
     return [_job(Kind.SUBMIT, row, ready, fence, now, previous) for row in rows]
@@ -203,17 +224,23 @@ def _turns(ready: Ready, teams: list[int], now: datetime, most: int) -> dict[int
     asked = [*(team for team in teams if team > last), *(team for team in teams if team <= last)][:most]
     if ready.pace is not None:
         ready.pace.turn = asked[0]
-    parts = " UNION ALL ".join(f"SELECT {at}, count(*) FROM ({_PART}) AS p{at}" for at in range(len(asked)))
+    part = _PART.format(first="")
+    parts = " UNION ALL ".join(f"SELECT {at}, count(*) FROM ({part}) AS p{at}" for at in range(len(asked)))
     counts = dict(read(parts, [value for team in asked for value in (ready.id, team, now, most)]))
     found = {team: counts[at] for at, team in enumerate(asked) if counts[at]}
     return dict(zip(found, shares(list(found.values()), most), strict=True))
 
 
-def _by_turns(connector: UUID, turns: dict[int, int], now: datetime) -> tuple[str, list[Any]]:
+def _first(ready: Ready) -> str:
+    return _LEAST_FAILED if ready.one_at_a_time else ""
+
+
+def _by_turns(ready: Ready, turns: dict[int, int], now: datetime) -> tuple[str, list[Any]]:
     """Return the claim for so many orders of each team, and the parameters of its first part; none where nothing is due."""
-    parts = ", ".join(f"p{at} AS ({_PART}{skip_locked()})" for at in range(len(turns)))
+    part = _PART.format(first=_first(ready))
+    parts = ", ".join(f"p{at} AS ({part}{skip_locked()})" for at in range(len(turns)))
     due = " UNION ALL ".join(f"SELECT id FROM p{at}" for at in range(len(turns)))
-    where = [value for team, number in turns.items() for value in (connector, team, now, number)]
+    where = [value for team, number in turns.items() for value in (ready.id, team, now, number)]
     return f"WITH {parts}, due AS ({due}){_INTEND}", where
 
 

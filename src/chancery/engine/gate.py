@@ -35,12 +35,16 @@ class Gate:
 
     def enter(self, job: Job | None) -> None:
         """Say which job the calling seat is about to do."""
-        self._current.job = job
+        self._current.job, self._current.begun = job, False
 
     def before_send(self) -> None:
-        """Raise `StopHere` if the seat's submission must not start any more."""
+        """Raise `StopHere` if the seat's submission must not start any more.
+
+        Once its first request has left, the CA may have it: then what the submission needs besides goes too, and what
+        becomes of it is recorded. Stopped half-way it would count as never sent.
+        """
         job: Job | None = getattr(self._current, "job", None)
-        if job is None or job.kind is not Kind.SUBMIT:
+        if job is None or job.kind is not Kind.SUBMIT or self._current.begun:
             return
         answer: Future[bool] = Future()
         self._questions.put((job, answer))
@@ -50,6 +54,7 @@ class Gate:
             allowed = False
         if not allowed:
             raise StopHere
+        self._current.begun = True
 
     def close(self) -> None:
         """End the thread."""

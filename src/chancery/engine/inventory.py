@@ -165,7 +165,8 @@ class Inventories:
     def _gives_up(self, job: Job, error: Failed, attempt: int) -> bool:
         """Say whether it is no use to ask again, after telling the connector's health what concerns it."""
         if error.kind in _WAITS:
-            self._fault(job, error, consequence(error.kind, Doing.POLL, bytes_sent=error.bytes_sent).effect)
+            rule = consequence(error.kind, Doing.POLL, bytes_sent=error.bytes_sent, again=attempt > 1)
+            self._fault(job, error, rule.effect)
             return False
         return error.kind in _ENDS or attempt >= _MOST_TRIES
 

@@ -29,7 +29,7 @@ from chancery.apps.renewals import planning
 from chancery.apps.shared.actor import engine_actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import one_of, returned
-from chancery.core.breaker import Fault, Standing, failed, probed
+from chancery.core.breaker import Fault, Standing, failed, login_gap, probed
 from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
@@ -55,6 +55,7 @@ from chancery.engine.jobs import (
     Stopped,
     Waiting,
 )
+from chancery.engine.timers import sooner
 from chancery.sdk.outcome import RevocationPending, Revoked
 
 Pair = tuple[Job, Result]
@@ -63,8 +64,13 @@ _WRITES = frozenset({Kind.SUBMIT, Kind.CANCEL, Kind.RELEASE})
 """Acts on an order that change something at its CA: whether their request left is evidence. Of a look it says nothing."""
 _LEFT = {True: " The request had left.", False: " Nothing had been sent.", None: ""}
 _NOES = frozenset({"RejectedByPolicy", "ValidationFailed"})
-_UNWILLING = {Kind.CANCEL: _NOES, Kind.RELEASE: _NOES | {"Forbidden"}}
+_UNWILLING = {Kind.CANCEL: _NOES | {"Forbidden"}, Kind.RELEASE: _NOES | {"Forbidden"}}
 """Act → errors by which the CA says no to it alone, and not to the order or the connector."""
+_UNREVOKED = {
+    Kind.REVOKE: _NOES | {"NotFound", "Forbidden"},
+    Kind.POLL_REVOCATION: _NOES | {"NotFound"},
+}
+"""Act → errors that end a revocation as refused. A person may ask for it once more, after the CA gave the right."""
 _MIN_WAIT = timedelta(seconds=1)
 _MAX_SENT_AGAIN = 3
 _SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
@@ -238,7 +244,9 @@ class Recorder:
         return list((_BLANK_CERTIFICATE | row).values())
 
     def _order(self, job: Job, result: Result) -> None:
-        order = published.read(Order.objects.filter(pk=job.row, fence=job.fence)).first()
+        # Locked: a person may be changing it, who takes the fence away or asks for its withdrawal.
+        rows = Order.objects.filter(pk=job.row, fence=job.fence).select_for_update(of=("self",))
+        order = published.read(rows).first()
         if order is None:
             self._late(job, result)
             return
@@ -247,7 +255,8 @@ class Recorder:
     def _late(self, job: Job, result: Result) -> None:
         """Let an answer settle the call that it is about, though it came after its worker had been given up for lost.
 
-        Nothing else that comes under a stale fence changes anything.
+        A certificate for an order that has ended meanwhile is listed, for somebody to decide about. Nothing else that comes
+        under a stale fence changes anything.
         """
         if not isinstance(result, Good | Waiting):
             return
@@ -258,6 +267,8 @@ class Recorder:
             self.record([(replace(job, kind=Kind.SETTLE), replace(result, evidence=told))])
         elif Order.objects.filter(pk=job.row, again__gt=number).exists():
             watching.late(job, result, self._now)
+        elif isinstance(result, Good):
+            watching.unwanted(job, result, self._now)
 
     @cached_property
     def _outcomes(self) -> dict[type[Any], Callable[[Order, Job, Any], None]]:
@@ -328,7 +339,7 @@ class Recorder:
 
     def _failed(self, order: Order, job: Job, error: Failed) -> None:
         doing = {Kind.SUBMIT: Doing.SUBMIT, Kind.SETTLE: Doing.SETTLE}.get(job.kind, Doing.POLL)
-        rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent)
+        rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent, again=order.attempt > 0)
         if job.kind is Kind.ADOPT and error.kind in _NOT_THAT_ONE:
             rule = Consequence(State.OUTCOME_UNKNOWN, Effect.NONE, Retry.NEVER)
         unwilling = error.kind in _UNWILLING.get(job.kind, ())
@@ -376,8 +387,12 @@ class Recorder:
             return self._now + lag if "finds" in descriptor.powers else None
         if rule.retry is Retry.WHEN_TOLD and error.until is not None:
             return max(error.until, self._now + _MIN_WAIT)
-        # While the breaker is open nothing is claimed, so an order that waits for health is simply due.
-        return self._now if rule.retry is Retry.WHEN_HEALTHY else self._now + next_gap(attempt, self._rng, left)
+        # Its own spacing, whatever the breaker does: one that fails whenever it is tried leaves its turn to others.
+        return self._spaced(rule, attempt, left)
+
+    def _spaced(self, rule: Consequence, attempt: int, left: timedelta | None = None) -> datetime:
+        gap = next_gap(attempt, self._rng, left)
+        return self._now + (max(gap, login_gap(attempt - 1)) if rule.retry is Retry.LOGIN and attempt > 1 else gap)
 
     def _move(
         self,
@@ -419,13 +434,15 @@ class Recorder:
         if row is None or effect is Effect.NONE or row.epoch != job.epoch:
             return
         before = standing(row)
-        refused = error.kind == "AuthFailed" and error.code != SETTINGS_UNUSABLE
+        refused = error.kind == "AuthFailed" and error.code != SETTINGS_UNUSABLE and effect is not Effect.ASK
         fault = Fault(effect, refused, error.until, probe=job.kind is Kind.CALL)
         after = failed(before, fault, self._now, self._rng)
         columns: dict[str, Any] = columns_of(after)
         if after.failures > before.failures or after.state is not before.state:
             columns |= {"health": _HEALTH.get(error.kind, Health.UNREACHABLE), "health_text": error.message[:500]}
             columns |= {"health_at": self._now}
+        if effect is Effect.ASK and not after.holds:
+            columns["probe_at"] = sooner(row.probe_at, self._now)
         if effect is Effect.SLOW_DOWN and after.until != before.until:
             columns["slowed_at"] = after.until
             columns["slowed"] = slower(row.slowed, row.slowed_at, self._now) if not before.holds else row.slowed
@@ -469,17 +486,22 @@ class Recorder:
             return {**done, "revocation_text": result.text[:1000]}
         if isinstance(result, RevocationPending):
             due = self._now + max(result.next_check, _MIN_WAIT)
-            waiting = {"revocation": RevocationState.WAITING_AT_CA, "due_at": due, "revocation_state": result.state}
+            waiting = {
+                "revocation": RevocationState.WAITING_AT_CA,
+                "due_at": due,
+                "attempt": 0,
+                "revocation_state": result.state,
+            }
             return {**waiting, "revocation_text": result.text[:1000]}
         if not isinstance(result, Failed):
             return {"due_at": self._now + _MIN_WAIT}
         text = {"revocation_text": f"{result.message} {result.remedy}".strip()[:1000]}
-        if result.kind in {"RejectedByPolicy", "ValidationFailed", "NotFound"}:
+        if result.kind in _UNREVOKED[job.kind]:
             return {**text, "revocation": RevocationState.REFUSED, "due_at": None}
-        effect = consequence(result.kind, Doing.POLL, bytes_sent=result.bytes_sent).effect
-        self._connector(job, result, effect)
+        rule = consequence(result.kind, Doing.POLL, bytes_sent=result.bytes_sent, again=row.attempt > 0)
+        self._connector(job, result, rule.effect)
         attempt = row.attempt + 1
-        return {**text, "attempt": attempt, "due_at": self._now + next_gap(attempt, self._rng)}
+        return {**text, "attempt": attempt, "due_at": self._spaced(rule, attempt)}
 
     def _call(self, job: Job, result: Result) -> None:
         call = Call.objects.filter(pk=job.row, fence=job.fence).first()

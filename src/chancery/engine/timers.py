@@ -10,6 +10,8 @@ from chancery.apps.health import nodes
 from chancery.core.ids import new_id
 
 PROBE_EVERY = timedelta(seconds=60)
+_ASKED_AT_MOST = timedelta(seconds=10)
+"""However many acts ask for a probe of a connector, there is one so often at most."""
 _PROBE_LEASE = timedelta(seconds=30)
 _KEEP_PROBES = timedelta(hours=1)
 _MOST = 50
@@ -38,6 +40,15 @@ def probes(now: datetime) -> None:
         if Connector.objects.filter(pk=row.pk, probe_at=row.probe_at).update(probe_at=now + PROBE_EVERY):
             _probe(row, now)
     Call.objects.filter(kind__in=_ROUTINE, finished_at__lt=now - _KEEP_PROBES).delete()
+
+
+def sooner(probe_at: datetime | None, now: datetime) -> datetime:
+    """Return when a connector is probed next whose next probe was due at `probe_at`, and about which there is a doubt.
+
+    One that was probed just now is left to its timer, or to the next doubt.
+    """
+    due = probe_at or now
+    return due if due - now > PROBE_EVERY - _ASKED_AT_MOST else min(due, now)
 
 
 def _probe(row: Connector, now: datetime) -> None:

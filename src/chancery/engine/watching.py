@@ -13,12 +13,13 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Call, CallKind, CallState, Status
 from chancery.apps.inventory.models import Finding
-from chancery.apps.orders.models import EarlierCall, Later, OrderEvent
+from chancery.apps.orders.models import EarlierCall, Later, Order, OrderEvent
 from chancery.apps.shared.actor import engine_actor
 from chancery.core.again import LOOKS, call_reference, next_look
 from chancery.core.ids import new_id
 from chancery.core.inventory import FindingKind
 from chancery.core.names import Name
+from chancery.core.order import ENDS, State
 from chancery.engine.jobs import Answered, Asked, Fetched, Good, Job, Result, Waiting
 from chancery.engine.timers import ask
 
@@ -26,6 +27,7 @@ _AT_ONCE = 20
 _AGAIN = timedelta(minutes=15)
 """After a search that failed, or one that nobody has answered yet."""
 _ACTION = "engine.record"
+_WITHOUT_ONE = ENDS - {State.ISSUED}
 
 
 def ask_earlier(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +97,18 @@ def late(job: Job, result: Good | Waiting, now: datetime) -> None:
     row.save()
 
 
+def unwanted(job: Job, result: Good, now: datetime) -> None:
+    """List a certificate that came for an order which had ended without one, such as by a person who gave it up meanwhile."""
+    order = Order.objects.filter(pk=job.row, state__in=list(_WITHOUT_ONE)).first()
+    if order is None or Certificate.objects.filter(sha256=result.facts.sha256).exists():
+        return
+    came = Fetched(result.facts, result.chain, result.reference, "Its answer came late.")
+    text = f"It comes from the order {order.pk}, which was {order.state} when the CA's answer came."
+    _listed(order, came, result.reference, text, now)
+    told = f"The CA did issue it, serial number {result.facts.serial}. It is listed in the inventory, and not used."
+    _line(order, "order.came_late", told, {"came_late": result.facts.serial}, now)
+
+
 def _failed(row: EarlierCall, text: str, now: datetime) -> None:
     row.text = text[:1000]
     if now >= row.decided_at + LOOKS[-1]:
@@ -126,8 +140,13 @@ def _found(row: EarlierCall, found: Fetched, now: datetime) -> None:
 
 
 def _finding(row: EarlierCall, found: Fetched, now: datetime) -> Finding:
+    text = f"It comes from the order {row.order.pk}, which was ordered again while this one's fate was not known."
+    return _listed(row.order, found, row.ca_reference, text, now)
+
+
+def _listed(order: Order, found: Fetched, reference: str, text: str, now: datetime) -> Finding:
     """Return the inventory's finding for a certificate at the CA that no order here has."""
-    order, facts = row.order, found.facts
+    facts = found.facts
     columns = {
         "id": new_id(now),
         "team_id": order.team_id,
@@ -136,16 +155,16 @@ def _finding(row: EarlierCall, found: Fetched, now: datetime) -> Finding:
         "names": [name.value for name in facts.names],
         "serial": facts.serial,
         "issuer": facts.issuer[:500],
-        "reference": row.ca_reference,
+        "reference": reference[:200],
         "spki_sha256": facts.key.spki_sha256,
         "not_after": facts.not_after,
         "der": facts.der,
         "chain": [base64.b64encode(der).decode() for der in found.chain],
-        "text": f"It comes from the order {order.pk}, which was ordered again while this one's fate was not known.",
+        "text": text,
         "first_at": now,
         "last_at": now,
     }
-    subject = f"{row.ca_reference}|{facts.serial}"
+    subject = f"{reference[:200]}|{facts.serial}"
     which = {"connector_id": order.connector_id, "kind": FindingKind.AT_CA_ONLY, "subject": subject}
     return Finding.objects.get_or_create(**which, defaults=columns)[0]
 
@@ -155,10 +174,11 @@ def _reference(row: EarlierCall) -> str:
 
 
 def _tell(row: EarlierCall, text: str, now: datetime) -> None:
+    _line(row.order, "order.earlier_call", text, {"earlier_call": str(row.state)}, now)
+
+
+def _line(order: Order, kind: str, text: str, detail: dict[str, Any], now: datetime) -> None:
     """Put a line on the order's timeline, with its entry in the record."""
-    order, state = row.order, str(row.state)
-    OrderEvent.objects.create(
-        id=new_id(now), order=order, at=now, kind="order.earlier_call", actor="engine", text=text[:1000]
-    )
-    note = Note("order", str(order.pk), order.common_name, team=order.team_id, detail={"earlier_call": state})
+    OrderEvent.objects.create(id=new_id(now), order=order, at=now, kind=kind, actor="engine", text=text[:1000])
+    note = Note("order", str(order.pk), order.common_name, team=order.team_id, detail=detail)
     write(engine_actor(), _ACTION, now, [note])

@@ -12,7 +12,8 @@ import queue
 import random
 import threading
 import uuid
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -264,17 +265,40 @@ class Worker:
 
     def _acts(self, ready: claim.Ready, room: Room, now: Any) -> list[Job]:
         """Claim what a connector has room for: revocations have a lane of their own, which no flood of orders fills."""
+        if ready.one_at_a_time:
+            return self._trial(ready, now)
         jobs = claim.claim_revocations(ready, now, room.urgent)
         left = min(room.others, room.urgent - len(jobs))
-        orders, lost = claim.claim_orders(ready, now, left) if left else ([], [])
-        if lost:
-            Recorder(now, self._rng).lost(lost, ready.authority)
-        if bad := with_bad_keys(job for job in orders if job.kind is Kind.SUBMIT):
-            Recorder(now, self._rng).compromised([job.row for job in bad])
-            orders = [job for job in orders if job not in bad]
+        orders = self._orders(ready, now, left) if left else []
         # An inventory takes what orders leave of the pace.
         left -= len(orders)
         return [*jobs, *orders, *(inventory.claim(ready, now, left) if left else [])]
+
+    def _trial(self, ready: claim.Ready, now: Any) -> list[Job]:
+        """Claim the one act that is to show whether a CA works, of a lane drawn by lot.
+
+        So no lane whose acts fail by themselves keeps the others waiting; within a lane, what failed comes after the rest.
+        """
+        lanes: list[Callable[[], list[Job]]] = [
+            lambda: claim.claim_revocations(ready, now, 1),
+            lambda: self._orders(ready, now, 1, [claim.BEGUN]),
+            lambda: self._orders(ready, now, 1, [claim.QUEUED]),
+            lambda: inventory.claim(ready, now, 1),
+        ]
+        self._rng.shuffle(lanes)
+        return next((jobs for lane in lanes if (jobs := lane())), [])
+
+    def _orders(
+        self, ready: claim.Ready, now: Any, most: int, lanes: Sequence[str] = (claim.BEGUN, claim.QUEUED)
+    ) -> list[Job]:
+        """Claim orders; those that a worker lost, and those whose key was reported, are no acts any more."""
+        orders, lost = claim.claim_orders(ready, now, most, lanes)
+        if lost:
+            Recorder(now, self._rng).lost(lost, ready.authority)
+        bad = with_bad_keys(job for job in orders if job.kind is Kind.SUBMIT)
+        if bad:
+            Recorder(now, self._rng).compromised([job.row for job in bad])
+        return [job for job in orders if job not in bad]
 
     def _claim_calls(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
         room = self._pacer.alone(_NO_CONNECTOR, _CALL_FACTS)
@@ -317,7 +341,12 @@ class Worker:
             self._sign(built, jobs)
             return
         for job in jobs:
-            self._seats.submit(self._sit, built, job)
+            try:
+                self._seats.submit(self._sit, built, job)
+            except Exception as error:
+                # Such as no thread to be had. Whatever happens to one, every claimed job has a result.
+                log.error("a seat could not be taken: %s", type(error).__name__)
+                self._report([(job, _unsent(error))])
 
     def _sit(self, built: Built, job: Job) -> None:
         self._gate.enter(job)
@@ -329,24 +358,45 @@ class Worker:
             built.door.close()
 
     def _sign(self, built: Built, jobs: list[Job]) -> None:
-        if self._signers is None:
-            self._signers = cpu.pool(self._processes)
         for start in range(0, len(jobs), BATCH):
             batch, begun = jobs[start : start + BATCH], self._clock.monotonic()
-            future = self._signers.submit(cpu.run, built.settings, batch)
-            future.add_done_callback(lambda f, b=batch, t=begun: self._signed(b, f, t))  # type: ignore[misc]  # the defaults bind this batch
+            try:
+                pool, future = self._to_signer(built, batch)
+            except Exception as error:
+                self._lost_signers(self._signers, error)
+                self._report([(job, _unsent(error)) for job in batch])
+            else:
+                future.add_done_callback(lambda f, p=pool, b=batch, t=begun: self._signed(p, b, f, t))  # type: ignore[misc]  # the defaults bind this batch
 
-    def _signed(self, batch: list[Job], future: Future[list[Result]], begun: float) -> None:
+    def _to_signer(self, built: Built, batch: list[Job]) -> tuple[Executor, Future[list[Result]]]:
+        """Submit a batch; once more to fresh processes, where those that waited for work were killed meanwhile."""
+        if self._signers is not None:
+            try:
+                return self._signers, self._signers.submit(cpu.run, built.settings, batch)
+            except BrokenExecutor as error:
+                self._lost_signers(self._signers, error)
+        made = self._signers = cpu.pool(self._processes)
+        return made, made.submit(cpu.run, built.settings, batch)
+
+    def _lost_signers(self, pool: Executor | None, error: BaseException) -> None:
+        """Have the next batch signed by fresh processes, unless that was seen to already."""
+        log.error("a signing process ended: %s", type(error).__name__)
+        if self._signers is pool:
+            self._signers = None
+
+    def _signed(self, pool: Executor, batch: list[Job], future: Future[list[Result]], begun: float) -> None:
         error = future.exception()
         if error is not None:
-            log.error("a signing process ended: %s", type(error).__name__)
-            self._signers = None
-            results: list[Result] = [Failed("Bug", "A signing process ended.", bytes_sent=False) for _ in batch]
-        else:
-            results = future.result()
+            self._lost_signers(pool, error)
+        results = future.result() if error is None else [_unsent(error) for _ in batch]
         pairs = list(zip(batch, results, strict=True))
         self._meter.seen(pairs, self._clock.monotonic() - begun)
         self._report(pairs)
+
+
+def _unsent(error: BaseException) -> Failed:
+    """Return what is recorded of a job that could not be done here: no CA has seen anything of it."""
+    return Failed("Bug", f"This worker could not do it: {type(error).__name__}.", bytes_sent=False)
 
 
 def run(stop: threading.Event, *, processes: int = 2) -> None:

@@ -46,7 +46,7 @@ class HttpDoor:
     `pins` are SHA-256 of public keys (SPKI, hex), asked for beside the usual verification. `client_identity` is our own
     certificate with its key, shown in TLS to the base URL's host where that asks for one, and to nobody else: no
     proxy, no host that a link leads to; a server that refuses it raises `AuthFailed`. `before_send` is called,
-    for requests with an effect, just before their first byte goes out; what it raises comes out of the request
+    for requests that may order, just before their first byte goes out; what it raises comes out of the request
     unchanged, with nothing sent. `resolver` is for tests.
     """
 
@@ -125,6 +125,7 @@ class HttpDoor:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         effect: bool = False,
+        orders: bool = True,
         foreign: bool = False,
         max_bytes: int = MAX_BODY,
         over: Connection | None = None,
@@ -135,6 +136,8 @@ class HttpDoor:
         judges it all the same. `effect` marks a request that orders or changes something at the CA: it is sent at
         most once, over a connection of its own, since a connection kept alive may have been closed by the CA
         already, which could not be told from a lost answer. `over` has it sent over that connection and no other.
+        `orders=False` says of an effect that nothing can be issued by it (an account is made), so that the engine's last
+        look before an order comes at the next one: that look is taken once, before the first effect of a submission.
 
         Raises `Unreachable` where nothing can have happened; `OutcomeUnknown` where a request with an effect had
         begun to leave and no whole, acceptable answer came back; `ProtocolViolation` for an answer to another
@@ -145,9 +148,8 @@ class HttpDoor:
         url = self._url(base, path, params, foreign=foreign)
         body = _body(json, content)
         lines = self._headers(method, url, body, headers or {}, json=json is not None)
-        call = Call(
-            method, url, lines, body, self.timeout, max_bytes, effect, before_send=self.before_send if effect else None
-        )
+        leave = self.before_send if effect and orders else None
+        call = Call(method, url, lines, body, self.timeout, max_bytes, effect, before_send=leave)
         try:
             reply = outgoing.send(call, over)
         except Failed as failed:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.changes.holding import Wanted, hold, needed, proposable
 from chancery.apps.changes.holding import fields as held
 from chancery.apps.changes.models import Kind
@@ -37,6 +38,7 @@ from chancery.apps.connectors.versions import (
     kept,
     unsealed_version,
 )
+from chancery.apps.orders.models import Order
 from chancery.apps.posture import guard as posture
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action
@@ -46,6 +48,7 @@ from chancery.apps.shared.texts import clean_folded
 from chancery.apps.shared.unique import name_taken
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
+from chancery.core.order import State
 from chancery.core.secret import Secret
 from chancery.sdk.config import secret_names
 
@@ -402,6 +405,15 @@ def _touch(connector: Connector, *, proven: bool = True) -> None:
     connector.breaker_until, connector.sick_since = None, None
     connector.probe_at = connector.updated_at
     connector.save()
+    _try_anew(connector)
+
+
+def _try_anew(connector: Connector) -> None:
+    """Have what waits after a failure of its own tried at once: a person may have mended what it failed of."""
+    now = connector.updated_at
+    orders = Order.objects.filter(state__in=[State.QUEUED, State.PENDING])
+    for rows in (orders, Certificate.objects.all()):
+        rows.filter(connector=connector, attempt__gt=0, fence=None, due_at__gt=now).update(due_at=now)
 
 
 def _switch(act: Act, connector: Connector, status: Status) -> None:

@@ -134,8 +134,9 @@ def give_up(act: Act, ident: object, reason: str) -> Order:
     order = _locked(act, ident)
     text = _reason(reason)
     if order.state == State.PENDING:
-        _stuck(act, order)
+        _stuck(order)
         tell(act, order, "order.left_at_ca", f"{order.connector.name} had it, and may still issue it.")
+    _not_asked_for(act, order)
     go(act, order, State.FAILED, text=text, due_at=None)
     return order
 
@@ -233,14 +234,18 @@ def _not_own(act: Act, order: Order) -> None:
         raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")
 
 
-def _stuck(act: Act, order: Order) -> None:
-    """Raise `Conflict` where an order at its CA can be withdrawn there, or is being asked for: its answer would be lost."""
+def _stuck(order: Order) -> None:
+    """Raise `Conflict` where an order at its CA can be withdrawn there."""
     if queries.cancels(order):
         raise Conflict(
             "The CA has this order, and can withdraw it.",
             remedy="Cancel the order: Chancery withdraws it at the CA.",
             code="cancel_it",
         )
+
+
+def _not_asked_for(act: Act, order: Order) -> None:
+    """Raise `Conflict` while the CA is being asked for an order, or searched: it may settle by itself."""
     if order.lease_until is not None and order.lease_until > act.at:
         raise Conflict(
             "The CA is being asked for this order at this moment.",

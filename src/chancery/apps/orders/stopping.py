@@ -96,7 +96,9 @@ def _may_come(act: Act, order: Order) -> None:
 def withdraw(act: Act, order: Order, text: str) -> None:
     """Have the engine withdraw an order that waits at its CA."""
     order.cancel_requested, order.due_at = True, act.at
-    order.save(update_fields=["cancel_requested", "due_at"])
+    # A look that is under way would put it off to its own next one: without its fence it writes nothing.
+    order.fence = order.lease_until = None
+    order.save(update_fields=["cancel_requested", "due_at", "fence", "lease_until"])
     tell(act, order, "order.cancel_requested", text)
     act.note("order", order.pk, order.common_name, team=order.team_id, changed=("cancel_requested",))
     wake()

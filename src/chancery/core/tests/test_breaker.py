@@ -26,6 +26,19 @@ def test_one_outage_counts_once_and_only_probes_prolong_it():
         assert longer.until - NOW <= LONGEST
 
 
+def test_a_fault_that_may_be_one_rows_own_shuts_nothing_unless_nobody_knows_whether_the_ca_works():
+    doubt = Fault(Effect.ASK)
+    assert after(Standing(), doubt) == Standing()
+    open_ = after(Standing(), AWAY)
+    assert after(open_, doubt, NOW + LONGEST) == open_
+    half = probed(open_, NOW)
+    for _ in range(9):
+        again = after(half, doubt)
+        assert (again.state, again.refusals) == (Breaker.OPEN, 0)
+        assert again.until - NOW <= LONGEST
+        half = probed(again, NOW)
+
+
 def test_a_probe_that_passes_lets_one_act_through_and_the_failures_stay_counted():
     half = probed(after(Standing(), AWAY), NOW)
     assert (half.state, half.until, half.failures, half.holds) == (Breaker.HALF_OPEN, None, 1, False)

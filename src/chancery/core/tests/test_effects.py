@@ -67,7 +67,23 @@ def test_an_unlisted_kind_is_a_bug(doing: Doing) -> None:
 
 
 @pytest.mark.parametrize("doing", Doing)
-@pytest.mark.parametrize("kind", ["AuthFailed", "Forbidden"])
-def test_a_refused_login_is_not_hammered(kind: str, doing: Doing) -> None:
-    rule = consequence(kind, doing, bytes_sent=True)
-    assert (rule.effect, rule.retry) == (Effect.STOP_LOGIN, Retry.WHEN_HEALTHY)
+def test_a_refused_login_is_not_hammered(doing: Doing) -> None:
+    rule = consequence("AuthFailed", doing, bytes_sent=True)
+    assert (rule.effect, rule.retry) == (Effect.STOP_LOGIN, Retry.LOGIN)
+    assert not [k for k in KINDS if k != "AuthFailed" and consequence(k, doing, bytes_sent=True).effect is rule.effect]
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"AuthFailed", "Throttled"}))
+@pytest.mark.parametrize("doing", [Doing.POLL, Doing.SETTLE])
+def test_a_look_that_fails_holds_nothing_else_back(kind: str, doing: Doing) -> None:
+    assert consequence(kind, doing, bytes_sent=True).effect in {Effect.NONE, Effect.ASK}
+
+
+@pytest.mark.parametrize(("kind", "doing", "sent"), CELLS)
+def test_what_fails_again_waits_by_itself(kind: str, doing: Doing, sent: bool) -> None:
+    first = consequence(kind, doing, bytes_sent=sent)
+    again = consequence(kind, doing, bytes_sent=sent, again=True)
+    assert (again.target, again.retry) == (first.target, first.retry)
+    repeated = again.retry in {Retry.BACKOFF, Retry.LOGIN}
+    # What leaves an order in doubt is no repetition: the next order may meet the same.
+    assert again.effect in ({Effect.NONE, Effect.ASK} if repeated else {first.effect})

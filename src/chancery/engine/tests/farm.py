@@ -126,7 +126,7 @@ class Farm:
         orders = Order.objects.exclude(due_at=None).exclude(connector__in=held)
         moments = [
             rows.exclude(breaker_until=None).order_by("breaker_until").values_list("breaker_until", flat=True).first(),
-            rows.order_by("probe_at").values_list("probe_at", flat=True).first(),
+            rows.filter(breaker_until=None).order_by("probe_at").values_list("probe_at", flat=True).first(),
             orders.order_by("due_at").values_list("due_at", flat=True).first(),
         ]
         known = [(moment - now).total_seconds() for moment in moments if moment is not None]

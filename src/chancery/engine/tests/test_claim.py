@@ -197,11 +197,11 @@ def plan_of(sql, params):
 
 def test_the_queue_is_read_in_the_order_of_its_index(desk):
 
-    sql = claim._DUE.format(lock="").partition("WITH due AS (")[2].removesuffix(")")
+    sql = claim._DUE.format(first="", lock="").partition("WITH due AS (")[2].removesuffix(")")
     team = Team.objects.get(name="Operations").pk
     for index, one, params in (
         ("order_by_urgency", sql, [desk.connector.pk, desk.now, 5]),
-        ("order_by_turn", claim._PART, [desk.connector.pk, team, desk.now, 5]),
+        ("order_by_turn", claim._PART.format(first=""), [desk.connector.pk, team, desk.now, 5]),
         ("order_by_turn", claim._TEAMS, [desk.connector.pk] * 2),
     ):
         plan = plan_of(one, params)
@@ -246,6 +246,22 @@ def test_where_there_are_more_teams_than_places_the_next_one_begins(desk):
     with transaction.atomic():
         alone = replace(claim.connector_row(desk.connector.pk), pace=None)
         assert len(claim.claim_orders(alone, desk.now, 1)[0]) == 1
+
+
+@pytest.mark.parametrize("teams", [("Operations", "Operations"), ("Operations", "Other")])
+def test_where_one_act_shows_whether_the_ca_works_what_failed_least_goes_before_what_is_urgent(desk, teams):
+    (urgent,), (patient,) = of_team(desk, teams[0], 1, 1), of_team(desk, teams[1], 1, 9)
+    third = of_team(desk, teams[0], 1, 5)[0]
+    Order.objects.filter(pk=urgent).update(attempt=3)
+    found = []
+    for _ in range(3):
+        with transaction.atomic():
+            row = replace(claim.connector_row(desk.connector.pk), half_open=True)
+            assert row.one_at_a_time
+            found += [j.row for j in claim.claim_orders(row, desk.now, 1, [claim.QUEUED])[0]]
+            assert claim.claim_orders(row, desk.now, 1, [claim.BEGUN]) == ([], [])
+    assert (set(found[:2]), found[2]) == ({third, patient}, urgent) or teams[0] != teams[1]
+    assert found.index(third) < found.index(urgent)
 
 
 def issued(desk):

@@ -45,6 +45,15 @@ def test_yes_lets_it_out(gate, monkeypatch):
     asked(gate, monkeypatch, True)
 
 
+def test_what_follows_the_first_effect_of_a_submission_goes_too_and_the_next_submission_asks_again(gate, monkeypatch):
+    """The connector is switched off while the CA has the order: its confirmation must not count as never sent."""
+    asked(gate, monkeypatch, True, False)
+    gate.before_send()
+    gate.enter(job(Kind.SUBMIT))
+    with pytest.raises(StopHere):
+        gate.before_send()
+
+
 def test_only_submissions_ask(gate, monkeypatch):
     asked(gate, monkeypatch, kind=Kind.POLL)
     gate.enter(None)

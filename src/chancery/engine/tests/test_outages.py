@@ -16,9 +16,12 @@ from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.shared.action import use_clock
 from chancery.core.clock import ManualClock
+from chancery.engine.jobs import ORIGIN, Failed, Kind
 from chancery.engine.tests.conftest import Desk
 from chancery.engine.tests.farm import LONGEST, STEP, BlackHole, Ca, Farm
+from chancery.engine.tests.kit import leaf
 from chancery.engine.tests.pair import copies, most_in_any_window, queued
+from chancery.engine.tests.test_record import good
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ONCE = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="the engine's own rules, which know no database")
@@ -150,6 +153,82 @@ def test_a_ca_that_comes_and_goes_gets_each_order_once(farm, clock, number, seco
         f"the breaker opened {opened} times, {unknown} answers were lost and settled, and there were {while_flapping} calls where"
         f" a steady CA gets {steady}",
     )
+
+
+AWAY = Failed("Unreachable", "The CA answered 503.", "503")
+EVERY = [Kind.POLL, Kind.CANCEL, Kind.SETTLE, Kind.REVOKE, Kind.SUBMIT]
+
+
+class Poisoned(Ca):
+    """A CA that works, but for some rows: each act on one of them fails, whenever it is tried."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.rows, self.tries = fault, set(), []
+
+    def answer(self, job, heard):
+        if job.row in self.rows:
+            self.tries.append(job.kind)
+            return self.fault
+        return super().answer(job, heard)
+
+
+def poisoned(farm, ca, kinds):
+    """Put rows into the tables whose acts fail at their CA: one for each of these kinds, all of them due before the rest."""
+    now = farm.clock.now()
+    desk = Desk(farm.cast, farm.remote, now)
+    columns = {Kind.POLL: {}, Kind.CANCEL: {"cancel_requested": True}, Kind.SETTLE: {}, Kind.SUBMIT: {}}
+    wanted = {"due_at": now - timedelta(hours=1), "placed_at": now, "deadline_at": now + timedelta(hours=9)}
+    for kind in kinds:
+        if kind is Kind.REVOKE:
+            made = ordered_and_issued(desk)
+            Certificate.objects.filter(pk=made).update(revocation="requested", due_at=now - timedelta(hours=2))
+            ca.rows.add(made)
+            continue
+        state = "queued" if kind is Kind.SUBMIT else str(ORIGIN[kind])
+        row = desk.order(state, fence=None, intended_at=None if kind is Kind.SUBMIT else now)
+        Order.objects.filter(pk=row.pk).update(**wanted, **columns[kind])
+        ca.rows.add(row.pk)
+
+
+def ordered_and_issued(desk):
+    order = desk.order()
+    desk.record((desk.job(order, Kind.SUBMIT), good(leaf())))
+    Order.objects.filter(pk=order.pk).update(finished_at=desk.now)
+    return Certificate.objects.get(order=order).pk
+
+
+@ONCE
+@pytest.mark.parametrize(
+    ("fault", "begins", "kinds"),
+    [
+        pytest.param(AWAY, "closed", EVERY, id="closed"),
+        pytest.param(AWAY, "half_open", EVERY, id="half_open"),
+        pytest.param(
+            Failed("AuthFailed", "The managing account is refused.", "401"), "closed", [Kind.REVOKE], id="login"
+        ),
+    ],
+)
+def test_rows_that_fail_whenever_they_are_tried_keep_nobody_waiting_and_stop_no_connector(
+    farm, clock, fault, begins, kinds
+):
+    ca = farm.cas[farm.remote.pk] = Poisoned(fault)
+    poisoned(farm, ca, kinds)
+    Connector.objects.filter(pk=farm.remote.pk).update(breaker=begins)
+    ordered(farm, 12)
+    queue = Order.objects.exclude(pk__in=ca.rows).filter(state__in=["queued", "submitting"])
+    assert queue.count() == 12
+    farm.run(300, done=lambda: not queue.exists())
+    assert not queue.exists(), farm.changes
+    farm.run(120)
+    # Each is tried by its own spacing, and the connector is probed hardly more than by the timer.
+    assert len(ca.tries) <= 8 * len(kinds)
+    assert ca.probes <= 10 + 8 * len(kinds)
+    ordered(farm, 1)
+    farm.run(90, done=lambda: not queue.exists())
+    assert not queue.exists()
+    row = Connector.objects.get(pk=farm.remote.pk)
+    assert (row.breaker, row.breaker_until, row.health, row.refusals) == ("closed", None, "healthy", 0)
 
 
 def other(farm, name):

@@ -127,8 +127,9 @@ def test_pending_after_a_cancellation_forgets_the_wish(desk):
     assert not order.cancel_requested
 
 
-def test_a_refused_cancellation_leaves_the_order_pending(desk):
-    refusal = Failed("RejectedByPolicy", "It is being issued.", remedy="Revoke it then.")
+@pytest.mark.parametrize("kind", ["RejectedByPolicy", "Forbidden"])
+def test_a_refused_cancellation_leaves_the_order_pending(desk, kind):
+    refusal = Failed(kind, "It is being issued.", remedy="Revoke it then.")
     order, event = desk.result(refusal, Kind.CANCEL, cancel_requested=True)
     assert (order.state, order.cancel_requested, order.reason) == (
         "pending",
@@ -137,6 +138,7 @@ def test_a_refused_cancellation_leaves_the_order_pending(desk):
     )
     assert order.due_at > desk.now
     assert event.kind == "order.waiting"
+    assert Connector.objects.get(pk=desk.connector.pk).breaker_until is None
 
 
 def test_a_refused_release_goes_back_to_waiting_as_before(desk):

@@ -7,8 +7,12 @@ import pytest
 from django.db import transaction
 
 from chancery.apps.audit.models import Entry
+from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
+from chancery.apps.orders.models import Order
+from chancery.core.breaker import LOGIN_GAPS
 from chancery.core.ids import new_id
 from chancery.engine.jobs import Answered, Failed, Job, Kind, Stopped
 from chancery.engine.record import Recorder
@@ -55,18 +59,64 @@ def test_a_revocation_that_waits_for_a_person_at_the_ca_is_looked_at_again(desk,
     assert after.due_at == desk.now + timedelta(minutes=5)
 
 
-@pytest.mark.parametrize("kind", ["RejectedByPolicy", "ValidationFailed", "NotFound"])
-def test_a_refused_revocation_says_why_and_is_not_repeated(desk, certificate, kind):
+@pytest.mark.parametrize("kind", ["RejectedByPolicy", "ValidationFailed", "NotFound", "Forbidden"])
+def test_a_refused_revocation_says_why_is_not_repeated_by_itself_and_may_be_asked_for_again(desk, certificate, kind):
+    before = breaker(desk)
     after = revoke(desk, certificate, Failed(kind, "It is too old.", remedy="Ask the CA."))
     assert (after.revocation, after.due_at, after.revocation_text) == ("refused", None, "It is too old. Ask the CA.")
+    assert breaker(desk) == before, "a no to this one says nothing of the connector"
+    again = certificates.revoke(desk.cast.ada, certificate.pk, "superseded", "")
+    assert (again.revocation, again.due_at is None) == ("requested", False)
 
 
-def test_a_ca_that_is_away_delays_a_revocation_and_shows_in_its_health(desk, certificate):
+def breaker(desk):
+    row = Connector.objects.get(pk=desk.connector.pk)
+    return row.breaker, row.breaker_until, row.failures, row.refusals, row.probe_at
+
+
+def test_a_ca_that_is_away_delays_a_revocation_and_is_probed_at_once(desk, certificate):
+    Connector.objects.update(probe_at=desk.now + timedelta(seconds=45))
+    before = breaker(desk)
     after = revoke(desk, certificate, Failed("Unreachable", "Nobody answers.", bytes_sent=False))
     assert (after.revocation, after.attempt) == ("requested", 1)
     assert after.due_at > desk.now
-    assert Connector.objects.get(pk=desk.connector.pk).health == Health.UNREACHABLE
+    assert breaker(desk) == (*before[:4], desk.now)
     assert not Entry.objects.filter(target_kind="certificate").exists()
+
+
+def test_a_look_at_a_revocation_that_is_forbidden_refuses_no_revocation(desk, certificate):
+    Certificate.objects.update(revocation="waiting_at_ca", attempt=3)
+    record(desk, Kind.POLL_REVOCATION, certificate.pk, Failed("Forbidden", "Only officers."))
+    certificate.refresh_from_db()
+    assert (certificate.revocation, certificate.attempt) == ("waiting_at_ca", 4)
+    Certificate.objects.update(fence=FENCE)
+    record(desk, Kind.POLL_REVOCATION, certificate.pk, RevocationPending({}, timedelta(minutes=5)))
+    certificate.refresh_from_db()
+    assert certificate.attempt == 0
+
+
+def test_one_revocation_whose_login_is_refused_stops_no_connector_and_is_tried_ever_more_rarely(desk, certificate):
+    gaps, seen = [], []
+    for _ in range(5):
+        Certificate.objects.update(fence=FENCE)
+        gaps.append(revoke(desk, certificate, Failed("AuthFailed", "Refused.")).due_at - desk.now)
+        seen.append(breaker(desk)[:2])
+        Connector.objects.update(breaker="closed", breaker_until=None)
+    assert [state for state, _ in seen] == ["open", *["closed"] * 4]
+    assert gaps[1:] == [*LOGIN_GAPS, LOGIN_GAPS[-1]]
+    assert breaker(desk)[3] == 1
+
+
+def test_what_a_person_may_have_mended_is_tried_at_once_but_not_what_is_under_way(desk, certificate):
+    later = desk.now + timedelta(hours=1)
+    failed, waiting, under_way = (desk.order("pending", due_at=later, attempt=n, fence=None) for n in (2, 0, 2))
+    Order.objects.filter(pk=under_way.pk).update(fence=FENCE)
+    Certificate.objects.update(fence=None, attempt=3, due_at=later)
+    connectors.activate(desk.cast.ada, desk.connector.pk)
+    certificate.refresh_from_db()
+    assert certificate.due_at < desk.now
+    due = dict(Order.objects.filter(state="pending").values_list("pk", "due_at"))
+    assert (due[failed.pk] < desk.now, due[waiting.pk], due[under_way.pk]) == (True, later, later)
 
 
 def test_a_revocation_that_was_stopped_goes_on(desk, certificate):

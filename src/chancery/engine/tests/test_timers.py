@@ -22,6 +22,17 @@ def test_a_connector_is_probed_on_the_timer_and_not_before(desk):
     assert probes(desk) == 2
 
 
+def test_a_doubt_is_looked_into_at_once_and_however_many_there_are_not_all_the_time(desk):
+    assert probes(desk) == 1
+    for seconds, number in ((0, 1), (9, 1), (10, 2), (11, 2)):
+        now = desk.now + timedelta(seconds=seconds)
+        Connector.objects.update(probe_at=timers.sooner(Connector.objects.get().probe_at, now))
+        timers.probes(now)
+        assert Call.objects.filter(kind=CallKind.PROBE).count() == number
+    assert timers.sooner(None, desk.now) == desk.now
+    assert timers.sooner(desk.now - timedelta(hours=1), desk.now) == desk.now - timedelta(hours=1)
+
+
 def test_inactive_and_deleted_connectors_are_left_alone(desk):
     Connector.objects.update(status="inactive")
     assert probes(desk) == 0

@@ -12,6 +12,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Call, CallState, Connector, Status
 from chancery.apps.inventory import actions as inventory
 from chancery.apps.inventory.models import Decision, Finding, Pull, PullState
+from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import EarlierCall, Order
 from chancery.core.again import LOOKS, call_reference
 from chancery.core.ids import new_id
@@ -260,3 +261,37 @@ def test_a_seat_knows_the_order_as_it_was_asked_for_then(desk, left):
     given = watching.about(call(desk, left))["asked"]
     assert (given.id, given.again, given.intended_at) == (left.order_id, 0, left.intended_at)
     assert work.request_of(asked(id=left.order_id, again=1), Toy()).reference == call_reference(left.order_id, 1)
+
+
+def test_a_certificate_that_comes_for_an_order_given_up_meanwhile_is_listed_and_told_of(cast, desk):
+    """The search was at the CA when its lease ran out, and somebody gave the order up."""
+    order = desk.order("outcome_unknown", fence=FENCE)
+    search = desk.job(order, Kind.SETTLE)
+    orders.give_up(cast.ada, order.pk, "It will not come.")
+    desk.record((search, Missing("Searched.")))
+    assert not Finding.objects.exists()
+    for _ in range(2):
+        after = desk.record((search, GOOD))[0]
+    finding = Finding.objects.get()
+    assert (after.state, finding.kind, finding.state, bytes(finding.der)) == (
+        "failed",
+        "at_ca_only",
+        "open",
+        GOOD.facts.der,
+    )
+    assert "which was failed when the CA's answer came" in finding.text
+    event = order.events.order_by("id").last()
+    assert (event.kind, GOOD.facts.serial in event.text) == ("order.came_late", True)
+    inventory.adopt(cast.ada, finding.pk)
+    lines = order.events.count()
+    desk.record((search, GOOD))
+    assert (Finding.objects.filter(state="open").count(), order.events.count()) == (0, lines)
+
+
+def test_a_cancellation_is_not_put_off_by_the_look_that_was_under_way(cast, desk):
+    order = desk.order("pending", fence=FENCE, lease_until=desk.now + timedelta(seconds=30))
+    look = desk.job(order, Kind.POLL)
+    orders.cancel(cast.ada, order.pk)
+    asked_at = Order.objects.get(pk=order.pk).due_at
+    after = desk.record((look, Waiting(Pending({"v": 2}, next_check=timedelta(hours=1)))))[0]
+    assert (after.cancel_requested, after.due_at) == (True, asked_at)

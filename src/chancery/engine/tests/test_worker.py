@@ -3,6 +3,7 @@
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from chancery.core.pacing import Room
 from chancery.engine import worker as workers
 from chancery.engine.jobs import Kind, Missing
 from chancery.engine.record import Recorder
+from chancery.engine.tests.kit import job
 from chancery.engine.tests.test_record import CERTIFICATE, GOOD, good
 from chancery.engine.worker import Worker
 from chancery.sdk.http import HttpDoor
@@ -269,6 +271,56 @@ def test_a_signing_process_that_died_is_replaced_and_nothing_is_lost(cast, local
     Order.objects.filter(pk=order.pk).update(due_at=order.placed_at)
     turns(worker, issued(order))
     assert worker._signers is pools[0]
+
+
+class Broken:
+    """Processes that were killed while they waited for work."""
+
+    def submit(self, *_):
+        raise BrokenProcessPool
+
+
+def test_signing_processes_killed_while_idle_are_replaced_at_once(cast, local, worker, monkeypatch, caplog):
+    fresh = worker._signers
+    worker._signers = Broken()
+    monkeypatch.setattr(workers.cpu, "pool", lambda _: fresh)
+    order = internal(cast)
+    with caplog.at_level(logging.ERROR):
+        turns(worker, issued(order))
+    assert "a signing process ended: BrokenProcessPool" in caplog.text
+    caplog.clear()
+    assert Order.objects.get(pk=order.pk).attempt == 0
+    assert worker._pacer.busy() == 0
+
+
+def test_where_no_process_and_no_thread_can_be_had_each_claimed_job_has_its_result(
+    cast, local, desk, worker, monkeypatch, caplog
+):
+    real, seats = worker._signers, worker._seats
+    worker._signers = Broken()
+    monkeypatch.setattr(workers.cpu, "pool", lambda _: Broken())
+    monkeypatch.setattr(worker, "_seats", SimpleNamespace(submit=lambda *_: Broken().submit()))
+    remote = desk.order("queued", due_at=LONG_AGO)
+    orders = [internal(cast), remote]
+    with caplog.at_level(logging.ERROR):
+        turns(worker, lambda: all(Order.objects.get(pk=o.pk).attempt for o in orders))
+    caplog.clear()
+    assert {(o.state, o.reason_code) for o in Order.objects.all()} == {("queued", "Bug")}
+    assert worker._pacer.busy() == 0
+    assert worker._signers is None
+    worker._signers = real
+    monkeypatch.setattr(worker, "_seats", seats)
+
+
+def test_news_of_old_signing_processes_does_not_end_the_new_ones(worker, caplog):
+    future = Future()
+    future.set_exception(BrokenProcessPool())
+    fresh = worker._signers
+    with caplog.at_level(logging.ERROR):
+        worker._signed(Broken(), [job()], future, 0.0)
+    caplog.clear()
+    assert worker._signers is fresh
+    assert not worker._results.get()[0][1].bytes_sent
 
 
 def test_settings_that_cannot_be_used_hold_orders_and_name_the_connector(cast, local, worker, caplog):

@@ -110,7 +110,9 @@ class Account:
         directory = self._client.directory()
         payload = self._registration(directory)
         try:
-            answer = self._client.post(directory.need("newAccount"), payload, kid=None, effect=True, ends=True)
+            answer = self._client.post(
+                directory.need("newAccount"), payload, kid=None, effect=True, orders=False, ends=True
+            )
             return self._checked(_standing(answer))
         except (OutcomeUnknown, ProtocolViolation) as error:
             # Without an account nothing is ordered, and the next try looks for it by its key first.
@@ -179,7 +181,7 @@ def roll(client: AcmeClient, account: str, former: AccountKey, fresh: AccountKey
     url = client.directory().need("keyChange")
     inner = fresh.sign({"account": account, "oldKey": former.public_json}, url, nonce=None, kid=None)
     try:
-        client.post(url, json.loads(inner), kid=account, effect=True, ends=True, key=former)
+        client.post(url, json.loads(inner), kid=account, effect=True, orders=False, ends=True, key=former)
     except (OutcomeUnknown, ProtocolViolation) as error:
         raise harmless(error, "The key may have been changed; the next try looks by which it is known.") from None
 

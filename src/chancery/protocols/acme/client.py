@@ -6,7 +6,9 @@ Which requests are declared as acts (`effect=True`), and why:
   all the same, so that the engine takes its last look (is the connector still active?) before its first byte.
 * finalize: the one request that makes the CA issue. Its order is named in the address, and an order yields one
   certificate at most (RFC 8555 section 7.4), so after a lost answer the order's own state tells what became of it.
-* newAccount (unless it only looks), keyChange, revokeCert: they change something that lasts.
+* newAccount (unless it only looks), keyChange: they change something that lasts, and order nothing (`orders=False`), so
+  that the engine's last look comes before the newOrder that follows them.
+* revokeCert: it changes something that lasts.
 * Reads (POST-as-GET), and the answer to a challenge, which the CA may be told any number of times, are none.
 
 A refusal for its nonce (badNonce) is the CA's word that it did nothing (section 6.5), so the request is signed anew with
@@ -125,16 +127,19 @@ class AcmeClient:
         *,
         kid: str | None,
         effect: bool = False,
+        orders: bool = True,
         ends: bool = False,
         key: AccountKey | None = None,
         missing: str = "",
     ) -> Answer:
         """Sign and send; return an answer of the 2xx. Without `kid` the key itself signs (`key`, or the account's).
 
+        `effect` and `orders` are those of the door.
+
         Raises the errors of the door, and for refusals those of `problems.refusal`, where `ends` is explained; `missing`
         as in `read`.
         """
-        answer = self._signed(url, payload, kid=kid, effect=effect, key=key)
+        answer = self._signed(url, payload, kid=kid, effect=effect, orders=orders, key=key)
         if 200 <= answer.status < 300:
             return answer
         if answer.status in _MOVED:
@@ -149,13 +154,14 @@ class AcmeClient:
         *,
         kid: str | None,
         effect: bool = False,
+        orders: bool = True,
         key: AccountKey | None = None,
         accept: str = "",
     ) -> Answer:
         signer, headers = key or self.key, _TYPE | ({"Accept": accept} if accept else {})
         for _ in range(_TRIES):
             body = signer.sign(payload, url, nonce=self._nonce(), kid=kid)
-            answer = self._send("POST", url, content=body, headers=headers, effect=effect)
+            answer = self._send("POST", url, content=body, headers=headers, effect=effect, orders=orders)
             if not _is_bad_nonce(answer):
                 break
             self._keep_only(answer)

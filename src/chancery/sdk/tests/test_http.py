@@ -314,6 +314,8 @@ def test_leave_is_asked_for_acts_alone_and_just_before_the_first_byte(server):
     assert len(seen) == 1
     assert seen[0][1] == 1
     assert len(server.requests) == 2
+    way.post("/account", effect=True, orders=False)
+    assert len(seen) == 1
     way.close()
 
 

@@ -229,8 +229,11 @@ def test_what_the_ca_can_withdraw_or_is_being_asked_for_is_not_given_up(cast, lo
     asked = order("pending", "Internal", lease_until=now + timedelta(seconds=30), fence=FENCE)
     with conflict("too_soon"):
         actions.give_up(cast.ada, asked.pk, "It will not come.")
+    searched = order("outcome_unknown", "Public", lease_until=now + timedelta(seconds=30), fence=FENCE)
+    with conflict("too_soon"):
+        actions.give_up(cast.ada, searched.pk, "It will not come.")
     states = set(Order.objects.values_list("state", "fence"))
-    assert states == {("pending", None), ("pending", UUID(FENCE))}
+    assert states == {("pending", None), ("pending", UUID(FENCE)), ("outcome_unknown", UUID(FENCE))}
 
 
 def test_an_unknown_outcome_is_adopted_by_number_alone(cast, account, order):

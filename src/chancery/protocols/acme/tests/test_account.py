@@ -40,6 +40,14 @@ def test_an_account_is_made_by_the_first_order_and_found_by_the_next():
         ]
 
 
+def test_the_last_look_before_an_order_comes_after_the_account_is_made():
+    with stand(**DIRECT) as place:
+        looked = []
+        steps = place.steps(before_send=lambda: looked.append(len(accounts(place))))
+        steps.submit(request(), PLAIN)
+        assert looked == [1]
+
+
 @pytest.mark.parametrize("how", ["lose", "error", "half", "garbled"])
 def test_a_lost_account_is_found_by_its_key_and_its_binding_not_offered_twice(how):
     with stand(eab_required=True, **DIRECT) as place:
