@@ -283,7 +283,8 @@ def test_a_clock_that_was_ahead_ends_no_renewal_for_good(planned, clock, monkeyp
     assert set(Plan.objects.values_list("state", flat=True)) == {"ended"}
     assert state["until"] == ahead.isoformat()
     monkeypatch.setattr(renewing, "_FOLLOWED", 1)
-    for kept in (state, {}):
+    for begun in (state, {}):
+        kept = dict(begun)
         Plan.objects.update(state="ended", due_at=None)
         for left in (1, 0, 0):
             kept |= renewing.renew(NOW, kept)
