@@ -162,9 +162,10 @@ class Recorder:
         if not pairs:
             return
         alive = self._complete([job for job, _ in pairs])
-        kept = [(job, result) for job, result in pairs if job.row in alive and isinstance(result, Good)]
+        # By fence, too: an act whose lease ran out may have come back together with the one that took its place.
+        kept = [(job, result) for job, result in pairs if (job.row, job.fence) in alive and isinstance(result, Good)]
         for job, result in pairs:
-            if job.row not in alive:
+            if (job.row, job.fence) not in alive:
                 self._late(job, result)
         if not kept:
             return
@@ -194,16 +195,16 @@ class Recorder:
             bots.ended(order, str(State.ISSUED), _ISSUED_ALL_THE_SAME, self._now)
         return bad
 
-    def _complete(self, jobs: list[Job]) -> set[UUID]:
-        """Mark the orders of these jobs as issued where the fence still is the job's; return which."""
+    def _complete(self, jobs: list[Job]) -> set[tuple[UUID, UUID]]:
+        """Mark the orders of these jobs as issued where the fence still is the job's; return which, with their fences."""
         batches: dict[tuple[UUID, Kind], list[UUID]] = {}
         for job in jobs:
             batches.setdefault((job.fence, job.kind), []).append(job.row)
-        done: set[UUID] = set()
+        done: set[tuple[UUID, UUID]] = set()
         for (fence, kind), ids in batches.items():
             some, values = one_of(ids)
             params = [str(State.ISSUED), self._now, fence, str(ORIGIN[kind]), *values]
-            done |= {row["id"] for row in returned(Order, ("id",), f"{_COMPLETE} {some}", params)}
+            done |= {(row["id"], fence) for row in returned(Order, ("id",), f"{_COMPLETE} {some}", params)}
         return done
 
     def _chains(self, chains: set[tuple[bytes, ...]]) -> None:

@@ -24,15 +24,18 @@ from chancery.sdk.errors import (
 _FAILURE = 0x8000_0000
 _WORD = 0xFFFF_FFFF
 
-DENIED_BY_MANAGER = 0x8009_4014
+BAD_STATUS, DENIED_BY_MANAGER = 0x8009_4003, 0x8009_4014
 UNKNOWN_REQUEST = 0x8009_4004
 
 _LOGIN = frozenset({0x8009_0308, 0x8009_030C, 0x8009_0322, 0x8009_0324, 0x8009_0346, 0x8007_052E, 0x0000_0721})
 """SEC_E_… (token, logon, principal, clock, bindings), ERROR_LOGON_FAILURE, RPC_S_SEC_PKG_ERROR."""
-_RIGHTS = frozenset({0x8007_0005, 0x8009_4011, 0x8009_4009, 0x8009_4008, 0x0000_0005})
+_ACCESS = frozenset({0x8007_0005, 0x0000_0005})
+_RIGHTS = _ACCESS | {0x8009_4011, 0x8009_4009, 0x8009_4008}
 """Access, enrolment at this CA, restricted officer, role separation; 5 is the bare Windows error of an RPC fault."""
-_AWAY = frozenset({0x8007_06BA, 0x8009_4006, 0x8009_400F})
-"""The CA's service does not answer, is suspended, or has no database session: no row was made."""
+_AWAY = frozenset(
+    {0x8007_06BA, 0x8009_4006, 0x8009_400F, 0x8009_4005, 0x8009_2012, 0x8009_2013, 0x800B_0109, 0x800B_010A}
+)
+"""The CA's service does not answer, is suspended, has no database session, or cannot check its own chain: nothing was issued."""
 _BUSY = frozenset(
     {
         *(0x8007_06BB, 0x8007_06BE, 0x8007_06BF, 0x8007_06B5, 0x8007_045B),
@@ -43,16 +46,16 @@ _BUSY = frozenset(
 
 The service was in trouble while it was asked. A look is made again when it is back; after an act nobody knows.
 """
-_FINAL = frozenset(
+_ASN1 = frozenset(range(0x8009_3100, 0x8009_3200))
+_ANYWHERE = frozenset({0x8007_0057, 0x8007_000D}) | _ASN1
+"""An argument, data or an encoding that some part of Windows does not take."""
+_FINAL = _ANYWHERE | frozenset(
     {
-        *(0x8009_4001, 0x8009_4003, 0x8009_400E, 0x8009_4012, DENIED_BY_MANAGER),
+        *(0x8009_4001, BAD_STATUS, 0x8009_400E, 0x8009_4012, DENIED_BY_MANAGER),
         *range(0x8009_4800, 0x8009_481B),
-        *(0x8009_2012, 0x8009_2013, 0x800B_0109, 0x800B_010A),
-        *(0x8009_310B, *range(0x8009_3101, 0x8009_310B)),
-        *(0x8007_0057, 0x8007_000D),
     }
 )
-"""The CA looked at the request and said no: names, template, key, signatures, its own chain, or an encoding."""
+"""The CA looked at the request and said no: names, template, key, signatures, or an encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ def plainly(refusal: Refusal) -> AuthorityError:
 
 def _meaning(refusal: Refusal) -> tuple[type[AuthorityError], str, str]:
     code = refusal.code & _WORD
+    if is_over(refusal):
+        return RejectedByPolicy, "The CA refused the request", "Order again, once what the CA says is mended."
     if code in _LOGIN:
         return AuthFailed, "The CA refused the login", "Check account, password and clock of this connector."
     if code in _RIGHTS:
@@ -119,7 +124,7 @@ def _meaning(refusal: Refusal) -> tuple[type[AuthorityError], str, str]:
         return Unreachable, "The CA's service is not available", "Start the CA's service, or wait for it."
     if code in _BUSY and not refusal.effect and not refusal.denied:
         return Unreachable, "The CA's service is busy or restarts", "Wait, or look at the CA's service (certsvc)."
-    if code == UNKNOWN_REQUEST:
+    if code == UNKNOWN_REQUEST and not is_vague(refusal):
         remedy = "Check that this connector points at the CA where the request was made."
         return NotFound, "The CA does not know the request", remedy
     if refusal.denied or (code in _FINAL and not is_vague(refusal)):
@@ -131,13 +136,27 @@ def _meaning(refusal: Refusal) -> tuple[type[AuthorityError], str, str]:
     return ProtocolViolation, "The CA failed", "Look in the CA's event log."
 
 
-_VAGUE = frozenset({0x8007_0057, 0x8007_000D})
+def is_over(refusal: Refusal) -> bool:
+    """Say whether a look found the request denied: whatever the reason was, nothing becomes of that request any more.
+
+    A login, an access or a number that the CA does not know is the look's own trouble.
+    """
+    own = _LOGIN | _ACCESS | {UNKNOWN_REQUEST}
+    return bool(refusal.denied) and not refusal.effect and refusal.code & _WORD not in own
 
 
 def is_vague(refusal: Refusal) -> bool:
-    """Say whether a code is one that any part of Windows says, where nothing makes it the CA's word on the request.
+    """Say whether nothing makes a code the CA's word on the request.
 
-    It is that word in a denial, and in the answer to an act that says nothing else; a look gets it for its own sake.
+    It is that word in a denial. What any part of Windows says is it also in the answer to an act that says nothing else; a
+    look gets it for its own sake. A request that is only being made is neither known nor in a wrong state; and a look finds
+    it in one for the moment.
     """
-    about_request = refusal.denied or (refusal.denied is None and refusal.effect)
-    return refusal.code & _WORD in _VAGUE and not about_request
+    code = refusal.code & _WORD
+    if refusal.denied:
+        return False
+    if code in {BAD_STATUS, UNKNOWN_REQUEST} and refusal.effect:
+        return refusal.request is None
+    if code == BAD_STATUS:
+        return True
+    return code in _ANYWHERE and not (refusal.denied is None and refusal.effect)

@@ -111,8 +111,7 @@ def confirm(act: Act, ident: object) -> Order:
     refuse_compromised(order)
     text = f"Accepted: {order.reason}"[:1000]
     state = {"v": 1, "confirmed": True}
-    columns = {"due_at": act.at, "poll_state": state, "pending_kind": ""}
-    go(act, order, State.QUEUED, event="order.confirmed", text=text, **columns)
+    go(act, order, State.QUEUED, event="order.confirmed", text=text, due_at=act.at, poll_state=state, pending_kind="")
     return order
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from chancery.apps.accounts.permissions import Permission
@@ -16,11 +17,9 @@ from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector, Status
 from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
-from chancery.apps.orders.steps import allowed
+from chancery.apps.orders.steps import go, tell
 from chancery.apps.shared.action import Act, action
-from chancery.apps.shared.waking import wake
 from chancery.core.errors import NotPermitted
-from chancery.core.ids import new_id
 from chancery.core.order import State
 from chancery.sdk.authority import Dedup, Descriptor
 from chancery.sdk.outcome import PendingKind
@@ -71,7 +70,6 @@ def put_back(act: Act, *, same_accounts: bool = False) -> PutBack:
         _one(act, order, about[order.connector_id], found, same_accounts=same_accounts)
     detail = {"connectors": found.connectors, "searched": found.searched, "held": found.held}
     act.note("installation", "", detail=detail | {"same_accounts": same_accounts, "since": found.since.isoformat()})
-    wake()
     return found
 
 
@@ -122,7 +120,8 @@ def _one(act: Act, order: Order, about: Descriptor | None, found: PutBack, *, sa
         text = (
             "From a backup: it may have been approved and sent since. Once approved, it is looked for at the CA first."
         )
-        _tell(act, order, text, doubt)
+        tell(act, order, EVENT, text, _doubted(doubt))
+        act.note("order", order.pk, order.common_name, team=order.team_id, detail={"state": str(order.state)})
         found.held += 1
     elif not original and _unsent(order, about):
         _search(act, order, about, found.since, doubt)
@@ -142,21 +141,21 @@ def _search(act: Act, order: Order, about: Descriptor | None, since: datetime, d
     text = f"From a backup: what became of it after {since:%Y-%m-%d %H:%M} UTC is not known here. It is looked for at the CA first."
     if not finds:
         text = f"{text[: text.rindex(' It is')]} This CA cannot be searched, so a person decides."
-    allowed(order, State.OUTCOME_UNKNOWN, EVENT)
-    order.state, order.reason, order.reason_code = State.OUTCOME_UNKNOWN, text, "put_back"
-    order.intended_at, order.submitted_at = order.intended_at or since, act.at
-    order.version_id = order.version_id or order.connector.current_id
-    order.poll_state, order.pending_kind, order.bound = {}, "", True
-    order.attempt = order.searches = 0
-    order.fence = order.lease_until = None
-    order.due_at = act.at + max(lag, _LEAST) if finds else None
-    order.save()
+    columns: dict[str, Any] = {
+        "reason_code": "put_back",
+        "intended_at": order.intended_at or since,
+        "submitted_at": act.at,
+        "version_id": order.version_id or order.connector.current_id,
+        "poll_state": {},
+        "pending_kind": "",
+        "bound": True,
+        "attempt": 0,
+        "searches": 0,
+        "due_at": act.at + max(lag, _LEAST) if finds else None,
+    }
     published.drop(order)
-    _tell(act, order, text, doubt)
+    go(act, order, State.OUTCOME_UNKNOWN, event=EVENT, text=text, detail=_doubted(doubt), **columns)
 
 
-def _tell(act: Act, order: Order, text: str, doubt: str) -> None:
-    detail = {"doubt": doubt} if doubt else {}
-    about = {"id": new_id(act.at), "at": act.at, "actor": act.actor.name}
-    OrderEvent.objects.create(order=order, kind=EVENT, text=text, detail=detail, **about)
-    act.note("order", order.pk, order.common_name, team=order.team_id, detail={"state": str(order.state)})
+def _doubted(doubt: str) -> dict[str, str]:
+    return {"doubt": doubt} if doubt else {}

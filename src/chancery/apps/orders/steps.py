@@ -29,8 +29,20 @@ def allowed(order: Order, target: State, event: str) -> Move:
     return step
 
 
-def go(act: Act, order: Order, target: State, *, event: str = "", text: str = "", **columns: Any) -> None:
-    """Move an order, with `columns` for its row; its lease ends, so that what a worker brings for it changes nothing."""
+def go(
+    act: Act,
+    order: Order,
+    target: State,
+    *,
+    event: str = "",
+    text: str = "",
+    detail: dict[str, Any] | None = None,
+    **columns: Any,
+) -> None:
+    """Move an order, with `columns` for its row; its lease ends, so that what a worker brings for it changes nothing.
+
+    `detail` goes with the line on its timeline.
+    """
     step = allowed(order, target, event)
     order.state = target
     order.fence = order.lease_until = None
@@ -43,7 +55,7 @@ def go(act: Act, order: Order, target: State, *, event: str = "", text: str = ""
         published.drop(order)
         bots.ended(order.pk, str(target), text, act.at)
     order.save()
-    tell(act, order, step.event, text)
+    tell(act, order, step.event, text, detail)
     act.note(
         "order", order.pk, order.common_name, team=order.team_id, changed=("state",), detail={"state": str(target)}
     )
@@ -51,6 +63,7 @@ def go(act: Act, order: Order, target: State, *, event: str = "", text: str = ""
         wake()
 
 
-def tell(act: Act, order: Order, kind: str, text: str) -> None:
+def tell(act: Act, order: Order, kind: str, text: str, detail: dict[str, Any] | None = None) -> None:
     """Put a line on the order's timeline."""
-    OrderEvent.objects.create(id=new_id(act.at), order=order, at=act.at, kind=kind, actor=act.actor.name, text=text)
+    about = {"id": new_id(act.at), "at": act.at, "actor": act.actor.name}
+    OrderEvent.objects.create(order=order, kind=kind, text=text, detail=detail or {}, **about)

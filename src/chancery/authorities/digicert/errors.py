@@ -46,6 +46,8 @@ _FIELDS = {
     "common_name": "DigiCert does not certify this name for the account; check the product and the name.",
     "dns_names": "DigiCert does not certify one of the names with this product; check the product and the names.",
 }
+_ON_THE_WAY = frozenset({405, 406, 407, 408, 410, 411, 412, 415, 417, 421, 423, 424, 425, 426, 428, 431, 451})
+"""About the connection, a proxy, our headers or the moment (RFC 9110, 4918, 6585, 7725, 8470): no word on what was asked for."""
 _OF_KEY = re.compile(r"invalid_(api_)?key|api_key")
 _CHOSEN = frozenset({"product", *_FIELDS})
 """What an order asks for: that it is not allowed says nothing about other orders."""
@@ -66,11 +68,14 @@ def is_page(answer: Answer) -> bool:
 
 def error_of(answer: Answer, effect: bool) -> AuthorityError:  # noqa: FBT001  one call site, by name
     """Return the error for an answer that is none of success; 429 is the caller's, who knows how long to wait."""
-    if answer.status >= 500 or answer.status == 408 or (is_page(answer) and answer.status >= 400):
+    if answer.status >= 500 or answer.status in _ON_THE_WAY or (is_page(answer) and answer.status >= 400):
         return away(answer, effect=effect)
     code, message = said(answer)
     if answer.status in {401, 403}:
         return _denied(answer, code, message, effect=effect)
+    if effect and answer.status >= 400 and answer.status != 402 and not code and not message:
+        # Every refusal of the API says why (B1.1): this is of something that stands before it.
+        return away(answer, effect=effect)
     return _refusal(answer, code, message)
 
 

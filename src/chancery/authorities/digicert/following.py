@@ -52,7 +52,10 @@ class Following:
         """Return the order; that DigiCert refuses a question about it must not end it."""
         try:
             return self._client.get(f"order/certificate/{segment(order)}", {"include_caa_status": "true"})
-        except (RejectedByPolicy, ValidationFailed, QuotaExhausted) as error:
+        except (NotFound, RejectedByPolicy, ValidationFailed, QuotaExhausted) as error:
+            if isinstance(error, NotFound) and error.code:
+                raise
+            # Without a code it is not the API that does not know the order.
             raise ProtocolViolation(
                 error.message, code=error.code, text=error.text, stage="response", bytes_sent=False
             ) from None

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from chancery.authorities.emca import upload
 from chancery.authorities.emca.config import EmcaConfig, EmcaProfile
-from chancery.authorities.emca.transport import DEDUP, POWERS, Transport
+from chancery.authorities.emca.transport import POWERS, Transport, dedup_of
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.core.secret import Secret
@@ -52,7 +52,7 @@ class Emca:
         facts = replace(
             about.facts,
             certificates=certificates,
-            dedup=DEDUP.get(chosen, Dedup.NONE),
+            dedup=dedup_of(chosen, settings),
             # EST asks by sending the request again, so a look whose worker vanished may have ordered.
             polls_are_acts=chosen == "est",
             # SCEP takes the CA's certificate for true as it comes, unless it is known by its fingerprint.

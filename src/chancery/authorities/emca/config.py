@@ -161,6 +161,12 @@ class EmcaConfig(Config):
         only=_EST, title="Renew by simplereenroll", group="EST", default=False, advanced=True,
         help="Many servers allow it only to the holder of the very certificate. Off, renewals go to simpleenroll.",
     )  # fmt: skip
+    est_returns_original: bool = setting(
+        only=_EST, title="A repeated request brings the original", group="EST", default=False, advanced=True,
+        help="Only where you know it of your emCA: the very request that it has certified before is answered with the same "
+        "certificate. A lost answer is then settled by sending the request again, and else by a person. Where it is not "
+        "so, certificates are issued twice.",
+    )  # fmt: skip
     scep_authorization: str = _choice(
         _SCEP,
         "challenge",
@@ -190,6 +196,12 @@ class EmcaConfig(Config):
     scep_renewal: bool = setting(
         only=_SCEP_CERTIFICATE, title="Renew by RenewalReq", group="SCEP", default=False, advanced=True,
         help="Where emCA announces Renewal. Off, renewals go as new requests.",
+    )  # fmt: skip
+    scep_remembers: bool = setting(
+        only=_SCEP_ALONE, title="Transactions are kept", group="SCEP", default=False, advanced=True,
+        help="Only where you know it of your emCA: a repeated transactionID is answered with the certificate of the first "
+        "request (RFC 8894 section 3.2.1.1). A lost answer is then settled by sending the request again, and else by a "
+        "person. Where it is not so, certificates are issued twice.",
     )  # fmt: skip
     scep_3des: bool = setting(
         only=_SCEP_ALONE, title="Allow triple DES", group="SCEP", default=False, advanced=True,

@@ -21,7 +21,8 @@ class OverEst(Transport):
     def __init__(self, config: EmcaConfig, context: Context) -> None:
         self._config = config
         path, label = config.path.strip() or PATHS["est"], config.est_label.strip()
-        settings = EstSettings(path=path, label=label, reenroll=config.est_reenroll)
+        original = config.est_returns_original
+        settings = EstSettings(path=path, label=label, reenroll=config.est_reenroll, returns_original=original)
         login = EstCredentials(config.username, config.password)
         self._client = EstClient(context.http, settings, login, context.clock)
 

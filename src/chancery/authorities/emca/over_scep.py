@@ -32,6 +32,7 @@ class OverScep(Transport):
             renewal_requests=config.scep_renewal,
             allow_3des=config.scep_3des,
             accept_sha1=config.scep_sha1,
+            remembers=config.scep_remembers,
         )
         self._made: ScepClient | None = None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 from chancery.core.order import RevocationReason
 from chancery.sdk.authority import Dedup, Request, Target
@@ -18,8 +20,8 @@ POWERS: dict[str, frozenset[str]] = {
     "rest": frozenset(),
 }
 """Protocol → what emCA can do over it (reference, section 4.4)."""
-DEDUP = {"acme": Dedup.ISSUES_LATER}
-"""How a lost answer may be settled; over all others a second request is a second order."""
+_ORIGINALS = {"est": "est_returns_original", "scep": "scep_remembers"}
+"""Protocol → the setting by which an administrator says that a repeated request brings the original certificate."""
 PATHS = {
     "cmp": ".well-known/cmp",
     "est": ".well-known/est",
@@ -28,6 +30,13 @@ PATHS = {
     "rest": "emCAServices/rest",
 }
 """Where the RFCs, or common use, have the protocol, where the administrator names no path."""
+
+
+def dedup_of(transport: str, settings: Mapping[str, Any]) -> Dedup:
+    """Return how a lost answer may be settled; where nothing is known, a second request is a second order."""
+    if transport == "acme":
+        return Dedup.ISSUES_LATER
+    return Dedup.RETURN_ORIGINAL if settings.get(_ORIGINALS.get(transport, "")) else Dedup.NONE
 
 
 class Transport(ABC):

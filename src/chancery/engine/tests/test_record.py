@@ -101,6 +101,15 @@ def test_a_stale_fence_changes_nothing(desk, result):
     assert not Certificate.objects.exists()
 
 
+def test_of_two_answers_about_one_order_that_come_together_the_one_with_its_fence_counts(desk):
+    order = desk.order()
+    current = desk.job(order, Kind.SUBMIT)
+    late = replace(current, fence=UUID(int=8))
+    other = leaf()
+    desk.record((late, good(other)), (current, GOOD))
+    assert bytes(Certificate.objects.get(order=order).der) == CERTIFICATE.der
+
+
 def test_pending_says_whom_it_waits_for_and_is_written_once(desk):
     pending = Pending({"v": 1}, PendingKind.VALIDATION, timedelta(seconds=90), "The organisation is validated.", "77")
     order, event = desk.result(Waiting(pending), Kind.SUBMIT, attempt=2)

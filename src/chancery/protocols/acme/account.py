@@ -31,6 +31,8 @@ from chancery.sdk.errors import (
 )
 
 _NO_ACCOUNT = {NO_ACCOUNT, "externalAccountRequired"}
+OTHER_ACCOUNT = frozenset({NO_ACCOUNT, UNAUTHORIZED, "malformed", "badSignatureAlgorithm"})
+"""What CAs answer to a key that is not that of the named account. Only the first one says no more than that."""
 _BINDING = "Check key id and HMAC key of the external account binding; many CAs let one be used only once."
 T = TypeVar("T")
 _HASHES = ("HS256", "HS384", "HS512")
@@ -62,15 +64,20 @@ class Account:
             return self._url
 
     def using(self, act: Callable[[str], T]) -> T:
-        """Do something by the account's address; once more where the CA does not know the account any more.
+        """Do something by the account's address; once more where that is not our account any more.
 
-        Its refusal says that it did nothing, so this repeats no act. A CA that was set up anew has forgotten its accounts.
+        A CA that was set up anew has forgotten its accounts, or given our number to somebody else's key: whether it did
+        is asked by the key, since its refusal may as well be about what was to be done. A refusal says that nothing was
+        done, so this repeats no act.
         """
         account = self.url()
         try:
             return act(account)
-        except AuthFailed as error:
-            if error.code != NO_ACCOUNT:
+        except AuthorityError as error:
+            if error.code not in OTHER_ACCOUNT:
+                raise
+            found = self.look() if error.code != NO_ACCOUNT else None
+            if found is not None and found.url == account:
                 raise
         with self._lock:
             if self._url == account:
@@ -153,7 +160,17 @@ class Account:
         found = self._look(former)
         if found is None:
             return None
-        roll(self._client, found.url, former, self._client.key)
+        try:
+            roll(self._client, found.url, former, self._client.key)
+        except RejectedByPolicy as error:
+            # It says nothing about the order that is to be placed.
+            raise Forbidden(
+                "The CA refused to give the account its new key.",
+                code=error.code,
+                text=error.text,
+                stage=error.stage,
+                remedy="Enter the former account key again, or clear both, so that a new account is made.",
+            ) from None
         return found
 
 

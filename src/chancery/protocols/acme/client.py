@@ -27,7 +27,7 @@ from chancery.net.url import Url, parse_url
 from chancery.protocols.acme.keys import AccountKey
 from chancery.protocols.acme.problems import problem_in, refusal
 from chancery.sdk.answer import Answer
-from chancery.sdk.errors import NotFound, ProtocolViolation, Unreachable
+from chancery.sdk.errors import AuthorityError, NotFound, ProtocolViolation, Unreachable
 from chancery.sdk.http import HttpDoor
 
 OTHER_HOST = "other_host"
@@ -37,9 +37,11 @@ _TRIES = 5
 _KEPT = 32
 _LONGEST_NONCE = 500
 _FRESH = timedelta(hours=1)
+_MOVED = frozenset({404, 405, 410})
+"""The CA's resources may be elsewhere by now: the directory is read anew."""
 _NEEDED = ("newNonce", "newAccount", "newOrder")
 _TYPE = {"Content-Type": "application/jose+json"}
-_GONE = "Look at the CA whether a certificate was issued. Order again only if there is none."
+_GONE = "Look at the CA whether it has the certificate. Order again only if there is none."
 _BASE = "Check that the base URL is the CA's ACME directory."
 
 
@@ -114,11 +116,7 @@ class AcmeClient:
         answer = self._signed(url, None, kid=kid, accept=accept)
         if 200 <= answer.status < 300:
             return answer
-        error = refusal(answer, ends=False)
-        gone = answer.status in {404, 410} and isinstance(error, ProtocolViolation)
-        if missing and gone and answer.headers.get("replay-nonce"):
-            raise NotFound(missing, code=error.code, text=error.text, stage=error.stage, remedy=_GONE)
-        raise error
+        raise _refused(answer, ends=False, missing=missing)
 
     def post(
         self,
@@ -129,15 +127,20 @@ class AcmeClient:
         effect: bool = False,
         ends: bool = False,
         key: AccountKey | None = None,
+        missing: str = "",
     ) -> Answer:
         """Sign and send; return an answer of the 2xx. Without `kid` the key itself signs (`key`, or the account's).
 
-        Raises the errors of the door, and for refusals those of `problems.refusal`, where `ends` is explained.
+        Raises the errors of the door, and for refusals those of `problems.refusal`, where `ends` is explained; `missing`
+        as in `read`.
         """
         answer = self._signed(url, payload, kid=kid, effect=effect, key=key)
         if 200 <= answer.status < 300:
             return answer
-        raise refusal(answer, ends=ends)
+        if answer.status in _MOVED:
+            with self._lock:
+                self._directory = None
+        raise _refused(answer, ends=ends, missing=missing)
 
     def _signed(
         self,
@@ -203,6 +206,14 @@ class AcmeClient:
             bytes_sent=False,
             remedy="If it is the CA's, enter it in the connector's field 'Other hosts of the CA'.",
         )
+
+
+def _refused(answer: Answer, *, ends: bool, missing: str) -> AuthorityError:
+    error = refusal(answer, ends=ends)
+    gone = answer.status in {404, 410} and isinstance(error, ProtocolViolation)
+    if missing and gone and answer.headers.get("replay-nonce"):
+        return NotFound(missing, code=error.code, text=error.text, stage=error.stage, remedy=_GONE)
+    return error
 
 
 def _parsed(url: str) -> Url:

@@ -25,6 +25,8 @@ from chancery.sdk.errors import (
 PREFIX = "urn:ietf:params:acme:error:"
 UNAUTHORIZED = "unauthorized"
 NO_ACCOUNT = "accountDoesNotExist"
+BAD_KEY = "badPublicKey"
+OTHER_KEY = "Make a new request with a key of another type or size."
 _LONGEST = 1500
 _MOST_SUBPROBLEMS = 10
 
@@ -33,11 +35,12 @@ _POLICY = {
     "rejectedIdentifier": "Order other names, or ask the CA to allow these.",
     "unsupportedIdentifier": "Leave the names of this kind out.",
     "badCSR": "Make a new request; the CA's text says what it refuses in this one.",
-    "badPublicKey": "Make a new request with a key of another type or size.",
     "badRevocationReason": "Choose another reason.",
     "invalidProfile": "Choose one of the CA's profiles in the profile's settings.",
     "alreadyReplaced": "The certificate has been renewed before; order anew instead.",
 }
+_GIVEN_UP = {**_POLICY, BAD_KEY: OTHER_KEY}
+"""Of the problem that stands in an order: there, a key can only be the request's."""
 _VALIDATION = {
     "connection": "Let the CA reach the name on port 80, and see that Chancery answers there.",
     "dns": "Check the name's DNS records, as seen from outside.",
@@ -49,9 +52,18 @@ _ACCOUNT = {
     "accountDoesNotExist": "Check the account key and the base URL; with a new key, the account is made by the next order.",
     "externalAccountRequired": "Enter the key id and the HMAC key that the CA shows for external account binding.",
     "badSignatureAlgorithm": "Enter an account key of another type; P-256 is taken by most.",
+    # RFC 8555 section 6.7 means the key that signs the message: the account's.
+    BAD_KEY: "Enter an account key of another type; P-256 is taken by most.",
 }
+_LIMITED = "rateLimited"
+_VERDICTS = _POLICY.keys() | _VALIDATION.keys()
+"""What ends an order, whatever else stands beside it in a compound problem (RFC 8555 section 6.7.1)."""
 _CONTACT = "Enter a contact address that the CA takes, or none."
 _TERMS = "Read the CA's terms, then tick in the connector's settings that you agree to them."
+_BLANK = "about:blank"
+"""No more than the status said already (RFC 7807 section 4.2): what lies before the CA writes such documents as well."""
+_ON_THE_WAY = frozenset({404, 405, 406, 407, 408, 410, 411, 415, 421, 423, 425, 426, 428, 431})
+"""About the address, the connection, a proxy or our headers (RFC 9110, 8470, 6585): no verdict on what was asked for."""
 _BASE = "Check that the base URL is the CA's ACME directory, and not a web page or a proxy."
 
 
@@ -100,7 +112,8 @@ def problem_in(document: Any, secrets: Sequence[Secret] = (), depth: int = 0) ->
 def refusal(answer: Answer, *, ends: bool) -> AuthorityError:
     """Return what an answer of 400 and above means. `ends` says that a plain no ends the order that it is about."""
     found = problem_in(_json(answer), answer.secrets)
-    if answer.status == 429 or (found is not None and found.type == "rateLimited"):
+    types = set(found.types()) if found is not None else set()
+    if answer.status == 429 or (_LIMITED in types and not types & _VERDICTS):
         return Throttled(
             "The CA asks for patience.",
             until=answer.retry_after,
@@ -111,9 +124,9 @@ def refusal(answer: Answer, *, ends: bool) -> AuthorityError:
         return Unreachable(
             "The CA refused every nonce that it had given.", **{**_said(answer, found), "bytes_sent": False}
         )
-    if answer.status >= 500:
+    if answer.status >= 500 or ("serverInternal" in types and not types & _VERDICTS):
         return _broken(answer, found)
-    if found is None:
+    if found is None or found.type == _BLANK:
         return _no_document(answer)
     return of_problem(found, answer, ends=ends)
 
@@ -125,10 +138,10 @@ def of_problem(found: Problem, answer: Answer, *, ends: bool) -> AuthorityError:
         hit = next((t for t in found.types() if t in table), None)
         if hit is not None:
             return kind(_sentence(found), **{**said, "code": hit}, remedy=table[hit])
-    if found.type == "userActionRequired":
+    if "userActionRequired" in found.types():
         remedy = f"Open {found.instance} and do what the CA asks for there." if found.instance else _TERMS
         return Forbidden(_sentence(found), **said, remedy=remedy)
-    if found.type in {"invalidContact", "unsupportedContact"}:
+    if {"invalidContact", "unsupportedContact"} & set(found.types()):
         return Forbidden(_sentence(found), **said, remedy=_CONTACT)
     if found.type == "alreadyRevoked":
         return AlreadyDone("The certificate is revoked already.", **said)
@@ -138,7 +151,7 @@ def of_problem(found: Problem, answer: Answer, *, ends: bool) -> AuthorityError:
         remedy = "Look at the account at the CA: is it active, and may it order these names and revoke?"
         closed = AuthFailed if answer.status == 401 else Forbidden
         return closed(_sentence(found), **said, remedy=remedy)
-    if ends:
+    if ends and answer.status not in _ON_THE_WAY:
         return RejectedByPolicy(_sentence(found), **said)
     return ProtocolViolation(_sentence(found), **said)
 
@@ -188,9 +201,9 @@ def verdict(found: Problem, *, of_name: bool = False) -> AuthorityError:
         "stage": "response",
     }
     about = f" for {found.about}" if found.about else ""
-    hit = next((t for t in found.types() if t in _POLICY), None)
+    hit = next((t for t in found.types() if t in _GIVEN_UP), None)
     if hit is not None:
-        return RejectedByPolicy(f"The CA refused the order{about} ({hit}).", **said, remedy=_POLICY[hit])
+        return RejectedByPolicy(f"The CA refused the order{about} ({hit}).", **said, remedy=_GIVEN_UP[hit])
     hit = next((t for t in found.types() if t in _VALIDATION), None)
     if hit is not None or of_name or found.type == UNAUTHORIZED:
         remedy = _VALIDATION.get(

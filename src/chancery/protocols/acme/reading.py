@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from chancery.core.secret import Secret
@@ -66,7 +68,7 @@ def order_in(answer: Answer) -> OrderView:
     told = answer.retry_after
     return OrderView(
         status=found["status"],
-        identifiers=frozenset((_text(i, "type"), _text(i, "value").lower()) for i in _rows(found.get("identifiers"))),
+        identifiers=frozenset(_identifier(row) for row in _rows(found.get("identifiers"))),
         authorizations=tuple(_texts(found.get("authorizations"))),
         finalize=_text(found, "finalize"),
         certificate=_text(found, "certificate"),
@@ -100,6 +102,15 @@ def _challenge(row: dict[str, Any], secrets: Sequence[Secret]) -> ChallengeView:
         error=problem_in(row.get("error"), secrets),
         issuers=tuple(_texts(row.get("issuer-domain-names")))[: _MOST_ISSUERS + 1],
     )
+
+
+def _identifier(row: dict[str, Any]) -> tuple[str, str]:
+    """Return (type, value); an IP address as everybody writes it (RFC 8738 section 3 wants RFC 5952's form)."""
+    kind, value = _text(row, "type"), _text(row, "value").lower().rstrip(".")
+    if kind == "ip":
+        with suppress(ValueError):
+            value = str(ip_address(value))
+    return kind, value
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:

@@ -17,12 +17,12 @@ from chancery.core.certificate import spki_of
 from chancery.core.order import SUBSCRIBER_REASONS, RevocationReason
 from chancery.core.secret import Secret
 from chancery.protocols.acme import opening
-from chancery.protocols.acme.account import Account
+from chancery.protocols.acme.account import OTHER_ACCOUNT, Account
 from chancery.protocols.acme.chains import Bundle, bundle_in
 from chancery.protocols.acme.client import OTHER_HOST, AcmeClient
 from chancery.protocols.acme.diagnosis import findings
 from chancery.protocols.acme.links import link
-from chancery.protocols.acme.problems import NO_ACCOUNT, UNAUTHORIZED
+from chancery.protocols.acme.problems import BAD_KEY, NO_ACCOUNT, OTHER_KEY, UNAUTHORIZED
 from chancery.protocols.acme.progress import SOON, Progress, reference_of, split_reference
 from chancery.protocols.acme.reading import OrderView, order_in
 from chancery.protocols.acme.renewal import renewal_hint, renewal_id
@@ -50,8 +50,8 @@ REASONS = SUBSCRIBER_REASONS
 _MOST_CHAINS = 10
 _NO_ORDER = "The CA does not have this order any more."
 _NO_CERTIFICATE = "The CA says that it issued the certificate, and does not have it where it said."
-_OTHER_ACCOUNT = {NO_ACCOUNT, UNAUTHORIZED, "malformed"}
-"""What CAs answer to a key that is not that of the named account."""
+_NOTHING_TO_REVOKE = "The CA does not have this certificate."
+_LOOK = "Look at the CA whether a certificate was issued. Order again only if there is none."
 
 
 class AcmeSteps:
@@ -93,21 +93,37 @@ class AcmeSteps:
     def poll(self, state: PollState, request: Request) -> Outcome:
         """Look at the order, and take the step that it is ready for."""
         progress = Progress.read(state)
-        return self._stand(progress, self._read(progress), request)
+        return self._stand(progress, self._own(progress, request), request)
+
+    def _own(self, progress: Progress, request: Request) -> OrderView:
+        """Look at an order; one for other names has only its address in common with ours, which is `NotFound`.
+
+        A CA that was set up anew counts from one again. What it shows never has other names than were asked for (RFC 8555
+        section 7.4); an order without names is taken for ours.
+        """
+        order = self._read(progress)
+        if order.identifiers and order.identifiers != opening.identifiers_of(request):
+            raise NotFound(
+                "At the order's address the CA has an order for other names: it seems to have been set up anew.",
+                code="other_names",
+                stage="response",
+                remedy=_LOOK,
+            )
+        return order
 
     def _read(self, progress: Progress) -> OrderView:
         """Look at an order. One that the CA or the account does not have is `NotFound`: no fault of the connector."""
         try:
             return order_in(self._client.read(progress.order, progress.account, missing=_NO_ORDER))
         except (AuthFailed, Forbidden, ProtocolViolation) as error:
-            if error.code not in _OTHER_ACCOUNT or not self._is_lost(error.code, progress.account):
+            if error.code not in OTHER_ACCOUNT or not self._is_lost(error.code, progress.account):
                 raise
             raise NotFound(
                 "The order belongs to an account that the CA does not have for the connector's key.",
                 code=error.code,
                 text=error.text,
                 stage=error.stage,
-                remedy="Look at the CA whether a certificate was issued. Order again only if there is none.",
+                remedy=_LOOK,
             ) from None
 
     def _is_lost(self, code: str, account: str) -> bool:
@@ -138,6 +154,13 @@ class AcmeSteps:
         payload = {"csr": _text(request.csr)}
         try:
             answer = self._client.post(order.finalize, payload, kid=progress.account, effect=True, ends=True)
+        except AuthFailed as error:
+            if error.code != BAD_KEY:
+                raise
+            # The account's key is taken, as the look just before shows; so it is the request's.
+            raise RejectedByPolicy(
+                error.message, code=error.code, text=error.text, stage=error.stage, remedy=OTHER_KEY
+            ) from None
         except Forbidden as error:
             if error.code != UNAUTHORIZED:
                 raise
@@ -172,13 +195,13 @@ class AcmeSteps:
         self._log.warning("no chain of the CA leads to %r; its first one is taken", wanted)
         return bundle
 
-    def withdraw(self, state: PollState) -> None:
+    def withdraw(self, state: PollState, request: Request) -> None:
         """Leave an order for which no certificate was asked: nothing is issued from it, and it ends by itself.
 
         ACME has no call that withdraws an order, and this sends none that changes anything. Raises `AlreadyDone` once
         the certificate was asked for (processing, valid).
         """
-        order = self._read(Progress.read(state))
+        order = self._own(Progress.read(state), request)
         if order.status in {"processing", "valid"}:
             text = f"The CA has been asked for the certificate (the order is {order.status}); it can only be revoked."
             raise AlreadyDone(text, code=order.status)
@@ -211,7 +234,9 @@ class AcmeSteps:
         payload = {"certificate": _text(target.certificate), "reason": reason.code}
         try:
             answer = self._account.using(
-                lambda account: self._client.post(url, payload, kid=account, effect=True, ends=True)
+                lambda account: self._client.post(
+                    url, payload, kid=account, effect=True, ends=True, missing=_NOTHING_TO_REVOKE
+                )
             )
         except Forbidden as error:
             if error.code != UNAUTHORIZED:

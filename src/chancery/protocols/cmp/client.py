@@ -35,12 +35,20 @@ from chancery.protocols.cmp.settings import CmpSettings, Credential, RequestKind
 from chancery.protocols.cmp.signatures import Unusable
 from chancery.protocols.cmp.status import GRANTED, REVOKED, WAITING, Status, Step, read_status, refusal, said
 from chancery.sdk.authority import Request, Target
-from chancery.sdk.errors import AuthFailed, AuthorityError, OutcomeUnknown, ProtocolViolation, RejectedByPolicy
+from chancery.sdk.errors import (
+    AuthFailed,
+    AuthorityError,
+    Forbidden,
+    OutcomeUnknown,
+    ProtocolViolation,
+    RejectedByPolicy,
+)
 from chancery.sdk.http import HttpDoor
 from chancery.sdk.outcome import Outcome, Pending, PendingKind, PollState, RevocationPending, Revoked
 
 _TRANSACTION = 16
 _FIRST_LOOK = timedelta(seconds=5)
+_VOUCHING = "Have the CA let this connector vouch for keys, as a registration authority does, or choose p10cr."
 _MOST_QUESTIONS = 5
 """For a missing issuer; after them the certificate is handed over as it is, and the engine says what it lacks."""
 _GRANTS = {"p10cr": "cp", "cr": "cp", "ir": "ip", "kur": "kup"}
@@ -80,8 +88,18 @@ class CmpClient:
         """Ask for the certificate of a PKCS#10 request, once. Raises the errors of the SDK."""
         kind = self.settings.request
         until = request.intended_at + request.validity
-        content = request.csr if kind is RequestKind.P10CR else bodies.verified(request.csr, until)
-        return self._enrol(str(kind), content, request.reference, request.spki_sha256)
+        if kind is RequestKind.P10CR:
+            return self._enrol(str(kind), request.csr, request.reference, request.spki_sha256)
+        try:
+            content = bodies.verified(request.csr, until)
+            return self._enrol(str(kind), content, request.reference, request.spki_sha256)
+        except RejectedByPolicy as error:
+            if "badPOP" not in error.code:
+                raise
+            # There is no proof in it but our word (raVerified, RFC 9810 section 4.1): it is this that is not believed.
+            raise Forbidden(
+                error.message, code=error.code, text=error.text, stage=error.stage, remedy=_VOUCHING
+            ) from None
 
     def enrol(
         self, kind: str, key: Any, reference: str, wanted: Sequence[Name], replaces: x509.Certificate | None = None

@@ -92,7 +92,9 @@ _REQUEST: dict[str, str] = {
     "certRevoked": "the certificate is revoked",
     "duplicateCertReq": "it has a request for the same already",
 }
-_PASSING = frozenset({"systemUnavail", "systemFailure"})
+_AWAY = frozenset({"systemUnavail", "timeNotAvailable"})
+"""Of the CA itself, or of the time source that it asks: it refused, and will not always."""
+_PASSING = _AWAY | {"systemFailure"}
 _REMEDY_LOST = (
     "The CA no longer knows this transaction. Ask it what became of the request (the transaction is the order's "
     "reference), then decide, or order again."
@@ -119,6 +121,9 @@ def refusal(status: Status, step: Step, ca: str, secrets: Any, *, of_request: bo
     words = said(status, secrets)
     more: dict[str, Any] = {"code": status.code, "text": words, "stage": "response"}
     quoted = f' It says: "{words}"' if words else ""
+    if status.number != REJECTION:
+        text = f"{ca} answered with an error whose status ({status.number}) is no rejection.{quoted}"
+        return ProtocolViolation(text, remedy="Report it to the maker of the CA.", **more)
     if step is Step.CONFIRM and not _PASSING & set(status.failures):
         return RejectedByPolicy(f"{ca} refused the confirmation ({status.code}).{quoted}", **more)
     for failure in status.failures:
@@ -139,7 +144,7 @@ def refusal(status: Status, step: Step, ca: str, secrets: Any, *, of_request: bo
 
 def _special(status: Status, step: Step, ca: str, quoted: str, more: dict[str, Any]) -> AuthorityError | None:
     failures = set(status.failures)
-    if "systemUnavail" in failures:
+    if failures & _AWAY:
         return Unreachable(
             f"{ca} is not available.{quoted}", remedy="Wait, or ask the CA.", **{**more, "bytes_sent": False}
         )

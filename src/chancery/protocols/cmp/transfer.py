@@ -34,8 +34,8 @@ def _error(answer: Answer, ca: str) -> AuthorityError:
         return Forbidden(f"{ca} does not let us in.", remedy=remedy, **more)
     if status == 429:
         return Throttled(f"{ca} asks for patience.", until=answer.retry_after, **more)
-    if status == 404:
-        return Away(f"{ca} has nothing at this path.", remedy=_PATH, **more)
+    if status in {404, 405, 410} or 300 <= status < 400:
+        return Away(f"{ca} has nothing at this path: the answer is {status}.", remedy=_PATH, **more)
     if status >= 500 or status == 408:
         kind: type[AuthorityError] = OutcomeUnknown if answer.effect else Away
         return kind(f"{ca} answered {status}, which does not say whether it acted.", remedy=_PROXY, **more)

@@ -21,8 +21,9 @@ from chancery.sdk.errors import (
 
 _SEQUENCE = 0x30
 _CREDENTIAL = "Check user name and password, or the client certificate and whether the CA has it on its list."
-_ON_THE_WAY = frozenset({407, 408, 421, 425, 426, 431})
-"""About the connection, a proxy or our headers (RFC 9110, RFC 8470, RFC 6585): the CA did not judge the request."""
+_VERDICTS = frozenset({400, 413, 422})
+"""About the request itself. 409 may mean that it is there already; all others of the 4xx are about the connection, a proxy,
+our headers or the moment (RFC 9110, 4918, 6585, 7725, 8470): the CA did not judge the request."""
 _PLACE = "Check the base URL, the path and the label of the EST service."
 
 
@@ -79,9 +80,9 @@ def refusal(answer: Answer) -> AuthorityError:
         return Forbidden("The EST server does not allow it (403).", remedy=remedy, **said)
     if status == 429:
         return Throttled("The EST server asks for patience.", until=answer.retry_after, **said)
-    if status in {404, 405, 501} or 300 <= status < 400:
+    if status in {404, 405, 410, 501} or 300 <= status < 400:
         return Unreachable(f"There is no such EST service: the server answered {status}.", remedy=_PLACE, **said)
-    if 400 <= status < 500 and status not in _ON_THE_WAY and not _is_page(answer):
+    if status in _VERDICTS and not _is_page(answer):
         return RejectedByPolicy(
             f"The CA refused the request ({status})." + (f" {said['text'][:500]}" if said["text"] else ""),
             remedy="Correct the request, or have the CA's profile for this label changed.",

@@ -17,7 +17,7 @@ from chancery.protocols.bundle import climb, pick, serial
 from chancery.protocols.cms import Unreadable, certificates, parse
 from chancery.protocols.scep import challenge, message
 from chancery.protocols.scep.diagnosis import READER, findings
-from chancery.protocols.scep.failures import refused, senseless
+from chancery.protocols.scep.failures import BAD_ALG, refused, senseless
 from chancery.protocols.scep.identity import Identity
 from chancery.protocols.scep.message import Asked, CertRep, Kind, Status
 from chancery.protocols.scep.progress import Progress
@@ -148,8 +148,9 @@ class ScepClient:
             raise senseless(answer, f"The answer of the CA is not believed: {error}.") from None
 
     def _refusal(self, reply: CertRep, answer: Answer, kind: Kind, request: Request) -> AuthorityError:
-        error = refused(reply, (*answer.secrets, *challenge.secrets_in(request.csr)), kind)
-        if isinstance(error, Forbidden):
+        hidden = (*answer.secrets, *challenge.secrets_in(request.csr))
+        error = refused(reply, hidden, kind, announced=not self._settings.capabilities)
+        if isinstance(error, Forbidden) or reply.fail_info == BAD_ALG:
             self._service.forget()
         return error
 

@@ -5,7 +5,7 @@ import pytest
 from chancery.authorities.adcs.hresults import MEANINGS, code_in, error_of, meaning_of
 from chancery.authorities.adcs.refusals import explain
 from chancery.protocols.hresult import Refusal
-from chancery.sdk.errors import NotFound, OutcomeUnknown, ProtocolViolation, RejectedByPolicy, Unreachable
+from chancery.sdk.errors import Forbidden, NotFound, OutcomeUnknown, ProtocolViolation, RejectedByPolicy, Unreachable
 
 
 @pytest.mark.parametrize("code", MEANINGS, ids=lambda code: f"0x{code:08X}")
@@ -45,6 +45,30 @@ def test_a_number_that_is_not_known_ends_an_order_in_a_denial_alone():
         assert type(explain(Refusal(0x8009ABCD, "odd", True, effect))) is RejectedByPolicy
     assert error_of(None, "no number at all").code == "denied"
     assert meaning_of(0x80093102) is meaning_of(0x8009310B)
+
+
+@pytest.mark.parametrize(
+    ("code", "denied", "effect", "kind"),
+    [
+        (0x80094004, None, True, OutcomeUnknown),  # it says nothing about a request that was only being made
+        (0x80094004, None, False, NotFound),
+        (0x80094003, None, False, ProtocolViolation),
+        (0x80094003, None, True, OutcomeUnknown),
+        (0x8009310B, None, False, ProtocolViolation),
+        (0x8009310B, None, True, RejectedByPolicy),
+        (0x80092013, True, True, Unreachable),
+        (0x80092013, True, False, RejectedByPolicy),  # else a denied request would be looked at for ever
+        (0x80094011, True, False, RejectedByPolicy),
+        (0x80094011, None, False, Forbidden),
+        (0x80070005, True, False, Forbidden),  # the look was not let in
+        (0x80094004, True, False, NotFound),
+        (0x80094800, None, False, RejectedByPolicy),
+    ],
+)
+def test_a_number_ends_an_order_where_it_is_the_cas_word_on_the_request(code, denied, effect, kind):
+    told = explain(Refusal(code, "so", denied, effect, None if denied is None else 7))
+    assert type(told) is kind
+    assert told.remedy
 
 
 @pytest.mark.parametrize(

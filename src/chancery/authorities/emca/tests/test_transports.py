@@ -29,7 +29,16 @@ from chancery.core import pem
 from chancery.core.order import RevocationReason
 from chancery.core.secret import Secret
 from chancery.sdk.authority import Dedup, Narrows, describe, door_options
-from chancery.sdk.errors import AuthFailed, Forbidden, ProtocolViolation, RejectedByPolicy, ValidationFailed
+from chancery.sdk.errors import (
+    AuthFailed,
+    AuthorityError,
+    Forbidden,
+    NotFound,
+    OutcomeUnknown,
+    ProtocolViolation,
+    RejectedByPolicy,
+    ValidationFailed,
+)
 from chancery.sdk.finding import STAGES, Level
 from chancery.sdk.outcome import Issued, Pending, Revoked
 
@@ -82,6 +91,37 @@ def test_powers_are_those_of_the_protocol(transport, powers, dedup):
     assert issubclass(Emca, Narrows)
     kinds = about.facts.certificates.name_kinds
     assert kinds == (("dns", "ip") if transport == "acme" else ("dns", "ip", "email", "uri"))
+
+
+@pytest.mark.parametrize(("transport", "setting"), [("est", "est_returns_original"), ("scep", "scep_remembers")])
+def test_a_server_that_is_known_to_remember_is_sent_a_lost_request_again(stand, transport, setting):
+    about = describe(Emca, {"transport": transport, setting: True})
+    assert about.facts.dedup is Dedup.RETURN_ORIGINAL
+    # What was set while another protocol was spoken says nothing.
+    assert describe(Emca, {"transport": "cmp", setting: True}).facts.dedup is Dedup.NONE
+    asked = request()
+    stand.turn(remembers=True, fail_after=1.0)
+    with pytest.raises(OutcomeUnknown):
+        stand.connector(transport, **{setting: True}).submit(asked)
+    stand.turn(fail_after=0.0)
+    assert isinstance(stand.connector(transport, **{setting: True}).submit(asked), Issued)
+    assert len(stand.simulator.ledger.lines("order")) == 1
+
+
+def test_over_est_a_lost_look_is_made_again_only_where_the_original_comes_back(stand):
+    stand.turn(remembers=True, issue_delay=60.0)
+    for setting, kind in ((True, OutcomeUnknown), (False, NotFound)):
+        connector, asked = (
+            stand.connector("est", est_returns_original=setting),
+            request(f"{setting}.example.com".lower()),
+        )
+        waiting = connector.submit(asked)
+        stand.clock.advance(timedelta(minutes=10))
+        stand.turn(fail_after=1.0)
+        with pytest.raises(AuthorityError) as lost:
+            connector.poll(waiting.state, asked)
+        assert type(lost.value) is kind
+        stand.turn(fail_after=0.0)
 
 
 @pytest.mark.parametrize("transport", ["cmp", "acme"])

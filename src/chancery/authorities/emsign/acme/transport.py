@@ -77,8 +77,7 @@ class OverAcme:
 
     def cancel(self, state: PollState, request: Request) -> None:
         """Leave an order that no certificate was asked for."""
-        del request
-        self._steps.withdraw(state)
+        self._steps.withdraw(state, request)
 
     def find(self, request: Request, since: datetime) -> Found | Absence:
         """Say that there is nothing to find: an order whose address was lost yields no certificate."""

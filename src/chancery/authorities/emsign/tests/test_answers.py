@@ -88,6 +88,8 @@ def v1_no(code):
 def test_v1_hands_in_and_signs_once_and_tells_what_was_refused():
     setup = {"orderStatusId": "2", "certificateStatusId": "1"}
     assert of_v1(setup, SubmitCSR=v1_no("EMS-956")).poll(STATE, request()).state.get("done") is None
+    waits = of_v1(setup, SubmitCSR=v1_no("EMS-939")).poll(STATE, request())
+    assert (waits.state.get("done"), "did not take" in waits.text) == (None, True)
     assert of_v1(setup).poll({**STATE, "done": ["csr"]}, request()).state["done"] == ["csr"]
     unsigned = {"orderStatusId": "2", "certificateStatusId": "24"}
     assert "was signed" in of_v1(unsigned, AgreementAcceptance=v1_no("EMS-1082")).poll(STATE, request()).text

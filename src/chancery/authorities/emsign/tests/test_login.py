@@ -225,6 +225,31 @@ def test_words_like_those_of_a_login_do_not_outweigh_a_code_that_tells_more(code
     assert words in refused.value.text
 
 
+def test_a_no_without_code_and_words_leaves_open_what_became_of_an_order():
+    ca, _ = scripted(lambda *_: no("", ""), transport="v1")
+    with pytest.raises(OutcomeUnknown):
+        ca.submit(request())
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"detail": "[EMS-917] no"}, RejectedByPolicy),
+        (422, {"detail": "no such variant"}, RejectedByPolicy),
+        (409, {"detail": "[EMS-1165] no"}, RejectedByPolicy),
+        (400, b"", OutcomeUnknown),
+        (400, {}, OutcomeUnknown),
+        *((status, {"detail": "no"}, OutcomeUnknown) for status in (405, 406, 407, 408, 410, 411, 413, 415)),
+        *((status, {"detail": "no"}, OutcomeUnknown) for status in (421, 423, 424, 425, 426, 428, 431, 451)),
+    ],
+)
+def test_a_status_that_is_not_about_the_order_does_not_end_it(status, body, kind):
+    ca, _ = scripted(lambda *_: (status, body))
+    with pytest.raises(kind) as refused:
+        ca.submit(request())
+    assert type(refused.value) is kind
+
+
 def test_a_signature_that_an_answer_echoes_is_masked():
     told = []
 

@@ -76,6 +76,8 @@ def refused(answer: Answer, meta: dict[str, Any], method: str, patience: Patienc
     said = scrub(word(meta.get("errorMessage"), 800), answer.secrets)
     code = code_in(word(meta.get("errorCode"))) or scrub(word(meta.get("errorCode"), 60), answer.secrets)
     more: dict[str, Any] = {"text": said or answer.text, "stage": "response"}
+    if not code and not said:
+        return away(answer, effect=effect)
     if _INACTIVE in said.lower():
         return _inactive(code, patience, more)
     if _TWICE.search(said):

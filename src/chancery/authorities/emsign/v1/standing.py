@@ -8,7 +8,7 @@ from typing import Any
 from chancery.authorities.emsign.attempt import attempt
 from chancery.authorities.emsign.bundle import certificates, foreign, pick
 from chancery.authorities.emsign.config import EmSignConfig
-from chancery.authorities.emsign.meanings import ALREADY_SIGNED, ALREADY_VERIFIED, TOO_EARLY
+from chancery.authorities.emsign.meanings import ALREADY_SIGNED, ALREADY_VERIFIED, GENERIC, TOO_EARLY
 from chancery.authorities.emsign.progress import Progress, instruction, record_of
 from chancery.authorities.emsign.read import table, word
 from chancery.authorities.emsign.v1.ordering import DCV, agreement
@@ -100,6 +100,9 @@ class Standing:
         except (RejectedByPolicy, ValidationFailed) as error:
             if error.code == TOO_EARLY:
                 return progress
+            if error.code == GENERIC:
+                # It stands for anything, so it is no word on the request: that is handed in again at the next look.
+                return replace(progress, text=f"emSign did not take the certificate request yet: {error.text[:300]}")
             self._cancel_orphan(progress.order, error)
             raise
         return replace(progress.did("csr"), text="The certificate request was handed in.")

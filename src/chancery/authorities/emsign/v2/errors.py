@@ -19,6 +19,8 @@ from chancery.sdk.errors import (
 )
 from chancery.sdk.http import Answer
 
+_VERDICTS = frozenset({400, 402, 409, 412, 422})
+"""About what was asked for. All others of the 4xx are about the connection, a proxy, our headers or the moment."""
 _ROUTE = (
     "Check that the base URL is that of CERTInext's API host (such as https://us-api.certinext.io), without a path."
 )
@@ -49,7 +51,7 @@ def error_of(answer: Answer, *, effect: bool) -> AuthorityError:
     if answer.status == 501 and not effect and not is_page(answer):
         text = "CERTInext does not serve this call yet (501)."
         return ProtocolViolation(text, code="501", text=answer.text, stage="response", bytes_sent=False, remedy=_LATER)
-    if answer.status >= 500 or answer.status == 408 or (is_page(answer) and answer.status not in {401, 429}):
+    if answer.status >= 500 or (is_page(answer) and answer.status not in {401, 429}):
         return away(answer, effect=effect)
     said = _said(answer)
     more: dict[str, Any] = {"text": said or answer.text, "stage": "response"}
@@ -62,6 +64,9 @@ def error_of(answer: Answer, *, effect: bool) -> AuthorityError:
     code = code_in(said)
     if answer.status == 404:
         return _missing(answer, code, more)
+    if answer.status not in _VERDICTS or (answer.status == 400 and not said):
+        # A bare 400 is what any web server or balancer writes; the API's own says why.
+        return away(answer, effect=effect)
     return refusal(code or str(answer.status), said or f"status {answer.status}", more)
 
 

@@ -20,7 +20,9 @@ class AcmeDials(Settings):
     answer to finalize *processing* and has the certificate ready at once.
     `replaces_refusal` is the type of problem that answers `replaces`, `profile_refusal` that of an unknown profile.
     `renew_now` sets the suggested window in the past. `other_host` is an origin that the directory's links lead to.
-    `forget_orders` answers 404 for every order.
+    `forget_orders` answers 404 for every order. Raising `resets` sets the CA up anew: accounts, orders and used bindings
+    are forgotten, and numbers begin at one again. `stranger` is the type of problem (status 403) that answers a signature
+    by another key than the named account's; '' has *malformed* (400).
     """
 
     bad_nonces: float = 0.0
@@ -48,3 +50,5 @@ class AcmeDials(Settings):
     profile_refusal: str = "invalidProfile"
     no_key_change: bool = False
     other_host: str = ""
+    resets: int = 0
+    stranger: str = ""

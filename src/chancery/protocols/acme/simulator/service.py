@@ -53,6 +53,7 @@ class Service:
 
     def __init__(self, ca: SandboxCa, ledger: Ledger, dials: Dials, clock: Clock, bindings: dict[str, str]) -> None:
         self._dials, self._book, self._lock = dials, Book(), threading.RLock()
+        self._resets = 0
         validation = Validation(self._book, dials, clock)
         self._issuing = Issuing(self._book, ca, ledger, dials, clock)
         orders = Orders(self._book, validation, self._issuing, ledger, dials, clock)
@@ -77,6 +78,7 @@ class Service:
     def answer(self, asked: Asked) -> Reply:
         """Answer one request; each answer brings a nonce."""
         with self._lock:
+            self._set_up()
             try:
                 reply = self._answer(asked)
             except Refusal as refusal:
@@ -88,6 +90,11 @@ class Service:
         index = f'<{_origin(asked)}{PREFIX}/directory>;rel="index"'
         reply.headers["Link"] = ", ".join(part for part in (reply.headers.get("Link", ""), index) if part)
         return reply
+
+    def _set_up(self) -> None:
+        if self._now.resets > self._resets:
+            self._book.clear()
+        self._resets = self._now.resets
 
     def _answer(self, asked: Asked) -> Reply:
         if self._now.throttle or asked.throttled:
@@ -138,7 +145,7 @@ class Service:
         jws, origin = read(asked.json()), _origin(asked)
         path = asked.path.removeprefix(PREFIX)
         account, jwk = self._signer(jws, path, origin)
-        check(jws, account.key if account is not None else jwk or {})
+        self._check(jws, account, jwk)
         self._spend(jws)
         if jws.protected.get("url") != origin + asked.path:
             raise unauthorized("The header's 'url' is not the address that was asked.")
@@ -162,6 +169,14 @@ class Service:
             raise unauthorized("The account is deactivated.")
         return account, None
 
+    def _check(self, jws: Signed, account: Account | None, jwk: dict[str, Any] | None) -> None:
+        try:
+            check(jws, account.key if account is not None else jwk or {})
+        except Refusal:
+            if account is None or not self._now.stranger:
+                raise
+            raise Refusal(self._now.stranger, "The signature is not the account's.", 403) from None
+
     def _spend(self, jws: Signed) -> None:
         nonce = jws.protected.get("nonce")
         known = isinstance(nonce, str) and nonce in self._book.nonces
@@ -173,6 +188,7 @@ class Service:
     def state(self) -> dict[str, Any]:
         """Return what the CA holds, for the control door."""
         with self._lock:
+            self._set_up()
             return {
                 "accounts": [
                     {"id": a.id, "status": a.status, "contact": a.contacts, "bound": a.binding is not None}

@@ -91,6 +91,11 @@ class Book:
     """Key id of a binding → the account that used it up."""
     nonces: set[str] = field(default_factory=set)
 
+    def clear(self) -> None:
+        """Forget everything, as a CA that is set up anew: its numbers begin at one again."""
+        for kept in vars(self).values():
+            kept.clear()
+
     def by_key(self, thumbprint: str) -> Account | None:
         """Return the account of a key."""
         return next((a for a in self.accounts.values() if a.thumbprint == thumbprint), None)

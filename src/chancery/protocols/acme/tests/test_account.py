@@ -122,8 +122,8 @@ def test_terms_that_are_asked_for_only_by_the_account_are_told():
     assert "terms" in refused.value.remedy
 
 
-@pytest.mark.parametrize("kind", ["malformed", "badPublicKey"])
-def test_an_account_that_is_refused_for_any_other_reason_is_the_connectors_fault(kind):
+@pytest.mark.parametrize(("kind", "error"), [("malformed", Forbidden), ("badPublicKey", AuthFailed)])
+def test_an_account_that_is_refused_for_any_other_reason_is_the_connectors_fault(kind, error):
     def answer(method, path, payload):
         if path != "/newAccount":
             return None
@@ -131,7 +131,7 @@ def test_an_account_that_is_refused_for_any_other_reason_is_the_connectors_fault
         return 400, {"type": f"urn:ietf:params:acme:error:{found}", "detail": "no"}
 
     steps, _ = scripted(answer)
-    with pytest.raises(Forbidden) as refused:
+    with pytest.raises(error) as refused:
         steps.submit(request(), PLAIN)
     assert (refused.value.text, refused.value.remedy != "") == ("no", True)
 

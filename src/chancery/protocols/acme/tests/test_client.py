@@ -228,7 +228,7 @@ def test_links_are_read_in_every_form_that_they_may_have(line, expected):
         (400, "unsupportedIdentifier", True, RejectedByPolicy),
         (403, "caa", True, RejectedByPolicy),
         (400, "badCSR", True, RejectedByPolicy),
-        (400, "badPublicKey", True, RejectedByPolicy),
+        (400, "badPublicKey", True, AuthFailed),
         (400, "badRevocationReason", True, RejectedByPolicy),
         (400, "invalidProfile", True, RejectedByPolicy),
         (409, "alreadyReplaced", True, RejectedByPolicy),
@@ -251,8 +251,11 @@ def test_links_are_read_in_every_form_that_they_may_have(line, expected):
         (503, "rateLimited", True, Throttled),
         (400, "badNonce", True, Unreachable),
         (500, "serverInternal", True, Unreachable),
+        (400, "serverInternal", True, Unreachable),
         (400, "malformed", True, RejectedByPolicy),
+        (409, "malformed", True, RejectedByPolicy),
         (404, "malformed", False, ProtocolViolation),
+        *((status, "malformed", True, ProtocolViolation) for status in (404, 405, 407, 408, 415, 421, 425, 431)),
         (400, "somethingNew", True, RejectedByPolicy),
     ],
 )
@@ -284,6 +287,28 @@ def test_subproblems_are_kept_and_decide():
     assert found.text == "said [caa] a.example: said [dns] said"
     only = problem("compound", subproblems=[problem("dns")])
     assert type(refusal(answer_of(400, only), ends=True)) is ValidationFailed
+
+
+@pytest.mark.parametrize(
+    ("below", "error"),
+    [
+        (["rateLimited"], Throttled),
+        (["serverInternal"], OutcomeUnknown),
+        (["userActionRequired"], Forbidden),
+        (["rateLimited", "rejectedIdentifier"], RejectedByPolicy),
+        (["serverInternal", "caa"], RejectedByPolicy),
+        (["malformed"], RejectedByPolicy),
+    ],
+)
+def test_a_compound_problem_ends_an_order_by_what_is_about_its_names(below, error):
+    found = problem("compound", subproblems=[problem(kind) for kind in below])
+    assert type(refusal(answer_of(400, found, effect=True), ends=True)) is error
+
+
+@pytest.mark.parametrize(("status", "error"), [(400, ProtocolViolation), (403, Forbidden), (404, ProtocolViolation)])
+def test_a_problem_that_says_no_more_than_its_status_ends_nothing(status, error):
+    blank = {"type": "about:blank", "title": "Bad Request", "status": status}
+    assert type(refusal(answer_of(status, blank), ends=True)) is error
 
 
 def test_an_endless_problem_is_cut():

@@ -272,8 +272,9 @@ def test_what_cannot_be_seen_yet_is_waited_for_and_said(caplog):
         place.finish(steps, waits, asked)
         slow.left = 2
         slow.waits_for_people = False
-        again = place.until(steps, request("other.example.com"), "presented")
-        assert steps.poll(again.state, asked).kind == PendingKind.VALIDATION
+        other = request("other.example.com")
+        again = place.until(steps, other, "presented")
+        assert steps.poll(again.state, other).kind == PendingKind.VALIDATION
     assert "left over" in caplog.text
 
 
@@ -341,6 +342,36 @@ def test_names_that_are_no_longer_authorised_at_the_end_end_the_order():
     steps, _ = scripted(answer)
     with pytest.raises(ValidationFailed):
         steps.poll(OPENED, request())
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("badPublicKey", RejectedByPolicy), ("externalAccountRequired", AuthFailed)]
+)
+def test_a_key_that_is_refused_at_the_end_is_the_requests(kind, error):
+    def answer(method, path, payload):
+        order = {"status": "ready", "finalize": "https://ca.example/f", "authorizations": []}
+        if path == "/f":
+            return 400, {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "no"}
+        return (200, order) if path == "/order/1" else None
+
+    steps, _ = scripted(answer)
+    with pytest.raises(error) as refused:
+        steps.poll(OPENED, request())
+    assert refused.value.remedy
+
+
+def test_a_resource_that_moved_is_looked_up_in_the_directory_and_ends_no_order():
+    def answer(method, path, payload):
+        gone = 404, {"type": "urn:ietf:params:acme:error:malformed", "detail": "Page not found"}
+        return gone if path == "/newOrder" else None
+
+    steps, door = scripted(answer)
+    for _ in range(2):
+        with pytest.raises(ProtocolViolation) as told:
+            steps.submit(request(), PLAIN)
+        # It is placed again: nothing was opened.
+        assert consequence(told.value.kind, Doing.SUBMIT, bytes_sent=told.value.bytes_sent).target is State.QUEUED
+    assert [row[1] for row in door.asked].count("/directory") > 1
 
 
 @pytest.mark.parametrize("path", ["/f", "/newAccount"])

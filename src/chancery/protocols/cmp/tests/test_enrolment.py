@@ -144,7 +144,7 @@ def test_a_second_try_in_an_open_transaction_is_known_at_the_ca(stand):
         ("addInfoNotAvailable", RejectedByPolicy),
         ("duplicateCertReq", RejectedByPolicy),
         ("", RejectedByPolicy),
-        ("timeNotAvailable", RejectedByPolicy),
+        ("timeNotAvailable", Unreachable),
         ("badMessageCheck", AuthFailed),
         ("wrongIntegrity", AuthFailed),
         ("signerNotTrusted", AuthFailed),
@@ -170,6 +170,17 @@ def test_what_a_refusal_means(stand, bit, kind, as_error):
     assert error.code == (bit or "status 2")
     assert kind is not Unreachable or not error.bytes_sent
     assert stand.kinds() == []
+
+
+@pytest.mark.parametrize("request_kind", [RequestKind.CR, RequestKind.IR])
+def test_a_proof_that_is_our_word_alone_is_the_connectors_to_give(stand, request_kind):
+    stand.turn(reject=True, failure_bit="badPOP")
+    with pytest.raises(Forbidden) as refused:
+        stand.client(request=request_kind).submit(request())
+    assert "p10cr" in refused.value.remedy
+    stand.turn(failure_bit="badCertTemplate")
+    with pytest.raises(RejectedByPolicy):
+        stand.client(request=request_kind).submit(request())
 
 
 @pytest.mark.parametrize("believed", Unprotected)

@@ -22,7 +22,15 @@ from chancery.protocols.cmp.simulator import REFERENCE, SECRET, replies, wire
 from chancery.protocols.cmp.tests.scripted import CA, said, scripted
 from chancery.protocols.cmp.tests.stand import DAY, KEY, START, key_pem, pem, request, standing, target
 from chancery.sandbox.der import NULL, SEQUENCE, integer, oid, read_all, tlv
-from chancery.sdk.errors import AuthFailed, AuthorityError, OutcomeUnknown, ProtocolViolation, RejectedByPolicy
+from chancery.sdk.answer import Answer
+from chancery.sdk.errors import (
+    AuthFailed,
+    AuthorityError,
+    OutcomeUnknown,
+    ProtocolViolation,
+    RejectedByPolicy,
+    Unreachable,
+)
 from chancery.sdk.outcome import Issued, Pending, RevocationPending
 
 NOTHING = tlv(SEQUENCE)
@@ -70,6 +78,26 @@ def test_a_grant_without_a_certificate_leaves_the_outcome_open(status):
     client, _ = scripted(lambda asked: (3, replies.reply(-1, wire.status(status))))
     with pytest.raises(OutcomeUnknown):
         client.submit(request())
+
+
+@pytest.mark.parametrize("status", [0, 1, 4, 6])
+def test_an_error_that_is_no_rejection_ends_nothing(status):
+    client, _ = scripted(lambda asked: said(replies.error("badRequest", "No?", status)))
+    for act in (lambda: client.submit(request()), lambda: client.poll(POLL, request())):
+        with pytest.raises(ProtocolViolation):
+            act()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(302, Unreachable), (404, Unreachable), (405, Unreachable), (410, Unreachable), (502, OutcomeUnknown)],
+)
+def test_a_web_server_without_the_service_is_the_connectors_trouble(status, kind):
+    client, door = scripted(lambda asked: granted())
+    door.post = lambda path, **more: Answer(status, {"content-type": "text/html"}, b"<html>", START, (), True)
+    with pytest.raises(kind) as refused:
+        client.submit(request())
+    assert type(refused.value) is kind
 
 
 def test_a_certificate_with_another_status_is_no_grant():

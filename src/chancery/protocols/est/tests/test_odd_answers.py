@@ -63,12 +63,14 @@ def refused(status, body=b"", headers=None):
         (400, b"", {}, RejectedByPolicy),
         *(
             (status, b"late", {"content-type": "text/plain"}, OutcomeUnknown)
-            for status in (407, 408, 421, 425, 426, 431)
+            for status in (402, 406, 407, 408, 409, 411, 412, 415, 417, 421, 423, 424, 425, 426, 428, 431, 451)
         ),
         (400, b"<HTML><body>Bad Request", {}, OutcomeUnknown),
         (403, b"not yours", {}, Forbidden),
         (404, b"", {}, Unreachable),
         (405, b"", {}, Unreachable),
+        (410, b"moved away", {}, Unreachable),
+        *((status, b"no", {"content-type": "text/plain"}, RejectedByPolicy) for status in (413, 422)),
         (500, b"oops", {}, OutcomeUnknown),
         (501, b"", {}, Unreachable),
         (503, b"", {"retry-after": "10"}, OutcomeUnknown),

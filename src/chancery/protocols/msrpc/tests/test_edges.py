@@ -284,6 +284,15 @@ def test_dispositions_of_a_resubmission(monkeypatch):
         (0x80070057, None, True, RejectedByPolicy),
         (0x80070057, None, False, ProtocolViolation),
         (0x80070057, True, False, RejectedByPolicy),
+        (0x8009310B, None, True, RejectedByPolicy),
+        (0x8009310B, None, False, ProtocolViolation),
+        (0x80092013, None, True, Unreachable),
+        (0x80092013, True, True, Unreachable),
+        (0x80092013, True, False, RejectedByPolicy),
+        (0x80094004, None, False, NotFound),
+        (0x80094004, None, True, OutcomeUnknown),
+        (0x80094003, None, False, ProtocolViolation),
+        (0x80094003, True, True, RejectedByPolicy),
     ],
 )
 def test_a_code_is_made_into_an_instruction(code, denied, effect, kind):

@@ -8,6 +8,8 @@ from cryptography import x509
 
 from chancery.core import keys
 from chancery.core.clock import ManualClock
+from chancery.core.effects import Doing, consequence
+from chancery.core.order import State
 from chancery.core.secret import Secret
 from chancery.protocols.scep.settings import Authorization, ScepCredentials
 from chancery.protocols.scep.simulator import CHALLENGE, build
@@ -423,6 +425,48 @@ def test_every_refusal_is_a_sentence_with_a_remedy(stand, info, kind, word):
     assert refused.value.code == f"failInfo {info}"
     assert refused.value.text == "As the dial says."
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("info", "kind", "word"),
+    [
+        ("0", Forbidden, "badAlg"),
+        ("1", Forbidden, "badMessageCheck"),
+        ("2", RejectedByPolicy, "badRequest"),
+        ("3", Forbidden, "badTime"),
+        ("4", NotFound, "does not know this transaction"),
+        ("7", ProtocolViolation, "failInfo 7"),
+    ],
+)
+def test_a_refused_question_ends_an_order_only_where_it_may_be_the_verdict(stand, info, kind, word):
+    stand.dial(needs_approval=True)
+    client, asked = stand.client(), request()
+    state = client.submit(asked).state
+    stand.dial(fail_info=info)
+    with pytest.raises(kind, match=word) as refused:
+        client.poll(state, asked)
+    assert type(refused.value) is kind
+    assert refused.value.remedy
+    after = consequence(refused.value.kind, Doing.POLL, bytes_sent=refused.value.bytes_sent).target
+    assert (after is State.REJECTED) is (info == "2")
+
+
+def test_algorithms_that_the_ca_did_not_announce_are_the_connectors_fault(stand):
+    stand.dial(fail_info="0")
+    with pytest.raises(Forbidden, match="our message") as refused:
+        stand.client(capabilities=("AES", "SHA-512", "POSTPKIOperation")).submit(request())
+    assert refused.value.remedy
+
+
+def test_a_ca_that_takes_no_algorithm_any_more_is_asked_anew_what_it_takes(stand):
+    client = stand.client(allow_3des=True)
+    client.submit(request())
+    stand.dial(fail_info="0")
+    with pytest.raises(RejectedByPolicy):
+        client.submit(request())
+    stand.dial(fail_info="", caps="absent")
+    with pytest.raises(Unreachable, match="404"):
+        client.submit(request())
 
 
 def test_patience_is_kept(stand):
