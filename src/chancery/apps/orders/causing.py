@@ -75,7 +75,7 @@ def told(order: Order) -> list[Cause]:
     ways = [(order.requested_by_id, How.PLACED)] if order.requested_by_id is not None else []
     ways += [(int(who), How(how)) for who, how in order.caused_by]
     names = dict(User.objects.filter(pk__in=[who for who, _ in ways]).values_list("pk", "username"))
-    return [Cause(names[who], _WORDS[how]) for who, how in ways]
+    return [Cause(names.get(who, str(who)), _WORDS[how]) for who, how in ways]
 
 
 def names(order: Order) -> list[str]:
