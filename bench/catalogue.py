@@ -9,7 +9,7 @@ from chancery.apps.accounts.models import ApiToken, User
 from chancery.apps.acme.models import Account, AcmeOrder, Credential, Offer
 from chancery.apps.audit.models import Entry
 from chancery.apps.bots.models import Bot, Deployment, LogLine
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.changes.models import Change
 from chancery.apps.connectors.models import Connector, Pool
 from chancery.apps.inventory.models import Finding, Pull
@@ -74,6 +74,12 @@ LISTINGS = {
         lacks=frozenset({"sort"}),
         values={"connector": _connector, "search": lambda: ["host00", _row(Certificate).serial]},
         more=lambda: [{"search": "host0", "status": "revoked"}],
+    ),
+    "key-reports": Listing(
+        rows=KeyReport.objects.all,
+        route="key_reports",
+        page="/certificates/key-reports",
+        values={"key": lambda: [_row(KeyReport).spki_sha256]},
     ),
     "connectors": Listing(
         rows=Connector.objects.all,
@@ -215,6 +221,10 @@ SHORT = {
     "connectors/{ident}/versions": "the two hundred newest",
     "connectors/{ident}/versions/difference": "the fields of two versions",
     "bots/{ident}/targets": "what one host serves",
-    "posture": "what was found in one look at all connectors, each of which is held against all others",
 }
 """Operations that answer with a list which does not grow with use, and why."""
+
+WALKED = {
+    "posture": "conditions on connectors, one after the other, of which each page reads what it shows (tests/journeys/test_scale.py)",
+}
+"""Operations with pages over several questions, which no one index answers, and what bounds them."""

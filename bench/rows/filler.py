@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bench.rows import acme, bots, changes, connectors, inventory, notices, orders, people, pools, renewals, webhooks
+from bench.rows import (
+    acme,
+    bots,
+    changes,
+    connectors,
+    inventory,
+    keys,
+    notices,
+    orders,
+    people,
+    pools,
+    renewals,
+    webhooks,
+)
 from bench.rows.ground import Ground
 
 
@@ -19,7 +32,7 @@ class Filler:
         """Add `number` rows of what use makes more of, and of what people make as many, `FEW` at most."""
         self.connectors(number)
         self.orders(number)
-        for kind in (inventory, renewals, pools, people, notices, webhooks, bots, acme, changes):
+        for kind in (inventory, keys, renewals, pools, people, notices, webhooks, bots, acme, changes):
             kind.fill(self._ground, number)
 
     def connectors(self, number: int) -> None:

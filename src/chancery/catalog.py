@@ -19,7 +19,7 @@ from chancery import authorities
 from chancery.core.errors import Absent
 from chancery.core.policy import AuthorityFacts
 from chancery.net.redact import scrub
-from chancery.sdk.authority import API_VERSION, Descriptor, Facts, Narrows, describe
+from chancery.sdk.authority import API_VERSION, Descriptor, Facts, Narrows, Publishes, describe
 from chancery.sdk.config import Config, ProfileSettings
 
 GROUP = "chancery.authorities"
@@ -98,6 +98,19 @@ def get(slug: str, settings: Mapping[str, Any] | None = None) -> Descriptor:
 def narrows(slug: str) -> bool:
     """Say whether what connectors of this type can do depends on their settings."""
     return issubclass(build(slug), Narrows)
+
+
+def publicly_trusted(
+    slug: str, base_url: str, settings: Mapping[str, Any], product: Mapping[str, Any], facts: AuthorityFacts
+) -> bool:
+    """Say whether what a connector of this type issues with a profile's settings is known to be publicly trusted TLS."""
+    cls = build(slug)
+    if facts.public_tls or not issubclass(cls, Publishes):
+        return facts.public_tls
+    try:
+        return cls.publicly_trusted(base_url, settings, product) is True
+    except Exception:  # somebody else's code; what it cannot say is not known
+        return False
 
 
 def find(slug: str) -> Descriptor | None:

@@ -18,6 +18,7 @@ SHOWN = {
     "orders.Order": "comment common_name ca_reference reason_code reason", "orders.OrderEvent": "actor text",
     "orders.AgainRequest": "reason answer", "orders.EarlierCall": "ca_reference reason text", "orders.Approval": "name",
     "certificates.Certificate": "issuer common_name ca_reference origin_text owner contact revocation_comment revocation_text revocation_by",
+    "certificates.KeyReport": "certificate reported_by note confirmed_by withdrawn_by withdrawn_why",
     "inventory.Pull": "text asked_by", "inventory.Finding": "subject common_name issuer reference text reason decided_by",
     "health.Vital": "subject text error", "renewals.Plan": "text csr_by", "notices.Channel": "name service last_error",
     "notices.Notice": "title text link", "notices.Delivery": "error asked_by", "webhooks.Webhook": "name url last_error",

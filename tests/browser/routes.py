@@ -48,6 +48,7 @@ PAGES = {
     "certificates": "/certificates",
     "renewals": "/certificates/renewals",
     "forecast": "/certificates/renewals/forecast",
+    "key_reports": "/certificates/key-reports",
     "certificate": "/certificates/{certificate}",
     "inventory": "/inventory",
     "inventory_import": "/inventory/import",
@@ -101,6 +102,7 @@ FORMS = {
     "order_act": "/orders/{order}/do/cancel",
     "certificate_revoke": "/certificates/{certificate}/revoke",
     "certificate_report_key": "/certificates/{certificate}/report-key",
+    "key_report_act": "/certificates/key-reports/00000000-0000-0000-0000-000000000000/do/withdraw",
     "certificate_renew": "/certificates/{certificate}/renew",
     "inventory_decide": "/inventory/decide",
     "finding_act": "/inventory/findings/{finding}/do/ignore",
@@ -127,6 +129,7 @@ FILES = {
 """Routes that answer with a file."""
 
 SCRIPTS = {
+    "suggest": "/suggest/teams",
     "login_second": "/login/second",
     "login_challenge": "/login/challenge",
     "factor_challenge": "/account/factors/challenge",

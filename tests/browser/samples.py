@@ -282,6 +282,7 @@ def make(simulated):
     spoilt = Certificate.objects.get(common_name="db1.example.com")
     certificates.revoke(by["ada"], spoilt.pk, "superseded", "The host was replaced.")
     until(lambda: Certificate.objects.get(pk=spoilt.pk).revocation == "confirmed", "the revocation")
+    reported(by["ada"], spoilt)
     certificate = Certificate.objects.get(order=first)
     proposed = change(by["ada"])
     seen, channel = inventory(by["ada"], eu, simulated), watched(by["ada"], eu)
@@ -300,8 +301,20 @@ def make(simulated):
         "unknown": unknown(by, us),
         "certificate": certificate,
     }
-    weak = posture.listing(by["ada"])[0].finding.key
+    weak = posture.listing(by["ada"]).items[0].finding.key
     return {**{kind: str(row.pk) for kind, row in found.items()}, "posture": weak}
+
+
+def reported(ada, certificate):
+    """A report of a key that was withdrawn, and one after it that stands."""
+    from chancery.apps.certificates import reporting
+    from chancery.apps.certificates.models import KeyReport
+
+    first = reporting.report_key(ada, certificate.pk, "The host was broken into.")
+    reporting.withdraw(ada, first.pk, "It was another host.")
+    second = reporting.report_key(ada, certificate.pk, "It was this one after all.")
+    # As of a team that only imported it, and an Administrator who was asked.
+    KeyReport.objects.filter(pk=second.pk).update(confirmed_by="pat", confirmed_at=second.reported_at)
 
 
 def watched(ada, connector):

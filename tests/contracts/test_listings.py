@@ -1,6 +1,6 @@
 """Every listing is asked by the benchmark, at both doors, with everything that it offers."""
 
-from bench.catalogue import LISTINGS, SHORT
+from bench.catalogue import LISTINGS, SHORT, WALKED
 from bench.offers import operations
 from tests.browser.routes import PAGES
 
@@ -14,11 +14,11 @@ NOT_LISTED = {
     "connector_impact": "counts, and the first of each",
     "ca_types": "the CA types that are installed",
     "nodes": "processes that were seen in the last ten minutes",
-    "places": "made by hand, and every form offers them all",
     "roles": "made by hand, a few",
     "providers": "made by hand, a few",
     "change_rules": "a row for each environment",
-    "posture": SHORT["posture"],
+    "posture": WALKED["posture"],
+    "places": "teams by pages of their own, and environments, all made by hand",
     "account": SHORT["sessions"],
     **dict.fromkeys(("login", "password", "factors", "acme_offer", "audit_proof"), "a form"),
     **dict.fromkeys(("connector", "connector_health", "connector_version", "credential", "call", "change"), ONE),
@@ -29,8 +29,8 @@ NOT_LISTED = {
 
 
 def test_every_operation_that_answers_with_a_list_is_asked_or_short():
-    assert sorted([*LISTINGS, *SHORT]) == sorted(operations())
-    unpaged = [where for where in LISTINGS if "cursor" not in operations()[where]]
+    assert sorted([*LISTINGS, *SHORT, *WALKED]) == sorted(operations())
+    unpaged = [where for where in (*LISTINGS, *WALKED) if "cursor" not in operations()[where]]
     assert not unpaged, "what grows with use has pages"
     paged = [where for where in SHORT if "cursor" in operations()[where]]
     assert not paged, "what has pages grows with use"

@@ -464,6 +464,17 @@ def test_a_key_is_reported_and_what_is_chosen_is_revoked(cast, api, engine):
     assert [(r["ok"], "asked for already" in r["detail"]) for r in again["revocations"]] == [(False, True)]
     rob = Api(people.create_token(cast.rob, "test")[1])
     assert rob("POST", f"/certificates/{one}/report-key", {}).status_code == 403
+    assert (made["for_everybody"], made["team"], made["confirmed_at"]) == (True, "Operations", None)
+    assert api("POST", f"/key-reports/{made['id']}/confirm").status_code == 409
+    assert rob("POST", f"/key-reports/{made['id']}/withdraw", {"reason": "No."}).status_code == 403
+    withdrawn = api("POST", f"/key-reports/{made['id']}/withdraw", {"reason": "It was found."}).json()
+    (listed,) = rob("GET", f"/key-reports?key={made['spki_sha256']}").json()["items"]
+    assert listed == withdrawn
+    assert (listed["withdrawn_by"], listed["withdrawn_why"], listed["note"]) == ("ada", "It was found.", made["note"])
+    assert rob("GET", f"/key-reports?key={'0' * 64}").json()["items"] == []
+    whole = api("GET", f"/certificates/{two}").json()
+    assert (whole["key_reported_at"], whole["key_warned_at"]) == (None, None)
+    assert api("POST", "/orders", {"profile": "Internal", "csr": csr}).status_code == 201
 
 
 def test_calls(api, local):

@@ -519,7 +519,10 @@ def test_renewing_and_revoking(cli, engine, tmp_path):
     assert "revocation requested" in cli("certificates", "revoke", ident, "superseded").stdout
 
 
-def test_reporting_a_key(cli, engine, tmp_path):
+def test_reporting_a_key(cli, engine, tmp_path, monkeypatch):
+    from chancery.apps.certificates import reporting
+    from chancery.apps.certificates.models import KeyReport
+
     (tmp_path / "csr").write_text(request_pem("r.example.com"))
     one, two = (issue(cli, engine, "--csr", "csr")["certificate"] for _ in range(2))
     cli("certificates", "report-key", one, "--revoke", one, code=Exit.USAGE)
@@ -531,6 +534,20 @@ def test_reporting_a_key(cli, engine, tmp_path):
     assert "asked for already" in again.stdout
     assert data(cli, "certificates", "report-key", two)["note"] == "Lost."
     assert "Its key was reported as compromised." in cli("certificates", "renew", two, code=Exit.REFUSED).stderr
+    (report,) = data(cli, "certificates", "key-reports")["items"]
+    assert "everybody" in cli("certificates", "key-reports", "--key", report["spki_sha256"]).stdout
+    KeyReport.objects.update(for_everybody=False)
+    assert "Operations alone" in cli("certificates", "key-reports").stdout
+    with monkeypatch.context() as patch:  # as for somebody of a team that has no order for the key
+        patch.setattr(reporting, "report", lambda *_, **__: (KeyReport.objects.get(), False))
+        told = cli("certificates", "report-key", two)
+    assert f"chancery certificates confirm-key-report {report['id']}" in told.stderr
+    assert "stops everybody's orders" in cli("certificates", "confirm-key-report", report["id"]).stdout
+    assert "reason" in cli("certificates", "withdraw-key-report", report["id"], code=Exit.USAGE).stderr
+    done = cli("certificates", "withdraw-key-report", report["id"], "--reason", "It was found.")
+    assert "is withdrawn" in done.stdout
+    assert "nobody: withdrawn" in cli("certificates", "key-reports").stdout
+    assert "Order" in cli("certificates", "renew", two).stdout
 
 
 def test_people(cli, tmp_path):
@@ -543,6 +560,16 @@ def test_people(cli, tmp_path):
     assert "2 roles" in cli("people", "grant", "grace", "--role", "approver", "--role", "requester").stdout
     listed = cli("people", "list").stdout
     assert "grace" in listed
+    roles = cli("roles", "list").stdout
+    assert "orders." not in roles, "what each gives is a page of its own"
+    assert "everywhere" in next(line for line in roles.splitlines() if line.startswith("approver"))
+    whole = cli("roles", "show", "approver").stdout.splitlines()
+    assert whole[0] == "approver (built in)"
+    assert "have it: everywhere" in whole[1]
+    given = data(cli, "roles", "show", "approver")
+    assert given in data(cli, "roles", "list")["items"]
+    assert whole[2:] == given["permissions"]
+    assert "roles list" in cli("roles", "show", "king", code=Exit.REFUSED).stderr
     assert "has 1 role." in cli("people", "grant", "grace", "--role", "approver").stdout
     assert "kept out" in cli("people", "disable", "grace").stdout
     for refused in (("people", "grant", "grace"), ("people", "reset-password", "grace")):

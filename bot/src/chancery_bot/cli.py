@@ -10,12 +10,12 @@ import threading
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from chancery_bot import __version__, kinds, local, posix
+from chancery_bot import __version__, aloud, kinds, local, posix
 from chancery_bot.client import Client
 from chancery_bot.clock import Clock
-from chancery_bot.errors import Away, Refused, Turned
+from chancery_bot.errors import Away, Refused, Turned, words
 from chancery_bot.local import Local
 from chancery_bot.run import Bot, describe
 from chancery_bot.state import HOME, State
@@ -26,12 +26,22 @@ def main(arguments: list[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     try:
         given.run(given)
-    except (Refused, Turned) as refusal:
-        print(f"chancery-bot: {refusal}", file=sys.stderr)
-        sys.exit(1)
-    except Away as away:
-        print(f"chancery-bot: {away}", file=sys.stderr)
-        sys.exit(3)
+    except (Refused, Turned, Away) as refusal:
+        _end(str(refusal), refusal)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{where}{error.strerror or error}. Correct the path, or run it as root.", error)
+    except ValueError as error:
+        _end(f"What was given or is kept under {given.home} cannot be read: {words(error)}.", error)
+
+
+def _end(text: str, error: Exception) -> NoReturn:
+    print(f"chancery-bot: {text}", file=sys.stderr)
+    sys.exit(_status_of(error))
+
+
+def _status_of(error: Exception) -> int:
+    return 3 if isinstance(error, Away) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,10 +91,13 @@ def _run(given: argparse.Namespace) -> None:
         posix.end_with(given.with_parent)
     state = State(given.home)
     state.identity()
-    with posix.only_one(given.home / "lock"):
+    # Whoever starts it as a child shows for himself what goes well.
+    with posix.only_one(given.home / "lock"), aloud.aloud("warning" if given.with_parent else "info"):
         bot = Bot(state, _local(given), Clock())
         if given.once:
             bot.turn()
+            if bot.met is not None:  # said already
+                sys.exit(_status_of(bot.met))
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,12 +110,16 @@ def _status(given: argparse.Namespace) -> None:
     identity = state.identity()
     begun = [{n: j[n] for n in ("stage", "version", "before", "why")} for j in state.journals()]
     whole: dict[str, Any] = {"server": identity.server, "bot": identity.bot, "name": identity.name}
-    whole |= {"untold": len(state.untold(10_000)), "begun": begun, "work": state.remembered("work")}
+    whole |= {"untold": len(state.untold(10_000)), "begun": begun, "fault": state.remembered("fault")}
+    whole["work"] = state.remembered("work")
     print(json.dumps(whole, indent=2))
 
 
 def _scan(given: argparse.Namespace) -> None:
-    print(json.dumps([found.model_dump() for found in kinds.scan(_local(given))], indent=2))
+    def missed(kind: str, error: Exception) -> None:
+        print(f"chancery-bot: the search for {kind} failed: {words(error)}", file=sys.stderr)
+
+    print(json.dumps([found.model_dump() for found in kinds.scan(_local(given), missed)], indent=2))
 
 
 def _unit(given: argparse.Namespace) -> None:

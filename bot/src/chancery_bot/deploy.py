@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chancery_bot import kinds, posix
+from chancery_bot import aloud, kinds, posix
 from chancery_bot.clock import Clock
 from chancery_bot.errors import Refused
 from chancery_bot.local import Local
@@ -26,6 +26,7 @@ from chancery_bot.targets.base import Target
 from chancery_bot.wire import Record, Task
 
 PROOF_SECONDS = 6.0
+"""How long a proof is tried, unless the target has patience for longer."""
 Json = dict[str, Any]
 Prove = Callable[..., str]
 STAGES = ("plan", "write", "back_up", "switch", "test", "reload", "prove")
@@ -121,7 +122,7 @@ class Deployer:
             self._note(journal, "write", "The new files stand beside the old ones.")
 
     def _do_back_up(self, journal: Journal, target: Target[Any]) -> None:
-        journal.before = target.keep(f"found-{journal.task.deployment}")
+        journal.before = target.keep(_found(journal))
         self._save(journal)
         self._note(journal, "back_up", "The way back is kept." if journal.before else "There is nothing to go back to.")
 
@@ -143,7 +144,8 @@ class Deployer:
             return ""
         if not endpoint.server_name and journal.task.names:
             endpoint = type(endpoint)(endpoint.host, endpoint.port, journal.task.names[0])
-        return self._prove(endpoint, target.fingerprint(version), PROOF_SECONDS, self._clock)
+        seconds = max(PROOF_SECONDS, target.patience)
+        return self._prove(endpoint, target.fingerprint(version), seconds, self._clock)
 
     def _do_prove(self, journal: Journal, target: Target[Any]) -> str:
         return self._look(journal, target, journal.version)
@@ -163,8 +165,7 @@ class Deployer:
         """Put the version before into force again, and prove it."""
         self._note(journal, journal.stage, journal.why, "error")
         if STAGES.index(journal.stage) < _SWITCHED:
-            if journal.stage != STAGES[0]:
-                target.tidy({journal.before})
+            _forget(journal, target)
             return self._end(journal, "failed", f"Nothing was changed. {journal.why}", "")
         try:
             target.switch(journal.before)
@@ -172,8 +173,10 @@ class Deployer:
                 target.reload()
             served = self._look(journal, target, journal.before) if journal.before else ""
         except Exception as error:  # whatever it is, it is told, and the journal ends
+            _forget(journal, target)
             text = f"{journal.why} The way back is not proven: {_said(error)}"
             return self._end(journal, "failed", text, "")
+        _forget(journal, target)
         self._note(journal, "roll_back", "The version before is in force again.", "warning")
         return self._end(journal, "failed" if not journal.before else "rolled_back", journal.why, served)
 
@@ -199,6 +202,7 @@ class Deployer:
         return outcome
 
     def _tell(self, journal: Journal, said: Json) -> None:
+        aloud.say(said["level"], f"{journal.task.target.name}, {said.get('step', said['kind'])}: {said['text']}")
         at: datetime = self._clock.now()
         deployment: UUID = journal.task.deployment
         self._state.tell(Record.model_validate({"number": 1, "at": at, "deployment": deployment, **said}))
@@ -211,6 +215,22 @@ def _earlier(target: Target[Any]) -> str:
     if not others:
         raise Refused("This host keeps no earlier version of this target.", "Order a new certificate.")
     return max(others, key=lambda name: name.removeprefix("found-"))
+
+
+def _forget(journal: Journal, target: Target[Any]) -> None:
+    """Remove the version that failed, unless it is in force: nobody who asks for the one before may get it.
+
+    What a rollback brought stays, since it was served once; so does every other version, with the way back that it is.
+    """
+    if journal.task.kind == "rollback":
+        return
+    with suppress(Refused, OSError):  # what stays lying there keeps nothing from ending
+        target.tidy(set(target.versions()) - ({journal.version, _found(journal)} - {journal.before}))
+
+
+def _found(journal: Journal) -> str:
+    """Return what a version is called that somebody else had put there before this deployment."""
+    return f"found-{journal.task.deployment}"
 
 
 def _said(error: Exception) -> str:

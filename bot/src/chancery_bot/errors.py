@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 
 class Refused(Exception):
     """Something cannot be done; nothing was changed by the call that raises it."""
@@ -17,3 +19,11 @@ class Away(Exception):
 
 class Turned(Exception):
     """The server knows this bot no longer, or takes it for another; only a new enrolment helps."""
+
+
+def words(error: Exception) -> str:
+    """Return what an error says, with nothing of the input that it quotes: that may be a secret."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from chancery_bot.errors import Refused
+from chancery_bot.errors import Refused, words
 from chancery_bot.local import Local
 from chancery_bot.targets.settings import TargetSettings
 from chancery_bot.wire import Found
@@ -25,12 +25,19 @@ TITLES = {
     "kubernetes": "Kubernetes secret",
 }
 """Kind → what people call it. The name is its folder's."""
+LATER = ("patience", "other_entries")
+"""Settings that bots before them refuse as unknown, so that they are sent to those alone that say they know them."""
 
 
 def settings(kind: str) -> type[TargetSettings]:
     """Return the model of a kind's settings; raises `KeyError` for a kind that there is not."""
     found: type[TargetSettings] = _folder(kind, "settings").Settings
     return found
+
+
+def known(given: dict[str, Any], later: Iterable[str]) -> dict[str, Any]:
+    """Return those of some settings that a bot can read: which of the later ones it knows, it said itself."""
+    return {name: value for name, value in given.items() if name not in LATER or name in later}
 
 
 def build(kind: str, ident: UUID, given: dict[str, Any], local: Local) -> Any:
@@ -41,18 +48,22 @@ def build(kind: str, ident: UUID, given: dict[str, Any], local: Local) -> Any:
     except KeyError:
         raise Refused(f"This bot knows no target of the kind {kind[:40]!r}.", "Update the bot.") from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise Refused(f"{where}: {first['msg']}.", "Correct the target's settings.") from None
+        raise Refused(f"{words(error)}.", "Correct the target's settings.") from None
     return made(model, ident, local)
 
 
-def scan(local: Local) -> Iterator[Found]:
-    """Yield what runs on this host and could become a target."""
+def scan(local: Local, missed: Callable[[str, Exception], None] | None = None) -> Iterator[Found]:
+    """Yield what runs on this host and could become a target; `missed` is told of a kind whose search failed."""
     for kind in TITLES:
-        found = getattr(_folder(kind, "target"), "find", None)
-        if found is not None:
-            yield from found(local)
+        find = getattr(_folder(kind, "target"), "find", None)
+        if find is None:
+            continue
+        try:
+            yield from find(local)
+        except Exception as error:  # what one program has in its configuration keeps no other from being found
+            if missed is None:
+                raise
+            missed(kind, error)
 
 
 def _folder(kind: str, module: str) -> Any:

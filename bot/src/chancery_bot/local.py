@@ -45,6 +45,8 @@ class Local:
     services: tuple[str, ...] = SERVICES
     work: Path = Path("/var/lib/chancery-bot/work")
     """Where targets that have no folder of their own keep their versions; the bot's home decides."""
+    file: Path = field(default=FILE, compare=False)
+    """Where it says so, for whoever has to change it."""
 
     def path(self, text: str, what: str) -> Path:
         """Return a path that may be written or read for a target; raises `Refused`."""
@@ -54,7 +56,7 @@ class Local:
         real = Path(os.path.realpath(path.parent)) / path.name
         if not any(real.is_relative_to(os.path.realpath(root)) for root in self.roots):
             allowed = ", ".join(map(str, self.roots))
-            raise Refused(f"{what}: {text} lies outside {allowed}.", f"Add its folder to roots in {FILE}.")
+            raise Refused(f"{what}: {text} lies outside {allowed}.", f"Add its folder to roots in {self.file}.")
         return path
 
     def program(self, name: str) -> str:
@@ -62,7 +64,7 @@ class Local:
         path = self.programs.get(name, "")
         if not path or not posix.safe_program(Path(path)):
             raise Refused(
-                f"The program {name} is not at {path or 'any known place'}.", f"Set it under programs in {FILE}."
+                f"The program {name} is not at {path or 'any known place'}.", f"Set it under programs in {self.file}."
             )
         return path
 
@@ -77,21 +79,21 @@ class Local:
     def service(self, name: str) -> str:
         """Return the name of a service that may be reloaded or started anew; raises `Refused`."""
         if name not in self.services:
-            raise Refused(f"The service {name!r} may not be touched.", f"Add it to services in {FILE}.")
+            raise Refused(f"The service {name!r} may not be touched.", f"Add it to services in {self.file}.")
         return name
 
     def cluster(self, name: str) -> dict[str, str]:
         """Return a Kubernetes cluster's `url`, `token_file` and `trust_file`; raises `Refused`."""
         found = self.clusters.get(name)
         if found is None:
-            raise Refused(f"This host knows no cluster {name!r}.", f"Add [clusters.{name}] to {FILE}.")
+            raise Refused(f"This host knows no cluster {name!r}.", f"Add [clusters.{name}] to {self.file}.")
         return found
 
 
 def load(path: Path) -> Local:
     """Return what a file allows; without a file the defaults. Raises `Refused` for one that cannot be read."""
     if not path.exists():
-        return Local()
+        return Local(file=path)
     try:
         found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -108,4 +110,5 @@ def load(path: Path) -> Local:
         {**PROGRAMS, **found.get("programs", {})},
         found.get("clusters", {}),
         tuple(found.get("services", SERVICES)),
+        file=path,
     )

@@ -13,6 +13,8 @@ from chancery_bot.targets.base import Endpoint
 
 _SECONDS = 3.0
 _BETWEEN = 0.1
+_ANY_LABEL = "chancery-probe"
+"""What is asked for where a name is a wildcard: that stands for any one label, and for the bare domain it does not."""
 _IN_A_ROW = 5
 """Looks that must all find it: for a moment after a reload, workers of before and after answer side by side."""
 
@@ -38,7 +40,7 @@ def prove(endpoint: Endpoint, wanted: str, seconds: float, clock: Clock) -> str:
     while True:
         try:
             found = served(endpoint)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name that TLS cannot ask for is the second
             seen, row = f"nothing answers TLS there: {error}", 0
         else:
             row = row + 1 if wanted in {"", found} else 0
@@ -56,5 +58,5 @@ def _asked(name: str) -> str | None:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return name.removeprefix("*.") or None
+        return (f"{_ANY_LABEL}{name[1:]}" if name.startswith("*.") else name) or None
     return None

@@ -175,6 +175,11 @@ class State:
         """Keep something for `chancery-bot status`."""
         posix.write_over(self.home / f"{name}.json", content)
 
+    def forget(self, name: str) -> None:
+        """Keep it no longer."""
+        if (path := self.home / f"{name}.json").exists():
+            posix.remove(path)
+
     def remembered(self, name: str) -> Json:
         """Return it, {} where there is none."""
         path = self.home / f"{name}.json"

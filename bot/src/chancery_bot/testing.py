@@ -173,7 +173,7 @@ def host(folder: Path, **more: Any) -> Local:
 class Conformance(ABC):
     """What every kind of target must do."""
 
-    OLD, NEW = pair(), pair()
+    OLD, NEW, BAD = pair(), pair(), pair()
 
     @abstractmethod
     def case(self, folder: Path) -> Case:
@@ -244,6 +244,31 @@ class Conformance(ABC):
         assert stand.deploy(self.NEW, **more) == "rolled_back"
         assert stand.present() == old
         assert stand.told()[-1].served == old
+
+    @pytest.mark.parametrize("why", ["proof", "reload"])
+    def test_rolling_back_never_brings_what_has_failed(self, stand: Stand, old: str, why: str) -> None:
+        """Old, new, and a third that fails, its way back proven or not: what is put back is the old, and then the new."""
+        assert stand.deploy(self.NEW) == "deployed"
+        if why == "proof":
+            stand.proven = False
+            assert stand.deploy(self.BAD, probe_port=443) == "rolled_back"
+        elif not stand.case.reloads:
+            pytest.skip("this kind reloads nothing")
+        else:
+            stand.fails("reload")
+            assert stand.deploy(self.BAD) == "failed"
+            stand.fails("reload", on=False)
+        assert stand.present() == fingerprint(self.NEW)
+        for wanted in (old, fingerprint(self.NEW)):
+            assert stand.deployer.begin(stand.task("rollback"), "") == "rolled_back"
+            assert stand.present() == wanted
+
+    def test_what_fails_before_the_switch_takes_no_way_back_away(self, stand: Stand, old: str) -> None:
+        """The certificate is for another key: the version before the one in force is still there."""
+        assert stand.deploy(self.NEW) == "deployed"
+        assert stand.deploy((self.BAD[0], self.OLD[1])) == "failed"
+        assert stand.deployer.begin(stand.task("rollback"), "") == "rolled_back"
+        assert stand.present() == old
 
     def test_a_key_of_somebody_else_is_not_deployed(self, stand: Stand, old: str) -> None:
         """A certificate for another key is refused before anything is written."""

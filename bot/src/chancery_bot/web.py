@@ -49,9 +49,13 @@ def call(url: str, method: str, body: bytes = b"", headers: Mapping[str, str] | 
 
 def usable(url: str) -> str:
     """Return a server's address without a slash at its end; raises `Refused` for what would travel in the clear."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Refused(f"{url[:100]!r} is no address.", "Write https://host or https://host:port.") from None
     plain = parts.scheme == "http" and parts.hostname in LOOPBACK
-    if not parts.hostname or not (parts.scheme == "https" or plain):
+    if not parts.hostname or port == 0 or not (parts.scheme == "https" or plain):
         raise Refused(f"{url[:100]!r} is no address to trust.", "Write https://host; http is for this machine alone.")
     return url.rstrip("/")
 

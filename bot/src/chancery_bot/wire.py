@@ -59,6 +59,8 @@ class Host(BaseModel):
     machine: Hex
     bot_version: Short = ""
     kinds: list[Short] = Field(default=[], max_length=50)
+    later: list[Short] = Field(default=[], max_length=200)
+    """Which settings of targets it knows that came after the first version of the bot; the others are not sent to it."""
 
 
 class Found(BaseModel):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -41,11 +41,34 @@ class Level(StrEnum):
 ENFORCEABLE = frozenset({Kind.SHARED_CREDENTIAL, Kind.TEST_IN_PRODUCTION, Kind.WIDE_NETWORKS, Kind.UNTESTED})
 """Findings that an installation can have refused: whether they hold is known before anything is saved or switched on."""
 _RANK = {level: n for n, level in enumerate(Level)}
-_TEST_WORDS = re.compile(
-    r"(?<![a-z])(sandbox|staging|stage|demo|test|testing|pilot|uat|qa|dev|beta)(?![a-z])", re.IGNORECASE
-)
+_TRIAL = r"(?<![a-z])(sandbox|staging|stage|demo|test|testing|pilot|uat|qa|dev|beta)(?![a-z])"
+_TEST_WORDS = re.compile(_TRIAL, re.IGNORECASE)
 _WIDE = 8
 """Networks of IPv4 with a prefix this short, or shorter, open a whole private range."""
+TRIAL_HOST = rf"^[a-z]+://[^/?#]*{_TRIAL}"
+"""What `is_test_place` looks for in an address, as an expression that databases read, too (capitals are alike)."""
+WIDE_NETWORK = rf'"(?!127[.])[0-9.]+/[0-{_WIDE}]"'
+"""What `is_wide` looks for, in a JSON list of networks."""
+SHARED = frozenset({Kind.SHARED_CREDENTIAL, Kind.SHARED_ACCOUNT})
+"""Findings that are about several connectors; every other one is about one."""
+ORDER = (
+    (Level.SERIOUS, Kind.SHARED_CREDENTIAL),
+    (Level.SERIOUS, Kind.TEST_IN_PRODUCTION),
+    (Level.WARNING, Kind.OLD_CREDENTIAL),
+    (Level.WARNING, Kind.SHARED_ACCOUNT),
+    (Level.WARNING, Kind.SHARED_CREDENTIAL),
+    (Level.WARNING, Kind.UNKNOWN_AT_CA),
+    (Level.WARNING, Kind.UNTESTED),
+    (Level.WARNING, Kind.WIDE_NETWORKS),
+    (Level.ADVICE, Kind.NEVER_COMPARED),
+    (Level.ADVICE, Kind.NO_ADDRESS_LIMIT),
+    (Level.ADVICE, Kind.NOBODY),
+    (Level.ADVICE, Kind.PRODUCTION_IN_TEST),
+    (Level.ADVICE, Kind.UNTESTED),
+)
+"""Every weight and kind that there is, the weightiest first."""
+_NAMED = 5
+"""Connectors that a text names; of more it says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +104,24 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something weak. `key` stays the same as long as it is about the same things, so that a decision about it lasts."""
+    """Something weak. `key` stays the same as long as it is about the same things, so that a decision about it lasts.
+
+    It begins with the kind. What follows is the id of the one connector, without hyphens, or a hash of several; `more` is how many
+    there are beside those that are named in `about`.
+    """
 
     kind: Kind
     level: Level
     about: tuple[str, ...]
     text: str
     remedy: str
+    more: int = 0
     key: str = field(default="")
 
     def __post_init__(self) -> None:
-        key = hashlib.sha256("|".join((self.kind, *sorted(self.about))).encode()).hexdigest()[:32]
-        object.__setattr__(self, "key", key)
+        parts = (self.kind, *sorted(self.about), *([str(self.more)] if self.more else []))
+        several = hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
+        object.__setattr__(self, "key", f"{self.kind}-{several if self.kind in SHARED else plain(self.about[0])}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +132,11 @@ class Limits:
     compare_days: int
     now: datetime
     egress: str = ""
+
+
+def plain(ident: str) -> str:
+    """Return an id as it stands in a key."""
+    return ident.replace("-", "")
 
 
 def findings(connectors: Iterable[Facts], limits: Limits) -> list[Finding]:
@@ -189,15 +223,26 @@ def _shared_credentials(rows: list[Facts]) -> Iterator[Finding]:
     for row in rows:
         for value in {value for _, value in row.prints}:
             by_print.setdefault(value, []).append(row)
-    done = set()
-    for some in by_print.values():
-        about = tuple(row.id for row in some)
-        if len(some) < 2 or about in done:
-            continue
-        done.add(about)
-        level = Level.SERIOUS if len({row.environment for row in some}) > 1 else Level.WARNING
-        text = f"{_names(some)} share a credential{_across(some)}."
-        yield Finding(Kind.SHARED_CREDENTIAL, level, about, text, "Have the CA make one for each, and rotate.")
+    # Two secrets may be shared by the same connectors: that is one thing to do.
+    found = {one.key: one for some in by_print.values() if len(some) > 1 for one in [shared_credential(some)]}
+    yield from found.values()
+
+
+def shared_credential(rows: Sequence[Facts], number: int = 0, *, across: bool = False) -> Finding:
+    """Return what is to be said of connectors with one credential.
+
+    `number` is how many there are where `rows` are the first of them, and `across` says that all of them are of several environments.
+    """
+    several = across or len({row.environment for row in rows}) > 1
+    text = f"{_names(rows, number)} share a credential{_across(rows)}."
+    return Finding(
+        Kind.SHARED_CREDENTIAL,
+        Level.SERIOUS if several else Level.WARNING,
+        tuple(row.id for row in rows),
+        text,
+        "Have the CA make one for each, and rotate.",
+        max(number - len(rows), 0),
+    )
 
 
 def _shared_accounts(rows: list[Facts]) -> Iterator[Finding]:
@@ -206,19 +251,29 @@ def _shared_accounts(rows: list[Facts]) -> Iterator[Finding]:
         for account in row.accounts:
             by_account.setdefault((urlsplit(row.base_url).hostname or "", account), []).append(row)
     for (_host, account), some in by_account.items():
-        if len({(row.team, row.environment) for row in some}) < 2:
-            continue
-        text = f"{_names(some)} log in as {account}{_across(some)}."
-        about = tuple(row.id for row in some)
-        yield Finding(
-            Kind.SHARED_ACCOUNT, Level.WARNING, about, text, "Give each team and environment an account of its own."
-        )
+        if len({(row.team, row.environment) for row in some}) > 1:
+            yield shared_account(some, account)
 
 
-def _names(rows: list[Facts]) -> str:
-    return ", ".join(sorted(row.name for row in rows))
+def shared_account(rows: Sequence[Facts], account: str, number: int = 0) -> Finding:
+    """Return what is to be said of connectors that log in at one host as one account; `number` as in `shared_credential`."""
+    return Finding(
+        Kind.SHARED_ACCOUNT,
+        Level.WARNING,
+        tuple(row.id for row in rows),
+        f"{_names(rows, number)} log in as {account}{_across(rows)}.",
+        "Give each team and environment an account of its own.",
+        max(number - len(rows), 0),
+    )
 
 
-def _across(rows: list[Facts]) -> str:
+def _names(rows: Sequence[Facts], number: int) -> str:
+    names, total = sorted(row.name for row in rows), max(number, len(rows))
+    if total <= _NAMED + 1 and total == len(rows):
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMED])} and {total - min(_NAMED, len(names))} more"
+
+
+def _across(rows: Sequence[Facts]) -> str:
     found = sorted({row.environment for row in rows})
     return f" across {', '.join(found)}" if len(found) > 1 else ""

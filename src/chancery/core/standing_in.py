@@ -39,8 +39,9 @@ class Member:
 
     `anchor` is the root to which what it last issued chains, '' where it has issued nothing yet. `unavailable` says why
     new work cannot go there, '' where it can; `sick_since` is when a fault that may pass began. `product` is False where
-    the profile has no settings for this type of CA. `known` is False where this type of CA cannot be loaded: what it
-    certifies is then known to nobody, so `facts` say nothing.
+    the profile has no settings for this type of CA. `public` says that what it issues with the profile's settings is known to
+    be publicly trusted. `known` is False where this type of CA cannot be loaded: what it certifies is then known to nobody, so
+    `facts` say nothing.
     """
 
     key: str
@@ -53,6 +54,7 @@ class Member:
     anchor: str = ""
     validation: str = ""
     product: bool = True
+    public: bool = False
     draining: bool = False
     unavailable: str = ""
     sick_since: datetime | None = None
@@ -146,9 +148,11 @@ def _trust(home: Member, candidate: Member, trust: str) -> Point:
     if trust == VOUCHED:
         return Point("trust", True, "The pool's administrator vouches that who trusts the one trusts the other.")
     if trust == PUBLIC:
-        both = home.known and home.facts.public_tls and candidate.facts.public_tls
-        text = "Both are public CAs." if both else f"{home.name} and {candidate.name} are not both public CAs."
-        return Point("trust", both, text)
+        private = [member.name for member in (home, candidate) if not (member.known and member.public)]
+        text = "Both are public CAs." if not private else (
+            f"That it is publicly trusted is not known of what this profile orders at {' and at '.join(private)}."
+        )  # fmt: skip
+        return Point("trust", not private, text)
     if not home.anchor or not candidate.anchor:
         unknown = home if not home.anchor else candidate
         return Point("trust", False, f"{unknown.name} has issued nothing yet, so its root is not known.")
@@ -158,7 +162,7 @@ def _trust(home: Member, candidate: Member, trust: str) -> Point:
 
 
 def _level(home: Member, candidate: Member) -> Point:
-    asked = home.validation or candidate.validation or home.facts.public_tls or not home.known
+    asked = home.validation or candidate.validation or home.public or not home.known
     if not asked:
         return Point("validation", True, "No level of validation is asked for.")
     enough = _LEVELS.get(candidate.validation, 0) >= _LEVELS.get(home.validation, 4)

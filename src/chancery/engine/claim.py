@@ -11,7 +11,6 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
-from chancery.apps.certificates.keys import compromised
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import BreakerState, Call, CallState, Connector, Pace, Status
@@ -290,13 +289,6 @@ def _lease(jobs: list[Job], ready: Ready, fence: UUID, now: datetime) -> None:
     others = [j.row for j in jobs if j.kind is not Kind.SUBMIT]
     if others:
         Order.objects.filter(pk__in=others).update(**common)
-
-
-def with_bad_keys(jobs: list[Job]) -> list[Job]:
-    """Return those that would certify a key which was reported as compromised, since they were placed or looked at last."""
-    fresh = [(job, job.asked.spki_sha256) for job in jobs if job.kind is Kind.SUBMIT and job.asked is not None]
-    bad = compromised({key for _, key in fresh})
-    return [job for job, key in fresh if key in bad]
 
 
 def claim_revocations(ready: Ready, now: datetime, most: int) -> list[Job]:

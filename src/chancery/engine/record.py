@@ -36,6 +36,7 @@ from chancery.core.order import Cause, RevocationState, State, move
 from chancery.core.pacing import slower
 from chancery.core.retry import next_gap
 from chancery.engine import routine, watching
+from chancery.engine.bad_keys import with_bad_keys
 from chancery.engine.breaking import SETTINGS_UNUSABLE, columns_of, standing
 from chancery.engine.inventory import Inventories
 from chancery.engine.jobs import (
@@ -187,8 +188,7 @@ class Recorder:
 
     def _with_bad_keys(self, jobs: list[Job]) -> set[UUID]:
         """Return those of issued orders whose key was reported while they were at the CA, once their rows say so; not deployed."""
-        reported = keys.compromised({_asked(job).spki_sha256 for job in jobs})
-        bad = {job.row for job in jobs if _asked(job).spki_sha256 in reported}
+        bad = {job.row for job in with_bad_keys(jobs)}
         if bad:
             Order.objects.filter(pk__in=bad).update(reason_code=keys.CODE, reason=_ISSUED_ALL_THE_SAME)
         for order in bad:

@@ -30,6 +30,7 @@ from chancery.apps.shared.waking import hurry_up
 from chancery.core.errors import Unavailable
 from chancery.core.pacing import Room
 from chancery.engine import claim, cpu, inventory, routine, timers
+from chancery.engine.bad_keys import with_bad_keys
 from chancery.engine.breaking import SETTINGS_UNUSABLE
 from chancery.engine.build import Builder, Built
 from chancery.engine.duties import Duties
@@ -268,7 +269,7 @@ class Worker:
         orders, lost = claim.claim_orders(ready, now, left) if left else ([], [])
         if lost:
             Recorder(now, self._rng).lost(lost, ready.authority)
-        if bad := claim.with_bad_keys(orders):
+        if bad := with_bad_keys(job for job in orders if job.kind is Kind.SUBMIT):
             Recorder(now, self._rng).compromised([job.row for job in bad])
             orders = [job for job in orders if job not in bad]
         # An inventory takes what orders leave of the pace.

@@ -326,6 +326,20 @@ class Narrows(Protocol):
         """
 
 
+@runtime_checkable
+class Publishes(Protocol):
+    """Some of what the CA sells is publicly trusted: it depends on the address, the settings, or the product."""
+
+    @classmethod
+    def publicly_trusted(cls, base_url: str, settings: Mapping[str, Any], product: Mapping[str, Any]) -> bool:
+        """Say whether TLS certificates ordered there are publicly trusted, True only where that is known.
+
+        `settings` are a connector's without secrets, `product` is a profile's settings for this type of CA ({} where it has
+        none). Pure. A pool's members stand in for one another by it; a CA all of whose certificates are public says
+        `AuthorityFacts.public_tls` instead.
+        """
+
+
 def powers_of(cls: type[Any]) -> frozenset[str]:
     """Return the names of the powers that a class implements."""
     return frozenset(name for name, power in POWERS.items() if issubclass(cls, power))

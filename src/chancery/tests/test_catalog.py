@@ -1,6 +1,7 @@
 """Whatever an installed package does while it is loaded, the others work, and the reason is told."""
 
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
@@ -145,3 +146,21 @@ def test_what_a_type_makes_by_itself_is_tried_and_a_faulty_one_makes_nothing(off
     assert {"chain_pem", "issuing_key"} <= catalog.made("local")
     assert catalog._made(Stumbling) == frozenset()
     assert catalog._made(object) == frozenset()
+
+
+def test_public_trust_is_what_a_type_says_of_itself_and_a_faulty_one_says_nothing(offered):
+    def said(found, **facts):
+        class Zenith(Local):
+            slug = "zenith"
+            publicly_trusted = found
+
+        offered(Offer(Zenith))
+        about = replace(Local.facts.certificates, **facts)
+        return catalog.publicly_trusted("zenith", "https://ca.example.com", {}, {}, about)
+
+    assert said(classmethod(lambda *_: True)) is True
+    assert said(classmethod(lambda *_: False)) is False
+    assert said(classmethod(lambda *_: "yes")) is False
+    assert said(classmethod(lambda *_: 1 / 0)) is False
+    assert said(classmethod(lambda *_: False), public_tls=True) is True
+    assert catalog.publicly_trusted("local", "", {}, {}, Local.facts.certificates) is False

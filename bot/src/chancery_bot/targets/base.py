@@ -80,10 +80,15 @@ class Target(ABC, Generic[S]):
         """Return where to look; None where nothing serves it."""
         return None
 
+    @property
+    def patience(self) -> float:
+        """Seconds that the service may take to start, and then to serve; 0 for the half minute of the usual way back."""
+        return 0.0
+
     def restart_service(self, name: str, verb: str = "reload") -> None:
         """Tell systemd to reload or restart a service."""
         command = [self.local.program("systemctl"), verb, self.local.service(name)]
-        ran = posix.run(command, RELOAD_SECONDS)
+        ran = posix.run(command, max(RELOAD_SECONDS, self.patience))
         if ran.code:
             raise Refused(f"systemctl {verb} {name} failed: {ran.said}", "Look at the service's own log.")
 

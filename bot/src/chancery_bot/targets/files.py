@@ -67,9 +67,13 @@ class FileTarget(Target[F]):
     def check(self) -> None:
         """See that every folder is there and may be written, and that the owner exists."""
         posix.owner(self.settings.owner)
-        if not self.places():
+        places = list(self.places().values())
+        if not places:
             raise Refused("No file is named.", "Give the target at least one path.")
-        for path in self.places().values():
+        real = [Path(os.path.realpath(path.parent)) / path.name for path in places]
+        for path, led in zip(places, real, strict=True):
+            if real.count(led) > 1:
+                raise Refused(f"{path} is named twice.", "Give each file a path of its own.")
             if not path.parent.is_dir():
                 raise Refused(f"There is no folder {path.parent}.", "Make it, or correct the path.")
             if not os.access(path.parent, os.W_OK):

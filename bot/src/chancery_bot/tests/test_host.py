@@ -201,6 +201,40 @@ def test_every_kind_has_settings_with_words_and_what_a_host_has_is_found(tmp_pat
     assert json.dumps(found[0].model_dump())
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("*.example.com", "chancery-probe.example.com"),
+        ("www.example.com", "www.example.com"),
+        ("192.0.2.1", None),
+        ("::1", None),
+        ("", None),
+    ],
+)
+def test_what_is_asked_for_is_a_name_that_the_certificate_covers(monkeypatch, name, asked):
+    """A wildcard stands for one label, so the bare domain is not what its server is chosen by (RFC 6125 section 6.4.3)."""
+    from contextlib import nullcontext
+
+    from chancery_bot import probe
+
+    class Context:
+        def __init__(self, _protocol):
+            pass
+
+        def wrap_socket(self, plain, server_hostname):
+            seen.append(server_hostname)
+            return nullcontext(self)
+
+        def getpeercert(self, *, binary_form):
+            return b"x"
+
+    seen = []
+    monkeypatch.setattr(probe.ssl, "SSLContext", Context)
+    monkeypatch.setattr(probe.socket, "create_connection", lambda *_: nullcontext())
+    probe.served(probe.Endpoint("h", 443, name))
+    assert seen == [asked]
+
+
 def test_a_certificate_counts_as_served_when_each_look_finds_it(monkeypatch):
     from chancery_bot import probe
     from chancery_bot.tests.test_cli import Still
@@ -223,6 +257,7 @@ def test_a_certificate_counts_as_served_when_each_look_finds_it(monkeypatch):
     for found, says in (
         (["old"] * 30, "another certificate"),
         ([OSError("no")] * 30, "nothing answers"),
+        ([ValueError("no such name")] * 30, "nothing answers TLS there: no such name"),
         (["new", "old"] * 20, "not each time|another certificate"),
     ):
         looks(*found)

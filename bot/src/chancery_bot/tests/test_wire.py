@@ -39,6 +39,19 @@ def test_version_1_is_read_and_answered():
     assert (written["v"], [t["kind"] for t in written["tasks"]]) == (1, ["deploy"])
 
 
+def test_a_bot_of_before_is_sent_no_setting_that_it_does_not_know():
+    """It refuses one that it does not know; what it is sent is what the first version had."""
+    from chancery_bot import kinds
+    from chancery_bot.run import describe
+
+    before, _ = wire.read(wire.Poll, json.dumps({"v": 2, "host": HOST}).encode())
+    given = kinds.settings("jks").model_validate({"file": "/a", "password_file": "/b"}).model_dump()
+    first = "probe_host probe_port server_name owner key_mode service file password_file alias when_changed"
+    assert sorted(kinds.known(given, before.host.later)) == sorted(first.split())
+    assert kinds.known(given, describe().later) == given
+    assert set(kinds.LATER) <= set(given)
+
+
 def test_unknown_fields_are_passed_over():
     assert (
         wire.read(wire.Poll, json.dumps({"v": 2, "host": {**HOST, "new": 1}, "newer": []}).encode())[0].host.os

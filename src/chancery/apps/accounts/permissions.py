@@ -38,6 +38,8 @@ class Permission(StrEnum):
     CERTIFICATE_VIEW = "certificates.view"
     CERTIFICATE_REVOKE = "certificates.revoke"
     CERTIFICATE_RENEW = "certificates.renew"
+    KEY_REPORT_CONFIRM = "key_reports.confirm"
+    KEY_REPORT_WITHDRAW = "key_reports.withdraw"
     INVENTORY_VIEW = "inventory.view"
     INVENTORY_IMPORT = "inventory.import"
     INVENTORY_DECIDE = "inventory.decide"
@@ -137,6 +139,7 @@ MACHINES: dict[str, frozenset[Permission]] = {
 EVERYBODYS = frozenset({_P.PASSWORD_OWN, _P.ACCOUNT_OWN, _P.SESSION_OWN, _P.FACTOR_OWN})
 """What whoever is logged in may do about themselves, with any role or none: a one-time password must be changed."""
 
-WHOLE = frozenset({_P.PEOPLE_MANAGE, _P.METRICS_VIEW, _P.CHANGE_RULES})
+WHOLE = frozenset({_P.PEOPLE_MANAGE, _P.METRICS_VIEW, _P.CHANGE_RULES, _P.KEY_REPORT_CONFIRM, _P.KEY_REPORT_WITHDRAW})
 """What no team or environment limits. Whoever gives roles could give themselves every role, metrics are those of every
-team, and who sets how many must agree decides for everybody, so a grant for one team or environment does not give these."""
+team, and who sets how many must agree, or says what holds of a key, decides for everybody, so a grant for one team or
+environment does not give these."""

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 
 from chancery.apps.accounts.models import ApiToken, Environment, Grant, Role, Session, Team, User
 from chancery.apps.accounts.permissions import ROLES, Permission
@@ -176,6 +176,33 @@ class RoleShown:
     needs_factor: bool
 
 
+@dataclass(frozen=True)
+class Held:
+    """Who has a role: how many people, whether somebody has it everywhere, and in how many teams and environments others do."""
+
+    people: int = 0
+    everywhere: bool = False
+    teams: int = 0
+    environments: int = 0
+
+
+def held(actor: Actor) -> dict[str, Held] | None:
+    """Return role → who has it, without the roles that nobody has; None for those who may not see people."""
+    if not actor.may(Permission.PEOPLE_VIEW):
+        return None
+    rows = (
+        Grant.objects.order_by()
+        .values("role")
+        .annotate(
+            people=Count("user", distinct=True),
+            everywhere=Count("pk", filter=Q(team=None, environment=None)),
+            teams=Count("team", distinct=True),
+            environments=Count("environment", distinct=True, filter=Q(team=None)),
+        )
+    )
+    return {row["role"]: Held(row["people"], row["everywhere"] > 0, row["teams"], row["environments"]) for row in rows}
+
+
 def roles() -> list[RoleShown]:
     """Return every role, the built-in ones first."""
     rows = {row.name: row for row in Role.objects.order_by("name")}
@@ -183,6 +210,12 @@ def roles() -> list[RoleShown]:
     builtin = [RoleShown(name, sorted(map(str, may)), "", True, name in needs) for name, may in ROLES.items()]
     own = [r for name, r in rows.items() if name not in ROLES]
     return [*builtin, *(RoleShown(r.name, r.permissions, r.description, False, r.needs_factor) for r in own)]
+
+
+def teams(*, search: str = "", cursor: str = "", size: int = 50) -> Page[Team]:
+    """Return one page of teams by name."""
+    span = starting(search) if search else EVERYTHING
+    return paginate(Team.objects.all(), order="name", cursor=cursor, size=size, span=span)
 
 
 def team(value: object) -> Team:

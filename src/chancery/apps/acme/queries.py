@@ -22,18 +22,10 @@ if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
 
 
-_PICKED = 500
-
-
 def visible_offers(actor: Actor) -> QuerySet[Offer]:
     """Return the offers of profiles that the actor may see."""
     rows = Offer.objects.select_related("profile", "team", "environment").filter(ended_at=None)
     return visible(rows, actor, Permission.ACME_VIEW)
-
-
-def offers(actor: Actor) -> list[Offer]:
-    """Return the first offers, by the profile's name, for a list to pick from."""
-    return list(visible_offers(actor).order_by("profile__name_key")[:_PICKED])
 
 
 def offer_listing(actor: Actor, *, cursor: str = "", size: int = 50) -> Page[Offer]:

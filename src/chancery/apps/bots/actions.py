@@ -110,10 +110,10 @@ def issue(act: Act, ident: object) -> Deployment:
 def again(act: Act, ident: object) -> Deployment:
     """Deploy the newest certificate of a target once more, with the key that its host has."""
     target = _target(act, ident)
-    last = target.deployments.filter(kind="issue", certificate__isnull=False).order_by("-id").first()
+    last = queries.issued().filter(target=target).select_related("certificate").first()
     if last is None:
         raise Conflict("It has no certificate yet.", remedy="Order one.", code="nothing_there")
-    if last.certificate is not None and keys.compromised({last.certificate.spki_sha256}):
+    if last.certificate is not None and keys.bars(last.certificate):
         raise Conflict(keys.TEXT, remedy="Order a new certificate.", code=keys.CODE)
     return _begin(act, target, "again", state=Stage.READY, certificate=last.certificate, key_of=last.pk)
 
@@ -122,7 +122,7 @@ def again(act: Act, ident: object) -> Deployment:
 def roll_back(act: Act, ident: object) -> Deployment:
     """Put back what the target served before its last deployment."""
     target = _target(act, ident)
-    if not target.deployments.filter(state=Stage.DEPLOYED).exists():
+    if not queries.deployed().filter(target=target).exists():
         raise Conflict("Nothing was deployed there yet.", remedy="There is nothing to take back.", code="nothing_there")
     return _begin(act, target, "rollback", state=Stage.READY)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from chancery_bot import kinds as bot_kinds
 from chancery_bot import wire
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
@@ -127,7 +128,7 @@ def poll(bot: Bot, given: wire.Poll, address: str) -> wire.Work:
             return wire.Work(standing="stopped", poll_seconds=bot.poll_seconds, recorded=bot.recorded)
         _renewals(bot, now)
         rows = Deployment.objects.filter(UNDER_WAY, target__bot=bot).select_related("target").order_by("id")
-        tasks = [task for row in rows if (task := _task(row, now)) is not None]
+        tasks = [task for row in rows if (task := _task(row, given.host, now)) is not None]
     return wire.Work(poll_seconds=bot.poll_seconds, recorded=bot.recorded, tasks=tasks)
 
 
@@ -150,13 +151,14 @@ def _renewals(bot: Bot, now: datetime) -> None:
         say(row.pk, now, "asked", "engine", "The certificate that is served is due for renewal.")
 
 
-def _task(row: Deployment, now: datetime) -> wire.Task | None:
+def _task(row: Deployment, host: wire.Host, now: datetime) -> wire.Task | None:
     target = row.target
     # What a person asks for now is done now; the window is for what comes due by itself.
     waits = row.kind == "issue" and row.state == Stage.READY and not opens(target.window, now)
     if row.state == Stage.ORDERED or waits:
         return None
-    spec = wire.TargetSpec(id=target.pk, kind=target.kind, name=target.name, settings=target.settings)
+    settings = bot_kinds.known(target.settings, host.later)
+    spec = wire.TargetSpec(id=target.pk, kind=target.kind, name=target.name, settings=settings)
     kind = "request" if row.state == Stage.WANTED else "rollback" if row.kind == "rollback" else "deploy"
     names = [value for _, value in target.names]
     return wire.Task.model_validate(
@@ -238,7 +240,7 @@ def fetch(bot: Bot, given: wire.Fetch) -> wire.Issued:
         row = _own(bot, given.deployment)
         if row.certificate is None or row.state not in {Stage.READY, Stage.DEPLOYING}:
             return wire.Issued(deployment=row.pk)
-        if keys.compromised({row.certificate.spki_sha256}):
+        if keys.bars(row.certificate):
             fail(row, f"{keys.TEXT} It is not deployed. Order a new certificate.", now, "policy")
             return wire.Issued(deployment=row.pk)
         if row.state == Stage.READY:
@@ -271,7 +273,11 @@ def report(bot: Bot, records: Sequence[wire.Record], address: str) -> int:
 
 
 def _line(bot: Bot, record: wire.Record, row: Deployment | None) -> tuple[Any, ...]:
-    text = record.text if row is None else f"{row.target.name}, {record.step or record.outcome}: {record.text}"
+    text = (
+        record.text
+        if row is None
+        else f"{row.target.name}, {(record.step or record.outcome).replace('_', ' ')}: {record.text}"
+    )
     now = current_clock().now()
     return (new_id(now), bot.pk, record.number, min(record.at, now), record.level, glimpse(text, 1990))
 

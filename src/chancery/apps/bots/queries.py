@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.bots.models import UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Standing, Target
+from chancery.apps.bots.models import UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Stage, Standing, Target
+from chancery.apps.certificates import keys
 from chancery.apps.orders.models import OrderEvent
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.look import EVERYTHING, starting
@@ -133,6 +134,31 @@ def open_of(found: Iterable[Target]) -> dict[object, Deployment]:
     """Return target id → its open deployment."""
     rows = Deployment.objects.filter(UNDER_WAY, target__in=[t.pk for t in found])
     return {row.target_id: row for row in rows}
+
+
+def issued() -> QuerySet[Deployment]:
+    """Return the deployments that brought a certificate, newest first: the first of a target's is what is deployed again."""
+    return Deployment.objects.filter(kind="issue", certificate__isnull=False).order_by("-id")
+
+
+def deployed() -> QuerySet[Deployment]:
+    """Return the deployments that can be taken back."""
+    return Deployment.objects.filter(state=Stage.DEPLOYED)
+
+
+def offered(found: Iterable[Target], under_way: Mapping[object, Deployment]) -> dict[object, frozenset[str]]:
+    """Return target id → which of *issue*, *again*, *roll-back* and *delete* would be done; none while something is under way."""
+    newest = issued().filter(target=OuterRef("pk")).values("certificate__spki_sha256")[:1]
+    back = Exists(deployed().filter(target=OuterRef("pk")))
+    idle = Target.objects.filter(pk__in=[t.pk for t in found if t.pk not in under_way])
+    rows = list(idle.annotate(key=Subquery(newest), back=back).values_list("pk", "key", "back"))
+    spoilt = keys.compromised({key for _, key, _ in rows if key})
+    return {
+        pk: frozenset(
+            ["issue", "delete", *["again"] * bool(key and key not in spoilt), *["roll-back"] * bool(once)],
+        )
+        for pk, key, once in rows
+    }
 
 
 @dataclass(frozen=True)

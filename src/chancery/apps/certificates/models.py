@@ -26,23 +26,58 @@ class Origin(models.TextChoices):
     ADOPTED = "adopted", "Adopted from the CA's list"
 
 
-class CompromisedKey(models.Model):
-    """A public key that somebody reported as compromised; there is no certificate that it needs, and none that it goes with.
+class KeyReport(models.Model):
+    """That somebody reported a public key as compromised; there is no certificate that it needs, and none that it goes with.
 
     `spki_sha256` is over the DER of its SubjectPublicKeyInfo, in hex. Where it was reported says who may read by whom and why.
+    `certificate` names the one by which it was reported, in words, since that need not be here for good. It stops orders of its
+    own team, or of everybody; `confirmed_by` is the Administrator who made everybody's what was the team's.
     """
 
-    spki_sha256 = models.CharField(max_length=64, primary_key=True)
-    reported_by = models.CharField(max_length=200)
-    reported_at = models.DateTimeField()
-    note = models.CharField(max_length=500, blank=True)
+    id = models.UUIDField(primary_key=True, editable=False)
+    spki_sha256 = models.CharField(max_length=64)
     team = models.ForeignKey("accounts.Team", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+")
     environment = models.ForeignKey(
         "accounts.Environment", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
     )
+    certificate = models.CharField(max_length=300, blank=True)
+    reported_by = models.CharField(max_length=200)
+    reported_at = models.DateTimeField()
+    note = models.CharField(max_length=500, blank=True)
+    for_everybody = models.BooleanField()
+    confirmed_by = models.CharField(max_length=200, blank=True)
+    confirmed_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=200, blank=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_why = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["spki_sha256", "team"], condition=Q(withdrawn_at__isnull=True), name="one_standing_key_report"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["spki_sha256", "id"], name="key_report_by_key"),
+            models.Index(fields=["team", "id"], name="key_report_by_team"),
+        ]
 
     def __str__(self) -> str:
         return self.spki_sha256
+
+    @property
+    def name(self) -> str:
+        """What it is called in the record."""
+        return self.certificate or self.spki_sha256
+
+    @property
+    def stands(self) -> bool:
+        """Say whether it was not withdrawn."""
+        return self.withdrawn_at is None
+
+    def stops(self, team: int | None) -> bool:
+        """Say whether it is about a team's orders too, as long as it stands."""
+        return self.for_everybody or (team is not None and team == self.team_id)
 
 
 class Certificate(models.Model):

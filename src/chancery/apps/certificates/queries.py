@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.look import EVERYTHING, Span, starting
 from chancery.apps.shared.paging import Filter, Page, by_id, one_of, paginate, uuid_or_none
@@ -50,6 +50,19 @@ def get(actor: Actor, ident: object) -> Certificate:
     if found is None:
         raise Absent("certificate", ident)
     return found
+
+
+def key_reports_visible_to(actor: Actor) -> QuerySet[KeyReport]:
+    """Return the reports of keys that were made where the actor sees certificates."""
+    return visible(KeyReport.objects.all(), actor, Permission.CERTIFICATE_VIEW)
+
+
+def key_reports(actor: Actor, *, key: str = "", cursor: str = "", size: int = 50) -> Page[KeyReport]:
+    """Return one page of reports of keys, the newest first; `key` (SHA-256 of the SPKI, hex) for those of one key."""
+    filters = [Filter(Q(spki_sha256=key.strip().lower()))] if key else []
+    rows = KeyReport.objects.select_related("team")
+    within = scope(actor, Permission.CERTIFICATE_VIEW)
+    return paginate(rows, order="-id", cursor=cursor, size=size, filters=filters, scope=within)
 
 
 def listing(

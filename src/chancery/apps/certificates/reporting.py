@@ -1,4 +1,4 @@
-"""Reports a key as compromised, and asks what is to become of the certificates with it."""
+"""Reports a key as compromised, asks what is to become of the certificates with it, and decides about reports."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries
 from chancery.apps.certificates.actions import locked, revoke
-from chancery.apps.certificates.models import Certificate, CompromisedKey
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.certificates.revoking import reasons
-from chancery.apps.orders.stopping import report
+from chancery.apps.orders.stopping import report, spread
+from chancery.apps.renewals import planning
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.actor import Actor
+from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean
-from chancery.core.errors import ChanceryError, Invalid
+from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid
 
 Wanted = Sequence[tuple[object, str]]
 """Certificates (ids) that are to be revoked, each with the reason that somebody chose for it."""
@@ -31,9 +33,9 @@ class Offer:
 
 @dataclass
 class Reported:
-    """What came of a report: the key's row, the revocations (with the refusal of each that was refused), what is left."""
+    """What came of a report: it, the revocations (with the refusal of each that was refused), what is left."""
 
-    key: CompromisedKey
+    report: KeyReport
     revocations: list[tuple[Certificate, ChanceryError | None]] = field(default_factory=list)
     left: list[Offer] = field(default_factory=list)
 
@@ -44,14 +46,15 @@ def offers(actor: Actor, key: str) -> list[Offer]:
 
 
 @action("certificates.report_key", Permission.CERTIFICATE_REVOKE)
-def report_key(act: Act, ident: object, note: str = "") -> CompromisedKey:
+def report_key(act: Act, ident: object, note: str = "") -> KeyReport:
     """Record that the key of a certificate is compromised, and stop the orders for it, whoever placed them.
 
-    It is not taken back. Who reports it again changes nothing: the first report stays.
+    Other teams' orders go on where the certificate's team has none for the key, until an Administrator confirms it. Who reports
+    it again for the same team changes nothing: the first report stays.
     """
     certificate = locked(act, ident)
     words = clean("note", note, 500, lines=True)
-    first = report(act, certificate.spki_sha256, certificate, note=words)
+    made, first = report(act, certificate.spki_sha256, certificate, note=words)
     act.note(
         "certificate",
         certificate.pk,
@@ -60,7 +63,51 @@ def report_key(act: Act, ident: object, note: str = "") -> CompromisedKey:
         changed=("key",),
         detail={"spki_sha256": certificate.spki_sha256, "first": first},
     )
-    return CompromisedKey.objects.get(pk=certificate.spki_sha256)
+    return made
+
+
+@action("key_reports.confirm", Permission.KEY_REPORT_CONFIRM)
+def confirm(act: Act, ident: object) -> KeyReport:
+    """Have a report that stops its own team's orders alone stop everybody's."""
+    row = _standing(act, ident)
+    if row.for_everybody:
+        raise Conflict(
+            "It stops everybody's orders already.", remedy="There is nothing to confirm.", code="wrong_state"
+        )
+    row.for_everybody, row.confirmed_by, row.confirmed_at = True, act.actor.name, act.at
+    row.save(update_fields=["for_everybody", "confirmed_by", "confirmed_at"])
+    spread(act, row)
+    _note(act, row, "for_everybody")
+    return row
+
+
+@action("key_reports.withdraw", Permission.KEY_REPORT_WITHDRAW)
+def withdraw(act: Act, ident: object, reason: str) -> KeyReport:
+    """Withdraw a report, which stays to be read: where no other stands, the key is certified again. Ended orders stay ended."""
+    row = _standing(act, ident)
+    row.withdrawn_why = clean("reason", reason, 500, lines=True, wanted="Say in a sentence why it does not hold.")
+    row.withdrawn_by, row.withdrawn_at = act.actor.name, act.at
+    row.save(update_fields=["withdrawn_why", "withdrawn_by", "withdrawn_at"])
+    planning.good_again(row.spki_sha256)
+    _note(act, row, "withdrawn")
+    return row
+
+
+def _standing(act: Act, ident: object) -> KeyReport:
+    """Return a report that was not withdrawn, its row held until the commit."""
+    act.require()
+    row = by_id(queries.key_reports_visible_to(act.actor).select_for_update(of=("self",)), ident)
+    if row is None:
+        raise Absent("key report", ident)
+    act.about = about(row)
+    if not row.stands:
+        raise Conflict("It was withdrawn.", remedy="There is nothing to do.", code="wrong_state")
+    return row
+
+
+def _note(act: Act, row: KeyReport, changed: str) -> None:
+    detail = {"spki_sha256": row.spki_sha256}
+    act.note("key_report", row.pk, row.name, team=row.team_id, changed=(changed,), detail=detail)
 
 
 def report_and_revoke(actor: Actor, ident: object, note: str = "", wanted: Wanted = ()) -> Reported:
@@ -78,7 +125,7 @@ def report_and_revoke(actor: Actor, ident: object, note: str = "", wanted: Wante
             made.revocations.append((row, refusal))
         else:
             made.revocations.append((row, None))
-    made.left = offers(actor, made.key.pk)
+    made.left = offers(actor, made.report.spki_sha256)
     return made
 
 

@@ -9,8 +9,8 @@ from chancery import catalog
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
-from chancery.apps.orders.stopping import report
-from chancery.apps.shared.action import Act, Scoped
+from chancery.apps.orders.stopping import Named, report
+from chancery.apps.shared.action import Act
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean
 from chancery.apps.shared.waking import wake
@@ -65,7 +65,7 @@ def reasons(certificate: Certificate) -> list[str]:
     return [str(r) for r in descriptor.facts.revocation_reasons] if "revokes" in descriptor.powers else []
 
 
-def said_of_key(act: Act, key: str, reason: str, place: Scoped, by: str = "", note: str = "") -> None:
+def said_of_key(act: Act, key: str, reason: str, place: Named, by: str = "", note: str = "") -> None:
     """Record what a revocation says about its key (SHA-256 of the SPKI, hex; '' where a CA's list does not tell it)."""
     if key and reason == RevocationReason.KEY_COMPROMISE:
         report(act, key, place, by, note)

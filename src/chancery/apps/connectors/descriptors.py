@@ -5,8 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 from chancery import catalog
-from chancery.apps.connectors.models import ConnectorVersion
+from chancery.apps.connectors.models import Connector, ConnectorVersion
 from chancery.sdk.authority import Descriptor
+
+
+def descriptor_with(connector: Connector) -> Descriptor:
+    """Return the descriptor for a connector whose `current` version is loaded already."""
+    return catalog.get(connector.authority, None if connector.current is None else connector.current.settings)
 
 
 def descriptor_of(authority: str, version: UUID | None) -> Descriptor:

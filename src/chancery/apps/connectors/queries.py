@@ -252,9 +252,11 @@ def _pool_blockers(connector: Connector) -> list[Blocker]:
         Blocker("pool", m.pool.name, str(m.pool_id), "it is a member of this pool") for m in mine if m.pool.shared
     ]
     own = [m.pool_id for m in mine if not m.pool.shared]
-    profiles = Profile.objects.filter(pool__in=own, deleted_at=None).order_by("name_key")
+    found = list(Profile.objects.filter(pool__in=own, deleted_at=None).order_by("name_key")[: NAMED + 1])
     text = "orders with this profile go to this connector"
-    return [*(Blocker("profile", p.name, str(p.pk), text) for p in profiles), *shared]
+    profiles = [Blocker("profile", p.name, str(p.pk), text) for p in found[:NAMED]]
+    more = [Blocker("profiles", "more", "", "there are further profiles")] if len(found) > NAMED else []
+    return [*profiles, *more, *shared]
 
 
 def _bot_blockers(connector: Connector) -> list[Blocker]:

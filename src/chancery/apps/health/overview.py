@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 
 from chancery.apps.certificates import queries as certificates
@@ -55,8 +55,10 @@ def overview(actor: Actor) -> Overview:
 
 
 def _health(actor: Actor) -> dict[str, int]:
-    rows = connectors.visible_to(actor).values_list("status", "health")
-    counted = Counter(health if status == Status.ACTIVE else INACTIVE for status, health in rows)
+    rows = connectors.visible_to(actor).order_by().values_list("status", "health").annotate(n=Count("pk"))
+    counted: Counter[str] = Counter()
+    for status, health, number in rows:
+        counted[health if status == Status.ACTIVE else INACTIVE] += number
     return dict(sorted(counted.items()))
 
 

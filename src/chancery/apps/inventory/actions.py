@@ -254,7 +254,7 @@ def _decide(act: Act, finding: Finding, state: Decision, reason: str) -> None:
 def _note(act: Act, finding: Finding, **detail: Any) -> None:
     name = finding.common_name or finding.serial
     told = {"kind": finding.kind, "state": str(finding.state), **detail}
-    if keys.compromised({finding.spki_sha256}):
+    if keys.bars(finding):
         told["cause"] = keys.CODE
     if finding.certificate_id is not None:
         told["certificate"] = str(finding.certificate_id)

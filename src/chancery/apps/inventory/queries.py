@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import queries as connectors
-from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.connectors.descriptors import descriptor_with
 from chancery.apps.connectors.models import Connector
 from chancery.apps.inventory.models import Decision, Finding, Pull
 from chancery.apps.shared.look import EVERYTHING, starting
@@ -105,4 +105,4 @@ def can_list(actor: Actor) -> list[Connector]:
     """Return the first visible connectors whose CA can be asked for its list, by name."""
     rows = connectors.visible_to(actor).order_by("name_key")[:_NAMED]
     there = [c for c in rows if catalog.find(c.authority) is not None]
-    return [c for c in there if "lists" in descriptor_of(c.authority, c.current_id).powers]
+    return [c for c in there if "lists" in descriptor_with(c).powers]

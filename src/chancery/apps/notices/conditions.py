@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from chancery import catalog
-from chancery.apps.certificates.models import Certificate, CompromisedKey
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.connectors.models import Connector, Health, Status
 from chancery.apps.health.ages import credential_since
 from chancery.apps.health.models import Vital
@@ -275,21 +275,31 @@ def _unrevoked(rows: list[Certificate], now: datetime) -> Iterator[Found]:
 def key_compromised(now: datetime) -> Look:
     """Find valid certificates whose key was reported as compromised, and which nobody has asked to revoke.
 
-    Such as one that was on its way from its CA when its key was reported.
+    Such as one that was on its way from its CA when its key was reported; and those of other teams than the one that reported
+    it, though nothing of theirs is stopped before somebody confirms the report.
     """
-    reported = CompromisedKey.objects.values("spki_sha256")
-    rows = Certificate.objects.filter(spki_sha256__in=reported, revoked_at=None, not_after__gt=now)
-    rows = rows.exclude(revocation__in=list(IN_THE_END)).defer("der").order_by("id")
-    return _capped(
-        Found(
-            str(c.pk),
-            f"{c.common_name}: its key was reported as compromised, and it is valid",
-            f"{c.revocation_text or 'Nobody has asked to revoke it.'} Have it revoked, or replace it where it is used.",
-            f"/certificates/{c.pk}",
-            c,
-        )
-        for c in rows[: MOST + 1]
+    standing = KeyReport.objects.filter(withdrawn_at__isnull=True)
+    rows = Certificate.objects.filter(
+        spki_sha256__in=standing.values("spki_sha256"), revoked_at=None, not_after__gt=now
     )
+    found = list(rows.exclude(revocation__in=list(IN_THE_END)).defer("der").order_by("id")[: MOST + 1])
+    reports: dict[str, list[KeyReport]] = {}
+    for report in standing.filter(spki_sha256__in={c.spki_sha256 for c in found}):
+        reports.setdefault(report.spki_sha256, []).append(report)
+    return _capped(_reported(c, reports.get(c.spki_sha256, [])) for c in found)
+
+
+def _reported(row: Certificate, reports: list[KeyReport]) -> Found:
+    stops = any(report.stops(row.team_id) for report in reports)
+    who = "its key was reported as compromised" if stops else "another team reported its key as compromised"
+    asked = row.revocation_text or "Nobody has asked to revoke it."
+    text = (
+        f"{asked} Have it revoked, or replace it where it is used."
+        if stops
+        else "That team has no order for the key, and nobody has confirmed it, so nothing is stopped. Look whether somebody"
+        " else has the key; if so, report it. An Administrator confirms the report or withdraws it."
+    )
+    return Found(str(row.pk), f"{row.common_name}: {who}, and it is valid", text, f"/certificates/{row.pk}", row)
 
 
 CONDITIONS: dict[Kind, Callable[[datetime], Look]] = {

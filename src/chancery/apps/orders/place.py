@@ -18,7 +18,6 @@ from django.db import IntegrityError, transaction
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
 from chancery.apps.certificates import keys
-from chancery.apps.certificates.keys import compromised
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.causing import Causes
@@ -110,6 +109,8 @@ class Ready:
     way: Way
 
 
+Prepared = Ready | Order | ChanceryError
+
 ORDER_COLUMNS = tuple(f.column for f in Order._meta.concrete_fields)
 _BLANK: dict[str, Any] = {f.attname: f.get_default() for f in Order._meta.concrete_fields}
 EVENT_COLUMNS = ("id", "order_id", "at", "kind", "actor", "text", "detail")
@@ -135,13 +136,14 @@ def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | Chanc
     requests = [ask.parsed or _parse(ask.csr) for _, ask in items]
     # Before the rules, which may have changed since: whoever repeats a request is told what became of it.
     known = _known(items)
-    bad = compromised({one.key.spki_sha256 for one in requests if isinstance(one, Request)})
-    prepared = [
-        _repeated(known[key], ask, request)
-        if (key := _key(actor, ask)) in known
-        else _prepare(actor, ask, request, cache, bad)
-        for (actor, ask), request in zip(items, requests, strict=True)
-    ]
+    prepared = _with_good_keys(
+        [
+            _repeated(known[key], ask, request)
+            if (key := _key(actor, ask)) in known
+            else _prepare(actor, ask, request, cache)
+            for (actor, ask), request in zip(items, requests, strict=True)
+        ]
+    )
     try:
         with transaction.atomic():
             return _write(items, prepared)
@@ -160,20 +162,23 @@ def _parse(csr: str | bytes) -> Request | ChanceryError:
         return refusal
 
 
-def _prepare(
-    actor: Actor,
-    ask: PlaceOrder,
-    request: Request | ChanceryError,
-    cache: Cache,
-    bad: set[str],
-) -> Ready | ChanceryError:
+def _prepare(actor: Actor, ask: PlaceOrder, request: Request | ChanceryError, cache: Cache) -> Ready | ChanceryError:
     try:
         gathered = _gather(actor, ask, cache)
-        if isinstance(request, Request) and request.key.spki_sha256 in bad:
-            request = keys.refusal()
         return request if isinstance(request, ChanceryError) else _decide(actor, ask, gathered, request)
     except ChanceryError as refusal:
         return refusal
+
+
+def _with_good_keys(prepared: list[Prepared]) -> list[Prepared]:
+    """Refuse what passed every other rule where its key is stopped for its team: one question for the batch."""
+    bad = keys.barred((one.order.spki_sha256, one.order.team_id) for one in prepared if isinstance(one, Ready))
+    if not bad:
+        return prepared
+    return [
+        keys.refusal() if isinstance(one, Ready) and (one.order.spki_sha256, one.order.team_id) in bad else one
+        for one in prepared
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -301,9 +306,7 @@ def digest(ask: PlaceOrder, request: Request) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _write(
-    items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Ready | Order | ChanceryError]
-) -> list[Order | ChanceryError]:
+def _write(items: Sequence[tuple[Actor, PlaceOrder]], prepared: list[Prepared]) -> list[Order | ChanceryError]:
     ready = [one.order for one in prepared if isinstance(one, Ready)]
     # Connectors first, as whoever edits one goes on to its profiles.
     gone = _gone(Connector, {order.connector_id for order in ready}) | _gone(Profile, {o.profile_id for o in ready})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
+from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import keys
-from chancery.apps.certificates.keys import compromised
+from chancery.apps.certificates.models import KeyReport
 from chancery.apps.orders import queries
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.steps import go, tell
@@ -14,11 +17,19 @@ from chancery.core.order import State
 
 _STOPPED = (State.AWAITING_APPROVAL, State.QUEUED, State.PENDING)
 _ON_THE_WAY = (State.SUBMITTING, State.OUTCOME_UNKNOWN)
+_NOT_STOPPED = "Another team reported its key as compromised. Nobody has confirmed that, so the order goes on."
+
+
+class Named(Scoped, Protocol):
+    """A certificate of a team: one of ours, or one that a CA lists."""
+
+    common_name: Any
+    serial: Any
 
 
 def refuse_compromised(order: Order) -> None:
     """Raise `Conflict` where an order's key was reported as compromised since it was placed."""
-    if compromised({order.spki_sha256}):
+    if keys.bars(order):
         raise Conflict(
             f"{keys.TEXT[:-1]} since it was placed.",
             remedy="End the order; whoever placed it makes a new key.",
@@ -26,19 +37,43 @@ def refuse_compromised(order: Order) -> None:
         )
 
 
-def report(act: Act, key: str, place: Scoped, by: str = "", note: str = "") -> bool:
+def report(act: Act, key: str, place: Named, by: str = "", note: str = "") -> tuple[KeyReport, bool]:
     """Record a key (SHA-256 of its SPKI, hex) as compromised, and stop what can be stopped of the orders for it.
 
-    It is part of whatever act says so: a report, or a revocation for that reason. Returns whether it was not known before.
+    It is part of whatever act says so: a report, or a revocation for that reason. `place` is the certificate that it is about;
+    `by` is who said so where that is not who acts. Whose orders it stops is decided by whether the key has signed a request of
+    that team (docs/adr/0027). Returns the report as it stands, and whether it is news.
     """
-    first = keys.record(key, place, by or act.actor.name, act.at, note)
-    rows = Order.objects.filter(spki_sha256=key).select_related("connector").order_by("pk")
+    own = Order.objects.filter(spki_sha256=key, team_id=place.team_id).exists()
+    decides = not own and not by and act.actor.may(Permission.KEY_REPORT_CONFIRM)
+    row, news = keys.record(
+        key,
+        place,
+        by or act.actor.name,
+        act.at,
+        note,
+        named=f"{place.common_name} {place.serial}".strip(),
+        for_everybody=own,
+        confirmed_by=act.actor.name if decides else "",
+    )
+    spread(act, row, news=news)
+    return row, news
+
+
+def spread(act: Act, row: KeyReport, *, news: bool = True) -> None:
+    """Stop the open orders that a report is about; of one that stops them not the others hear, as long as it is news."""
+    rows = Order.objects.filter(spki_sha256=row.spki_sha256).select_related("connector").order_by("pk")
     for order in rows.filter(state__in=_STOPPED).select_for_update(of=("self",)):
-        _stop(act, order)
+        if row.stops(order.team_id):
+            _stop(act, order)
+        elif news:
+            tell(act, order, "order.key_reported", _NOT_STOPPED)
     # The engine may be writing these at this moment, so they are not waited for.
     for order in rows.filter(state__in=_ON_THE_WAY):
-        _may_come(act, order)
-    return first
+        if row.stops(order.team_id):
+            _may_come(act, order)
+        elif news:
+            tell(act, order, "order.key_reported", _NOT_STOPPED)
 
 
 def _stop(act: Act, order: Order) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from chancery import catalog
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import BreakerState, Connector, ConnectorVersion, Pool, PoolMember, Trust
@@ -96,10 +97,18 @@ def _member(row: PoolMember, profile: Profile, anchors: dict[UUID, str]) -> Memb
         anchor=anchors.get(connector.pk, ""),
         validation=row.validation,
         product=connector.authority in profile.products,
+        public=facts is not None and _public(connector, profile, facts),
         draining=row.draining,
         unavailable=unavailable(connector),
         sick_since=connector.sick_since,
     )
+
+
+def _public(connector: Connector, profile: Profile, facts: AuthorityFacts) -> bool:
+    """Say whether what a profile orders at a connector is known to be publicly trusted."""
+    settings = connector.current.settings if connector.current is not None else {}
+    product = profile.products.get(connector.authority, {})
+    return catalog.publicly_trusted(connector.authority, connector.base_url, settings, product, facts)
 
 
 def unavailable(connector: Connector) -> str:

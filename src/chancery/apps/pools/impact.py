@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db.models import Min, Q
 
@@ -59,6 +60,8 @@ class Impact:
     on_their_way: Counted
     """Orders that the CA has or may have: they are followed to their end, whatever is done."""
     profiles: list[Dependent]
+    """The first of them by name, `NAMED` at most."""
+    more_profiles: bool
     pools: list[Pool]
     renewals: Counted
     first_renewal: datetime | None
@@ -76,11 +79,13 @@ def of(actor: Actor, ident: object) -> Impact:
     moving = orders.filter(Q(bound=True) | Q(state=State.SUBMITTING), state__in=list(OPEN))
     plans = Plan.objects.filter(connector=connector, due_at__lt=now + AHEAD, due_at__isnull=False)
     valid = Certificate.objects.filter(connector=connector, not_after__gt=now, revoked_at__isnull=True)
+    profiles = _profiles(actor, connector)
     return Impact(
         connector,
         _counted(actor, held.order_by("deadline_at"), Permission.ORDER_VIEW),
         _counted(actor, moving.order_by("id"), Permission.ORDER_VIEW),
-        _profiles(actor, connector),
+        profiles[:NAMED],
+        len(profiles) > NAMED,
         queries.shared_with(connector),
         _plans(actor, plans),
         plans.aggregate(first=Min("due_at"))["first"],
@@ -110,16 +115,21 @@ def _profiles(actor: Actor, connector: Connector) -> list[Dependent]:
     rows = Profile.objects.filter(pool__members__connector=connector, deleted_at=None).select_related("pool")
     if not actor.may(Permission.PROFILE_VIEW):
         return []
-    seen = visible(rows, actor, Permission.PROFILE_VIEW).order_by("name_key")
-    return [Dependent(p, p.pool.name if p.pool.shared else "", _stand_ins(p.pool, connector)) for p in seen]
+    seen = list(visible(rows, actor, Permission.PROFILE_VIEW).order_by("name_key")[: NAMED + 1])
+    others = _stand_ins({p.pool_id for p in seen}, connector)
+    return [Dependent(p, p.pool.name if p.pool.shared else "", ", ".join(others.get(p.pool_id, []))) for p in seen]
 
 
-def _stand_ins(pool: Pool, connector: Connector) -> str:
+def _stand_ins(pools: set[UUID], connector: Connector) -> dict[UUID, list[str]]:
+    """Return pool → the names of those that take orders beside the connector, preferred ones first."""
     others = PoolMember.objects.filter(
-        pool=pool, draining=False, connector__deleted_at=None, connector__status="active"
+        pool__in=pools, draining=False, connector__deleted_at=None, connector__status="active"
     )
-    names = others.exclude(connector=connector).order_by("preference").values_list("connector__name", flat=True)
-    return ", ".join(names)
+    found: dict[UUID, list[str]] = {}
+    rows = others.exclude(connector=connector).order_by("preference")
+    for pool, name in rows.values_list("pool", "connector__name"):
+        found.setdefault(pool, []).append(name)
+    return found
 
 
 def _bots(actor: Actor, connector: Connector) -> Counted:

@@ -60,9 +60,10 @@ def listing(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50)
     return paginate(_known(), order="name_key", cursor=cursor, size=size, span=span, scope=within)
 
 
-def usable(actor: Actor) -> list[Pool]:
-    """Return the first pools that profiles may be made for, by name."""
-    return list(visible_to(actor).order_by("name_key")[:NAMES])
+def usable(actor: Actor, search: str = "") -> list[Pool]:
+    """Return the first pools that profiles may be made for, by name; those that begin with `search`."""
+    rows = visible_to(actor).filter(starting(fold(search)).on("name_key")) if search else visible_to(actor)
+    return list(rows.order_by("name_key")[:NAMES])
 
 
 def members(pool: Pool) -> list[PoolMember]:

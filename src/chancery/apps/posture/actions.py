@@ -10,6 +10,7 @@ from chancery.apps.posture.models import Decision
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.texts import clean
 from chancery.core.errors import Conflict, Invalid
+from chancery.core.posture import SHARED
 
 LONGEST = timedelta(days=366)
 """How long a finding may be put off: after that somebody looks again."""
@@ -20,6 +21,7 @@ def decide(act: Act, key: str, *, owner: str = "", until: str = "", reason: str 
     """Say who looks after a finding, and put it off until a day (ISO 8601) for a reason; without a day it is open again."""
     shown = _seen(act, key)
     row = Decision(key=key, kind=shown.finding.kind, by=act.actor.name, at=act.at)
+    row.connector = None if shown.finding.kind in SHARED else shown.connectors[0]
     row.owner = clean("owner", owner, 200)
     row.until = _day(until, act.at.date())
     row.reason = clean("reason", reason, 500, wanted="Say why it may wait." if row.until else "")
@@ -31,7 +33,9 @@ def decide(act: Act, key: str, *, owner: str = "", until: str = "", reason: str 
         )
     row.save()
     detail = {"kind": str(shown.finding.kind), "until": row.until.isoformat() if row.until else ""}
-    act.note("posture", key, shown.finding.text[:200], team=shown.connectors[0].team_id, detail=detail)
+    # The record's entry is about what stands behind the kind, which it has beside it: the whole key is longer than an id.
+    about = key.rpartition("-")[2]
+    act.note("posture", about, shown.finding.text[:200], team=shown.connectors[0].team_id, detail=detail)
     return row
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from chancery.apps.connectors.models import Connector
-from chancery.apps.posture import prints, queries
+from chancery.apps.posture import prints, queries, sharing
 from chancery.apps.posture.models import Print
 from chancery.core.errors import Conflict
-from chancery.core.posture import Finding, Kind, findings
+from chancery.core.posture import Facts, Finding, Kind, findings
 from chancery.core.secret import Secret
 
 _NONE: Mapping[str, Secret] = {}
@@ -33,8 +34,12 @@ def _findings(connector: Connector, secrets: Mapping[str, Secret]) -> list[Findi
     stored = Print.objects.filter(version=connector.current_id).values_list("field", "value")
     given = {name: prints.fingerprint(prints.key(), secret) for name, secret in secrets.items() if secret.reveal()}
     mine = queries.fact(connector, prints=tuple(sorted({**dict(stored), **given}.items())))
-    others = []
-    if Kind.SHARED_CREDENTIAL in settings.POSTURE_ENFORCED:
-        rows = Connector.objects.filter(deleted_at=None).exclude(pk=connector.pk)
-        others = queries.facts(rows.select_related("current", "team", "environment"))
+    others = queries.facts(_alike(connector, mine)) if Kind.SHARED_CREDENTIAL in settings.POSTURE_ENFORCED else []
     return [one for one in findings([mine, *others], queries.limits()) if mine.id in one.about]
+
+
+def _alike(connector: Connector, mine: Facts) -> QuerySet[Connector]:
+    """Return the first of the other connectors that have a credential of this one."""
+    same = Print.objects.filter(value__in=[value for _field, value in mine.prints]).values("version")
+    rows = Connector.objects.filter(deleted_at=None, current__in=same).exclude(pk=connector.pk)
+    return rows.select_related("current", "team", "environment").order_by("pk")[: sharing.MEMBERS]

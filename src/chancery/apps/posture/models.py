@@ -21,12 +21,17 @@ class Print(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "field"], name="print_once")]
+        indexes = [models.Index(fields=["value"], name="print_value")]
 
 
 class Decision(models.Model):
-    """Who looks after a finding, and until when it is not to be shown as open, and why. `key` is the finding's own."""
+    """Who looks after a finding, and until when it is not to be shown as open, and why.
 
-    key = models.CharField(max_length=32, primary_key=True)
+    `key` is the finding's own. `connector` is the one that it is about; None where there are several.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    connector = models.ForeignKey("connectors.Connector", null=True, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=30)
     owner = models.CharField(max_length=200, blank=True)
     until = models.DateField(null=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import Count, Max
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
@@ -15,13 +17,15 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.health.ages import credential_since
 from chancery.apps.inventory.models import Finding as Difference
 from chancery.apps.inventory.models import Pull, PullState
+from chancery.apps.posture import conditions, sharing
 from chancery.apps.posture.models import Decision, Print
+from chancery.apps.posture.walking import Walk
 from chancery.apps.shared.action import current_clock
-from chancery.apps.shared.paging import one_of
+from chancery.apps.shared.paging import Page, by_id, one_of
 from chancery.apps.shared.scope import visible
 from chancery.core.errors import Absent
 from chancery.core.inventory import FindingKind
-from chancery.core.posture import Facts, Finding, Kind, Level, Limits, findings
+from chancery.core.posture import ORDER, SHARED, Facts, Finding, Kind, Level, Limits, of_one
 from chancery.sdk.authority import Descriptor
 
 if TYPE_CHECKING:
@@ -29,8 +33,6 @@ if TYPE_CHECKING:
 
 STATES = ("open", "decided", "all")
 COMPARE_DAYS = 35
-_ACCOUNTS = ("username", "client_id", "subscriber_id", "account_number", "eab_key_id")
-"""Fields of connectors that say as whom one logs in, and are no secret."""
 
 
 @dataclass(frozen=True)
@@ -44,39 +46,113 @@ class Shown:
     enforced: bool
 
 
-def listing(actor: Actor, *, state: str = "open", kind: str = "", level: str = "") -> list[Shown]:
-    """Return the findings about connectors that the actor may see, the weightiest first."""
+def listing(
+    actor: Actor, *, state: str = "open", kind: str = "", level: str = "", cursor: str = "", size: int = 50
+) -> Page[Shown]:
+    """Return one page of the findings about connectors that the actor may see, the weightiest first.
+
+    Each weight and kind in turn is asked for what comes next, so a page reads no more connectors than it shows.
+    """
     one_of("state", state, STATES)
     one_of("kind", kind, tuple(Kind))
     one_of("level", level, tuple(Level))
-    rows = {str(row.pk): row for row in _connectors(actor)}
-    found = findings(facts(rows.values()), limits())
-    decisions = Decision.objects.in_bulk([one.key for one in found])
-    today = current_clock().now().date()
-    shown = []
-    for one in found:
-        decision = decisions.get(one.key)
-        decided = decision is not None and decision.until is not None and decision.until > today
-        if (kind and one.kind != kind) or (level and one.level != level) or (state, decided) in _HIDDEN:
-            continue
-        shown.append(Shown(one, [rows[i] for i in one.about], decision, decided, one.kind in settings.POSTURE_ENFORCED))
-    return shown
+    wanted = [n for n, (weight, what) in enumerate(ORDER) if kind in {"", what} and level in {"", weight}]
+    seen, walk = _connectors(actor), Walk[_Answer](cursor, size, len(ORDER))
+    for number in walk.ahead(wanted):
+        weight, what = ORDER[number]
+        if what in SHARED:
+            answers = [_Answer(weight, what, None, rows, one) for one, rows in _shared(seen, weight, what, state)]
+            walk.among(number, [(one.told.text, one.told.key, one) for one in answers if one.told is not None])
+        else:
+            rows = seen.filter(conditions.condition(weight, what, limits()), *_decided(what, state))
+            walk.along(number, rows, partial(_Answer, weight, what))
+    items, following, previous = walk.ends()
+    return Page(_shown(items), following, previous, str)
 
 
-_HIDDEN = {("open", True), ("decided", False)}
+@dataclass(frozen=True)
+class _Answer:
+    """A finding as it was asked for: about one `row`, of which it is still to be told, or about several."""
+
+    level: Level
+    kind: Kind
+    row: Connector | None = None
+    rows: Sequence[Connector] = ()
+    told: Finding | None = None
+
+
+def _shared(
+    seen: QuerySet[Connector], level: Level, kind: Kind, state: str
+) -> Iterator[tuple[Finding, list[Connector]]]:
+    found = [(one, rows) for one, rows in sharing.found(kind, seen, facts) if one.level == level]
+    holding = {
+        row.key for row in Decision.objects.filter(key__in=[one.key for one, _rows in found], until__gt=_today())
+    }
+    return ((one, rows) for one, rows in found if (state, one.key in holding) not in _HIDDEN)
+
+
+def _decided(kind: Kind, state: str) -> list[Q]:
+    """Return the condition that a finding of a kind about a connector was put off, or that it was not."""
+    rows = Decision.objects.filter(connector=OuterRef("pk"), kind=kind, until__gt=_today())
+    return {"open": [~Q(Exists(rows))], "decided": [Q(Exists(rows))]}.get(state or STATES[0], [])
+
+
+def _shown(answers: list[_Answer]) -> list[Shown]:
+    """Return findings as they are shown; what a condition found and the facts deny is left out."""
+    alone = {one.row.pk: one.row for one in answers if one.row is not None}
+    known = {about.id: list(of_one(about, limits())) for about in facts(alone.values())} if alone else {}
+    kept = [
+        (found, list(one.rows) if one.row is None else [one.row])
+        for one in answers
+        if (found := one.told or _of(known, one)) is not None
+    ]
+    decisions = Decision.objects.in_bulk([one.key for one, _rows in kept])
+    return [_one(one, rows, decisions.get(one.key)) for one, rows in kept]
+
+
+def _of(known: dict[str, list[Finding]], answer: _Answer) -> Finding | None:
+    found = known[str(answer.row.pk)] if answer.row is not None else ()
+    return next((one for one in found if (one.level, one.kind) == (answer.level, answer.kind)), None)
+
+
+def _one(one: Finding, rows: list[Connector], decision: Decision | None) -> Shown:
+    decided = decision is not None and decision.until is not None and decision.until > _today()
+    return Shown(one, rows, decision, decided, one.kind in settings.POSTURE_ENFORCED)
+
+
+_HIDDEN = {("open", True), ("", True), ("decided", False)}
 
 
 def get(actor: Actor, key: str) -> Shown:
     """Return one finding that holds and that the actor may see, or raise `Absent`."""
-    found = next((one for one in listing(actor, state="all") if one.finding.key == key), None)
-    if found is None:
+    kind, _hyphen, rest = key.rpartition("-")
+    seen = _connectors(actor)
+    if kind in SHARED:
+        about = [(one, rows) for one, rows in sharing.found(Kind(kind), seen, facts) if one.key == key]
+    else:
+        row = by_id(seen, rest)
+        found = of_one(facts([row])[0], limits()) if row is not None else ()
+        about = [(one, [row]) for one in found if one.key == key and row is not None]
+    if not about:
         raise Absent("finding", key)
-    return found
+    return _one(*about[0], Decision.objects.filter(key=key).first())
 
 
 def serious(actor: Actor) -> int:
     """Return how many serious findings are open."""
-    return len(listing(actor, level=Level.SERIOUS)) if actor.may(Permission.POSTURE_VIEW) else 0
+    if not actor.may(Permission.POSTURE_VIEW):
+        return 0
+    seen, number = _connectors(actor), 0
+    for level, kind in ORDER:
+        if level is Level.SERIOUS and kind in SHARED:
+            number += len(list(_shared(seen, level, kind, "open")))
+        elif level is Level.SERIOUS:
+            number += seen.filter(conditions.condition(level, kind, limits()), *_decided(kind, "open")).count()
+    return number
+
+
+def _today() -> date:
+    return current_clock().now().date()
 
 
 def limits() -> Limits:
@@ -84,9 +160,9 @@ def limits() -> Limits:
     return Limits(settings.CREDENTIAL_DAYS, COMPARE_DAYS, current_clock().now(), settings.EGRESS_ADDRESSES)
 
 
-def _connectors(actor: Actor) -> Iterable[Connector]:
+def _connectors(actor: Actor) -> QuerySet[Connector]:
     rows = visible(Connector.objects.filter(deleted_at=None), actor, Permission.POSTURE_VIEW)
-    return rows.select_related("current", "team", "environment").order_by("authority", "name_key")
+    return rows.select_related("current", "team", "environment")
 
 
 def facts(rows: Iterable[Connector]) -> list[Facts]:
@@ -131,7 +207,7 @@ def fact(row: Connector, **measured: Any) -> Facts:
         place=places.get(row.base_url, ""),
         active=row.usable,
         outside=about is None or about.outside,
-        accounts=tuple(str(values[n]) for n in _ACCOUNTS if values.get(n)),
+        accounts=tuple(str(values[n]) for n in sharing.ACCOUNTS if values.get(n)),
         lists=about is not None and "lists" in about.powers,
         networks=tuple(version.allowed_networks) if version is not None else (),
         untested=version.untested_reason if version is not None else "",

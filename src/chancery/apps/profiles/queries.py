@@ -67,10 +67,15 @@ def listing(actor: Actor, *, search: str = "", cursor: str = "", size: int = 50)
     return paginate(_known(), order="name_key", cursor=cursor, size=size, span=span, scope=within)
 
 
-def usable(actor: Actor) -> list[Profile]:
+def offered(actor: Actor) -> QuerySet[Profile]:
+    """Return the profiles that the actor may see, by name, for a list to pick from; none where they see no profiles at all."""
+    return (visible_to(actor) if actor.may(Permission.PROFILE_VIEW) else Profile.objects.none()).order_by("name_key")
+
+
+def usable(actor: Actor) -> QuerySet[Profile]:
     """Return the profiles that the actor may order with, by name."""
-    rows = visible_to(actor).order_by("name_key")
-    return [p for p in rows if actor.may(Permission.ORDER_PLACE, p.team_id, p.environment_id)]
+    rows = offered(actor)
+    return visible(rows, actor, Permission.ORDER_PLACE) if actor.may(Permission.ORDER_PLACE) else rows.none()
 
 
 def members(profile: Profile) -> list[Connector]:

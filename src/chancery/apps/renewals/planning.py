@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
@@ -138,6 +139,12 @@ def hinted(ident: str, hint: dict[str, Any] | None, now: datetime) -> None:
     if plan.state in {PlanState.OFF, PlanState.PLANNED}:
         schedule(plan)
     plan.save()
+
+
+def good_again(key: str) -> None:
+    """Have plans that wait because their key was reported planned anew by `recover`: the report was withdrawn."""
+    waiting = Plan.objects.filter(certificate__spki_sha256=key, state=PlanState.WAITING, text__startswith=keys.TEXT)
+    waiting.update(revision=0)
 
 
 def revoked(ident: UUID) -> None:

@@ -12,7 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries as certificates
-from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.connectors.descriptors import descriptor_with
 from chancery.apps.connectors.models import Connector
 from chancery.apps.renewals.models import Plan, PlanState
 from chancery.apps.renewals.renewing import latest
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
 
 WEEKS = 13
+BUSIEST = 50
+"""Connectors whose renewals are told apart: those that have the most."""
 _WEEK = timedelta(days=7)
 _TIGHT = 0.8
 STATES = tuple(PlanState.values)
@@ -82,43 +84,45 @@ class Load:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is to be renewed: `starts` of the weeks, the loads by connector, and what is overdue already."""
+    """What is to be renewed: `starts` of the weeks, the renewals of all connectors in each, and what is overdue already.
+
+    `loads` are those of the connectors with the most of them, `BUSIEST` at most; `more` says that there are others.
+    """
 
     starts: list[datetime]
+    weeks: list[int]
     loads: list[Load]
     overdue: int
-
-    @property
-    def weeks(self) -> list[int]:
-        """Return the renewals of all connectors, by week."""
-        return [sum(column) for column in zip(*(load.weeks for load in self.loads), strict=True)] or [0] * WEEKS
+    more: bool
 
 
 def forecast(actor: Actor) -> Forecast:
     """Return the renewals of the next thirteen weeks; what is overdue counts to the first."""
     now = current_clock().now()
     starts = [now + _WEEK * n for n in range(WEEKS)]
-    rows = visible_to(actor).filter(due_at__isnull=False)
-    counted: dict[UUID, list[int]] = {}
+    rows = visible_to(actor).filter(due_at__isnull=False).order_by()
+    every = rows.filter(due_at__lt=starts[-1] + _WEEK).values_list("connector").annotate(n=Count("id"))
+    busiest = [connector for connector, _n in every.order_by("-n", "connector")[: BUSIEST + 1]]
+    counted = {connector: [0] * WEEKS for connector in busiest[:BUSIEST]}
+    weeks = []
     for n, start in enumerate(starts):
-        week = rows.filter(due_at__lt=start + _WEEK)
-        if n:
-            week = week.filter(due_at__gte=start)
-        for connector, number in week.order_by().values_list("connector").annotate(n=Count("id")):
-            counted.setdefault(connector, [0] * WEEKS)[n] = number
-    loads = _loads(counted)
-    return Forecast(starts, loads, rows.filter(due_at__lte=now).count())
+        week = rows.filter(due_at__lt=start + _WEEK, **({"due_at__gte": start} if n else {}))
+        weeks.append(week.count())
+        for connector, number in week.filter(connector__in=counted).values_list("connector").annotate(n=Count("id")):
+            counted[connector][n] = number
+    overdue = rows.filter(due_at__lte=now).count()
+    return Forecast(starts, weeks, _loads(counted), overdue, len(busiest) > BUSIEST)
 
 
 def _loads(counted: dict[UUID, list[int]]) -> list[Load]:
-    rows: Iterable[Connector] = Connector.objects.filter(pk__in=counted)
+    rows: Iterable[Connector] = Connector.objects.filter(pk__in=counted).select_related("current")
     found = [Load(row, *_rate(row), counted[row.pk]) for row in rows]
     return sorted(found, key=lambda load: (-load.total, load.connector.name_key))
 
 
 def _rate(row: Connector) -> tuple[float, bool]:
     try:
-        facts = descriptor_of(row.authority, row.current_id).facts
+        facts = descriptor_with(row).facts
     except Exception:  # an authority that is not installed any more, or that somebody else wrote
         return 0.0, True
     return facts.calls_per_second, not facts.cpu_bound

@@ -21,6 +21,7 @@ _KINDS = {
     "profiles": ("profile", "profiles.Profile"),
     "orders": ("order", "orders.Order"),
     "certificates": ("certificate", "certificates.Certificate"),
+    "key_reports": ("key_report", "certificates.KeyReport"),
     "bots": ("bot", "bots.Bot"),
     "targets": ("target", "bots.Target"),
     "deployments": ("deployment", "bots.Deployment"),

@@ -23,6 +23,7 @@ from chancery.apps.shared.look import EVERYTHING, Look, Span, write
 from chancery.core.errors import Invalid
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R")
 COUNT_CAP = 10_000
 WINDOW = 1_000
 """Rows looked at for one page where no index holds exactly what was asked for."""
@@ -31,10 +32,10 @@ COUNT_WINDOW = 500
 
 
 @dataclass(frozen=True)
-class Page(Generic[M]):
+class Page(Generic[R]):
     """One page of rows, and the cursors beside it ('' at an end)."""
 
-    items: list[M]
+    items: list[R]
     next: str
     previous: str
     _count: Callable[[], str] = field(repr=False, compare=False)

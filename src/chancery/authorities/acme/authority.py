@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from chancery.authorities.acme.config import AcmeConfig, AcmeProfile
-from chancery.authorities.acme.directories import DIRECTORIES
+from chancery.authorities.acme.directories import DIRECTORIES, PUBLIC, TESTS
 from chancery.core.order import RevocationReason
 from chancery.core.policy import AuthorityFacts
 from chancery.protocols.acme.keys import new_account_key
@@ -57,6 +57,13 @@ class Acme:
     def prepare(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Make the account key of a new connector, unless one is given."""
         return values if values.get("account_key") else {**values, "account_key": new_account_key()}
+
+    @classmethod
+    def publicly_trusted(cls, base_url: str, settings: Mapping[str, Any], product: Mapping[str, Any]) -> bool:
+        """Say so of the directories that are known; of others an administrator says it."""
+        del product
+        address = base_url.rstrip("/")
+        return address in PUBLIC or (address not in TESTS and settings.get("publicly_trusted") is True)
 
     def check(self) -> Iterable[Finding]:
         """Directory, account, terms, binding, rights and validation; changes nothing, makes no account."""

@@ -124,6 +124,14 @@ class AcmeConfig(Config):
         max_length=200,
         advanced=True,
     )
+    publicly_trusted: bool = setting(
+        title="Publicly trusted",
+        help="All that comes from this directory is publicly trusted TLS, so that it may stand in for other public CAs in a "
+        "pool. Of well-known directories Chancery knows it; say it only of another one that you know.",
+        group="Certificates",
+        default=False,
+        advanced=True,
+    )
     other_hosts: str = setting(
         title="Other hosts of the CA",
         help="Hosts, separated by commas, beside the directory's that the CA's links may lead to.",

@@ -16,3 +16,25 @@ DIRECTORIES: tuple[tuple[str, str], ...] = (
     ("https://acme-api.actalis.com/acme/directory", "Actalis (EAB)"),
 )
 """(address, name); EAB marks those that want an external account binding."""
+PUBLIC: frozenset[str] = frozenset(
+    {
+        "https://acme-v02.api.letsencrypt.org/directory",
+        "https://acme.zerossl.com/v2/DV90",
+        "https://dv.acme-v02.api.pki.goog/directory",
+        "https://acme.ssl.com/sslcom-dv-rsa",
+        "https://acme.ssl.com/sslcom-dv-ecc",
+        "https://acme.sectigo.com/v2/DV",
+        "https://acme.sectigo.com/v2/OV",
+        "https://acme.sectigo.com/v2/EV",
+        "https://acme-api.actalis.com/acme/directory",
+    }
+)
+"""Directories from which nothing but publicly trusted TLS certificates come. DigiCert ONE and GlobalSign Atlas are not among
+them: what comes from there depends on the account."""
+TESTS: frozenset[str] = frozenset(
+    {
+        "https://acme-staging-v02.api.letsencrypt.org/directory",
+        "https://dv.acme-v02.test-api.pki.goog/directory",
+    }
+)
+"""Directories from which nothing that is publicly trusted comes."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from chancery.authorities.digicert.budget import Windows
 from chancery.authorities.digicert.bundle import chain_in, pick
+from chancery.authorities.digicert.ceilings import is_public
 from chancery.authorities.digicert.client import Client
 from chancery.authorities.digicert.config import DigiCertConfig, DigiCertProfile
 from chancery.authorities.digicert.diagnosis import findings
@@ -94,6 +96,13 @@ class DigiCert:
         keys = (config.api_key, *((config.second_api_key,) if config.second_api_key else ()))
         self._client = Client(context.http, keys, context.clock, _windows(self.facts, config.rate_percent))
         self._following = Following(self._client, context.clock)
+
+    @classmethod
+    def publicly_trusted(cls, base_url: str, settings: Mapping[str, Any], product: Mapping[str, Any]) -> bool:
+        """Say so of the products of public TLS (B2), ordered at CertCentral itself."""
+        del settings
+        there = urlsplit(base_url).hostname in {urlsplit(url).hostname for url, _ in cls.base_urls}
+        return there and is_public(word(product.get("product")))
 
     def check(self) -> Iterable[Finding]:
         """Login, rights, division, products, organisations and custom field, by reading only."""

@@ -24,11 +24,16 @@ _PUBLIC = ("ssl_", "wildcard_", "cloud_")
 """How the ids of public TLS products begin (B2); private ones begin with private_ssl_."""
 
 
+def is_public(product: str) -> bool:
+    """Say whether a product is one of public TLS."""
+    return product.startswith(_PUBLIC)
+
+
 def days_of(request: Request, day: date) -> int:
     """Return the days to ask for on a day: as ordered, or as many as there may be."""
     settings: Any = request.settings
     limit = settings.longest_days
-    if not limit and settings.product.startswith(_PUBLIC):
+    if not limit and is_public(settings.product):
         limit = next(days for begun, days in PUBLIC_TLS if day >= begun)
     return min(request.validity.days, limit) if limit else request.validity.days
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from chancery.authorities.emsign.acme.transport import OverAcme
-from chancery.authorities.emsign.config import ACME, V1, V2, EmSignConfig, EmSignProfile
+from chancery.authorities.emsign.config import ACME, PUBLIC_VARIANTS, V1, V2, EmSignConfig, EmSignProfile
 from chancery.authorities.emsign.rules import REASONS
 from chancery.authorities.emsign.transport import Transport
 from chancery.authorities.emsign.v1.transport import OverV1
@@ -71,6 +72,15 @@ class EmSign:
             return about
         facts = replace(about.facts, dedup=Dedup.ISSUES_LATER, search_lag=timedelta(0))
         return replace(about, powers=about.powers - {"finds", "lists"}, facts=facts)
+
+    @classmethod
+    def publicly_trusted(cls, base_url: str, settings: Mapping[str, Any], product: Mapping[str, Any]) -> bool:
+        """Say so of SSL products, ordered over REST at one of the production hosts.
+
+        Over ACME the product is that of the EAB credential, which nobody here knows.
+        """
+        there = urlsplit(base_url).hostname in {urlsplit(url).hostname for url in (US, INDIA)}
+        return there and (settings.get("transport") or V2) in {V2, V1} and product.get("variant") in PUBLIC_VARIANTS
 
     @classmethod
     def prepare(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ _VARIANTS = {
     "intranet-ssl": "Private PKI: intranet SSL",
     "igtf-host": "Private PKI: IGTF host",
 }
+PUBLIC_VARIANTS = frozenset(_VARIANTS) - {"intranet-ssl", "igtf-host"}
+"""Products of public SSL; the others are private PKI."""
 _DCV = {"dns-txt": "DNS TXT record", "http-url": "File on the web server", "email": "E-mail"}
 _RENEWALS = {"auto": "Reissue inside the subscription, else a new order", "new": "Always a new order"}
 _MODELS = {"": "As the account is set", "1": "Cash", "2": "Credit"}

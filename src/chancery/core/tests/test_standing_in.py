@@ -20,7 +20,7 @@ WANTED = Wanted(
 
 
 def public(**changes):
-    return replace(OTHER, facts=replace(FACTS, public_tls=True), **changes)
+    return replace(OTHER, public=True, **changes)
 
 
 def failing(candidate, home=HOME, **changes):
@@ -58,7 +58,7 @@ def test_a_home_whose_type_of_ca_cannot_be_loaded_is_stood_in_for_by_what_is_sai
     gone = replace(HOME, known=False)
     assert failing(OTHER, gone) == ["validation"]
     assert failing(replace(OTHER, validation="ov"), replace(gone, validation="ov")) == []
-    both = replace(public(validation="ov"), key="3"), replace(gone, validation="ov", facts=public().facts)
+    both = replace(public(validation="ov"), key="3"), replace(gone, validation="ov", public=True)
     assert failing(*both, trust=PUBLIC) == ["trust"]
 
 
@@ -74,6 +74,9 @@ def test_public_trust_is_no_matter_of_roots_but_of_the_level_of_validation():
     assert failing(public(), home, trust=PUBLIC) == ["validation"]
     assert failing(public(validation="ev"), public(key="1"), trust=PUBLIC) == ["validation"]
     assert failing(OTHER, home, trust=PUBLIC) == ["trust", "validation"]
+    text = "That it is publicly trusted is not known of what this profile orders at Paris."
+    assert text in prove(home, OTHER, replace(WANTED, trust=PUBLIC)).against
+    assert "at Berlin and at Paris." in prove(HOME, OTHER, replace(WANTED, trust=PUBLIC)).against
 
 
 def test_somebody_may_vouch_for_the_trust_and_for_nothing_else():

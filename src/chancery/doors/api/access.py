@@ -22,19 +22,22 @@ Answer = dict[str, Any]
 @router.get("/roles", response=answers.Roles)
 def roles(request: HttpRequest) -> Answer:
     """List the roles and what each gives."""
-    return {"items": [asdict(role) for role in queries.roles()]}
+    held = queries.held(actor(request))
+    return {"items": [_told(role, held) for role in queries.roles()]}
 
 
 @router.post("/roles", response={201: answers.Role})
 def create_role(request: HttpRequest, body: bodies.RoleIn) -> Status[Answer]:
     """Add a role of one's own."""
-    return Status(201, _role(kept.create(actor(request), body.name, body.permissions, description=body.description)))
+    return Status(
+        201, _role(request, kept.create(actor(request), body.name, body.permissions, description=body.description))
+    )
 
 
 @router.put("/roles/{name}", response=answers.Role)
 def edit_role(request: HttpRequest, name: parameters.SlugIdent, body: bodies.RoleEdit) -> Answer:
     """Change what a role of one's own gives; that counts from its people's next request."""
-    return _role(kept.edit(actor(request), name, body.permissions, description=body.description))
+    return _role(request, kept.edit(actor(request), name, body.permissions, description=body.description))
 
 
 @router.delete("/roles/{name}", response={204: None}, problems=(409,))
@@ -47,11 +50,16 @@ def delete_role(request: HttpRequest, name: parameters.SlugIdent) -> Status[None
 @router.put("/roles/{name}/second-factor", response=answers.Role)
 def require_factor(request: HttpRequest, name: parameters.SlugIdent, body: bodies.FactorRule) -> Answer:
     """Say whether a role, built-in or not, is only for whoever logged in with a second factor."""
-    return _role(kept.require_factor(actor(request), name, needed=body.needed))
+    return _role(request, kept.require_factor(actor(request), name, needed=body.needed))
 
 
-def _role(row: Role) -> Answer:
-    return next(asdict(role) for role in queries.roles() if role.name == row.name)
+def _told(role: queries.RoleShown, held: dict[str, queries.Held] | None) -> Answer:
+    return {**asdict(role), "held": None if held is None else asdict(held.get(role.name, queries.Held()))}
+
+
+def _role(request: HttpRequest, row: Role) -> Answer:
+    held = queries.held(actor(request))
+    return next(_told(role, held) for role in queries.roles() if role.name == row.name)
 
 
 @router.get("/tokens", response=answers.Tokens, headers=("Link",))

@@ -286,7 +286,8 @@ class Impact(BaseModel):
 
     held: Number = Field(description="Orders that wait here and that no CA has seen.")
     on_their_way: Number = Field(description="Orders that the CA has or may have; they are followed to their end.")
-    profiles: list[DependentProfile]
+    profiles: list[DependentProfile] = Field(description="The first of them by name, twenty at most.")
+    more_profiles: bool = Field(description="Whether there are further ones.", examples=[False])
     pools: list[Thing]
     renewals: Number = Field(description="Due within 30 days.")
     first_renewal: Moment | None
@@ -520,7 +521,14 @@ class WholeCertificate(Certificate):
     """A certificate with its bytes."""
 
     spki_sha256: str = Field(description="Of its public key, in hex.", examples=["9f86d081884c7d659a2feaa0c55ad015"])
-    key_reported_at: Moment | None = Field(description="When its key was reported as compromised; null if never.")
+    key_reported_at: Moment | None = Field(
+        description="When its key was reported as compromised, so that nothing is certified with it; null where no such "
+        "report stands."
+    )
+    key_warned_at: Moment | None = Field(
+        description="When another team reported its key, which nobody has confirmed: nothing is stopped by it. Null where "
+        "no such report stands."
+    )
     pem: str = Field(examples=["-----BEGIN CERTIFICATE-----\n…"])
     chain_pem: str = Field(description="With its chain, leaf first.", examples=["-----BEGIN CERTIFICATE-----\n…"])
 
@@ -545,12 +553,37 @@ class StillValid(BaseModel):
 
 
 class KeyReport(BaseModel):
-    """A key that was reported as compromised, and what is still valid with it, as far as the asker may see."""
+    """That somebody reported a key as compromised, and what became of that; withdrawn, it stays to be read."""
 
+    id: Id
     spki_sha256: str = Field(description="Of the public key, in hex.", examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    team: str = Field(description="The team that reported it.", examples=["Operations"])
+    certificate: str = Field(
+        description="By which certificate: its name and serial number; empty where that was not written down.",
+        examples=["www.example.com 04ab12"],
+    )
     reported_at: Moment
-    reported_by: str = Field(description="Empty where another team reported it.", examples=["ada"])
+    reported_by: str = Field(examples=["ada"])
     note: str = Field(examples=["The host was broken into."])
+    for_everybody: bool = Field(
+        description="Whether it stops everybody's orders, as long as it stands; else those of its own team alone."
+    )
+    confirmed_at: Moment | None = Field(description="When an Administrator made it everybody's.")
+    confirmed_by: str = Field(examples=["ada"])
+    withdrawn_at: Moment | None
+    withdrawn_by: str = Field(examples=["ada"])
+    withdrawn_why: str = Field(examples=["The key of the test host was meant."])
+
+
+class KeyReports(Page):
+    """A page of reports of keys."""
+
+    items: list[KeyReport]
+
+
+class KeyReported(KeyReport):
+    """A report of a key as it stands, and what is still valid with the key, as far as the asker may see."""
+
     revocations: list[KeyRevoked]
     still_valid: list[StillValid]
 
@@ -706,6 +739,15 @@ class Environments(BaseModel):
     items: list[Environment]
 
 
+class HeldRole(BaseModel):
+    """Who has a role."""
+
+    people: int = Field(description="Who have it.", examples=[12])
+    everywhere: bool = Field(description="Whether somebody has it for everything.")
+    teams: int = Field(description="In so many teams others have it.", examples=[3])
+    environments: int = Field(description="In so many environments, of every team, others have it.", examples=[0])
+
+
 class Role(BaseModel):
     """A role and its permissions."""
 
@@ -714,6 +756,7 @@ class Role(BaseModel):
     description: str = Field(examples=[""])
     builtin: bool = Field(description="Whether it comes with Chancery, and cannot be changed.")
     needs_factor: bool = Field(description="Whether it is only for whoever logged in with a second factor.")
+    held: HeldRole | None = Field(description="Null for those who may not see people.")
 
 
 class Roles(BaseModel):

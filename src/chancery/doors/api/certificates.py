@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
 from chancery.apps.certificates import actions, keys, queries, reporting
+from chancery.apps.certificates.models import Certificate
 from chancery.core.errors import Invalid
 from chancery.doors.api import answers, bodies, parameters, show
 from chancery.doors.api.reading import actor, idempotency_key
@@ -43,9 +44,16 @@ def listing(
 def one(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Show a certificate, with its PEM."""
     row = queries.get(actor(request), ident)
-    reported = keys.of(row.spki_sha256)
-    more = {"spki_sha256": row.spki_sha256, "key_reported_at": reported.reported_at if reported else None}
+    more = {"spki_sha256": row.spki_sha256, **_reported(row)}
     return {**show.certificate(row), **more, "pem": queries.pem(row), "chain_pem": queries.chain_pem(row)}
+
+
+def _reported(row: Certificate) -> Answer:
+    """Return since when the certificate's key is stopped, and else since when somebody only says that it should be."""
+    standing = [report for report in keys.about(row) if report.stands]
+    stopping = keys.stopping(row, standing)
+    warned = standing[0].reported_at if standing and stopping is None else None
+    return {"key_reported_at": stopping.reported_at if stopping else None, "key_warned_at": warned}
 
 
 @router.get(
@@ -79,16 +87,41 @@ def revoke(request: HttpRequest, ident: parameters.Ident, body: bodies.RevokeIn)
     return show.certificate(actions.revoke(actor(request), ident, body.reason, body.comment))
 
 
-@router.post("/certificates/{ident}/report-key", response=answers.KeyReport, problems=(409,))
+@router.post("/certificates/{ident}/report-key", response=answers.KeyReported, problems=(409,))
 def report_key(request: HttpRequest, ident: parameters.Ident, body: bodies.ReportKeyIn) -> Answer:
     """Report a certificate's key as compromised: nothing is certified for it any more, and open orders are withdrawn.
 
-    It is not taken back. `revoke` names certificates with the key that are to be revoked too, each with its reason; what is
-    still valid is in the answer.
+    Other teams' orders go on where the certificate's team has none for the key (`for_everybody` is false), until an
+    Administrator confirms it. `revoke` names certificates with the key that are to be revoked too, each with its reason;
+    what is still valid is in the answer.
     """
     asked = [(one.certificate, one.reason) for one in body.revoke]
-    by = actor(request)
-    return show.key_report(by, reporting.report_and_revoke(by, ident, body.note, asked))
+    return show.key_reported(reporting.report_and_revoke(actor(request), ident, body.note, asked))
+
+
+@router.get("/key-reports", response=answers.KeyReports, headers=("Link",))
+def key_reports(
+    request: HttpRequest,
+    response: HttpResponse,
+    key: parameters.OfKey = "",
+    cursor: parameters.Cursor = "",
+    size: parameters.Size = 50,
+) -> Any:
+    """List reports of keys, withdrawn ones too, newest first."""
+    found = queries.key_reports(actor(request), key=key, cursor=cursor, size=size)
+    return linked(request, response, show.page(found, show.key_report))
+
+
+@router.post("/key-reports/{ident}/confirm", response=answers.KeyReport, problems=(409,))
+def confirm_key_report(request: HttpRequest, ident: parameters.Ident) -> Answer:
+    """Have a report that stops its own team's orders alone stop everybody's."""
+    return show.key_report(reporting.confirm(actor(request), ident))
+
+
+@router.post("/key-reports/{ident}/withdraw", response=answers.KeyReport, problems=(409,))
+def withdraw_key_report(request: HttpRequest, ident: parameters.Ident, body: bodies.ReasonIn) -> Answer:
+    """Withdraw a report: where no other stands, the key is certified again. Orders that were ended stay ended."""
+    return show.key_report(reporting.withdraw(actor(request), ident, body.reason))
 
 
 @router.post(

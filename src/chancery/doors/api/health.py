@@ -81,7 +81,8 @@ def forecast(request: HttpRequest) -> Answer:
         }
         for load in found.loads
     ]
-    return {"starts": found.starts, "weeks": found.weeks, "overdue": found.overdue, "connectors": loads}
+    known = {"starts": found.starts, "weeks": found.weeks, "overdue": found.overdue}
+    return {**known, "connectors": loads, "more": found.more}
 
 
 @router.get("/certificates/{ident}/renewal", response=measured.Plan)

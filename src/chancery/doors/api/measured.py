@@ -98,7 +98,8 @@ class Forecast(BaseModel):
     starts: list[Moment] = Field(description="When each week begins; the first one has what is overdue.")
     weeks: list[int] = Field(description="Of all connectors.", examples=[[12, 40, 3]])
     overdue: int = Field(examples=[0])
-    connectors: list[Load]
+    connectors: list[Load] = Field(description="Those with the most renewals, fifty at most.")
+    more: bool = Field(description="Whether further connectors have some.", examples=[False])
 
 
 class Day(BaseModel):
@@ -227,21 +228,23 @@ class PostureFinding(BaseModel):
     """Something weak about how CAs are used."""
 
     key: str = Field(
-        description="The same as long as it is about the same things.", examples=["9f86d081884c7d659a2feaa0c55ad015"]
+        description="The same as long as it is about the same things.",
+        examples=["shared_credential-9f86d081884c7d659a2feaa0c55ad015"],
     )
     kind: str = Field(examples=["shared_credential"])
     level: str = Field(description="`serious`, `warning` or `advice`.", examples=["serious"])
     text: str = Field(examples=["Berlin, Tokyo share a credential across Production, Test."])
     remedy: str = Field(examples=["Have the CA make one for each, and rotate."])
-    connectors: list[AboutConnector]
+    connectors: list[AboutConnector] = Field(description="At most twenty.")
+    more: int = Field(description="How many more connectors it is about.", examples=[0])
     enforced: bool = Field(description="Whether it is refused from now on, and cannot wait.")
     owner: str = Field(examples=["Platform team"])
     until: date | None = Field(description="It may wait until then.")
     reason: str = Field(examples=[""])
 
 
-class Posture(BaseModel):
-    """What is weak, and where CAs see us come from."""
+class Posture(Page):
+    """What is weak, and where CAs see us come from. The rows are not counted."""
 
     items: list[PostureFinding]
     egress_addresses: str = Field(examples=["192.0.2.10"])

@@ -50,6 +50,9 @@ To = Annotated[str, _said("Id or name of a pool or of another connector.", examp
 Vouch = Annotated[str, _said("Why who trusts the one trusts the other, where that is not proven.")]
 SlugIdent = Annotated[str, _said("CA type: a `slug` of GET /authorities.", example="digicert")]
 FieldName = Annotated[str, _said("Name of a field that has a pick list.", example="organization_id")]
+OfKey = Annotated[
+    str, _said("Only of this key: SHA-256 of its SPKI, in hex.", example="9f86d081884c7d659a2feaa0c55ad015")
+]
 Size = Annotated[int, _said("Rows of a page.", ge=1, le=MAX_SIZE)]
 Cursor = Annotated[str, _said("`next` or `previous` of another page; the Link header has whole addresses.")]
 Search = Annotated[str, _said("Beginning of a name.", example="www.")]
@@ -97,4 +100,4 @@ VersionNumber = Annotated[int, _said("Number of a version.", example=2, ge=1, lt
 PostureState = Annotated[str, _said("Open, put off, or all.", among=POSTURE_STATES)]
 PostureKind = Annotated[str, _said("Only findings of this kind.", among=("", *PostureKinds))]
 PostureLevel = Annotated[str, _said("Only findings of this weight.", among=("", *PostureLevels))]
-PostureKey = Annotated[str, _said("A finding's key.", example="9f86d081884c7d659a2feaa0c55ad015")]
+PostureKey = Annotated[str, _said("A finding's key.", example="shared_credential-9f86d081884c7d659a2feaa0c55ad015")]

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from chancery.apps.posture import actions, queries
-from chancery.doors.api import bodies, measured, parameters
+from chancery.doors.api import bodies, measured, parameters, show
 from chancery.doors.api.reading import actor
-from chancery.doors.api.routes import Routes
+from chancery.doors.api.routes import Routes, linked
 
 router = Routes(tags=["posture"])
 Answer = dict[str, Any]
 
 
-@router.get("/posture", response=measured.Posture)
+@router.get("/posture", response=measured.Posture, headers=("Link",))
 def listing(
     request: HttpRequest,
+    response: HttpResponse,
     state: parameters.PostureState = "open",
     kind: parameters.PostureKind = "",
     level: parameters.PostureLevel = "",
-) -> Answer:
+    cursor: parameters.Cursor = "",
+    size: parameters.Size = 50,
+) -> Any:
     """List what is weak about how CAs are used, the weightiest first."""
-    found = queries.listing(actor(request), state=state, kind=kind, level=level)
-    return {"items": [_shown(one) for one in found], "egress_addresses": queries.limits().egress}
+    found = queries.listing(actor(request), state=state, kind=kind, level=level, cursor=cursor, size=size)
+    page = {**show.page(found, _shown), "egress_addresses": queries.limits().egress}
+    return linked(request, response, page)
 
 
 @router.put("/posture/{key}", response=measured.PostureFinding, problems=(404, 409))
@@ -45,6 +49,7 @@ def _shown(shown: queries.Shown) -> Answer:
         "text": one.text,
         "remedy": one.remedy,
         "connectors": about,
+        "more": one.more,
         "enforced": shown.enforced,
         "owner": decision.owner if decision is not None else "",
         "until": decision.until if shown.decided and decision is not None else None,

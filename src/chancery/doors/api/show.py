@@ -10,9 +10,8 @@ from uuid import UUID
 from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, Session, User
 from chancery.apps.audit import proofs
-from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.certificates.reporting import Reported
 from chancery.apps.changes.models import Change
 from chancery.apps.connectors import pace
@@ -22,7 +21,6 @@ from chancery.apps.orders import causing
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
-from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import Page
 from chancery.core.order import RevocationState
 from chancery.sdk.authority import Descriptor
@@ -205,14 +203,18 @@ def certificate(row: Certificate) -> dict[str, Any]:
     }
 
 
-def key_report(actor: Actor, made: Reported) -> dict[str, Any]:
-    """Return what came of the report of a key."""
-    told = keys.tells(actor, made.key)
+def key_report(row: KeyReport) -> dict[str, Any]:
+    """Return a report of a key."""
+    about = ("spki_sha256", "certificate", "reported_at", "reported_by", "note", "for_everybody")
+    after = ("confirmed_at", "confirmed_by", "withdrawn_at", "withdrawn_by", "withdrawn_why")
+    team = row.team.name if row.team is not None else ""
+    return {"id": str(row.pk), "team": team, **{n: getattr(row, n) for n in (*about, *after)}}
+
+
+def key_reported(made: Reported) -> dict[str, Any]:
+    """Return what came of reporting a key."""
     return {
-        "spki_sha256": made.key.pk,
-        "reported_at": made.key.reported_at,
-        "reported_by": made.key.reported_by if told else "",
-        "note": made.key.note if told else "",
+        **key_report(made.report),
         "revocations": [
             {
                 "id": str(row.pk),

@@ -44,6 +44,7 @@ def impact(found: Impact) -> dict[str, Any]:
             {"id": str(d.profile.pk), "name": d.profile.name, "pool": d.pool, "stand_ins": d.stand_ins}
             for d in found.profiles
         ],
+        "more_profiles": found.more_profiles,
         "pools": [{"id": str(p.pk), "name": p.name} for p in found.pools],
         "first_renewal": found.first_renewal,
     }

@@ -23,9 +23,44 @@ Networks = Annotated[list[str] | None, typer.Option("--network", help="Answered 
 
 @roles.command("list")
 def roles_list(as_json: Json = False) -> None:
-    """List the roles and what each gives."""
+    """List the roles, how much each gives, and who has it."""
     whole = Rest().call("GET", "/roles")
-    show(whole["items"], ("name", "builtin", "needs_factor", "permissions"), whole, as_json)
+    show([_summary(role) for role in whole["items"]], ("name", "kind", "permissions", "people", "held"), whole, as_json)
+
+
+@roles.command("show")
+def roles_show(name: str, as_json: Json = False) -> None:
+    """Show what a role gives, one permission a line."""
+    rows = Rest().call("GET", "/roles")["items"]
+    role = next((row for row in rows if row["name"] == name), None)
+    if role is None:
+        stop(f"There is no role {name!r}.", "`chancery roles list` shows them.")
+    if as_json:
+        say("", role, as_json)
+        return
+    about = _summary(role)
+    factor = "only with a second factor" if role["needs_factor"] else ""
+    having = "person has" if about["people"] == 1 else "people have"
+    who = f"{about['people']} {having} it: {', '.join(about['held'])}" if about["people"] else ""
+    for line in (f"{name} ({about['kind']})", role["description"], factor, who, *role["permissions"]):
+        if line:
+            say(line, None, as_json=False)
+
+
+def _summary(role: dict[str, Any]) -> dict[str, Any]:
+    """Return a role as a row: what kind it is, and where people have it."""
+    held = role["held"] or {"people": "", "everywhere": False, "teams": 0, "environments": 0}
+    numbers = [(held["teams"], "team"), (held["environments"], "environment")]
+    where = ["everywhere"] if held["everywhere"] else []
+    where += [f"{n} {word}{'s' * (n != 1)}" for n, word in numbers if n]
+    kind = "built in" if role["builtin"] else "your own"
+    return {
+        "name": role["name"],
+        "kind": f"{kind}, second factor" if role["needs_factor"] else kind,
+        "permissions": len(role["permissions"]),
+        "people": held["people"],
+        "held": where,
+    }
 
 
 @roles.command("add")

@@ -76,18 +76,57 @@ def certificates_report_key(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Report the key of a certificate as compromised: it gets no certificate any more. This cannot be taken back."""
+    """Report the key of a certificate as compromised: it gets no certificate any more."""
     wanted = [_revocation(one) for one in revoke or []]
     made = Rest().call("POST", f"/certificates/{ident}/report-key", {"note": note, "revoke": wanted})
     say(f"The key {made['spki_sha256']} is reported as compromised.", made, as_json)
     if as_json:
         return
+    if not made["for_everybody"]:
+        hint("It stops this team's orders alone, since the team has none for the key. Others are told.")
+        hint(f"An Administrator has it hold for everybody: chancery certificates confirm-key-report {made['id']}")
     for row in made["revocations"]:
         say(f"{row['id']}: {'the CA is asked to revoke it.' if row['ok'] else row['detail']}", row, as_json=False)
     for row in made["still_valid"]:
         hint(_still_valid(row))
     if not all(row["ok"] for row in made["revocations"]):
         raise Stop(Exit.REFUSED, settled=True)
+
+
+@certificates.command("key-reports")
+def certificates_key_reports(
+    key: Annotated[str, typer.Option(help="Only of this key: SHA-256 of its SPKI, in hex.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List reports of keys as compromised, withdrawn ones too."""
+    whole = Rest().listing("/key-reports", limit, key=key)
+    rows = [{**row, "stops": _stops(row)} for row in whole["items"]]
+    show(rows, ("id", "stops", "reported_by"), whole, as_json)
+
+
+def _stops(row: dict[str, Any]) -> str:
+    if row["withdrawn_at"]:
+        return "nobody: withdrawn"
+    return "everybody" if row["for_everybody"] else f"{row['team']} alone"
+
+
+@certificates.command("confirm-key-report")
+def certificates_confirm_key_report(ident: str, as_json: Json = False) -> None:
+    """Have a report that stops its own team's orders alone stop everybody's."""
+    row = Rest().call("POST", f"/key-reports/{ident}/confirm")
+    say(f"The report of {row['spki_sha256']} stops everybody's orders.", row, as_json)
+
+
+@certificates.command("withdraw-key-report")
+def certificates_withdraw_key_report(
+    ident: str,
+    reason: Annotated[str, typer.Option(help="Why it does not hold, for whoever looks later.")],
+    as_json: Json = False,
+) -> None:
+    """Withdraw a report: where no other stands, the key is certified again. Orders that were ended stay ended."""
+    row = Rest().call("POST", f"/key-reports/{ident}/withdraw", {"reason": reason})
+    say(f"The report of {row['spki_sha256']} is withdrawn.", row, as_json)
 
 
 def _revocation(text: str) -> dict[str, str]:

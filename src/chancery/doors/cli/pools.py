@@ -170,7 +170,11 @@ def _lines(found: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [_row(text, found[n]["number"], [t["name"] for t in found[n]["first"]]) for n, text in titles.items()]
     profiles = [f"{p['name']} ({p['stand_ins'] or 'nobody stands in'})" for p in found["profiles"]]
     pools_of = [p["name"] for p in found["pools"]]
-    return [*rows, _row("profiles", str(len(profiles)), profiles), _row("pools", str(len(pools_of)), pools_of)]
+    return [
+        *rows,
+        _row("profiles", f"{len(profiles)}{'+' * found['more_profiles']}", profiles),
+        _row("pools", str(len(pools_of)), pools_of),
+    ]
 
 
 def _plan(plan: dict[str, Any]) -> list[dict[str, Any]]:

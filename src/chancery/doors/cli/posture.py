@@ -9,6 +9,7 @@ import typer
 from chancery.doors.cli.output import Json, say, show
 from chancery.doors.cli.rest import Rest
 
+Limit = Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")]
 posture = typer.Typer(no_args_is_help=True, help="What is weak about how CAs are used.")
 
 
@@ -17,10 +18,14 @@ def posture_list(
     state: Annotated[str, typer.Option(help="open, decided or all.")] = "open",
     kind: Annotated[str, typer.Option(help="Only of this kind, as shared_credential.")] = "",
     level: Annotated[str, typer.Option(help="serious, warning or advice.")] = "",
+    limit: Limit = 200,
     as_json: Json = False,
 ) -> None:
     """List findings, the weightiest first."""
-    whole = Rest().call("GET", "/posture", state=state, kind=kind, level=level)
+    rest = Rest()
+    whole = rest.listing("/posture", limit, state=state, kind=kind, level=level)
+    if as_json:
+        whole["egress_addresses"] = rest.call("GET", "/posture", size=1)["egress_addresses"]
     show(whole["items"], ("level", "text", "remedy", "owner", "until", "key"), whole, as_json)
 
 

@@ -16,6 +16,8 @@ from chancery.core.errors import Invalid, Problem
 from chancery.sdk.authority import Descriptor
 from chancery.sdk.config import extra, is_needed, is_secret, matters
 
+FEW = 100
+"""Teams and environments that a list holds; of more, the name is typed."""
 _SHOWN = 200
 """Characters of a setting on a page that only shows it; its form shows it whole."""
 
@@ -45,6 +47,8 @@ class Input:
     advanced: bool = False
     """Whether it is rarely needed: a form folds it away, unless something is set there or wrong."""
     changed: bool = False
+    suggest: str = ""
+    """What is suggested while a name is typed, of which `choices` are the first; '' for nothing."""
     file: bool = False
     """Whether a script may fill it from a file: PEM as it is, anything else as Base64."""
     problems: list[Problem] = field(default_factory=list)
@@ -214,8 +218,8 @@ def _pace(descriptor: Descriptor, values: dict[str, Any]) -> list[Input]:
 
 def _ownership(values: dict[str, Any]) -> list[Input]:
     tags = values.get("tags", "")
-    teams = [(t.name, t.name) for t in Team.objects.order_by("name")]
-    environments = [(e.name, e.name) for e in Environment.objects.order_by("name")]
+    teams = [(name, name) for name in Team.objects.order_by("name").values_list("name", flat=True)[: FEW + 1]]
+    environments = [(n, n) for n in Environment.objects.order_by("name").values_list("name", flat=True)[: FEW + 1]]
     team = _chosen("team", "Team", "Who owns it.", values, teams)
     environment = _chosen("environment", "Environment", "Where its certificates are used.", values, environments)
     return [
@@ -232,6 +236,8 @@ def _ownership(values: dict[str, Any]) -> list[Input]:
 def _chosen(name: str, title: str, text: str, values: dict[str, Any], choices: list[tuple[str, str]]) -> Input:
     """Return a list in which somebody has to choose; the only one there is needs no choosing."""
     value = values.get(name) or (choices[0][0] if len(choices) == 1 else "")
+    if len(choices) > FEW:
+        return Input(name, title, text, value=value, choices=choices[:FEW], required=True, suggest=f"{name}s")
     return Input(name, title, text, "choice", value, choices, required=True, choose=not value)
 
 

@@ -10,8 +10,7 @@ from django.db import transaction
 from chancery import catalog
 from chancery.apps.accounts.models import Environment, Team
 from chancery.apps.audit.models import Entry as AuditEntry
-from chancery.apps.certificates import keys
-from chancery.apps.certificates.models import Certificate, Origin
+from chancery.apps.certificates.models import Certificate, KeyReport, Origin
 from chancery.apps.certificates.storing import Foreign, store
 from chancery.apps.connectors.models import Connector, ConnectorVersion, Health
 from chancery.apps.inventory import actions
@@ -444,7 +443,7 @@ def test_what_is_to_be_revoked_is_adopted_and_asked_for(lists):
 def test_what_is_fetched_to_be_revoked_for_its_key_has_its_key_recorded_and_its_orders_stopped(lists):
     waits = lists.desk.order("queued", spki_sha256=FETCHED.facts.key.spki_sha256)
     fetch(lists, FETCHED, then=revoking(lists, "keyCompromise"))
-    row = keys.of(FETCHED.facts.key.spki_sha256)
+    row = KeyReport.objects.get(spki_sha256=FETCHED.facts.key.spki_sha256)
     assert (row.reported_by, row.note) == ("ada", "Not ours.")
     assert Order.objects.get(pk=waits.pk).state == "cancelled"
     assert AuditEntry.objects.filter(target_id=str(waits.pk), action="engine.record").count() == 1

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
@@ -349,7 +349,8 @@ def test_a_queued_order_whose_key_was_reported_as_compromised_is_not_signed(cast
     turns(worker, issued(first))
     made = Certificate.objects.get(order=first)
     # As where somebody reported the key between the look at it and the commit of the order.
-    keys.record(made.spki_sha256, made, "ada", LONG_AGO)
+    with transaction.atomic():
+        keys.record(made.spki_sha256, made, "ada", LONG_AGO)
     other = internal(cast, "other.example.com")
     Order.objects.filter(pk=other.pk).update(spki_sha256=made.spki_sha256)
     good_one = internal(cast, "good.example.com")

@@ -9,27 +9,19 @@ from pathlib import Path
 
 from chancery_bot import posix
 from chancery_bot.local import Local
-from chancery_bot.material import Material
 from chancery_bot.targets.apache.settings import Settings
 from chancery_bot.targets.base import RELOAD_SECONDS, TEST_SECONDS
-from chancery_bot.targets.files import FileTarget, Piece
+from chancery_bot.targets.finding import Given, address, offer, whole_path
+from chancery_bot.targets.pair import PairTarget
 from chancery_bot.wire import Found
 
 _FOLDERS = (Path("/etc/apache2/sites-enabled"), Path("/etc/httpd/conf.d"))
+"""Where virtual hosts are; the folder above is what relative paths start at (ServerRoot)."""
 _VARIABLES = Path("/etc/apache2/envvars")
 
 
-class Target(FileTarget[Settings]):
+class Target(PairTarget[Settings]):
     """One pair of files of an Apache."""
-
-    def places(self) -> dict[str, Path]:
-        """Return certificate and key."""
-        given = self.settings
-        return {"certificate": self.place(given.certificate, "certificate"), "key": self.place(given.key, "key")}
-
-    def pieces(self, material: Material) -> list[Piece]:
-        """Return the certificate with its chain, and the key."""
-        return [Piece("certificate", material.full_pem), Piece("key", material.key_pem, self.key_mode)]
 
     def test(self) -> None:
         """Let Apache read its whole configuration."""
@@ -65,24 +57,24 @@ def find(local: Local) -> Iterator[Found]:
     for folder in _FOLDERS:
         for path in sorted(folder.glob("*.conf")) if folder.is_dir() else ():
             with suppress(OSError):
-                yield from hosts(path.read_text(encoding="utf-8", errors="replace"))
+                yield from hosts(path.read_text(encoding="utf-8", errors="replace"), folder.parent)
 
 
-def hosts(text: str) -> Iterator[Found]:
-    """Yield the virtual hosts of a configuration that have a certificate."""
-    for address, block in re.findall(r"(?is)<VirtualHost\s+([^>]*)>(.*?)</VirtualHost>", text):
+def hosts(text: str, root: Path | None = None) -> Iterator[Found]:
+    """Yield the virtual hosts of a configuration that have a certificate, with what could be deployed to."""
+    for addresses, block in re.findall(r"(?is)<VirtualHost\s+([^>]*)>(.*?)</VirtualHost>", text):
         said = {
             k.lower(): v.strip("\"'")
             for k, v in re.findall(r"(?m)^\s*(SSLCertificate(?:Key)?File|ServerName)\s+(\S+)", block)
         }
-        if not {"sslcertificatefile", "sslcertificatekeyfile"} <= set(said):
+        where = address([*addresses.split(), "*"][0].strip("\"'").removesuffix(":*"), posix.HTTPS)
+        if where is None or not {"sslcertificatefile", "sslcertificatekeyfile"} <= set(said):
             continue
-        name = said.get("servername", "").partition(":")[0]
-        port = re.search(r":(\d+)", address)
-        given: dict[str, str | int | bool] = {
-            "certificate": said["sslcertificatefile"],
-            "key": said["sslcertificatekeyfile"],
-            "probe_port": int(port[1]) if port else posix.HTTPS,
+        name = said.get("servername", "").rpartition("//")[2].partition(":")[0]
+        given: Given = {
+            "certificate": whole_path(said["sslcertificatefile"], root),
+            "key": whole_path(said["sslcertificatekeyfile"], root),
+            **where,
             "server_name": name,
         }
-        yield Found(kind="apache", title=f"Apache, {name or address}", settings=given, names=[name] if name else [])
+        yield from offer(Settings, "apache", f"Apache, {name or addresses}", given, [name] if name else [])

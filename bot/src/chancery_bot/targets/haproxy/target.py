@@ -13,6 +13,7 @@ from chancery_bot.local import Local
 from chancery_bot.material import Material
 from chancery_bot.targets.base import TEST_SECONDS
 from chancery_bot.targets.files import FileTarget, Piece
+from chancery_bot.targets.finding import Given, address, offer
 from chancery_bot.targets.haproxy.settings import Settings
 from chancery_bot.wire import Found
 
@@ -57,10 +58,11 @@ def find(local: Local) -> Iterator[Found]:
 
 
 def binds(text: str) -> Iterator[Found]:
-    """Yield the `bind` lines of a configuration that name a certificate file."""
+    """Yield the `bind` lines of a configuration that name a certificate file, with what could be deployed to."""
     for line in re.findall(r"(?m)^\s*bind\s+(.*)$", text):
-        port, file = re.match(r"\S*:(\d+)", line), re.search(r"\bcrt\s+(/\S+)", line)
-        if port is None or file is None or file[1].endswith("/"):
-            continue
-        given: dict[str, str | int | bool] = {"file": file[1], "probe_port": int(port[1]), "service": "haproxy"}
-        yield Found(kind="haproxy", title=f"HAProxy, port {port[1]}", settings=given)
+        first = line.split()[0].partition(",")[0]
+        where = address(re.sub(r"^ipv[46]@", "", first), 0) if ":" in first else None
+        file = re.search(r"\bcrt\s+(/\S+)", line)
+        if where is not None and file is not None:
+            given: Given = {"file": file[1], **where, "service": "haproxy"}
+            yield from offer(Settings, "haproxy", f"HAProxy, port {where['probe_port']}", given)

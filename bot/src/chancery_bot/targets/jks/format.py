@@ -10,17 +10,18 @@ import hashlib
 import hmac
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-_MAGIC, _VERSION, _PRIVATE = 0xFEEDFEED, 2, 1
+_MAGIC, _VERSION, _PRIVATE, _TRUSTED = 0xFEEDFEED, 2, 1, 2
 _PHRASE = b"Mighty Aphrodite"
 _SALT = _DIGEST = 20
 _ALGORITHM = bytes.fromhex("300e060a2b060104012a021101010500")
 _SHORT_FORM = 0x80
 
 
-class Broken(Exception):
+class Broken(ValueError):
     """It is no such keystore, or the password is another."""
 
 
@@ -36,25 +37,56 @@ def write(alias: str, key: bytes, chain: Sequence[bytes], password: str, now: da
 
 def read(content: bytes, password: str) -> tuple[str, bytes, list[bytes]]:
     """Return alias, key (PKCS#8 DER) and chain of the first key in a keystore; raises `Broken`."""
-    secret = password.encode("utf-16-be")
+    for entry in entries(content, password):
+        if entry.sealed:
+            try:
+                return entry.alias, _open(entry.sealed, password.encode("utf-16-be")), list(entry.chain)
+            except IndexError:
+                raise Broken from None
+    raise Broken
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A key, still sealed, with its chain; or a trusted certificate, with nothing sealed."""
+
+    alias: str
+    sealed: bytes
+    chain: tuple[bytes, ...]
+
+
+def entries(content: bytes, password: str) -> list[Entry]:
+    """Return what is in a keystore; raises `Broken`. Keys are not opened: each may have a password of its own."""
     body, seal = content[:-_DIGEST], content[-_DIGEST:]
-    if not hmac.compare_digest(_seal(secret, body), seal):
+    if not hmac.compare_digest(_seal(password.encode("utf-16-be"), body), seal):
         raise Broken
     try:
-        magic, _version, _count, kind = struct.unpack_from(">IIII", body)
-        if (magic, kind) != (_MAGIC, _PRIVATE):
+        return list(_entries(body))
+    except (struct.error, IndexError):
+        raise Broken from None
+
+
+def _entries(body: bytes) -> Iterator[Entry]:
+    magic, version, count = struct.unpack_from(">III", body)
+    if (magic, version) != (_MAGIC, _VERSION):
+        raise Broken
+    at = 12
+    for _ in range(count):
+        (kind,) = struct.unpack_from(">I", body, at)
+        alias, at = _take_text(body, at + 4)
+        at, sealed, number = at + 8, b"", 1
+        if kind == _PRIVATE:
+            sealed, at = _take(body, at)
+            (number,) = struct.unpack_from(">I", body, at)
+            at += 4
+        elif kind != _TRUSTED:
             raise Broken
-        alias, at = _take_text(body, 16)
-        sealed, at = _take(body, at + 8)
-        (number,) = struct.unpack_from(">I", body, at)
-        at, chain = at + 4, []
+        chain = []
         for _ in range(number):
-            _kind, at = _take_text(body, at)
+            _type, at = _take_text(body, at)
             der, at = _take(body, at)
             chain.append(der)
-        return alias, _open(sealed, secret), chain
-    except (struct.error, IndexError, UnicodeError):
-        raise Broken from None
+        yield Entry(alias, sealed, tuple(chain))
 
 
 def _protect(plain: bytes, secret: bytes, salt: bytes) -> bytes:
@@ -114,7 +146,7 @@ def _counted(data: bytes) -> bytes:
 
 def _take_text(body: bytes, at: int) -> tuple[str, int]:
     (size,) = struct.unpack_from(">H", body, at)
-    return body[at + 2 : at + 2 + size].decode("ascii"), at + 2 + size
+    return body[at + 2 : at + 2 + size].decode(errors="replace"), at + 2 + size
 
 
 def _take(body: bytes, at: int) -> tuple[bytes, int]:

@@ -20,6 +20,10 @@ class Target(KeystoreTarget[Settings]):
         chain = [c.public_bytes(Encoding.DER) for c in material.chain]
         return jks.write(self.settings.alias, key, chain, password, Clock().now())
 
+    def entries(self, content: bytes, password: str) -> list[str]:
+        """Return the aliases of all keys and trusted certificates."""
+        return [entry.alias for entry in jks.entries(content, password)]
+
     def opens(self, content: bytes, password: str) -> bool:
         """Say whether it opens."""
         try:

@@ -9,24 +9,19 @@ from pathlib import Path
 from chancery_bot import posix
 from chancery_bot.errors import Refused
 from chancery_bot.local import Local
-from chancery_bot.material import Material
 from chancery_bot.targets.base import RELOAD_SECONDS, TEST_SECONDS
-from chancery_bot.targets.files import FileTarget, Piece
+from chancery_bot.targets.finding import Given, address, offer, whole_path
 from chancery_bot.targets.nginx.settings import Settings
+from chancery_bot.targets.pair import PairTarget
 from chancery_bot.wire import Found
 
+_BOTH = 2
+_USUAL_PORT = 80
+"""Where nginx listens when an address has no port."""
 
-class Target(FileTarget[Settings]):
+
+class Target(PairTarget[Settings]):
     """One pair of files of an nginx."""
-
-    def places(self) -> dict[str, Path]:
-        """Return certificate and key."""
-        given = self.settings
-        return {"certificate": self.place(given.certificate, "certificate"), "key": self.place(given.key, "key")}
-
-    def pieces(self, material: Material) -> list[Piece]:
-        """Return the certificate with its chain, and the key."""
-        return [Piece("certificate", material.full_pem), Piece("key", material.key_pem, self.key_mode)]
 
     def test(self) -> None:
         """Let nginx read its whole configuration."""
@@ -56,21 +51,38 @@ def find(local: Local) -> Iterator[Found]:
 
 
 def servers(text: str) -> Iterator[Found]:
-    """Yield the server blocks of a configuration that have a certificate."""
+    """Yield the server blocks of a configuration that have a certificate, with what could be deployed to."""
+    main = re.search(r"(?m)^# configuration file (/\S+):$", text)
+    folder = Path(main[1]).parent if main else None
     for block in _blocks(re.sub(r"(?m)^\s*#.*$", "", text)):
         said = dict(re.findall(r"(?:^|[\s;{])(ssl_certificate(?:_key)?)\s+([^;]+);", block))
-        port = re.search(r"listen\s+(?:[^;\s]*:)?(\d+)[^;]*\bssl\b", block)
+        where = _listens(block)
         names = re.search(r"server_name\s+([^;]+);", block)
-        if len(said) < 2 or port is None:
+        if len(said) < _BOTH or where is None:
             continue
-        found = [n for n in (names[1].split() if names else []) if re.fullmatch(r"[A-Za-z0-9.*-]+", n)]
-        given: dict[str, str | int | bool] = {
-            "certificate": said["ssl_certificate"].strip(),
-            "key": said["ssl_certificate_key"].strip(),
-            "probe_port": int(port[1]),
+        found = list(_names(names[1].split() if names else []))
+        given: Given = {
+            "certificate": whole_path(said["ssl_certificate"].strip(), folder),
+            "key": whole_path(said["ssl_certificate_key"].strip(), folder),
+            **where,
             "server_name": found[0] if found else "",
         }
-        yield Found(kind="nginx", title=f"nginx, {found[0] if found else port[1]}", settings=given, names=found)
+        yield from offer(Settings, "nginx", f"nginx, {found[0] if found else where['probe_port']}", given, found)
+
+
+def _names(words: list[str]) -> Iterator[str]:
+    """Yield those that a certificate can be for; nginx writes `.x` for x and *.x, and has expressions and ends of any kind."""
+    for word in words:
+        if re.fullmatch(r"(\*\.|\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", word):
+            yield from (word[1:], f"*{word}") if word.startswith(".") else (word,)
+
+
+def _listens(block: str) -> Given | None:
+    """Return where a server listens with TLS, by the loopback of IPv4 where it does; None where it does not listen."""
+    lines = [line.split() for line in re.findall(r"(?:^|[\s;{])listen\s+([^;]+);", block)]
+    found = [address(words[0], _USUAL_PORT) for words in lines if "ssl" in words[1:]]
+    whole = [one for one in found if one is not None]
+    return min(whole, key=lambda one: "probe_host" in one, default=None)
 
 
 def _blocks(text: str) -> Iterator[str]:

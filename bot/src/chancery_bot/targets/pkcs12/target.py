@@ -30,6 +30,16 @@ class Target(KeystoreTarget[Settings]):
         alias, issuers = self.settings.alias.encode(), list(material.chain[1:])
         return pkcs12.serialize_key_and_certificates(alias, material.key, material.leaf, issuers, encryption)
 
+    def entries(self, content: bytes, password: str) -> list[str]:
+        """Return the key's alias, and those of other keys and of trusted certificates.
+
+        Java writes an alias beside the certificate of each, and beside what belongs to a chain its subject.
+        """
+        found = pkcs12.load_pkcs12(content, password.encode())
+        names = [(c.friendly_name or b"").decode(errors="replace") for c in found.additional_certs]
+        others = [name for name in names if name and "=" not in name]
+        return [*([] if found.cert is None else [(found.cert.friendly_name or b"").decode(errors="replace")]), *others]
+
     def opens(self, content: bytes, password: str) -> bool:
         """Say whether it opens."""
         try:

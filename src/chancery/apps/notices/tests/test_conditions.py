@@ -1,12 +1,14 @@
 """What people are told of: each condition, just before it holds and just when it does."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from chancery.apps.accounts.models import Team
 from chancery.apps.certificates import actions as certificates
-from chancery.apps.certificates import keys
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates import keys, reporting
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.connectors.models import Connector, ConnectorVersion
 from chancery.apps.health import record
@@ -206,4 +208,18 @@ def test_a_certificate_that_is_valid_with_a_reported_key_is_told_of_until_somebo
     (one,) = CONDITIONS[Kind.KEY_COMPROMISED](NOW).found
     assert one.text == "Not by this account. Have it revoked, or replace it where it is used."
     certificates.revoke(cast.ada, made.pk, "superseded")
+    assert titles(Kind.KEY_COMPROMISED) == []
+
+
+def test_other_teams_are_told_of_a_report_that_stops_nothing_of_theirs_until_it_is_withdrawn(cast, issued):
+    made = issued()
+    other = SimpleNamespace(team_id=Team.objects.get(name="Other").pk, environment_id=made.environment_id)
+    keys.record(made.spki_sha256, other, "olaf", NOW, for_everybody=False)
+    (one,) = CONDITIONS[Kind.KEY_COMPROMISED](NOW).found
+    assert (one.title, one.thing) == (
+        "a.example.com: another team reported its key as compromised, and it is valid",
+        made,
+    )
+    assert "nobody has confirmed it, so nothing is stopped" in one.text
+    reporting.withdraw(cast.ada, KeyReport.objects.get().pk, "It was a drill.")
     assert titles(Kind.KEY_COMPROMISED) == []

@@ -136,7 +136,7 @@ def test_an_approved_order_is_due_at_once(cast, local, order):
 
 def test_an_order_whose_key_was_compromised_meanwhile_is_not_approved(cast, local, order, monkeypatch):
     made = order(profile="Careful")
-    monkeypatch.setattr(stopping, "compromised", lambda keys: keys & {made.spki_sha256})
+    monkeypatch.setattr(stopping.keys, "bars", lambda order: order.spki_sha256 == made.spki_sha256)
     with conflict("key_compromised"):
         actions.approve(cast.amy, made.pk)
     assert Order.objects.get(pk=made.pk).state == State.AWAITING_APPROVAL

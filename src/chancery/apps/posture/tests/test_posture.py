@@ -1,17 +1,22 @@
 """Posture: fingerprints instead of secrets, findings about what is stored, decisions, and what is refused."""
 
+import hashlib
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
+from chancery.apps.accounts import actions as people
 from chancery.apps.certificates.tests.conftest import NOW, clock  # noqa: F401  fixture
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Connector
 from chancery.apps.inventory.models import Finding as Difference
 from chancery.apps.inventory.models import Pull
-from chancery.apps.posture import actions, prints, queries
-from chancery.apps.posture.models import Print
+from chancery.apps.posture import actions, prints, queries, sharing
+from chancery.apps.posture.models import Decision, Print
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
+from chancery.core.posture import ORDER, Kind, findings
 
 pytestmark = pytest.mark.django_db
 SOON = (NOW + timedelta(days=30)).date().isoformat()
@@ -31,7 +36,7 @@ def two(cast, local, clock):
 
 
 def kinds(actor, **asked):
-    return [str(one.finding.kind) for one in queries.listing(actor, **asked)]
+    return [str(one.finding.kind) for one in queries.listing(actor, **asked).items]
 
 
 def test_a_worker_makes_fingerprints_of_what_is_in_force_and_of_nothing_else(cast, two):
@@ -77,18 +82,18 @@ def test_findings_of_what_is_stored_and_who_sees_them(cast, local, two):
         kind="at_ca_only", subject="1|1", connector=berlin, pull=pull, first_at=NOW, last_at=NOW, **mine
     )
     assert "1 certificates of its CA" in next(
-        one.finding.text for one in queries.listing(cast.ada) if one.finding.kind == "unknown_at_ca"
+        one.finding.text for one in queries.listing(cast.ada).items if one.finding.kind == "unknown_at_ca"
     )
     Connector.objects.filter(pk=berlin.pk).update(authority="gone")
-    assert queries.listing(cast.ada)
+    assert queries.listing(cast.ada).items
 
 
 def test_a_decision_lasts_until_its_day_and_says_why(cast, two, settings):
-    (shown,) = queries.listing(cast.ada, kind="shared_credential")
+    (shown,) = queries.listing(cast.ada, kind="shared_credential").items
     key = shown.finding.key
     actions.decide(cast.ada, key, owner="Platform", until=SOON, reason="The CA makes one a week.")
     assert kinds(cast.ada, kind="shared_credential") == []
-    (put_off,) = queries.listing(cast.ada, state="decided")
+    (put_off,) = queries.listing(cast.ada, state="decided").items
     assert (put_off.decision.owner, put_off.decision.by) == ("Platform", "ada")
     actions.decide(cast.ada, key, owner="Platform")
     assert kinds(cast.ada, kind="shared_credential") == ["shared_credential"]
@@ -137,3 +142,115 @@ def test_an_empty_secret_has_no_fingerprint(cast, two):
     type(version).objects.filter(pk=version.pk).update(secrets={"api_key": sealed})
     state = prints.take(NOW, {})
     assert state == {"tried": [str(version.pk)]}
+
+
+def places(**more):
+    return {**values(), **more}
+
+
+@pytest.fixture
+def many(cast, local, clock):
+    """Make connectors with every weakness that there is, some decided about."""
+    people.create_environment(cast.host, "Test")
+    trial = {"environment": "Test", "base_url": "https://www.digicert.com/services/v2"}
+    made = {}
+    for n, more in enumerate(
+        ({}, {"team": "Other"}, trial, {"base_url": "https://sandbox.ca.example", "owner": "Pat"},
+         {"allowed_networks": ["10.0.0.0/8", "10.1.0.0/16"]}, {"allowed_networks": ["10.1.0.0/16"], "contact": "pat"})
+    ):  # fmt: skip
+        made[n] = connectors.create(cast.ada, "digicert", places(name=f"C{n}", api_key=f"key {n // 2}", **more))
+    for n in range(3):
+        about = {
+            "base_url": "https://ca.example/api/",
+            "name": f"E{n}",
+            "team": ("Operations", "Other")[n % 2],
+        }
+        version = connectors.create(cast.ada, "digicert", places(**about, api_key=f"own {n}")).current
+        type(version).objects.filter(pk=version.pk).update(settings={**version.settings, "username": f"svc-{n // 2}"})
+    type(made[0].current).objects.filter(pk=made[0].current_id).update(untested_reason="The CA was away.")
+    type(made[1].current).objects.filter(pk=made[1].current_id).update(
+        created_at=NOW - timedelta(days=999), tested_at=NOW
+    )
+    here = {"team_id": made[2].team_id, "environment_id": made[2].environment_id}
+    pull = Pull.objects.create(
+        connector=made[2],
+        version=made[2].current,
+        asked_by="ada",
+        created_at=NOW,
+        finished_at=NOW,
+        state="done",
+        **here,
+    )
+    Difference.objects.create(
+        kind="at_ca_only", subject="1|1", connector=made[2], pull=pull, first_at=NOW, last_at=NOW, **here
+    )
+    prints.take(NOW, {})
+    return cast
+
+
+def walked(actor, size, **asked):
+    """Return the findings of all pages, read to the end and back again."""
+    pages = [queries.listing(actor, size=size, **asked)]
+    while pages[-1].next:
+        pages.append(queries.listing(actor, size=size, cursor=pages[-1].next, **asked))
+    back = [pages[-1]]
+    while back[-1].previous:
+        back.append(queries.listing(actor, size=size, cursor=back[-1].previous, **asked))
+    found, again = ([[s.finding for s in page.items] for page in some] for some in (pages, back[::-1]))
+    assert [f for page in again for f in page] == [f for page in found for f in page]
+    return [f for page in found for f in page]
+
+
+def test_pages_hold_what_a_look_at_all_connectors_finds(many):
+    rows = Connector.objects.select_related("current", "team", "environment").order_by("name_key")
+    whole = findings(queries.facts(rows), queries.limits())
+    assert {one.kind for one in whole} == set(Kind), "every kind is there"
+    assert {(one.level, one.kind) for one in whole} == set(ORDER), "and every weight of it"
+    for size in (3, 200):
+        found = walked(many.ada, size, state="all")
+        assert sorted(found, key=lambda one: one.key) == sorted(whole, key=lambda one: one.key)
+        assert [one.level for one in found] == [one.level for one in whole]
+    assert walked(many.ada, 3, level="advice") == [one for one in walked(many.ada, 50) if one.level == "advice"]
+    assert queries.serious(many.ada) == sum(one.level == "serious" for one in whole)
+    for one in whole:
+        assert queries.get(many.ada, one.key).finding == one
+    put_off = [one for one in whole if one.kind in {"nobody", "shared_account"}]
+    for one in put_off:
+        actions.decide(many.ada, one.key, until=SOON, reason="It waits.")
+    assert {one.key for one in walked(many.ada, 2, state="decided")} == {one.key for one in put_off}
+    assert len(walked(many.ada, 2)) == len(whole) - len(put_off)
+
+
+@pytest.mark.parametrize("cursor", ["x", "WyI-IiwgOTksICJhIiwgImIiXQ", "WyI-IiwgMSwgImEiLCAiYiJd"])
+def test_a_page_marker_of_somebody_else_is_refused(cast, local, clock, cursor):
+    with pytest.raises(Invalid, match="page marker"):
+        queries.listing(cast.ada, cursor=cursor)
+
+
+def test_what_very_many_share_is_told_of_the_first(cast, two, monkeypatch):
+    monkeypatch.setattr(sharing, "MEMBERS", 2)
+    connectors.create(cast.ada, "digicert", {**values(), "name": "Zug"})
+    prints.take(NOW, {})
+    (shown,) = queries.listing(cast.ada, kind="shared_credential").items
+    assert (shown.finding.text, shown.finding.more) == ("Berlin, Tokyo and 1 more share a credential.", 1)
+    assert [row.name for row in shown.connectors] == ["Berlin", "Tokyo"]
+    assert queries.get(cast.ada, shown.finding.key).finding == shown.finding
+
+
+def test_decisions_of_before_get_the_keys_of_today(cast, two):
+    berlin, tokyo = two
+    rekey = import_module("chancery.apps.posture.migrations.0002_decisions_by_connector")._rekey
+    kept = {"by": "ada", "at": NOW, "until": NOW.date() + timedelta(days=9), "reason": "It waits."}
+    before = {"nobody": [berlin], "shared_credential": [berlin, tokyo], "untested": []}
+    for kind, about in before.items():
+        parts = "|".join((kind, *sorted(str(row.pk) for row in about)))
+        Decision.objects.create(key=hashlib.sha256(parts.encode()).hexdigest()[:32], kind=kind, **kept)
+    rekey(apps, None)
+    assert set(Decision.objects.values_list("kind", "connector")) == {
+        ("nobody", berlin.pk),
+        ("shared_credential", None),
+    }, "what is about nothing any more is gone"
+    assert {str(one.finding.kind) for one in queries.listing(cast.ada, state="decided").items} == {
+        "nobody",
+        "shared_credential",
+    }

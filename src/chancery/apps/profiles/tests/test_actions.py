@@ -242,7 +242,7 @@ def test_profiles_are_listed_by_name_for_those_who_see_them(cast, local):
 
 def test_ordering_offers_what_one_may_order_with(cast, local):
     assert [p.name for p in queries.usable(cast.rob)] == ["Careful", "Internal"]
-    assert queries.usable(cast.dan) == []
+    assert list(queries.usable(cast.dan)) == []
 
 
 def test_orders_go_to_the_preferred_active_connector_and_wait_at_the_preferred_one(cast, local):

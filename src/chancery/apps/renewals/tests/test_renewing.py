@@ -8,8 +8,8 @@ from chancery.apps.bots import actions as bots
 from chancery.apps.bots import targets
 from chancery.apps.bots.models import Bot, Target
 from chancery.apps.certificates import actions as certificates
-from chancery.apps.certificates import keys
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates import keys, reporting
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
@@ -142,6 +142,17 @@ def test_a_reported_key_is_not_renewed_with_neither_the_old_request_nor_a_left_o
     assert (row.state, row.due_at, row.csr) == ("waiting", None, None)
     assert row.text == "Its key was reported as compromised. Make a new key and send its request."
     assert renewals(row) == []
+
+
+def test_a_renewal_that_waits_for_its_key_goes_on_once_the_report_is_withdrawn(cast, planned, due):
+    row, other = planned(), planned(name="b.example.com", order=None)
+    keys.record(row.certificate.spki_sha256, row.certificate, "ada", NOW)
+    assert (renew(row).state, renew(other).state) == ("waiting", "waiting")
+    reporting.withdraw(cast.ada, KeyReport.objects.get().pk, "It was found.")
+    planning.recover(NOW, {})
+    states = dict(Plan.objects.values_list("pk", "state"))
+    assert (states[row.pk], states[other.pk]) == ("planned", "waiting")
+    assert renew(Plan.objects.get(pk=row.pk)).state == "ordered"
 
 
 def test_a_ca_that_wants_it_replaced_at_once_is_quoted(planned):

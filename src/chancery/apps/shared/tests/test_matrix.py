@@ -30,6 +30,7 @@ for module in (
     "accounts.factors",
     "accounts.providers",
     "accounts.roles",
+    "certificates.reporting",
     "changes.actions",
     "connectors.rotating",
 ):
@@ -96,6 +97,8 @@ findings.ignore           A O . . . . .
 findings.reopen           A O . . . . .
 findings.revoke           A O . . . . .
 inventory.import          A O . . . . .
+key_reports.confirm       A . . . . . .
+key_reports.withdraw      A . . . . . .
 orders.adopt              A O . . . . .
 orders.approve            A . . . P . .
 orders.cancel             A O R B . . .

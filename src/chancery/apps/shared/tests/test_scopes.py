@@ -20,9 +20,9 @@ from chancery.apps.bots import queries as bots
 from chancery.apps.bots import targets as bot_targets
 from chancery.apps.bots.models import Bot, Deployment, Target
 from chancery.apps.certificates import actions as certificate_actions
+from chancery.apps.certificates import keys, reporting
 from chancery.apps.certificates import queries as certificates
-from chancery.apps.certificates import reporting
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.connectors import actions as connector_actions
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors import rotating
@@ -132,6 +132,8 @@ class Things:
             first_at=now,
             last_at=now,
         )
+        keys.record("3" * 64, local, "ada", now)
+        self.report = KeyReport.objects.get()
         mine = {"team_id": local.team_id, "environment_id": local.environment_id}
         planning.cover(now, {})
         self.offer = acme_actions.offer(cast.ada, "Internal")
@@ -141,7 +143,7 @@ class Things:
         asked = AcmeOrder.objects.create(account=self.account, offer=self.offer, names=[], expires_at=now, **owned)
         Placement.objects.create(acme_order=asked, order=self.order)
         self.channel = Channel.objects.create(name="Chat", team_id=local.team_id, created_at=now, updated_at=now)
-        self.weak = next(w.finding.key for w in posture.listing(cast.ada) if self.connector in w.connectors)
+        self.weak = next(w.finding.key for w in posture.listing(cast.ada).items if self.connector in w.connectors)
         self.webhook, _ = webhook_actions.create(
             cast.ada, {"name": "Tickets", "team": "Operations", "url": "https://x.example"}
         )
@@ -199,7 +201,8 @@ LISTINGS = {
     "profiles.visible_to": lambda a, t: list(profiles.visible_to(a)),
     "profiles.listing": lambda a, t: profiles.listing(a).items,
     "profiles.listing by search": lambda a, t: profiles.listing(a, search="In").items,
-    "profiles.usable": lambda a, t: profiles.usable(a),
+    "profiles.offered": lambda a, t: list(profiles.offered(a)),
+    "profiles.usable": lambda a, t: list(profiles.usable(a)),
     "orders.visible_to": lambda a, t: list(orders.visible_to(a)),
     "orders.listing": lambda a, t: orders.listing(a).items,
     "orders.listing by state": lambda a, t: orders.listing(a, state="awaiting_approval").items,
@@ -210,6 +213,9 @@ LISTINGS = {
     "orders.asked_again": lambda a, t: orders.asked_again(a, current_clock().now()),
     "orders.waiting_for_people": lambda a, t: list(orders.waiting_for_people(a)),
     "certificates.visible_to": lambda a, t: list(certificates.visible_to(a)),
+    "certificates.key_reports_visible_to": lambda a, t: list(certificates.key_reports_visible_to(a)),
+    "certificates.key_reports": lambda a, t: certificates.key_reports(a).items,
+    "certificates.key_reports of one key": lambda a, t: certificates.key_reports(a, key="3" * 64).items,
     "certificates.listing": lambda a, t: certificates.listing(a).items,
     "certificates.alive_with_key": lambda a, t: certificates.alive_with_key(a, t.certificate.spki_sha256),
     "notices.listing": lambda a, t: notices.listing(a).items,
@@ -242,7 +248,6 @@ LISTINGS |= {
 }
 LISTINGS |= {
     "acme.visible_offers": lambda a, t: list(acme.visible_offers(a)),
-    "acme.offers": lambda a, t: acme.offers(a),
     "acme.offer_listing": lambda a, t: acme.offer_listing(a).items,
     "acme.visible_to": lambda a, t: list(acme.visible_to(a)),
     "acme.listing": lambda a, t: acme.listing(a).items,
@@ -486,6 +491,7 @@ def test_no_action_on_a_teams_things_is_left_out():
         "sessions.",
         "factors.",
         "changes.",
+        "key_reports.",
     )
     # Of the whole installation, and no door but the host's command leads to it.
     of_all = {n for n in REGISTRY if n.startswith(of_all)} | {"orders.put_back"}

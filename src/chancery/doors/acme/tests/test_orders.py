@@ -9,11 +9,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.acme_client import b64, jwk, sign
-from chancery.apps.accounts.models import User
+from chancery.apps.accounts.models import Team, User
 from chancery.apps.acme import accounts, ari, chains, finalizing, ordering
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
-from chancery.apps.certificates.models import Certificate, Chain
+from chancery.apps.certificates import keys
+from chancery.apps.certificates.models import Certificate, Chain, KeyReport
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
@@ -187,13 +188,18 @@ def test_revocation_by_the_account_or_the_key_itself(door, client, engine):
     for reason in (2, True, "x"):
         assert kind(client.post(url, {"certificate": der(first), "reason": reason})) == "badRevocationReason"
     assert kind(client.post(url, {"certificate": der(first), "reason": 9})) == "badRevocationReason"
-    assert client.post(url, {"certificate": der(first), "reason": 1}).status == 200
-    assert kind(client.post(url, {"certificate": der(first), "reason": 1})) == "alreadyRevoked"
+    assert client.post(url, {"certificate": der(first), "reason": 4}).status == 200
+    assert kind(client.post(url, {"certificate": der(first), "reason": 4})) == "alreadyRevoked"
     assert kind(client.post(url, {"certificate": b64(b"none of ours")})) == "malformed"
     by_key = door.client(KEY)
-    assert by_key.post(url, {"certificate": der(second)}).status == 200
+    assert by_key.post(url, {"certificate": der(second), "reason": 1}).status == 200
     rows = Certificate.objects.order_by("pk").values_list("revocation_reason", "revocation_by")
-    assert list(rows) == [("keyCompromise", "acme:web-1"), ("unspecified", "acme:web-1")]
+    assert list(rows) == [("superseded", "acme:web-1"), ("keyCompromise", "acme:web-1")]
+    # What the key itself has said holds for everybody, not for the team alone that its certificate is of.
+    row = KeyReport.objects.get()
+    assert (row.note, row.for_everybody) == ("Asked for over ACME, by the certificate's own key.", True)
+    stranger_team = Team.objects.get(name="Other").pk
+    assert keys.barred([(row.spki_sha256, stranger_team)]) == {(row.spki_sha256, stranger_team)}
     assert kind(door.client().post(url, {"certificate": der(second)})) == "unauthorized"
 
 

@@ -112,6 +112,18 @@ def now(row):
     return row
 
 
+def test_a_setting_goes_to_those_bots_alone_that_know_it(cast, stage, enrolled):
+    store = {"file": "/etc/ssl/a.jks", "password_file": "/etc/ssl/a.pass", "patience": 300}
+    row = target(cast, enrolled, stage, kind="jks", settings=store)
+    actions.issue(cast.ada, row.pk)
+    for later, patience in (([], None), (["patience"], 300)):
+        about = HOST.model_copy(update={"later": later})
+        (task,) = stage.client.ask("poll", wire.Poll(host=about), wire.Work).tasks
+        assert task.target.settings.get("patience") == patience
+        assert "other_entries" not in task.target.settings
+        assert task.target.settings["alias"] == "tls"
+
+
 def test_from_the_token_to_what_is_served(cast, local, stage, enrolled, engine):
     bot = now(enrolled)
     assert queries.standing(bot, SYSTEM_CLOCK.now()) == Standing.PENDING

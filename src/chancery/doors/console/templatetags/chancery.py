@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext_lazy as _
 
+from chancery import catalog
 from chancery.apps.accounts.permissions import Permission
 from chancery.core.order import State
 from chancery.doors.console.forms import as_typed
@@ -97,6 +98,19 @@ def split_words(value: str) -> list[str]:
 def moment(value: str) -> datetime:
     """Return the moment that an ISO 8601 text of ours names, so that it is shown in the reader's zone."""
     return datetime.fromisoformat(value)
+
+
+@register.filter
+def number(value: float) -> str:
+    """Return a number without the zeros that say nothing: 4.1, 16."""
+    return f"{value:g}"
+
+
+@register.filter
+def ca(slug: str) -> str:
+    """Return what a CA type is called; its slug where it is not installed."""
+    known = catalog.find(slug)
+    return known.title if known is not None else slug
 
 
 @register.filter

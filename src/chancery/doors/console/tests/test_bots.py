@@ -3,12 +3,16 @@
 import re
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 
 from chancery.apps.bots import actions, channel, targets
 from chancery.apps.bots.models import Bot, Deployment, Stage, Target
+from chancery.apps.certificates import keys
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders.place import PlaceOrder, place
+from chancery.core.errors import Conflict
 from chancery.doors.console.tests.test_console import logged_in, text
 from tests.cast import request_pem
 
@@ -125,6 +129,49 @@ def test_what_is_begun_for_a_target_is_followed_and_given_up(ada, bot, cast):
     assert "It is given up" in text(ada.post(reverse("deployment_cancel", args=[wanted.pk]), follow=True))
     assert "is deleted" in text(ada.post(reverse("target_act", args=[row.pk, "delete"]), follow=True))
     assert ada.post(reverse("target_act", args=[row.pk, "issue"])).status_code == 404
+
+
+def test_only_what_would_be_done_is_offered(ada, bot, cast):
+    row = targets.add(cast.ada, bot.pk, _values())
+    acts = {"issue": actions.issue, "again": actions.again, "roll-back": actions.roll_back, "delete": targets.remove}
+
+    def offered():
+        page = raw(ada.get(reverse("bot", args=[bot.pk])))
+        assert reverse("target_edit", args=[row.pk]) in page
+        return {what for what in acts if reverse("target_act", args=[row.pk, what]) in page}
+
+    def done():
+        return {what for what, act in acts.items() if _does(lambda act=act: act(cast.ada, row.pk))}
+
+    assert offered() == done() == {"issue", "delete"}
+    wanted = actions.issue(cast.ada, row.pk)
+    assert offered() == done() == set()
+    brought = Deployment.objects.filter(pk=wanted.pk)
+    fresh = _certificate(cast)
+    brought.update(state=Stage.FAILED, finished_at=fresh.not_before, certificate=fresh)
+    assert offered() == done() == {"issue", "delete", "again"}
+    brought.update(state=Stage.DEPLOYED)
+    assert offered() == done() == set(acts)
+    keys.record(fresh.spki_sha256, row, "ada", fresh.not_before)
+    assert offered() == done() == set(acts) - {"again"}
+
+
+def _does(act):
+    try:
+        with transaction.atomic():
+            act()
+            transaction.set_rollback(True)
+    except Conflict:
+        return False
+    return True
+
+
+def _certificate(cast):
+    order = place(cast.rob, PlaceOrder("Internal", request_pem("www.example.com")))
+    copied = ("connector_id", "profile_id", "team_id", "environment_id", "common_name", "names", "spki_sha256")
+    days = {"not_before": order.placed_at, "not_after": order.placed_at, "stored_at": order.placed_at}
+    own = {"der": b"x", "serial": "1", "issuer": "CN=x", "sha256": "0" * 64, "order": order}
+    return Certificate.objects.create(**{n: getattr(order, n) for n in copied}, **days, **own)
 
 
 def test_the_log_comes_by_itself_and_the_page_anew_when_something_changed(ada, bot, cast):

@@ -2,12 +2,15 @@
 
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.urls import reverse
 
 from chancery import catalog
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.accounts.models import Team
+from chancery.apps.certificates import keys
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Call, Connector, ConnectorVersion
 from chancery.apps.orders.models import Order
@@ -126,7 +129,7 @@ def test_a_key_is_reported_on_the_page_of_its_certificate_which_asks_what_is_to_
         {"note": "Lost.", f"revoke-{made.pk}": "superseded", f"revoke-{other.pk}": "leave"},
         follow=True,
     )
-    assert "Reported by ada : Lost." in text(told)
+    assert "by ada (Operations): Lost. By the certificate www.example.com" in text(told)
     assert "www.example.com: the CA is asked to revoke it." in text(told)
     assert "Valid with this key, and not revoked: b.example.com" in text(told)
     assert reverse("certificate_report_key", args=[made.pk]) not in told.content.decode()
@@ -135,12 +138,55 @@ def test_a_key_is_reported_on_the_page_of_its_certificate_which_asks_what_is_to_
     Order.objects.filter(pk=other.order_id).update(spki_sha256=other.spki_sha256)
     order = text(ada.get(reverse("order", args=[other.order_id])))
     assert "Its certificate is neither deployed nor renewed with it. Have it revoked." in order
+    assert "Its key was reported as compromised at" in order
     wrong = ada.post(reverse("certificate_report_key", args=[made.pk]), {"revoke-x": "superseded"}, follow=True)
     assert "with this key that you may see" in text(wrong)
     refused = ada.post(
         reverse("certificate_report_key", args=[made.pk]), {f"revoke-{made.pk}": "superseded"}, follow=True
     )
     assert "asked for already" in text(refused)
+
+
+def test_a_report_of_a_key_is_confirmed_and_withdrawn_on_the_page_of_reported_keys(cast, local, ada, issued):
+    made = issued()
+    Order.objects.filter(pk=made.order_id).update(spki_sha256=made.spki_sha256)
+    page, act = reverse("key_reports"), "key_report_act"
+    assert "No key has been reported" in text(ada.get(page))
+    other = Team.objects.get(name="Other")
+    theirs = SimpleNamespace(team_id=other.pk, environment_id=made.environment_id)
+    keys.record(
+        made.spki_sha256, theirs, "olaf", made.stored_at, "We say so.", named="fake.example.com 1", for_everybody=False
+    )
+    row = KeyReport.objects.get()
+    warned = text(ada.get(reverse("certificate", args=[made.pk])))
+    assert "Another team reported its key as compromised at" in warned
+    assert (
+        reverse("certificate_report_key", args=[made.pk])
+        in ada.get(reverse("certificate", args=[made.pk])).content.decode()
+    )
+    assert "so the order goes on" in text(ada.get(reverse("order", args=[made.order_id])))
+    listed = text(ada.get(page))
+    assert "by olaf (Other): We say so. By the certificate fake.example.com 1" in listed
+    assert "its own team's alone" in listed
+    confirmed = ada.post(reverse(act, args=[row.pk, "confirm"]), follow=True)
+    assert "It is confirmed: it stops everybody" in text(confirmed)
+    assert "Confirm it for everybody" not in text(confirmed)
+    rob = logged_in("rob")
+    seen = text(rob.get(reverse("certificate", args=[made.pk])))
+    assert "nothing is certified, renewed or deployed with it any more" in seen
+    assert "Reported by another team at" in seen
+    assert "olaf" not in seen
+    assert rob.post(reverse(act, args=[row.pk, "withdraw"]), {"reason": "No."}, follow=True).status_code == 200
+    assert KeyReport.objects.get().stands
+    assert "This is missing" in text(ada.post(reverse(act, args=[row.pk, "withdraw"]), {"reason": ""}, follow=True))
+    assert ada.post(reverse(act, args=[row.pk, "erase"])).status_code == 404
+    done = text(ada.post(reverse(act, args=[row.pk, "withdraw"]), {"reason": "A drill."}, follow=True))
+    assert "nobody's: it was withdrawn" in done
+    assert "by ada : A drill." in done
+    after = text(rob.get(reverse("certificate", args=[made.pk])))
+    assert "Its key was reported" not in after
+    assert "Withdrawn at" in after
+    assert "Nobody has reported this key" in text(ada.get(page, {"key": "1" * 64}))
 
 
 def test_a_connector_whose_ca_type_is_not_installed_any_more_is_shown_as_broken_and_can_be_deleted(

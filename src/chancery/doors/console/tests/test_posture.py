@@ -14,7 +14,7 @@ def test_a_finding_is_shown_decided_and_gone_from_what_is_open(cast, local, clie
     ada = logged_in("ada")
     said = text(ada.get(reverse("posture")))
     assert "has no owner and no contact" in said
-    key = next(one.finding.key for one in queries.listing(cast.ada) if one.finding.kind == "nobody")
+    key = next(one.finding.key for one in queries.listing(cast.ada).items if one.finding.kind == "nobody")
     page = reverse("posture_finding", args=[key])
     assert "Say who is called when it fails." in text(ada.get(page))
     decide = reverse("posture_decide", args=[key])

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_POST
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import actions, queries
 from chancery.apps.acme.models import Challenge
-from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Invalid, Problem
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 
@@ -59,6 +59,8 @@ def offer(request: HttpRequest, actor: Actor) -> HttpResponse:
             )
         except Invalid as error:
             problems = error.problems
+        except Absent:
+            problems = [picking.unknown(actor, "seen-profiles", chosen)]
         else:
             messages.success(request, _("ACME clients may order with %(name)s.") % {"name": row.profile.name})
             return redirect("acme")
@@ -68,7 +70,7 @@ def offer(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
     context = {
         "chosen": chosen,
-        "profiles": list(profiles.visible_to(actor).order_by("name_key")),
+        "pick": picking.pick("seen-profiles", actor, chosen),
         "kinds": Challenge.choices,
         "values": {**request.POST.dict(), "challenges": request.POST.getlist("challenges")} if problems else stored,
         "problems": problems,
@@ -100,11 +102,13 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
             )
         except Invalid as error:
             problems = error.problems
+        except Absent:
+            problems = [picking.unknown(actor, "offers", data.get("profile", ""))]
         else:
             context = {"credential": row, "secret": secret, "directory": f"{settings.ACME_URL}/acme/directory"}
             return show(request, actor, "acme_secret", context)
     context = {
-        "offers": queries.offers(actor),
+        "pick": picking.pick("offers", actor, request.POST.get("profile", "")),
         "values": request.POST or {"accounts": 1, "orders_per_hour": actions.USUAL_ORDERS, "days": 0},
         "problems": problems,
     }

@@ -12,13 +12,14 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import actions, queries
 from chancery.apps.bots.models import Bot, Purpose, Standing
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Invalid, Problem
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 
@@ -85,7 +86,7 @@ def _form(request: HttpRequest, actor: Actor, bot: Bot | None, values: Any, prob
         "values": values,
         "problems": problems,
         "purposes": Purpose.choices,
-        "teams": Team.objects.order_by("name"),
+        "teams": picking.pick("teams", actor, values.get("team", ""), by_name=True),
         "environments": Environment.objects.order_by("name"),
         "most_days": actions.MOST_DAYS,
     }
@@ -114,6 +115,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     bot, now = queries.get(actor, ident), current_clock().now()
     targets = list(queries.targets(bot))
     under_way = queries.open_of(targets)
+    offered = queries.offered(targets, under_way)
     standing, deployments = queries.standing(bot, now), queries.deployments(actor, ident, size=10).items
     seen = "-".join([standing, *(d.state for d in deployments)])
     context = {
@@ -121,7 +123,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "standing": standing,
         "seen": seen,
         "why": queries.why(bot, now),
-        "targets": [(t, kinds.TITLES.get(t.kind, t.kind), under_way.get(t.pk)) for t in targets],
+        "targets": [(t, kinds.TITLES.get(t.kind, t.kind), under_way.get(t.pk), offered.get(t.pk, ())) for t in targets],
         "deployments": deployments,
         "found": list(enumerate(bot.found)),
         "lines": queries.log(actor, ident).items,

@@ -12,18 +12,18 @@ from django.views.decorators.http import require_POST
 
 from chancery import catalog
 from chancery.apps.certificates import actions, keys, queries, reporting
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.keys import Keyed
 from chancery.apps.certificates.revoking import reasons
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.profiles import queries as profiles
-from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals import queries as renewals
 from chancery.apps.shared.actor import Actor
-from chancery.core.errors import ChanceryError
+from chancery.core.errors import Absent, ChanceryError
 from chancery.doors.api.certificates import file
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, show
 
+_REPORTS = 20
 LEAVE = "leave"
 """What the form sends for a certificate that is not to be revoked now."""
 
@@ -48,11 +48,11 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     descriptor = descriptor_of(connector.authority, connector.current_id) if connector and installed else None
     facts = descriptor.facts if descriptor else None
     status = queries.status(row)
-    reported = keys.of(row.spki_sha256)
+    bare = row.profile is None
     context = {
         "certificate": row,
-        "reported": reported,
-        "told": reported is not None and keys.tells(actor, reported),
+        **key_reports_of(row),
+        "told": {report.pk for report in queries.key_reports(actor, key=row.spki_sha256).items},
         "offers": reporting.offers(actor, row.spki_sha256),
         "status": status,
         "unpublished": facts is not None and not facts.publishes_revocations,
@@ -61,14 +61,17 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "leaves": plan is not None and plan.state not in {"ordered", "replaced", "ended"},
         "can_revoke": descriptor is not None and "revokes" in descriptor.powers and row.revocation in {"", "refused"},
         "reasons": reasons(row),
-        "profiles": [p for p in profiles.usable(actor) if _is_beside(p, row)] if row.profile is None else [],
+        "pick": picking.pick("profiles", actor, "", team=row.team_id, environment=row.environment_id) if bare else None,
     }
     return show(request, actor, "certificate", context)
 
 
-def _is_beside(profile: Profile, row: Certificate) -> bool:
-    """Say whether a certificate that has no profile may be renewed by this one."""
-    return (profile.team_id, profile.environment_id) == (row.team_id, row.environment_id)
+def key_reports_of(thing: Keyed) -> dict[str, Any]:
+    """Return what pages show of the reports of a key: all, the one that stops the thing, else one that only warns of it."""
+    reports = keys.about(thing)
+    standing = [report for report in reports if report.stands]
+    stopping = keys.stopping(thing, standing)
+    return {"reports": reports, "reported": stopping, "warned": standing[0] if standing and stopping is None else None}
 
 
 @page
@@ -98,13 +101,42 @@ def report_key(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     except ChanceryError as error:
         messages.error(request, f"{error} {error.remedy}".strip())
         return redirect("certificate", ident)
-    messages.success(request, _("The key is reported as compromised: nothing is certified for it any more."))
+    if made.report.for_everybody:
+        told = _("The key is reported as compromised: nothing is certified for it any more.")
+    else:
+        told = _("The key is reported: nothing is certified for it for this team. Others are told; see below.")
+    messages.success(request, told)
     for row, refused in made.revocations:
         if refused is None:
             messages.success(request, _("%s: the CA is asked to revoke it.") % row.common_name)
         else:
             messages.error(request, f"{row.common_name}: {refused} {refused.remedy}".strip())
     return redirect("certificate", ident)
+
+
+@page
+def key_reports(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """List the reports of keys, with what may be decided about each."""
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("key", "cursor")}
+    found = queries.key_reports(actor, **asked, size=_REPORTS)
+    return show(request, actor, "key_reports", {"page": found, "asked": asked})
+
+
+@require_POST
+@page
+def key_report_act(request: HttpRequest, actor: Actor, ident: str, what: str) -> HttpResponse:
+    """Confirm or withdraw a report."""
+    if what == "confirm":
+        attempt(request, lambda: reporting.confirm(actor, ident), _("It is confirmed: it stops everybody's orders."))
+    elif what == "withdraw":
+        reason = request.POST.get("reason", "")
+        done = _(
+            "It is withdrawn, and stays here to be read. Where no other report stands, the key is certified again."
+        )
+        attempt(request, lambda: reporting.withdraw(actor, ident, reason), done)
+    else:
+        raise Absent("page", what)
+    return redirect("key_reports")
 
 
 @require_POST

@@ -15,18 +15,19 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from chancery import catalog
-from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.inventory import actions, planning, queries
 from chancery.apps.inventory.models import PULL_OPEN, Decision
 from chancery.apps.inventory.planning import Import, Plan
-from chancery.apps.profiles import queries as profiles
+from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Conflict, Invalid, Problem
 from chancery.core.order import RevocationReason
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, require, show
 from chancery.doors.problems import status
 
@@ -54,7 +55,7 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
         "kinds": queries.KINDS,
         "states": Decision.choices,
         "connectors": connectors.names(actor, asked["connector"]),
-        "profiles": profiles.listing(actor, size=_SHOWN).items if actor.may(Permission.PROFILE_VIEW) else [],
+        "pick": picking.pick("seen-profiles", actor, ""),
         "reasons": [str(r) for r in RevocationReason],
         "waiting": queries.waiting(actor),
         "pulls": queries.pulls(actor, size=1).items,
@@ -70,7 +71,7 @@ def finding(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     facts = descriptor_of(row.connector.authority, row.connector.current_id).facts if installed else None
     context = {
         "finding": row,
-        "profiles": profiles.listing(actor, size=_SHOWN).items,
+        "pick": picking.pick("seen-profiles", actor, ""),
         "reasons": [str(r) for r in facts.revocation_reasons] if facts else [],
         "live": row.state == Decision.FETCHING,
     }
@@ -266,6 +267,10 @@ def _preview(request: HttpRequest, actor: Actor, asked: Import, plan: Plan) -> H
     return show(request, actor, "import_preview", context)
 
 
+def _told(rows: list[Profile]) -> list[tuple[str, str, str]]:
+    return [(str(p.pk), p.name, f"{p.name} ({p.team}, {p.environment})") for p in rows]
+
+
 def _form(request: HttpRequest, actor: Actor, problems: list[Problem], code: int) -> HttpResponse:
     # What holds a private key is not shown again, and after the preview the text is not what was typed.
     secret = any(p.code == "private_key" for p in problems)
@@ -275,8 +280,8 @@ def _form(request: HttpRequest, actor: Actor, problems: list[Problem], code: int
         "posted": request.POST,
         "certificates": typed,
         "connectors": connectors.names(actor),
-        "profiles": profiles.listing(actor, size=_SHOWN).items,
-        "teams": Team.objects.order_by("name"),
+        "pick": picking.pick("seen-profiles", actor, request.POST.get("profile", ""), told=_told),
+        "teams": picking.pick("teams", actor, request.POST.get("team", ""), by_name=True),
         "environments": Environment.objects.order_by("name"),
     }
     return show(request, actor, "import", context, code)

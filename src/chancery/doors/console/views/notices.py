@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors.queries import worker_alive
 from chancery.apps.notices import actions, queries
@@ -18,6 +18,7 @@ from chancery.apps.notices.models import Channel, Kind
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Conflict, Invalid, Problem
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 _TEXTS = ("name", "team", "environment", "url")
@@ -83,7 +84,7 @@ def _form(request: HttpRequest, actor: Actor, row: Channel | None) -> HttpRespon
         "problems": problems,
         "stale": stale,
         "kinds": Kind.choices,
-        "teams": list(Team.objects.order_by("name")),
+        "teams": picking.pick("teams", actor, values.get("team", ""), by_name=True),
         "environments": list(Environment.objects.order_by("name")),
     }
     return show(request, actor, "channel_form", context, 422 if problems else 409 if stale else 200)

@@ -15,17 +15,20 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import queries as acme
 from chancery.apps.bots import queries as bots
 from chancery.apps.bots.models import OPEN
-from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
+from chancery.apps.connectors.models import Connector
 from chancery.apps.orders import actions, causing, evidence, explaining, queries
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import queries as profiles
+from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Invalid, Problem
 from chancery.core.order import ENDS, State
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, require, show, whole
+from chancery.doors.console.views.certificates import key_reports_of
 
 
 @page
@@ -34,7 +37,8 @@ def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
     asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("state", "connector", "profile", "search", "cursor")}
     context = {
         "page": (found := queries.listing(actor, **asked)),
-        "rows": [(order, queries.why(order)) for order in found.items],
+        "rows": (rows := [(order, queries.why(order)) for order in found.items]),
+        "waits": any(why for _order, why in rows),
         "asked": asked,
         "states": [str(s) for s in State],
         "unknown": queries.unknown(actor),
@@ -51,28 +55,43 @@ def new(request: HttpRequest, actor: Actor) -> HttpResponse:
     if request.method == "POST":
         upload = request.FILES.get("file")
         csr: str | bytes = upload.read(200_000) if upload is not None else request.POST.get("csr", "")
-        days = request.POST.get("validity_days", "")
+        days, wanted = request.POST.get("validity_days", ""), request.POST.get("profile", "")
         try:
             lasting = whole(days, "validity_days") if days else None
-            asked = (request.POST.get("profile", ""), csr, lasting, request.POST.get("comment", ""))
+            asked = (wanted, csr, lasting, request.POST.get("comment", ""))
             ask = PlaceOrder(*asked, idem_key=_once(request.POST.get("form", ""), asked))
             order = place(actor, ask)
         except Invalid as error:
             problems = error.problems
+        except Absent as error:
+            if error.kind != "profile":
+                raise
+            problems = [picking.unknown(actor, "profiles", wanted)]
         else:
             return redirect("order", str(order.pk))
     shown = "" if any(p.code == "private_key" for p in problems) else request.POST.get("csr", "")
-    offered = profiles.usable(actor)
-    goes_to = profiles.routes(offered)
+    chosen = request.POST.get("profile") or request.GET.get("profile", "")
     context = {
-        "profiles": [(p, goes_to.get(p.pk)) for p in offered],
+        "pick": picking.pick("profiles", actor, chosen, told=_told),
         "problems": problems,
         "posted": request.POST,
-        "chosen": request.POST.get("profile") or request.GET.get("profile", ""),
         "csr": shown,
         "form": request.POST.get("form") or uuid4().hex,
     }
     return show(request, actor, "order_new", context, 422 if problems else 200)
+
+
+def _told(rows: list[Profile]) -> list[tuple[str, str, str]]:
+    """Return id, name and text of profiles to order with."""
+    goes_to = profiles.routes(rows)
+    return [(str(p.pk), p.name, _where(p, goes_to.get(p.pk))) for p in rows]
+
+
+def _where(row: Profile, connector: Connector | None) -> str:
+    about = {"name": row.name, "environment": row.environment}
+    if connector is None or not connector.usable:
+        return _("%(name)s (%(environment)s; waits: its connector is inactive)") % about
+    return f"{row.name} ({row.environment})"
 
 
 def _once(form: str, asked: tuple[object, ...]) -> str | None:
@@ -99,7 +118,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "second": asked is not None and not kept_out and actor.user != asked.asked_by_id,
         "seen": seen,
         "order": order,
-        "reported": keys.of(order.spki_sha256),
+        **key_reports_of(order),
         "why": queries.why(order),
         "events": bots.timeline(deployment) if deployment else queries.timeline(order),
         "deployment": deployment,

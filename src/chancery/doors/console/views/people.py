@@ -15,12 +15,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery.apps.accounts import actions, ending, factors, queries
-from chancery.apps.accounts.models import Environment, Team, User
+from chancery.apps.accounts.models import Environment, User
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, show, whole
+
+_FEW = 20
 
 
 def password(request: HttpRequest) -> HttpResponse:
@@ -72,7 +75,8 @@ def people(request: HttpRequest, actor: Actor) -> HttpResponse:
         "page": queries.people(actor, **asked),
         "asked": asked,
         "roles": sorted(role.name for role in queries.roles()),
-        "teams": Team.objects.order_by("name"),
+        # Every row has a form of its own: a list of teams in each would be a page of nothing else.
+        "teams": picking.pick("teams", actor, request.POST.get("team", ""), few=_FEW),
         "environments": Environment.objects.order_by("name"),
         "posted": request.POST,
     }
@@ -85,7 +89,9 @@ def _grant(request: HttpRequest) -> tuple[str, int | None, int | None]:
 
 
 def _picked(sent: QueryDict, field: str) -> int | None:
-    return whole(str(sent[field]), field) if sent.get(field) else None
+    """Return the id of the team or environment that a form names, by id or name."""
+    find = queries.team if field == "team" else queries.environment
+    return find(sent[field]).pk if sent.get(field) else None
 
 
 def _granted(actor: Actor, ident: int, request: HttpRequest) -> None:
@@ -172,7 +178,7 @@ def tokens(request: HttpRequest, actor: Actor) -> HttpResponse:
         "now": current_clock().now(),
         "may_create": actor.may(Permission.TOKEN_CREATE),
         "permissions": sorted(str(p) for p in Permission if actor.may(p)),
-        "teams": Team.objects.order_by("name"),
+        "teams": picking.pick("teams", actor, ""),
         "environments": Environment.objects.order_by("name"),
     }
     return show(request, actor, "tokens", context, 422 if request.method == "POST" and not fresh else 200)

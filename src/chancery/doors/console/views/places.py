@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from chancery.apps.accounts import places as actions
 from chancery.apps.accounts import queries
-from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.accounts.models import Environment
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent
 from chancery.doors.console.views.base import attempt, page, show, whole
@@ -30,7 +31,9 @@ def places(request: HttpRequest, actor: Actor) -> HttpResponse:
             raise Absent("action", what)
         attempt(request, *verbs[what])
         return redirect("places")
-    context = {"teams": Team.objects.order_by("name"), "environments": Environment.objects.order_by("name")}
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("search", "cursor")}
+    found, environments = queries.teams(**asked), Environment.objects.order_by("name")
+    context = {"page": found, "asked": asked, "environments": environments}
     return show(request, actor, "places", context)
 
 

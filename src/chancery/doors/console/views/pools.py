@@ -19,6 +19,7 @@ from chancery.apps.pools import actions, gathering, impact, queries, repointing
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import one_of
 from chancery.core.errors import ChanceryError, Conflict, Invalid, Problem
+from chancery.doors.console import picking
 from chancery.doors.console.forms import as_typed
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 from chancery.doors.problems import status
@@ -101,16 +102,17 @@ def _posted(data: QueryDict) -> dict[str, Any]:
 def _form(
     request: HttpRequest, actor: Actor, row: Pool | None, problems: list[Problem], stale: Conflict | None = None
 ) -> HttpResponse:
-    teams = list(Team.objects.order_by("name").values_list("name", flat=True))
     environments = list(Environment.objects.order_by("name").values_list("name", flat=True))
     values = _present(row) if request.method != "POST" else _typed(request.POST)
-    for name, known in (("team", teams), ("environment", environments)):
+    for name, known in (("team", Team.objects), ("environment", Environment.objects)):
         asked = values.get(name) or request.GET.get(name, "")
-        values[name] = asked if asked in known else (known[0] if known else "")
+        if not known.filter(name=asked).exists():
+            asked = known.order_by("name").values_list("name", flat=True).first() or ""
+        values[name] = asked
     context = {
         "pool": row,
         "values": values,
-        "teams": teams,
+        "teams": picking.pick("teams", actor, values["team"], by_name=True),
         "environments": environments,
         "trusts": Trust.choices,
         "validations": Validation.choices,

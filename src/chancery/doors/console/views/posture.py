@@ -18,9 +18,9 @@ from chancery.doors.console.views.base import attempt, page, show
 @page
 def listing(request: HttpRequest, actor: Actor) -> HttpResponse:
     """List findings, the weightiest first."""
-    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("state", "kind", "level")}
+    asked: dict[str, Any] = {k: request.GET.get(k, "") for k in ("state", "kind", "level", "cursor")}
     found = queries.listing(actor, **{**asked, "state": asked["state"] or "open"})
-    context = {"found": found, "asked": asked, "kinds": list(Kind), "levels": list(Level), "limits": queries.limits()}
+    context = {"page": found, "asked": asked, "kinds": list(Kind), "levels": list(Level), "limits": queries.limits()}
     return show(request, actor, "posture", context)
 
 

@@ -151,7 +151,7 @@ def _form(
         "profile": row,
         "values": values,
         "connectors": offered,
-        "pools": pools.usable(actor) if actor.may(Permission.POOL_VIEW) else [],
+        "pools": pools.usable(actor, request.GET.get("find", "")) if actor.may(Permission.POOL_VIEW) else [],
         "pool": pool,
         "present": present,
         "chosen": chosen,

@@ -21,6 +21,7 @@ from chancery.apps.connectors import queries as connectors
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Conflict, Invalid, Problem
+from chancery.doors.console import picking
 from chancery.doors.console.forms import Input, model_inputs, posted
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
@@ -73,6 +74,12 @@ def _save(request: HttpRequest, actor: Actor, bot: Bot, row: Target | None, kind
             targets.edit(actor, row.pk, whole(data.get("revision", ""), "revision"), values)
     except Invalid as error:
         return _form(request, actor, bot, row, kind, data, settings, error.problems)
+    except Absent as error:
+        if error.kind != "profile":
+            raise
+        return _form(
+            request, actor, bot, row, kind, data, settings, [picking.unknown(actor, "profiles", values["profile"])]
+        )
     except Conflict as error:
         return _form(
             request, actor, bot, row, kind, data, settings, [Problem("", str(error), error.remedy, error.code)]
@@ -105,7 +112,8 @@ def _form(
         "values": values,
         "inputs": inputs,
         "problems": problems,
-        "authorities": _choice(actor, bot, row),
+        "pick": (pick := _profiles(actor, bot, values)),
+        "authorities": [] if pick.typed else _choice(actor, pick, row),
         "key_types": KEY_TYPES,
     }
     return show(request, actor, "target_form", context, 422 if problems else 200)
@@ -116,14 +124,21 @@ def _later(one: Input) -> bool:
     return not one.required
 
 
-def _choice(actor: Actor, bot: Bot, row: Target | None) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return connector → profiles that order through it: of the usable connectors, those of the bot's environment.
+def _profiles(actor: Actor, bot: Bot, values: Any) -> picking.Pick:
+    """Return the profiles of a bot's team and environment that the actor may order with."""
+    chosen = str(values.get("profile") or "")
+    return picking.pick("profiles", actor, chosen, team=bot.team_id, environment=bot.environment_id)
+
+
+def _choice(actor: Actor, pick: picking.Pick, row: Target | None) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return connector → profiles to pick that order through it, where it is usable.
 
     The profile that a target has stays among them whatever its connector is.
     """
-    usable = set(connectors.usable_connectors(actor).values_list("pk", flat=True))
-    offered = [p for p in profiles.usable(actor) if (p.team_id, p.environment_id) == (bot.team_id, bot.environment_id)]
+    offered = list(profiles.usable(actor).filter(pk__in=[ident for ident, _name in pick.options]))
     goes_to = profiles.routes(offered)
+    leads = connectors.usable_connectors(actor).filter(pk__in=[c.pk for c in goes_to.values()])
+    usable = set(leads.values_list("pk", flat=True))
     found = [
         (goes_to[p.pk].name, str(p.pk), p.name)
         for p in offered

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chancery.apps.accounts.models import Environment, Team
+from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.connectors.queries import worker_alive
 from chancery.apps.shared.action import current_clock
@@ -19,6 +19,7 @@ from chancery.apps.webhooks import actions, queries
 from chancery.apps.webhooks.models import Webhook
 from chancery.core.errors import ChanceryError, Conflict, Invalid, Problem
 from chancery.core.webhook import KINDS
+from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, require, show, whole
 
 _TEXTS = ("name", "team", "environment", "url")
@@ -95,7 +96,7 @@ def _form(
         "problems": problems,
         "stale": stale,
         "kinds": KINDS,
-        "teams": list(Team.objects.order_by("name")),
+        "teams": picking.pick("teams", actor, values.get("team", ""), by_name=True),
         "environments": list(Environment.objects.order_by("name")),
     }
     return show(request, actor, "webhook_form", context, 422 if problems else 409 if stale else 200)

@@ -1,5 +1,7 @@
 """HAProxy on the common suite, and what is read from its configuration."""
 
+import pytest
+
 from chancery_bot.targets.haproxy.target import binds
 from chancery_bot.testing import Case, Conformance, host
 
@@ -40,3 +42,23 @@ def test_bind_lines_with_a_file_are_found():
     )
     (found,) = binds(text)
     assert found.settings == {"file": "/etc/haproxy/shop.pem", "probe_port": 443, "service": "haproxy"}
+
+
+@pytest.mark.parametrize(
+    ("bind", "where"),
+    [
+        ("10.0.0.5:443", ("10.0.0.5", 443)),
+        ("ipv4@10.0.0.5:443,:8443", ("10.0.0.5", 443)),
+        (":::443", ("::1", 443)),
+        ("[::1]:443", ("::1", 443)),
+        ("*:8443", (None, 8443)),
+    ],
+)
+def test_the_address_of_a_bind_line_is_where_it_is_looked_at(bind, where):
+    (one,) = binds(f"  bind {bind} ssl crt /etc/haproxy/shop.pem alpn h2\n")
+    assert (one.settings.get("probe_host"), one.settings["probe_port"]) == where
+
+
+@pytest.mark.parametrize("bind", [":443-445", "unix@/run/x.sock", "fd@3", "/run/haproxy:1"])
+def test_what_cannot_be_looked_at_is_not_offered(bind):
+    assert list(binds(f"  bind {bind} ssl crt /etc/haproxy/shop.pem\n")) == []

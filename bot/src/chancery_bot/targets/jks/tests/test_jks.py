@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from chancery_bot.material import key_pem
 from chancery_bot.targets.jks import format as jks
-from chancery_bot.targets.pkcs12.tests.test_pkcs12 import PASSWORD, keystore
+from chancery_bot.targets.pkcs12.tests.test_pkcs12 import PASSWORD, keystore, lost_by_nobody
 from chancery_bot.testing import Conformance, pair
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -28,7 +28,7 @@ def read(content):
     return b"".join(c.public_bytes(Encoding.PEM) for c in certificates), key_pem(load_der_private_key(key, None))
 
 
-def write(given, alias="shop", password=PASSWORD):
+def write(given, alias="tls", password=PASSWORD):
     key = load_pem_private_key(given[1], None).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     chain = [c.public_bytes(Encoding.DER) for c in x509.load_pem_x509_certificates(given[0])]
     return jks.write(alias, key, chain, password, NOW)
@@ -52,10 +52,13 @@ class TestJks(Conformance):
 
         assert fingerprint(read_pkcs12(moved.read_bytes())) == fingerprint(self.NEW)
 
+    def test_a_keystore_is_not_written_over_what_is_not_ours_to_lose(self, stand, tmp_path):
+        lost_by_nobody(stand, tmp_path, self.NEW, "JKS")
+
 
 def test_another_password_or_a_changed_byte_is_told():
     made = write(pair(), password="päss")
-    assert jks.read(made, "päss")[0] == "shop"
+    assert jks.read(made, "päss")[0] == "tls"
     with pytest.raises(jks.Broken):
         jks.read(made, "pass")
     for at in (0, 40, len(made) // 2, len(made) - 1):

@@ -1,5 +1,7 @@
 """nginx on the common suite, and what is read from its configuration."""
 
+import pytest
+
 from chancery_bot.targets.nginx.target import servers
 from chancery_bot.testing import Case, Conformance, host
 
@@ -47,7 +49,77 @@ def test_servers_with_tls_are_found_in_a_configuration():
     assert shop.settings == {
         "certificate": "/etc/nginx/shop.pem",
         "key": "/etc/nginx/shop.key",
+        "probe_host": "::1",
         "probe_port": 8443,
         "server_name": "shop.example.com",
     }
     assert (other.title, other.names) == ("nginx, 443", [])
+
+
+TLS = "ssl_certificate {}; ssl_certificate_key {};"
+
+
+def found(listen, certificate="/c", key="/k", names="www.example.com", main="/etc/nginx/nginx.conf"):
+    block = f"server {{ {listen} server_name {names}; {TLS.format(certificate, key)} }}"
+    return list(servers(f"# configuration file {main}:\nevents {{}}\nhttp {{ {block} }}\n" if main else block))
+
+
+@pytest.mark.parametrize(
+    ("listen", "where"),
+    [
+        ("listen 10.0.0.5:443 ssl;", ("10.0.0.5", 443)),
+        ("listen 443 ssl;", (None, 443)),
+        ("listen *:443 ssl http2;", (None, 443)),
+        ("listen [::]:8443 ssl; listen 0.0.0.0:8443 ssl;", (None, 8443)),
+        ("listen [2001:db8::7]:443 ssl default_server;", ("2001:db8::7", 443)),
+        ("listen 80; listen localhost:9443 ssl;", ("localhost", 9443)),
+        ("listen 192.0.2.7 ssl;", ("192.0.2.7", 80)),
+    ],
+)
+def test_the_address_of_a_server_is_where_it_is_looked_at(listen, where):
+    (one,) = found(listen)
+    assert (one.settings.get("probe_host"), one.settings["probe_port"]) == where
+
+
+def test_only_what_can_be_deployed_to_is_offered(tmp_path):
+    (one,) = found("listen 443 ssl;", "tls/a.pem", '"tls/a.key"', main="/opt/nginx/conf/nginx.conf")
+    assert (one.settings["certificate"], one.settings["key"]) == (
+        "/opt/nginx/conf/tls/a.pem",
+        "/opt/nginx/conf/tls/a.key",
+    )
+    assert found("listen 443 ssl;", "tls/a.pem", "tls/a.key", main="") == []
+    assert found("listen 443 ssl;", "/etc/$ssl_server_name.pem") == []
+    assert found("listen 443 ssl;", str(tmp_path)) == []
+    assert found("listen unix:/run/nginx.sock ssl;") == found("listen 70000 ssl;") == found("listen 80;") == []
+
+
+def test_a_server_of_very_many_and_very_long_names_is_offered_by_some_of_them():
+    names = [f"n{n}.example.com" for n in range(150)]
+    (one,) = found("listen 443 ssl;", names=" ".join([f"{'a' * 200}.example.com", *names]))
+    assert one.names == names[:100]
+    assert len(one.title) == 200
+    assert found("listen 443 ssl;", names="a" * 254) == []
+
+
+def test_names_that_nginx_alone_understands_are_told_as_a_certificate_has_them():
+    (one,) = found("listen 443 ssl;", names=".example.com www.example.* ~^x$ _ *.example.org")
+    assert one.names == ["example.com", "*.example.com", "*.example.org"]
+    assert one.settings["server_name"] == "example.com"
+
+
+class TestOneFileOfBoth(Conformance):
+    """nginx whose certificate and key are in one file, as both lines of its configuration name it."""
+
+    def case(self, folder):
+        place = folder / "etc" / "shop.pem"
+
+        def plant(pair):
+            place.unlink(missing_ok=True)
+            place.touch(0o600)
+            place.write_bytes(pair[0] + pair[1])
+
+        def read():
+            return (place.read_bytes(), place.read_bytes()) if place.exists() else None
+
+        settings = {"certificate": str(place), "key": str(place)}
+        return Case("nginx", settings, host(folder), read, plant, stride=20)

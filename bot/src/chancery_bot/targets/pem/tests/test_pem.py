@@ -58,6 +58,8 @@ class TestPem(Conformance):
         (folder / "etc" / "folder").mkdir()
         assert stand.deploy(self.NEW, key=str(folder / "etc" / "folder")) == "failed"
         assert "is a folder" in stand.told()[-1].text
+        assert stand.deploy(self.NEW, key=stand.case.settings["combined"]) == "failed"
+        assert "is named twice" in stand.told()[-1].text
 
     def test_a_full_disk_leaves_the_old(self, stand, old, monkeypatch):
         real = os.write
