@@ -9,9 +9,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-@cache
 def self_signed_pem(name="Test root"):
     """Return a self-signed certificate as PEM."""
+    return self_signed(name)[0]
+
+
+@cache
+def self_signed(name="Test root"):
+    """Return a self-signed certificate as PEM, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begin = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,4 +30,4 @@ def self_signed_pem(name="Test root"):
         .not_valid_after(begin + timedelta(days=3650))
         .sign(key, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.PEM).decode()
+    return made.public_bytes(serialization.Encoding.PEM).decode(), key

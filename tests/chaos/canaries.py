@@ -8,6 +8,9 @@ import threading
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 PIECE = 12
 """Characters of a secret that give it away: a cut text may hold its beginning alone."""
 ODD = '"&+/<\\%=;'
@@ -54,6 +57,29 @@ def pieces(value):
     return found
 
 
+def parts_of_bytes(raw):
+    """Return the beginning and the end of bytes, as they are, in hex, and inside any longer text in Base64."""
+    found = set()
+    for part in (raw[:PIECE], raw[-PIECE:]):
+        found |= {part, part.hex().encode(), part.hex().upper().encode()}
+        for offset in range(3):
+            code = base64.b64encode(b"." * offset + part)
+            core = code[-(-offset * 8 // 6) : (offset + len(part)) * 8 // 6]
+            found |= {core, core.replace(b"+", b"-").replace(b"/", b"_")}
+    return found
+
+
+def numbers(pem):
+    """Return the secret numbers of a private key, as bytes; of RSA its two primes."""
+    key = load_pem_private_key(pem.encode(), None)
+    if isinstance(key, rsa.RSAPrivateKey):
+        own = key.private_numbers()
+        return [n.to_bytes(key.key_size // 16, "big") for n in (own.p, own.q)]
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return [key.private_numbers().private_value.to_bytes((key.key_size + 7) // 8, "big")]
+    return [key.private_bytes_raw()]
+
+
 class Canaries:
     """The marked secrets of one scenario, and what was looked through for them."""
 
@@ -67,12 +93,21 @@ class Canaries:
         self._pieces |= dict.fromkeys(pieces(value), name)
         return value
 
+    def add_whole(self, name, value):
+        """Keep a secret that somebody else chose, so that a part of it may well be an ordinary word."""
+        self.names.add(name)
+        self._pieces |= dict.fromkeys((form.encode() for form in forms(value) if len(form) >= PIECE), name)
+
     def add_bytes(self, name, raw):
         """Keep bytes to look for, as keys are: as they are, in hex and in Base64."""
         self.names.add(name)
-        self._pieces |= dict.fromkeys([raw[:PIECE], raw[-PIECE:]], name)
-        self._pieces |= dict.fromkeys([raw.hex()[:24].encode(), raw.hex()[-24:].encode()], name)
-        self._pieces |= dict.fromkeys([base64.b64encode(raw)[:16], base64.urlsafe_b64encode(raw)[:16]], name)
+        self._pieces |= dict.fromkeys(parts_of_bytes(raw), name)
+
+    def add_key(self, name, pem):
+        """Keep a private key, by what of it is secret."""
+        for number in numbers(pem):
+            self.add_bytes(name, number)
+        return pem
 
     def token(self, length):
         """Return a random word for where no odd characters may stand."""

@@ -14,6 +14,9 @@ from pathlib import Path
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.doors.cli.main import main
 
+BUG = "bug-"
+"""How a secret begins that cannot be sealed, and the part of an address at which nothing can be asked."""
+
 
 class Jumping:
     """The machine's clock, wrong by what a file says; nothing where there is none."""
@@ -53,12 +56,38 @@ def hurry():
     authority.SOON = following.SOON = record._MIN_WAIT = soon
 
 
+def careless():
+    """Build in what an author may do wrong: what is raised, and why, has secrets in its text."""
+    from chancery.apps.connectors import sealing
+    from chancery.sdk.http import HttpDoor
+
+    seal, request = sealing.seal, HttpDoor.request
+
+    def cannot_seal(plain, **bound):
+        if plain.startswith(BUG):
+            raise RuntimeError(f"cannot seal {plain!r} {plain.encode()!r}")
+        return seal(plain, **bound)
+
+    def cannot_ask(door, method, path, **more):
+        if f"/{BUG}" in door.base_url:
+            values = [secret.reveal() for secret in door.secrets]
+            try:
+                raise KeyError(*values)
+            except KeyError as error:
+                raise RuntimeError(f"cannot ask with {values} {more}") from error
+        return request(door, method, path, **more)
+
+    sealing.seal, HttpDoor.request = cannot_seal, cannot_ask
+
+
 if __name__ == "__main__":
     import django
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
     django.setup()
     hurry()
+    if os.environ.get("CHAOS_BUG"):
+        careless()
     if os.environ.get("CHAOS_CLOCK"):
         from chancery.apps.shared.action import use_clock
 

@@ -1,4 +1,8 @@
-"""Marked secrets go through a whole scenario, with crashes and a CA that says them again; nobody finds any of them anywhere."""
+"""Marked secrets go through a whole scenario, with crashes and CAs that say them again; nobody finds any of them anywhere.
+
+One CA is followed through everything that an order may meet; connectors of every other type, with a secret in every field
+that holds one, are made from what the types say of themselves.
+"""
 
 import itertools
 import json
@@ -12,7 +16,9 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.db import connection
+from typer.testing import CliRunner
 
+from chancery import catalog
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import factors, queries
 from chancery.apps.connectors import sealing
@@ -20,11 +26,17 @@ from chancery.apps.connectors.models import Call, Connector
 from chancery.apps.connectors.sealed import VERSION_TABLE
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.authorities.digicert.simulator import build
+from chancery.doors.cli import doctor
+from chancery.doors.cli.main import app
+from chancery.doors.cli.output import Exit
 from chancery.net.listening import free_port
 from chancery.sandbox.frame import Reply, json_reply
 from tests.cast import digicert_values, gathered, request_pem
 from tests.chaos.boundaries import SUBMIT
-from tests.chaos.canaries import Canaries, CommandLines, echoes
+from tests.chaos.canaries import Canaries, CommandLines, echoes, marked
+from tests.chaos.child import BUG
+from tests.chaos.everyones import Everyone
+from tests.chaos.parrot import Parrot
 from tests.chaos.stand import START, Stand, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,8 +117,8 @@ class Console:
 class Scenario:
     """One installation of a server and a worker, and everything in it that has a secret."""
 
-    def __init__(self, stand, canaries, actors):
-        self.stand, self.canaries, self.cast, self.port = stand, canaries, actors, free_port()
+    def __init__(self, stand, canaries, actors, parrot):
+        self.stand, self.canaries, self.cast, self.port, self.parrot = stand, canaries, actors, free_port(), parrot
         self.url = f"http://127.0.0.1:{self.port}"
         self.ca = Echoing(canaries.add("API key of a CA"))
         self.token = canaries.add("API token", people.create_token(actors.ada, "scenario")[1])
@@ -147,7 +159,9 @@ class Scenario:
         grants = [{"role": "administrator"}]
         self.api("POST", "/users", {"username": "eve", "password": self.password, "grants": grants})
         word = self.canaries.add("password in an address of notices", "w0rd-" + self.canaries.token(24))
-        channel = {"name": "Chat", "team": "Operations", "url": f"json://eve:{word}@127.0.0.1:9/hook"}
+        self.parrot.know("password in an address of notices", word)
+        url = f"json://eve:{word}@127.0.0.1:{self.parrot.port}/hook"
+        channel = {"name": "Chat", "team": "Operations", "url": url}
         self.channel = self.api("POST", "/channels", channel | {"allowed_networks": ["127.0.0.0/8"]}).json()["id"]
         hook = {"name": "Tickets", "team": "Operations", "url": "https://127.0.0.1:9/hook"}
         made = self.api("POST", "/webhooks", hook | {"allowed_networks": ["127.0.0.0/8"]}).json()
@@ -204,8 +218,17 @@ class Scenario:
         other = Console(self.url)
         assert other.post("/login", username="eve", password=wrong).status_code == 403
         other.http.close()
+        self.fault(values)
         stale = httpx.get(f"{self.url}/api/v1/me", headers={"Authorization": f"Bearer {self.canaries.add('token')}"})
         self.canaries.look("the answer to a wrong token", stale.text)
+
+    def fault(self, values):
+        """Send a secret that a fault of the server then says in its exception."""
+        key = self.canaries.add("key in an exception of the server", BUG + marked())
+        answer = self.http.post("/connectors", json={"authority": "digicert", **values, "api_key": key})
+        assert answer.status_code == 500, answer.text
+        self.canaries.look("the answer of a fault", answer.content + str(answer.headers.multi_items()).encode())
+        until(lambda: b"RuntimeError: cannot seal" in self.stand.log, PATIENCE, self.stands)
 
     def enter(self):
         self.console = Console(self.url)
@@ -256,6 +279,10 @@ class Scenario:
     def look(self):
         """Look everywhere."""
         self.everything_read()
+        self.commanded()
+        for text in self.parrot.heard:
+            if "/hook" in text.splitlines()[0]:
+                self.canaries.look("what is told to others", text.partition("\n\n")[2])
         for path, answer in self.console.pages():
             assert answer.status_code < 500, path
             # The session's own browser is told its cookie; that is what a cookie is.
@@ -266,15 +293,34 @@ class Scenario:
         for name, content in tables():
             self.canaries.look(name, content)
 
+    def commanded(self):
+        """Look through what the command line tells of all connectors, and what it asks of a declaration of them."""
+        declared = self.command("connectors", "declare")
+        self.command("connectors", "list", "--json")
+        self.command("audit", "list", "--json")
+        told = {name: self.canaries.add("secret of a declaration") for name in re.findall(r"@env:(\w+)", declared)}
+        self.command("apply", "-", "--plan", "--secrets", input=declared, env=told)
+        self.command("apply", "-", "--plan", "--secrets", "--json", input=declared, env=told)
+        self.canaries.look("chancery doctor", str(list(doctor._look())))
+
+    def command(self, *words, **more):
+        done = CliRunner().invoke(app, list(words), **more)
+        assert done.exit_code in {0, Exit.DIFFERS}, (words, done.output)
+        self.canaries.look(f"chancery {' '.join(words)}", done.output)
+        return done.stdout
+
     def everything_read(self):
         """Read every address of the API, with the ids that its lists name."""
+        for about in catalog.descriptors():
+            answer = self.http.get("/connectors.csv", params={"authority": about.slug})
+            self.canaries.look(f"the export of {about.slug}", answer.content)
         paths = [
             p.removeprefix("/api/v1") for p, m in self.api("GET", "/openapi.json").json()["paths"].items() if "get" in m
         ]
         known = {}
         for path in sorted(paths, key=lambda p: p.count("{")):
             for ready in filled(path, known):
-                answer = self.http.get(ready, params={"authority": "digicert"} if ready == "/connectors.csv" else None)
+                answer = self.http.get(ready)
                 self.canaries.look(f"GET {ready}", answer.content + str(answer.headers.multi_items()).encode())
                 if "{" not in path and answer.headers["content-type"] == "application/json":
                     items = answer.json().get("items", []) if isinstance(answer.json(), dict) else []
@@ -313,12 +359,16 @@ def canaries():
 @pytest.fixture
 def scenario(transactional_db, tmp_path, canaries, monkeypatch):
     monkeypatch.setenv("CHANCERY_LOG_LEVEL", "DEBUG")
-    stand = Stand(tmp_path)
-    made = Scenario(stand, canaries, gathered())
+    monkeypatch.setenv("CHAOS_BUG", "1")
+    stand, parrot = Stand(tmp_path), Parrot()
+    made = Scenario(stand, canaries, gathered(), parrot)
+    monkeypatch.setenv("CHANCERY_URL", made.url)
+    monkeypatch.setenv("CHANCERY_TOKEN", made.token)
     with made.ca.sim:
         yield made
         made.close()
         stand.close()
+    parrot.close()
 
 
 @pytest.mark.parametrize(
@@ -333,6 +383,8 @@ def test_no_secret_is_written_down_anywhere(scenario, canaries, say, result, kil
     scenario.misuse()
     orders = [scenario.killed(at) for at in kills]
     scenario.stand.worker()
+    everyone = Everyone(scenario, scenario.parrot, whole=len(kills) > 1)
+    everyone.bring()
     scenario.finish({"issued"}, *orders)
     scenario.ca.say(error, to="POST")
     scenario.finish({"rejected"}, *(scenario.order(f"refused-{n}.example.com") for n in range(6)))
@@ -352,12 +404,17 @@ def test_no_secret_is_written_down_anywhere(scenario, canaries, say, result, kil
     scenario.ca.say(refused)
     call = scenario.api("POST", f"/connectors/{scenario.tested}/test").json()["id"]
     until(lambda: Call.objects.get(pk=call).state not in {"due", "running"}, PATIENCE, scenario.stands)
+    open_ = Call.objects.filter(pk__in=everyone.calls, state__in=["due", "running"])
+    until(lambda: not open_.exists(), PATIENCE, scenario.stands)
     scenario.look()
+    everyone.close()
     canaries.look("command lines", lines.close())
     assert canaries.found == [], "\n".join(map(str, canaries.found[:40]))
+    assert everyone.missing() == [], "no settings were found by which these are saved"
     unit = (
-        f"of {len(canaries)} marked secrets found, over {len(kills) + 1} kills of workers and the server and {scenario.ca.said} errors in which the CA"
-        f" said its key again in {len(echoes(''))} ways of writing: in logs at the level DEBUG, all tables, every page and every answer of the"
+        f"of {len(canaries)} marked secrets found, of all {len(everyone.stored)} secret fields of all {len(everyone.types.models)} CA types, over"
+        f" {len(kills) + 1} kills of workers and the server and {scenario.ca.said + scenario.parrot.said.total()} times that a CA"
+        f" said one of them again in {len(echoes(''))} ways of writing: in logs at the level DEBUG, all tables, every page and every answer of the"
         f" API that can be read, exports, the record, metrics and command lines ({canaries.looked // 1_000_000} MB)"
     )
     say(f"{len(canaries.found)} {unit}")

@@ -12,7 +12,7 @@ from tests.journeys.api import operations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EVIL = "https://evil.example"
-SIGNED = {"login/saml/<slug:organization_slug>/acs", "login/saml/<slug:organization_slug>/logout"}
+SIGNED = {"login/saml/<slug:organization_slug>/acs"}
 """What another site is meant to send a person to: believed by its signature alone."""
 MACHINES = ("api/", "acme/")
 """Where machines speak, with tokens and signatures of their own; the API looks at the console's token itself."""

@@ -1,7 +1,9 @@
 """Whatever is sent to whichever operation: never a 5xx, and always an answer that the description has."""
 
+import copy
 import json
 import logging
+from collections import Counter
 from urllib.parse import quote
 
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.shared.action import current_clock
+from tests.browser import routes
 from tests.cast import PASSWORD, request_pem
+from tests.hostile import oddities
 from tests.journeys.api import Api, description, operations
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,3 +148,102 @@ def test_any_request_is_answered_as_described(cast, local, monkeypatch):
     assert len(seen) == sum(len(methods) for methods in description()["paths"].values())
     met = set().union(*seen.values())
     assert {200, 201, 202, 400, 404, 415, 422} <= met, met
+
+
+# A fixed set of oddities, in each place -----------------------------------------------------------------
+
+LAST = ("tokens", "users", "roles", "sessions", "places", "teams", "environments")
+"""What might end the one that asks, or what it may, comes last."""
+
+
+def last_where_it_ends(found):
+    method, path, _ = found
+    order = ("GET", "POST", "PUT", "PATCH", "DELETE").index(method)
+    return next((n for n, word in enumerate(LAST[::-1], 1) if f"/{word}" in path), 0), order
+
+
+class Walk:
+    """Fills the holes of an address with what listings show now."""
+
+    def __init__(self, api):
+        self._api = api
+
+    def __call__(self, template, **given):
+        path = ""
+        for part in template.removeprefix("/api/v1").strip("/").split("/"):
+            hole = part[1:-1] if part.startswith("{") else ""
+            path += f"/{given.get(hole) or self._first(path, hole) if hole else part}"
+        return path
+
+    def _first(self, path, hole):
+        answer = self._api.client.get(f"/api/v1{path}", headers=self._api.headers)
+        rows = answer.json().get("items") if answer.status_code == 200 else None
+        row = rows[0] if rows else {}
+        found = next((row[key] for key in (hole, "id", "slug", "key", "number", "name") if key in row), routes.NOWHERE)
+        return quote(str(found), safe="")
+
+
+def spots(operation):
+    """Yield (where, name) of everything that an operation takes; a name in a body is the way to it."""
+    for one in operation["parameters"]:
+        yield one["in"], one["name"]
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content:
+        yield from (("body", way) for way in ways(content["example"], content["schema"]))
+
+
+def ways(example, schema, before=()):
+    names = dict.fromkeys(example) if isinstance(example, dict) else range(min(1, len(example)))
+    parts = description()["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+    for name in [*names, *(n for n in parts.get("properties", {}) if n not in names)]:
+        yield (*before, name)
+        inner = example[name] if name in names else None
+        if isinstance(inner, (dict, list)):
+            yield from ways(inner, {}, (*before, name))
+
+
+def put(body, way, value):
+    changed = copy.deepcopy(body)
+    at = changed
+    for name in way[:-1]:
+        at = at[name]
+    at[way[-1]] = value
+    return changed
+
+
+def odd_request(walk, method, template, operation, spot, value):
+    """Return (address, body, headers) of a request that is as described but for one value."""
+    where, name = spot
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    body = content["example"] if content else None
+    spoken = quote(value.encode("utf-8", "surrogatepass"), safe="") if where in {"path", "query"} else ""
+    path = walk(template, **({name: spoken} if where == "path" else {}))
+    headers = {name: value} if where == "header" and value.isprintable() and value.isascii() else {}
+    body = put(body, name, value) if where == "body" else body
+    return f"/api/v1{path}{f'?{name}={spoken}' if where == 'query' else ''}", body, headers
+
+
+def test_no_oddity_in_any_place_is_a_fault_of_ours(cast, local, monkeypatch, request):
+    from chancery.apps.connectors import trial
+    from chancery.apps.orders import grouping
+
+    monkeypatch.setattr(trial, "PATIENCE", 0.0)
+    oddities.furnish(cast, local)
+    api = Api(people.create_token(cast.ada, "test")[1])
+    walk, wrong, met = Walk(api), [], Counter()
+    number = oddities.each(request.config, 1)
+    texts, values = oddities.Turn(oddities.TEXTS, number), oddities.Turn(oddities.VALUES, number)
+    for method, template, operation in sorted(operations(), key=last_where_it_ends):
+        for spot in spots(operation):
+            for value in values.next() if spot[0] == "body" else texts.next():
+                address, body, headers = odd_request(walk, method, template, operation, spot, value)
+                raw = b"" if body is None else json.dumps(body).encode()
+                kind = "application/json" if raw else ""
+                answer = api.client.generic(method, address, raw, kind, headers=api.headers | headers)
+                met[answer.status_code] += 1
+                if answer.status_code >= 500:
+                    wrong.append((method, template, spot, str(value)[:40], answer.content[:200]))
+    grouping.close()
+    assert wrong == []
+    assert met[200] > 0 < met[422]
+    assert met[401] == 0

@@ -368,6 +368,16 @@ def test_a_batch_has_a_line_for_each(cli, tmp_path):
     cli("orders", "batch", "Internal", "none", code=Exit.USAGE)
 
 
+def test_a_batch_of_which_a_request_has_no_end_is_not_begun(cli, tmp_path):
+    whole, other = request_pem("c1.example.com"), request_pem("c2.example.com")
+    cut = other[: len(other) // 2]
+    for text, number, line in ((whole + cut, 2, whole.count("\n") + 1), (cut + "\n" + whole, 1, 1)):
+        (tmp_path / "all").write_text(text)
+        said = cli("orders", "batch", "Internal", "all", code=Exit.USAGE).stderr
+        assert f"request {number}, which begins in line {line}, has no end." in said
+    assert data(cli, "orders", "list")["items"] == []
+
+
 def test_a_batch_that_breaks_off_says_how_to_go_on(cli, monkeypatch, tmp_path):
     (tmp_path / "all").write_text(request_pem("off.example.com"))
     with answering(0) as url:
@@ -532,6 +542,8 @@ def test_reporting_a_key(cli, engine, tmp_path, monkeypatch):
     assert f"Revoke it: chancery certificates revoke {two} keyCompromise" in told.stderr
     again = cli("certificates", "report-key", one, "--revoke", f"{one}=superseded", code=Exit.REFUSED)
     assert "asked for already" in again.stdout
+    told = cli("certificates", "report-key", one, "--revoke", f"{one}=superseded", "--json", code=Exit.REFUSED)
+    assert [row["ok"] for row in json.loads(told.stdout)["revocations"]] == [False]
     assert data(cli, "certificates", "report-key", two)["note"] == "Lost."
     assert "Its key was reported as compromised." in cli("certificates", "renew", two, code=Exit.REFUSED).stderr
     (report,) = data(cli, "certificates", "key-reports")["items"]

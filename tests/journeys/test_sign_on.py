@@ -20,7 +20,7 @@ from onelogin.saml2.utils import OneLogin_Saml2_Utils
 
 from chancery.apps.accounts import actions, factors, providers, queries
 from chancery.apps.accounts.models import Provider, User
-from chancery.apps.shared.tests.looking import refused, said
+from chancery.apps.shared.tests.looking import conflict, refused, said
 from chancery.core.errors import Absent, NotPermitted
 from chancery.net.sessions import session
 
@@ -96,6 +96,21 @@ def test_nobody_becomes_somebody_who_is_here_already_by_choosing_their_name(cast
     assert "somebody else" in page.content.decode()
     keycloak(cast, idp, makes_people=False)
     assert "Nobody here" in sign_on(Client(), "eve").content.decode()
+
+
+def test_nobody_becomes_somebody_of_another_provider_by_having_their_id_there(cast, idp):
+    """ASVS 5.0, 6.8.1: a person is an id at one provider, and not an id."""
+    keycloak(cast, idp)
+    sign_on(Client(), "eve")
+    eve = User.objects.get(username="eve")
+    uid = eve.socialaccount_set.get().uid
+    own = {"title": "Other", "server_url": idp, "client_id": "chancery", "allowed_networks": ["::1/128"]}
+    other = providers.save(cast.ada, "other", {**own, "makes_people": True, "mapping": GROUPS})
+    assert providers.sign_on(providers.get("keycloak"), uid, {"groups": ["people"]}, "") == eve
+    with conflict("taken"):
+        providers.sign_on(other, uid, {"preferred_username": "eve", "groups": ["pki-admins"]}, "")
+    mallory = providers.sign_on(other, uid, {"preferred_username": "mallory", "groups": ["pki-admins"]}, "")
+    assert (mallory.pk != eve.pk, [g.role for g in eve.grants.all()]) == (True, ["requester"])
 
 
 def test_an_answer_counts_only_where_it_was_asked_for_and_once(cast, idp):
@@ -191,7 +206,7 @@ class Adfs:
         made = made.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
         self.pem = made.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
-    def answer(self, request_id, key=None, audience=f"{HERE}/metadata"):
+    def answer(self, request_id, key=None, audience=f"{HERE}/metadata", *, signs=True):
         now = datetime.now(UTC)
         at, until = (f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (now, now + timedelta(minutes=5)))
         groups = "<saml:AttributeValue>people</saml:AttributeValue>"
@@ -213,9 +228,10 @@ class Adfs:
             sign_algorithm=OneLogin_Saml2_Constants.RSA_SHA256,
             digest_algorithm=OneLogin_Saml2_Constants.SHA256,
         ).decode()
+        said = (signed.partition("?>")[2] or signed) if signs else assertion
         whole = f"""<samlp:Response xmlns:samlp="{NAMES}protocol" xmlns:saml="{NAMES}assertion" ID="_r1" Version="2.0"
  IssueInstant="{at}" Destination="{HERE}/acs" InResponseTo="{request_id}"><saml:Issuer>urn:adfs</saml:Issuer>
-<samlp:Status><samlp:StatusCode Value="{NAMES}status:Success"/></samlp:Status>{signed.partition("?>")[2] or signed}</samlp:Response>"""
+<samlp:Status><samlp:StatusCode Value="{NAMES}status:Success"/></samlp:Status>{said}</samlp:Response>"""
         return base64.b64encode(whole.encode()).decode()
 
 
@@ -242,7 +258,7 @@ def test_somebody_comes_in_by_saml_and_only_with_an_answer_signed_for_us(cast, a
     metadata = Client(HTTP_HOST="testserver").get("/login/saml/adfs/metadata")
     assert f"{HERE}/acs" in metadata.content.decode()
     other = rsa.generate_private_key(65537, 2048)
-    for bad in ({"key": other}, {"audience": "https://elsewhere.example.com"}):
+    for bad in ({"key": other}, {"audience": "https://elsewhere.example.com"}, {"signs": False}):
         client = Client(HTTP_HOST="testserver")
         assert answer(client, adfs.answer(begin(client), **bad)).status_code == 403
     client = Client(HTTP_HOST="testserver")
@@ -255,3 +271,23 @@ def test_somebody_comes_in_by_saml_and_only_with_an_answer_signed_for_us(cast, a
     assert [g.role for g in User.objects.get(username="eve").grants.all()] == ["requester"]
     assert client.get("/orders").status_code == 200
     assert answer(Client(HTTP_HOST="testserver"), good).status_code == 403
+
+
+def test_no_link_of_somebody_else_ends_a_session_as_a_providers_log_out(cast, adfs):
+    """Single log-out is not offered; the library would take a message for one that nobody has signed."""
+    values = {"kind": "saml", "title": "AD FS", "entity_id": "urn:adfs", "sso_url": "https://adfs.example.com/sso"}
+    providers.save(cast.ada, "adfs", {**values, "certificate": adfs.pem, "makes_people": True, "mapping": GROUPS})
+    client = Client(HTTP_HOST="testserver")
+    assert answer(client, adfs.answer(begin(client))).headers["Location"] == "/"
+    message = f"""<samlp:LogoutRequest xmlns:samlp="{NAMES}protocol" xmlns:saml="{NAMES}assertion" ID="_l1" Version="2.0"
+ IssueInstant="{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"><saml:Issuer>urn:adfs</saml:Issuer><saml:NameID>42</saml:NameID></samlp:LogoutRequest>"""
+    sent = {
+        "SAMLRequest": OneLogin_Saml2_Utils.deflate_and_base64_encode(message),
+        "RelayState": "https://evil.example",
+    }
+    for ask in (client.get, client.post):
+        refusal = ask("/login/saml/adfs/logout", sent)
+        assert (refusal.status_code, refusal.headers.get("Location")) == (403, None)
+    assert client.get("/login/saml/nobody/logout", sent).status_code == 404
+    assert client.get("/orders").status_code == 200, "the session goes on"
+    assert b"SingleLogoutService" not in client.get("/login/saml/adfs/metadata").content

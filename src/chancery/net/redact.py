@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import product
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -84,10 +85,20 @@ def _all_forms(values: frozenset[str]) -> tuple[str, ...]:
 
 def _forms(value: str) -> set[str]:
     raw = value.encode()
-    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), html.escape(value), raw.hex()}
-    forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], repr(raw)[2:-1]}
     # Some debug pages hide a key by turning it round.
-    forms |= {value[::-1]}
+    told = {value, value[::-1], html.escape(value), html.escape(value, quote=False)}
+    forms = told | {
+        quote(value, safe=""),
+        quote(value),
+        quote_plus(value),
+        raw.hex(),
+        repr(value)[1:-1],
+        repr(raw)[2:-1],
+    }
+    for one, ascii_alone in product(told, (True, False)):
+        # An error in JSON may hold a whole request, which was XML, or JSON itself.
+        once = json.dumps(one, ensure_ascii=ascii_alone)[1:-1]
+        forms |= {once, json.dumps(once, ensure_ascii=ascii_alone)[1:-1]}
     if len(value) >= _LONG:
         # Some servers fold what they echo.
         forms |= {value.lower(), value.upper(), raw.hex().upper()}

@@ -108,7 +108,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-ACCOUNT_ADAPTER = "chancery.doors.console.external.Account"
 SOCIALACCOUNT_ADAPTER = "chancery.doors.console.external.Adapter"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import struct
 from typing import Any
 
 from allauth.core.internal.cryptokit import compare_user_code
@@ -28,8 +29,20 @@ from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 Kind = Authenticator.Type
 _PERIOD, _TOLERANCE = 30, 1
 """Seconds of a code (RFC 6238 section 4.1), and codes before and after that are taken, for clocks that differ."""
-_CODES, _ALPHABET = 10, "abcdefghjkmnpqrstuvwxyz23456789"
+_CODES, _LENGTH, _GROUP, _ALPHABET = 10, 24, 4, "abcdefghjkmnpqrstuvwxyz23456789"
+"""118 bits in each code: from 112 on a plain digest keeps it (ASVS 5.0, 6.5.2); a shorter one would want a slow and salted hash."""
 _MOST_PASSKEYS = 20
+_UNREADABLE = (
+    ValidationError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    struct.error,
+)
+"""What the libraries raise where a passkey's answer, which anybody may make up, is none: they unpack bytes as they come."""
 
 
 @action("factors.add_totp", Permission.FACTOR_OWN)
@@ -60,7 +73,7 @@ def add_passkey(act: Act, name: str, credential: dict[str, Any]) -> list[str]:
     try:
         webauthn.parse_registration_response(credential)
         webauthn.complete_registration(credential)
-    except (ValidationError, ValueError, KeyError, TypeError, AttributeError):
+    except _UNREADABLE:
         text = "The passkey's answer does not fit what was asked."
         raise Invalid.one("credential", text, "Try it again, in the same window.", "wrong") from None
     Authenticator(
@@ -133,8 +146,10 @@ def prove(user: User, code: str) -> str:
     """Use up a code, and return the kind of factor that it is of; empty where it is of none, or was used before."""
     typed = "".join(code.lower().split()).replace("-", "")
     now = current_clock().now()
+    rows = Authenticator.objects.filter(user_id=user.pk).exclude(type=Kind.WEBAUTHN)
     with transaction.atomic():
-        for row in Authenticator.objects.select_for_update().filter(user_id=user.pk).exclude(type=Kind.WEBAUTHN):
+        # Recovery codes first: they open also where the secret of the app cannot be opened any more.
+        for row in rows.select_for_update().order_by("type"):
             if _used_up(row, typed):
                 row.last_used_at = now
                 row.save()
@@ -158,7 +173,7 @@ def answered(credential: dict[str, Any], user: User | None) -> User | None:
         webauthn.parse_authentication_response(credential)
         owner = user or webauthn.extract_user_from_response(credential)
         row = webauthn.complete_authentication(owner, credential)
-    except (ValidationError, ValueError, KeyError, TypeError, AttributeError):
+    except _UNREADABLE:
         return None
     Authenticator.objects.filter(pk=row.pk).update(last_used_at=current_clock().now())
     return User.objects.filter(pk=row.user_id, is_active=True).first()
@@ -204,13 +219,13 @@ def _first_codes(act: Act, user: User) -> list[str]:
 
 
 def _codes(act: Act, user: User) -> list[str]:
-    codes = ["".join(secrets.choice(_ALPHABET) for _ in range(12)) for _ in range(_CODES)]
+    codes = ["".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)) for _ in range(_CODES)]
     Authenticator.objects.filter(user_id=user.pk, type=Kind.RECOVERY_CODES).delete()
     data = {"digests": [_digest(code) for code in codes]}
     Authenticator(user_id=user.pk, type=Kind.RECOVERY_CODES, data=data, created_at=act.at).save()
-    return [f"{code[:4]}-{code[4:8]}-{code[8:]}" for code in codes]
+    return ["-".join(code[at : at + _GROUP] for at in range(0, _LENGTH, _GROUP)) for code in codes]
 
 
 def _digest(code: str) -> str:
-    # Twelve characters drawn by us are not to be guessed from their digest, as a password would be.
+    # What we drew is not to be guessed from its digest, as a password would be.
     return hashlib.sha256(code.encode()).hexdigest()

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
+
 from chancery.core.errors import Invalid
+
+
+class Zone(ZoneInfo):
+    """A time zone in which the calendar's first and last hours can be shown as well: as they are in UTC.
+
+    A certificate without an end has the last second of the year 9999 (RFC 5280 section 4.1.2.5), which is past the
+    calendar's end for everybody east of Greenwich.
+    """
+
+    def fromutc(self, at: datetime, /) -> datetime:
+        """Return a moment in UTC as it is called here."""
+        try:
+            return super().fromutc(at)
+        except OverflowError:
+            return at
 
 
 @cache
@@ -22,6 +40,6 @@ def known(name: str) -> str:
     return name
 
 
-def zone(name: str) -> ZoneInfo | None:
-    """Return the zone of a person, or None where they chose none that this machine knows."""
-    return ZoneInfo(name) if name in names() else None
+def zone(name: str) -> Zone:
+    """Return the zone of a person: the server's own where they chose none that this machine knows."""
+    return Zone(name if name in names() else settings.TIME_ZONE)

@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -140,11 +140,12 @@ def is_mac(found: Message, secret: bytes) -> bool:
 
 def key(members: Any) -> Key:
     """Return a public key that may sign; raises *badPublicKey* for a weak one, a private one, or none that is known."""
-    if not isinstance(members, dict) or members.get("kty") not in _PUBLIC:
+    kind = members.get("kty") if isinstance(members, dict) else None
+    if not isinstance(kind, str) or kind not in _PUBLIC:
         raise _bad_key("It is neither an EC nor an RSA key.")
     if "d" in members or "k" in members:
         raise _bad_key("It holds the private key, which is disclosed by that.")
-    wanted = {"kty": members["kty"], **{name: members.get(name) for name in _PUBLIC[members["kty"]]}}
+    wanted = {"kty": kind, **{name: members.get(name) for name in _PUBLIC[kind]}}
     if not all(isinstance(v, str) for v in wanted.values()):
         raise _bad_key("A member is missing.")
     return _loaded(json.dumps(wanted, sort_keys=True, separators=(",", ":")))
@@ -177,7 +178,7 @@ def parse_object(raw: bytes, field: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         wrong = str(error) if isinstance(error, _Twice) else "It is no JSON."
         raise malformed(field, wrong, "Send a JSON object in UTF-8.") from None
-    if not isinstance(found, dict) or _depth(found) > _DEEPEST:
+    if not isinstance(found, dict) or _is_deep(found):
         raise malformed(field, "It is no JSON object, or nested too deeply.", "Send a JSON object.")
     return found
 
@@ -197,10 +198,16 @@ def _no_number(text: str) -> Any:
     raise ValueError(text)
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+def _is_deep(value: Any) -> bool:
+    """Say whether something is nested more than `_DEEPEST` levels; level by level, since a stack has an end too."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [part for one in level for part in _parts(one) if isinstance(part, (dict, list))]
+    return bool(level)
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def decode(text: Any, field: str) -> bytes:

@@ -55,7 +55,7 @@ def new(account: Account, asked: dict[str, Any], address: str = "") -> tuple[Acm
     """Store what a client asks for. Raises `AcmeError`; of several bad names each is told."""
     names, offer = _identifiers(asked.get("identifiers")), with_offer(account).credential.offer
     profile = asked.get("profile", "")
-    if profile not in {"", offer.profile.name}:
+    if not isinstance(profile, str) or profile not in {"", offer.profile.name}:
         raise AcmeError(
             "invalidProfile",
             f"profile: {str(profile)[:60]!r} is not that of this account's credential.",

@@ -63,7 +63,8 @@ def _may(row: Certificate, ordered: AcmeOrder, account: Account | None, key: Key
 def _reason(given: Any) -> str:
     if given is None:
         return str(RevocationReason.UNSPECIFIED)
-    if isinstance(given, bool) or given not in _REASONS:
+    # A float that equals a code is none either, and a list could not even be looked up.
+    if type(given) is not int or given not in _REASONS:
         raise _bad_reason(f"reason: {str(given)[:20]!r} is not taken.", f"Send one of {', '.join(map(str, _REASONS))}.")
     return str(_REASONS[given])
 

@@ -151,13 +151,13 @@ def offered(found: Iterable[Target], under_way: Mapping[object, Deployment]) -> 
     newest = issued().filter(target=OuterRef("pk")).values("certificate__spki_sha256")[:1]
     back = Exists(deployed().filter(target=OuterRef("pk")))
     idle = Target.objects.filter(pk__in=[t.pk for t in found if t.pk not in under_way])
-    rows = list(idle.annotate(key=Subquery(newest), back=back).values_list("pk", "key", "back"))
-    spoilt = keys.compromised({key for _, key, _ in rows if key})
+    rows = list(idle.annotate(key=Subquery(newest), back=back).values_list("pk", "key", "bot__team_id", "back"))
+    spoilt = keys.barred((key, team) for _, key, team, _ in rows if key)
     return {
         pk: frozenset(
-            ["issue", "delete", *["again"] * bool(key and key not in spoilt), *["roll-back"] * bool(once)],
+            ["issue", "delete", *["again"] * bool(key and (key, team) not in spoilt), *["roll-back"] * bool(once)],
         )
-        for pk, key, once in rows
+        for pk, key, team, once in rows
     }
 
 

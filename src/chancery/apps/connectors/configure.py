@@ -18,6 +18,7 @@ from chancery.core.errors import Invalid, Problem
 from chancery.core.secret import Secret
 from chancery.core.wrong import sentence
 from chancery.net.addresses import AddressPolicy, openable
+from chancery.net.redact import register
 from chancery.net.url import Url, parse_url
 from chancery.sdk.authority import Descriptor
 from chancery.sdk.config import destination_names, extra, secret_names
@@ -132,6 +133,7 @@ def _own(
     odd = {n for n, v in given.items() if v is not None and not isinstance(v, str)}
     problems.extend(Problem(name, "This is not text.", "Send a text.") for name in sorted(odd))
     secrets = {n: Secret(v) for n, v in given.items() if isinstance(v, str) and v}
+    register(secrets.values())
     referring = {n for n, secret in secrets.items() if references.kind(secret)}
     found = (references.problem(n, secrets[n], outside=descriptor.outside) for n in sorted(referring))
     problems.extend(p for p in found if p is not None)

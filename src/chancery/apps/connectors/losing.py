@@ -20,25 +20,42 @@ from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Conflict, Unavailable
 
 _KINDS = {
-    sealed.VERSION_TABLE: "connector",
-    sealed.CHANGE_TABLE: "credential that was to replace another, of connector",
-    sealed.CALL_TABLE: "test of unsaved settings, of connector",
-    sealed.CHANNEL_TABLE: "channel for notices",
-    sealed.PROPOSAL_TABLE: "change that waits for approval",
-    sealed.PROVIDER_TABLE: "provider of log-ins",
-    sealed.FACTOR_TABLE: "second factor of",
-    sealed.ACME_TABLE: "ACME credential",
-    sealed.WEBHOOK_TABLE: "webhook",
+    sealed.VERSION_TABLE: (
+        "connector",
+        "Edit it and enter them anew. The key of a CA that stood here alone is lost: make a new CA, and delete this one.",
+    ),
+    sealed.CHANGE_TABLE: (
+        "credential that was to replace another, of connector",
+        "End the rotation of its credential; begin another where it is still wanted.",
+    ),
+    sealed.CALL_TABLE: (
+        "test of unsaved settings for",
+        "Nothing: a worker lets it fail and erases them. Test again from the form.",
+    ),
+    sealed.CHANNEL_TABLE: ("channel for notices", "Edit it and enter its address anew."),
+    sealed.PROPOSAL_TABLE: ("change that waits for approval", "Deny it or have it withdrawn, and propose it again."),
+    sealed.PROVIDER_TABLE: ("provider of log-ins", "Save it with the client's secret anew."),
+    sealed.FACTOR_TABLE: (
+        "second factor of",
+        "They come in with a recovery code or a passkey, or somebody removes their factors; then they add their app anew.",
+    ),
+    sealed.ACME_TABLE: (
+        "ACME credential",
+        "Accounts that it made go on. For another one make a new credential; revoke this one when nobody needs it.",
+    ),
+    sealed.WEBHOOK_TABLE: ("webhook", "Make a new secret for it, and give that to the program that is told."),
 }
+"""Table → what a row of it is to people, and what somebody does about its lost secrets."""
 
 
 @dataclass(frozen=True)
 class Gone:
-    """Secrets of one row that cannot be opened: what it is, its name, and the names of the fields."""
+    """Secrets of one row that cannot be opened: what it is, its name, the names of the fields, and what is to be done."""
 
     kind: str
     name: str
     fields: tuple[str, ...]
+    remedy: str
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name!r}: {', '.join(self.fields)}"
@@ -55,7 +72,8 @@ def gone() -> list[Gone]:
             values = place.values(getattr(row, place.column))
             fields = tuple(sorted(name for name, value in values.items() if value.get("kid") in missing))
             if fields:
-                found.append(Gone(_KINDS[place.table], _name(row), fields))
+                kind, remedy = _KINDS[place.table]
+                found.append(Gone(kind, _name(row), fields, remedy))
     return found
 
 
@@ -96,4 +114,5 @@ def _name(row: Any) -> str:
     for attribute in ("connector", "user"):
         if getattr(row, f"{attribute}_id", None) is not None:
             return str(getattr(row, attribute))
-    return str(getattr(row, "title", "") or getattr(row, "name", "") or row)
+    # A call has neither: settings that were never saved are named by their CA type.
+    return next(filter(None, (str(getattr(row, name, "")) for name in ("title", "name", "authority"))), str(row))

@@ -20,6 +20,7 @@ from chancery.core.errors import Unavailable
 from chancery.core.secret import Secret
 from chancery.keystores.base import KEY
 from chancery.keystores.held import decrypt, encrypt
+from chancery.net.redact import register
 
 __all__ = ["check", "forget_key", "key_id", "rewrap", "seal", "sealed_with", "unseal"]
 
@@ -28,7 +29,8 @@ _BOUND_BOTH = 1
 
 
 def seal(plain: str, *, table: str, record: str, field: str) -> dict[str, Any]:
-    """Return `plain` sealed for one field of one record."""
+    """Return `plain` sealed for one field of one record; from here on no log of this process shows it."""
+    register([Secret(plain)])
     key, kid = ring.current()
     data_key = os.urandom(KEY)
     return {

@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -121,10 +121,10 @@ def read(cursor: str, fields: Sequence[str], model: type[Model]) -> tuple[bool, 
         return False, None
     try:
         way, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        edge = tuple(_column(model, f).to_python(v) for f, v in zip(fields, values, strict=True))
+        given = [_column(model, f).to_python(v) for f, v in zip(fields, values, strict=True)]
+        edge = tuple(_comparable(v) for v in given)
         if way not in {"<", ">"} or any(v is None for v in edge) or unfit({"edge": edge}):
             raise ValueError(way)
-        _comparable(edge)
     except Exception:
         raise Invalid.one(
             "cursor", "This page marker is not one of ours.", "Start again from the first page."
@@ -132,10 +132,13 @@ def read(cursor: str, fields: Sequence[str], model: type[Model]) -> tuple[bool, 
     return way == "<", edge
 
 
-def _comparable(edge: Edge) -> None:
-    """Raise `ValueError` for a moment without a time zone, which nothing of ours can be compared with."""
-    if any(isinstance(value, datetime) and value.tzinfo is None for value in edge):
-        raise ValueError(edge)
+def _comparable(value: Any) -> Any:
+    """Return a value as rows are compared with it: a moment in UTC. Raises where it has no zone, or no such moment."""
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise ValueError(value)
+    return value.astimezone(UTC)
 
 
 def _column(model: type[Model], name: str) -> Any:

@@ -109,8 +109,8 @@ def moment(text: str, field: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Invalid.one(field, f"{text[:40]!r} is no moment with a zone.", "Write it as 2030-01-31T22:00:00Z.")
-    return found.astimezone(UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # None at all, or in UTC before the first year or after the last one.
+    raise Invalid.one(field, f"{text[:40]!r} is no moment with a zone.", "Write it as 2030-01-31T22:00:00Z.")

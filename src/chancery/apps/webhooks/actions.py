@@ -18,7 +18,7 @@ from chancery.apps.shared.unique import name_taken
 from chancery.apps.webhooks import following, queries
 from chancery.apps.webhooks.models import Webhook
 from chancery.core import webhook
-from chancery.core.errors import Conflict, Invalid
+from chancery.core.errors import Conflict, Invalid, Unavailable
 from chancery.core.ids import new_id
 from chancery.core.secret import Secret
 from chancery.net.addresses import AddressPolicy
@@ -88,11 +88,12 @@ def delete(act: Act, ident: object) -> None:
 
 @action("webhooks.rotate", Permission.WEBHOOK_MANAGE)
 def rotate(act: Act, ident: object) -> tuple[Webhook, Secret]:
-    """Make a new secret; for a day messages are signed by both, so that the program can be changed over."""
+    """Make a new secret; for a day messages are signed by both, so that the program can be changed over.
+
+    Where the key that sealed the old one was given up as lost, the new one signs alone.
+    """
     row = _locked(act, ident)
-    old = following.secrets(row, act.at)[0]
-    row.sealed["former"] = following.seal(row.pk, "former", old)
-    row.former_until = act.at + GRACE
+    row.sealed, row.former_until = _former(row, act), act.at + GRACE
     secret = _seal(row, "present")
     row.revision, row.updated_at = row.revision + 1, act.at
     row.save()
@@ -116,6 +117,17 @@ def _locked(act: Act, ident: object) -> Webhook:
     row = Webhook.objects.select_for_update().get(pk=queries.get(act.actor, ident).pk)
     act.require(row)
     return row
+
+
+def _former(row: Webhook, act: Act) -> dict[str, Any]:
+    """Return what is kept of the present secret beside the next one."""
+    try:
+        old = following.secrets(row, act.at)[0]
+    except Unavailable as error:
+        if error.code != "key_lost":
+            raise
+        return {}
+    return {"former": following.seal(row.pk, "former", old)}
 
 
 def _seal(row: Webhook, field: str) -> Secret:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,9 @@ def answer(request: HttpRequest, path: str) -> HttpResponse:
     except AWAY as error:
         log.error("%s: the database: %s", request.path[:200], error)
         response = refused(translated(unavailable(error)))
+    except Exception as error:
+        # A client understands nothing but problem documents, and goes on only with a nonce.
+        response = refused(_fault(request, error))
     response.headers.setdefault("Cache-Control", "no-store")
     if settings.ACME_URL:
         response.headers["Replay-Nonce"] = nonces.fresh()
@@ -78,6 +82,15 @@ def answer(request: HttpRequest, path: str) -> HttpResponse:
         before = response.headers.get("Link")
         response.headers["Link"] = f"{before}, {index}" if before else index
     return response
+
+
+def _fault(request: HttpRequest, error: Exception) -> AcmeError:
+    """Return what is said of a fault of ours: a reference under which the log has the trace, and nothing else."""
+    reference = uuid.uuid4().hex[:12]
+    log.error("incident %s: %s %s", reference, request.method, request.path[:200], exc_info=error)
+    text = f"Something is wrong here; nothing of the request is to blame. Incident {reference}."
+    remedy = "Give the incident's number to whoever runs this server; its log has it."
+    return AcmeError("serverInternal", text, remedy, status=500)
 
 
 def _answer(request: HttpRequest, path: str) -> HttpResponse:
@@ -90,14 +103,21 @@ def _answer(request: HttpRequest, path: str) -> HttpResponse:
     shape = (parts[0], len(parts))
     if shape in OPEN:
         if request.method not in {"GET", "HEAD"}:
-            raise malformed("method", "This is only read.", "Send GET.", 405)
+            raise _not_allowed("This is only read.", "Send GET.", "GET, HEAD")
         return OPEN[shape](request.method or "GET", parts)
     handler = SIGNED.get((*shape, parts[2] if shape in _FIXED else ""))
     if handler is None:
         raise malformed("url", "There is nothing at this address.", f"Start at {at('directory')}.", 404)
     if request.method != "POST":
-        raise malformed("method", "This takes signed messages alone.", "Send POST, or POST-as-GET.", 405)
+        raise _not_allowed("This takes signed messages alone.", "Send POST, or POST-as-GET.", "POST")
     return handler(_asked(request, path), parts)
+
+
+def _not_allowed(wrong: str, remedy: str, allowed: str) -> AcmeError:
+    """Return the refusal of a method, with those that there are (RFC 9110 section 15.5.6)."""
+    refusal = malformed("method", wrong, remedy, 405)
+    refusal.headers = {"Allow": allowed}
+    return refusal
 
 
 def _asked(request: HttpRequest, path: str) -> Asked:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from chancery_bot import wire
@@ -90,6 +91,8 @@ def _signed(request: HttpRequest) -> wire.Signed:
         return wire.parse_authorization(request.headers.get("Authorization", ""))
     except wire.WireError as error:
         raise _unproven("unsigned", str(error)) from None
+    except ValueError:
+        raise _unproven("unsigned", "The Authorization header holds what is not ASCII.") from None
 
 
 def _unproven(code: str, text: str) -> Refusal:
@@ -116,12 +119,21 @@ def _malformed(text: str) -> Refusal:
 
 
 def _report(bot: Bot, given: wire.Report, address: str) -> wire.Message:
+    if not all(_is_moment(record.at) for record in given.records):
+        raise _malformed("records: a time has no zone, or lies past the calendar's end in UTC.")
     return wire.Recorded(recorded=channel.report(bot, given.records, address))
 
 
 def _fetch(bot: Bot, given: wire.Fetch, address: str) -> wire.Message:
     del address
     return channel.fetch(bot, given)
+
+
+def _is_moment(at: datetime) -> bool:
+    try:
+        return at.tzinfo is not None and at.astimezone(UTC) is not None
+    except OverflowError:
+        return False
 
 
 _MESSAGES: dict[str, tuple[Any, Handler]] = {

@@ -55,7 +55,7 @@ def read(file: Path, folder: Path) -> dict[str, Any]:
         manifest = _manifest(folder)
     except FileExistsError:
         _foreign(file, "it holds a file twice")
-    except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+    except (OSError, EOFError, tarfile.TarError, ValueError, RecursionError) as error:
         _foreign(file, str(getattr(error, "strerror", None) or error))
     if manifest.get("format") != FORMAT:
         _foreign(file, f"its format is {str(manifest.get('format'))[:20]}, and this release reads {FORMAT}")

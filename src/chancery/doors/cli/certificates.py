@@ -79,16 +79,13 @@ def certificates_report_key(
     """Report the key of a certificate as compromised: it gets no certificate any more."""
     wanted = [_revocation(one) for one in revoke or []]
     made = Rest().call("POST", f"/certificates/{ident}/report-key", {"note": note, "revoke": wanted})
-    say(f"The key {made['spki_sha256']} is reported as compromised.", made, as_json)
-    if as_json:
-        return
-    if not made["for_everybody"]:
-        hint("It stops this team's orders alone, since the team has none for the key. Others are told.")
-        hint(f"An Administrator has it hold for everybody: chancery certificates confirm-key-report {made['id']}")
-    for row in made["revocations"]:
-        say(f"{row['id']}: {'the CA is asked to revoke it.' if row['ok'] else row['detail']}", row, as_json=False)
-    for row in made["still_valid"]:
-        hint(_still_valid(row))
+    text = [f"The key {made['spki_sha256']} is reported as compromised."]
+    text += [
+        f"{row['id']}: {'the CA is asked to revoke it.' if row['ok'] else row['detail']}" for row in made["revocations"]
+    ]
+    say("\n".join(text), made, as_json)
+    if not as_json:
+        _say_the_rest(made)
     if not all(row["ok"] for row in made["revocations"]):
         raise Stop(Exit.REFUSED, settled=True)
 
@@ -127,6 +124,14 @@ def certificates_withdraw_key_report(
     """Withdraw a report: where no other stands, the key is certified again. Orders that were ended stay ended."""
     row = Rest().call("POST", f"/key-reports/{ident}/withdraw", {"reason": reason})
     say(f"The report of {row['spki_sha256']} is withdrawn.", row, as_json)
+
+
+def _say_the_rest(made: dict[str, Any]) -> None:
+    if not made["for_everybody"]:
+        hint("It stops this team's orders alone, since the team has none for the key. Others are told.")
+        hint(f"An Administrator has it hold for everybody: chancery certificates confirm-key-report {made['id']}")
+    for row in made["still_valid"]:
+        hint(_still_valid(row))
 
 
 def _revocation(text: str) -> dict[str, str]:

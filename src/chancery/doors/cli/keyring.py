@@ -68,14 +68,17 @@ def keys_lost(
     from chancery.apps.shared.actor import host_actor
 
     found = losing.give_up(host_actor(ready.operator())) if give_up else losing.gone()
-    print(*(plain(str(one)) for one in found), sep="\n", end="\n" if found else "")
+    for one in found:
+        print(plain(str(one)))
+        print(f"    {one.remedy}")
     if not found:
         print("Every stored secret can be opened.")
     elif give_up:
-        hint("Start server and worker, and enter each of these anew; until then what needs it waits and says so.")
+        hint("Start server and worker, and do so for each of these; until then what needs it waits and says so.")
     else:
         stop(
-            f"{len(found)} rows hold secrets that no key here opens.", "Put the key back, or give it up with --give-up."
+            f"{len(found)} rows hold secrets that no key here opens.",
+            "Put the key back. If it is gone for good, --give-up goes on without it; then do for each what stands below it.",
         )
 
 

@@ -22,9 +22,8 @@ _MOVING = _OPEN - {"awaiting_approval"}
 _STEP = 0.5
 _GROUP = 200
 _MOST_COMMON = 64
-_REQUEST = re.compile(
-    r"-----BEGIN (NEW )?CERTIFICATE REQUEST-----.*?-----END (NEW )?CERTIFICATE REQUEST-----", re.DOTALL
-)
+_BEGIN = re.compile(r"-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----")
+_REQUEST = re.compile(_BEGIN.pattern + r"[^-]*(?:-(?!----)[^-]*)*-----END (?:NEW )?CERTIFICATE REQUEST-----")
 Told = Annotated[str, typer.Argument(help="The reason, or the CA's order number.")]
 Wait = Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for the certificate.")]
 
@@ -110,7 +109,7 @@ def orders_resume(
     try:
         saved = json.loads(files.text(file, "FILE"))
         order, key = dict(saved["order"]), str(saved["idempotency_key"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         stop(f"{file} is not what `orders create --new-key` leaves.", "Give the .order file.", Exit.USAGE)
     rest, until = Rest(), time.monotonic() + wait
     made = _place(rest, order, key, wait, f"`chancery orders resume {file}`")
@@ -167,9 +166,7 @@ def orders_batch(
     as_json: Json = False,
 ) -> None:
     """Place an order for each request of a file; one line says what became of each."""
-    found = [match[0] for match in _REQUEST.finditer(files.text(file, "FILE"))]
-    if not found:
-        stop(f"{file}: there is no certificate request in it.", "Give PEM files, one after the other.", Exit.USAGE)
+    found = _requests(file)
     rest, run = Rest(), run or uuid.uuid4().hex
     hint(f"Run {run}: {len(found)} orders.")
     items = [{"profile": profile, "csr": csr, "idempotency_key": f"{run}-{n}"} for n, csr in enumerate(found, 1)]
@@ -180,6 +177,21 @@ def orders_batch(
         print(json.dumps({"run": run, "results": results}, indent=2))
     if any("problem" in result for result in results):
         raise Stop(Exit.REFUSED, settled=True)
+
+
+def _requests(file: Path) -> list[str]:
+    """Return the requests of a file; one that has no end ends the command, before any of the others is sent."""
+    text = files.text(file, "FILE")
+    whole = {match.start(): match[0] for match in _REQUEST.finditer(text)}
+    begun = [match.start() for match in _BEGIN.finditer(text)]
+    if not begun:
+        stop(f"{file}: there is no certificate request in it.", "Give PEM files, one after the other.", Exit.USAGE)
+    for number, start in enumerate(begun, 1):
+        if start not in whole:
+            line = text.count("\n", 0, start) + 1
+            wrong = f"{file}: request {number}, which begins in line {line}, has no end."
+            stop(wrong, "The file may have been cut off; nothing was sent.", Exit.USAGE)
+    return list(whole.values())
 
 
 def _group(

@@ -139,7 +139,7 @@ def _is_id(text: str) -> bool:
 def _document(response: httpx.Response) -> Any:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         stop(f"{response.url} does not answer in JSON.", _NO_CHANCERY, Exit.UNREACHABLE)
 
 

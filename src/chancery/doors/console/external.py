@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.context import request_context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -25,14 +24,6 @@ from chancery.doors.problems import Refusal
 from chancery.net.sessions import NoAnswer, session
 
 _ALIKE = {providers.OIDC: "openid_connect", providers.SAML: "saml"}
-
-
-class Account(DefaultAccountAdapter):  # type: ignore[misc]  # the library carries no types
-    """What the library asks about accounts: when a provider ends a session, it is recorded as ours are."""
-
-    def logout(self, request: HttpRequest) -> None:
-        """End the session."""
-        login.leave(request)
 
 
 class Adapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # the library carries no types

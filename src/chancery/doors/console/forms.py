@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 from django.utils import timezone
@@ -275,6 +275,7 @@ def moment_of(text: str, field: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        # In UTC it may lie before the first year or after the last one.
+        return (found if found.tzinfo else timezone.make_aware(found)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Invalid.one(field, f"{text[:40]!r} is no moment.", "Choose a day and a time.") from None
-    return found if found.tzinfo else timezone.make_aware(found)

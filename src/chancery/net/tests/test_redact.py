@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import logging
@@ -37,6 +38,10 @@ def forms(value: str) -> Iterator[str]:
         json.dumps(value),
     )
     yield from (json.dumps({"x": [value]}, ensure_ascii=False), repr(value), repr(raw), repr([{"x": raw}]), raw.hex())
+    for told in (value, value[::-1], html.escape(value), html.escape(value, quote=False)):
+        # A request in XML or JSON, and an error in JSON that holds it.
+        yield from (told, json.dumps(told), json.dumps(json.dumps(told)))
+        yield json.dumps({"error": json.dumps([told], ensure_ascii=False)}, ensure_ascii=False)
     for before in ("", "u:", "us:", "user:"):
         yield base64.b64encode(before.encode() + raw).decode()
         yield base64.urlsafe_b64encode(before.encode() + raw + b"tail").decode()

@@ -21,6 +21,17 @@ def test_a_message_is_not_even_parsed_beyond_its_bound():
     assert caught.value.status == 400
 
 
+def test_how_deep_an_object_may_be_nested():
+    def nested(depth):
+        return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+    assert jose.parse_object(nested(16), "body")["a"]
+    for depth in (17, 500, 900, 50_000):
+        with pytest.raises(AcmeError) as caught:
+            jose.parse_object(nested(depth), "body")
+        assert (depth, caught.value.kind) == (depth, "malformed")
+
+
 def test_only_with_an_authority_key_a_certificate_has_an_identifier():
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime(2026, 1, 1, tzinfo=UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])

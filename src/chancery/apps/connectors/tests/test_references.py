@@ -51,8 +51,9 @@ def test_a_secret_is_itself_and_a_reference_leads_to_one(outside):
     assert read("@file:digicert") == "changed"
 
 
-@pytest.mark.parametrize("name", ["absent", "link", "empty", "binary", "."])
+@pytest.mark.parametrize("name", ["absent", "link", "empty", "binary", ".", "../kek", "deeper/../../kek"])
 def test_a_file_that_is_none_of_these_is_not_read(outside, name):
+    (outside / "deeper").mkdir()
     (outside / "empty").touch()
     (outside / "binary").write_bytes(b"\xff")
     with pytest.raises(Unavailable) as refused:

@@ -1,5 +1,6 @@
 """Sealed values: bound to their place, useless elsewhere, under a key that is made once and kept."""
 
+import base64
 import os
 import stat
 
@@ -50,6 +51,16 @@ def test_an_altered_value_does_not_open(kek, change):
     cut = sealing.seal("secret", **PLACE)
     del cut["k"]
     assert code(cut) == "unsealing_failed"
+
+
+def test_one_bit_anywhere_is_too_much(kek):
+    """Without its tag a value whose last bits were turned would open as another text (ASVS 5.0, 11.3.3)."""
+    whole = sealing.seal("secret", **PLACE)
+    for part in ("c", "k"):
+        raw = base64.b64decode(whole[part])
+        for at in range(len(raw)):
+            turned = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+            assert code({**whole, part: base64.b64encode(turned).decode()}) == "unsealing_failed", (part, at)
 
 
 @pytest.mark.parametrize("change", [{"v": 3}, {"kid": "0" * 16}])

@@ -442,8 +442,9 @@ def test_a_page_marker_that_we_did_not_write_is_refused(cast, marks):
     assert [(p.field, p.remedy) for p in refused.value.problems] == [("cursor", "Start again from the first page.")]
 
 
-def test_a_page_marker_with_a_moment_of_no_zone_is_refused(cast):
-    raw = json.dumps([">", "2026-01-01T00:00:00", str(UUID(int=1))]).encode()
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_page_marker_with_a_moment_that_is_none_in_utc_is_refused(cast, moment):
+    raw = json.dumps([">", moment, str(UUID(int=1))]).encode()
     with pytest.raises(Invalid), warnings.catch_warnings(action="ignore"):
         certificates.listing(cast.ada, status="valid", cursor=base64.urlsafe_b64encode(raw).decode().rstrip("="))
 

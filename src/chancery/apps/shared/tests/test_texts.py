@@ -78,6 +78,8 @@ def test_what_is_no_text_passes_the_entry():
 def test_a_moment_has_its_zone_and_is_kept_in_utc():
     assert moment("", "from") is None
     assert moment("2030-01-31T22:00:00+02:00", "from") == datetime(2030, 1, 31, 20, tzinfo=UTC)
-    for text in ("2030-01-31T22:00:00", "tomorrow"):
+    # The last three are no moments in UTC: it begins before the calendar, or ends after it.
+    edges = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00+23:59")
+    for text in ("2030-01-31T22:00:00", "tomorrow", *edges):
         with refused("from"):
             moment(text, "from")

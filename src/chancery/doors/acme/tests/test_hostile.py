@@ -1,7 +1,9 @@
 """What strangers and broken clients send: each is refused by name, and nothing is stored."""
 
 import json
+import re
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives import hashes, hmac
@@ -9,13 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench.acme_client import b64, binding, jwk, sign
-from chancery.apps.acme import actions, nonces
+from chancery.apps.acme import actions, nonces, queries
 from chancery.apps.acme.models import Account, AcmeOrder, Credential, SpentNonce
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import current_clock, use_clock
 from chancery.core import csr
 from chancery.core.clock import ManualClock
 from chancery.core.names import Name, parse_name
+from chancery.core.tests.making import NOW, certify
+from chancery.doors.acme import waiting
 from chancery.doors.acme.tests.conftest import SERVER, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,8 +104,14 @@ def test_wrong_addresses(client):
         f"order/{'0' * 32}",
     ):
         assert client.post(f"{SERVER}/acme/{path}").status == 404
-    assert send("GET", f"{SERVER}/acme/new-order", None, {}).status == 405
-    assert send("POST", f"{SERVER}/acme/directory", b"", {}).status == 405
+    allowed = [
+        (answer.status, answer.headers["allow"])
+        for answer in (
+            send("GET", f"{SERVER}/acme/new-order", None, {}),
+            send("POST", f"{SERVER}/acme/directory", b"", {}),
+        )
+    ]
+    assert allowed == [(405, "POST"), (405, "GET, HEAD")]
     assert send("GET", f"{SERVER}/acme/new-nonce", None, {}).status == 204
 
 
@@ -144,6 +155,7 @@ BODIES = {
     "a length that no octets have": changed(payload="A"),
     "not a number": lambda good: b'{"payload": NaN}',
     "too deep": lambda good: b"[" * 50_000,
+    "deep enough to end a stack": lambda good: b'{"a":' * 900 + b"1" + b"}" * 900,
     "nested": lambda good: b'{"a":' * 40 + b"1" + b"}" * 40,
     "a signature too short": changed(signature="AAAA"),
 }
@@ -184,6 +196,9 @@ def test_keys_that_may_not_sign(door):
         {**good, "y": good["x"]},
         {**good, "crv": "secp256k1"},
         {"kty": "EC"},
+        {"kty": []},
+        {"kty": {}},
+        [],
         "x",
         {**good, "x": 1},
     ):
@@ -216,6 +231,43 @@ def test_bindings_that_do_not_count(door, cast):
     assert kind(second.register(kid, secret)) == "unauthorized"
     assert kind(nobody.order("a.example.com")) == "unauthorized"
     assert Account.objects.count() == 1
+
+
+def test_what_is_no_text_and_no_number_where_one_belongs(client, monkeypatch):
+    monkeypatch.setattr(waiting, "SECONDS", 0.0)  # no worker is here
+    order = client.order("www.example.com").json()
+    assert client.finalize(order, csr.build(KEY, [parse_name("www.example.com")])).status == 200
+    der = certify("www.example.com", key=KEY).der
+    placed, at = Order.objects.get(), {"not_before": NOW, "not_after": NOW, "stored_at": NOW}
+    where = {"team_id": placed.team_id, "environment_id": placed.environment_id}
+    digest = sha256(der).hexdigest()
+    row = Certificate.objects.create(order=placed, der=der, sha256=digest, serial="1", **where, **at)
+    for wrong in ([], {}, "", "1", 1.0, 1e308, True, 7):
+        asked = {"certificate": b64(der), "reason": wrong}
+        assert (wrong, kind(client.post(client.urls["revokeCert"], asked))) == (wrong, "badRevocationReason")
+        if not isinstance(wrong, str) or wrong:
+            answer = client.post(client.urls["newOrder"], {**NEW, "profile": wrong})
+            assert (wrong, kind(answer)) == (wrong, "invalidProfile")
+    row.refresh_from_db()
+    assert row.revocation == ""
+
+
+def test_a_fault_of_ours_is_told_as_one(client, monkeypatch, caplog):
+    def broken(*given):
+        raise TypeError("secret")
+
+    monkeypatch.setattr(queries, "listed", broken)
+    answer = send("GET", f"{SERVER}/acme/directory", None, {})
+    assert (answer.status, kind(answer), answer.headers["content-type"]) == (
+        500,
+        "serverInternal",
+        "application/problem+json",
+    )
+    assert "replay-nonce" in answer.headers
+    incident = re.search("Incident ([0-9a-f]{12})", detail(answer))[1]
+    assert "secret" not in detail(answer)
+    assert f"incident {incident}" in caplog.text
+    assert "TypeError: secret" in caplog.text
 
 
 def test_another_accounts_things_are_not_there(door, client):

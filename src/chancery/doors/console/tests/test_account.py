@@ -1,5 +1,6 @@
 """One's own account: name, time zone, roles in words, password; and nobody else's."""
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -7,9 +8,11 @@ from django.urls import reverse
 
 from chancery.apps.accounts import actions
 from chancery.apps.accounts.models import User
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.doors.console.tests.test_console import logged_in, text
 from tests.cast import PASSWORD, request_pem
+from tests.hostile.oddities import certificate
 
 pytestmark = pytest.mark.django_db
 ACCOUNT = "/account"
@@ -36,6 +39,17 @@ def test_times_are_shown_in_the_zone_that_somebody_chose_and_the_zone_is_named(c
     assert f"{order.placed_at.astimezone(ZoneInfo('Asia/Kolkata')):%Y-%m-%d %H:%M:%S}" in shown
     assert "Times are in Asia/Kolkata." in shown
     assert "Times are in UTC." in text(logged_in("ada").get(page))
+
+
+def test_a_certificate_without_an_end_is_shown_east_of_greenwich_too(cast, local):
+    row = certificate(local)
+    Certificate.objects.filter(pk=row.pk).update(not_after=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    User.objects.filter(username="ada").update(time_zone="Asia/Kolkata")
+    ada = logged_in("ada")
+    for page in (reverse("certificate", args=[row.pk]), reverse("certificates"), reverse("renewals")):
+        answer = ada.get(page)
+        assert (page, answer.status_code) == (page, 200)
+    assert "9999-12-31 23:59" in text(ada.get(reverse("certificate", args=[row.pk])))
 
 
 def test_a_refused_zone_is_said_at_its_field_and_what_was_typed_stays(cast):

@@ -76,6 +76,9 @@ def test_a_target_is_made_from_what_the_bot_found(ada, bot, profile):
     assert all(word in page for word in ("shop.example.com", "/etc/nginx/www.pem", "nginx, shop", "optgroup"))
     assert "Keystore file" in text(ada.get(reverse("target_create", args=[bot.pk]) + "?kind=jks&found=9"))
     assert ada.get(reverse("target_create", args=[bot.pk]) + "?kind=iis").status_code == 404
+    for odd in ("²", "٣", "9" * 5000, "-1"):
+        answer = ada.get(reverse("target_create", args=[bot.pk]), {"found": odd})
+        assert (odd, answer.status_code) == (odd, 422)
     made = ada.post(reverse("target_create", args=[bot.pk]), {**TARGET, "profile": profile, "probe_port": "8443"})
     assert made.status_code == 302
     row = Target.objects.get()

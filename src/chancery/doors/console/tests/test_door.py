@@ -1,5 +1,7 @@
 """The way in and out: where a log-in leads, what it keeps, what is left of a page afterwards."""
 
+import json
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -22,7 +24,11 @@ def log_in(client, following="", password=PASSWORD):
     return client.post("/login", {"username": "rob", "password": password, "next": following})
 
 
-@pytest.mark.parametrize("elsewhere", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:1"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    # The last ones could be taken for names of pages, with parts that they have not.
+    ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:1", "foo", "order", "x\0", "/" * 9000],
+)
 def test_a_log_in_leads_to_no_other_site(cast, elsewhere):
     assert log_in(Client(), elsewhere).headers["Location"] == "/"
 
@@ -35,6 +41,39 @@ def test_a_log_in_leads_back_to_the_page_that_was_wanted_with_its_filters(cast):
     wrong = log_in(client, form, "not the password")
     assert wrong.status_code == 403
     assert log_in(client, wrong.context["next"]).headers["Location"] == wanted
+
+
+def passkey(said=b"{}", data=bytes(37), user=b"1"):
+    """Return what a browser would send of a passkey, with parts that somebody made up."""
+    parts = {"clientDataJSON": said, "authenticatorData": data, "signature": b"x", "userHandle": user}
+    response = {name: urlsafe_b64encode(raw).decode().rstrip("=") for name, raw in parts.items()}
+    return json.dumps({"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": response})
+
+
+SAID = json.dumps({"type": "webauthn.get", "challenge": "AAAA", "origin": "https://localhost"}).encode()
+NO_PASSKEYS = {
+    "deep": "[" * 60_000,
+    "deep objects": '{"a":' * 6_000,
+    "a list": "[]",
+    "nothing": "",
+    "an id that is none": '{"id": []}',
+    "deep in what was said": passkey(b"[" * 60_000),
+    "deep in the data": passkey(SAID, bytes(32) + b"\x80" + bytes(4) + b"\x81" * 5000),
+    "data cut off": passkey(SAID, bytes(32) + b"\x80" + bytes(4) + b"\x1b"),
+    "no data": passkey(SAID, b""),
+    "data of a key cut off": passkey(SAID, bytes(32) + b"\x40" + bytes(24)),
+    "a user past every column": passkey(SAID, user=b"9" * 300),
+    "a user with NUL": passkey(SAID, user=b"1\0"),
+    "a user in no encoding": passkey(SAID, user=b"\xff"),
+    "nobody": passkey(SAID),
+}
+
+
+@pytest.mark.parametrize("what", sorted(NO_PASSKEYS))
+def test_an_answer_of_no_passkey_is_refused(cast, what):
+    client = Client()
+    assert client.get("/login/challenge").status_code == 200
+    assert client.post("/login", {"credential": NO_PASSKEYS[what]}).status_code == 403
 
 
 def test_a_session_that_somebody_planted_is_not_the_one_that_is_logged_in(cast):

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from chancery.apps.accounts import queries
+from chancery.apps.shared.action import current_clock
 from chancery.doors.console.tests.test_console import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +53,7 @@ def test_a_fault_tells_its_number_and_the_log_the_rest(cast, caplog, monkeypatch
     assert client.get("/api/v1/teams").status_code == 200, "and goes on"
 
 
-@pytest.mark.parametrize("how", ["log out", "ended", "new password"])
+@pytest.mark.parametrize("how", ["log out", "ended", "new password", "too old"])
 def test_the_cookie_of_a_session_that_is_over_opens_nothing(cast, how):
     from chancery.apps.accounts import actions, ending
 
@@ -63,6 +64,8 @@ def test_the_cookie_of_a_session_that_is_over_opens_nothing(cast, how):
         client.post("/logout")
     elif how == "ended":
         ending.end_all(cast.ada, rob.pk)
+    elif how == "too old":
+        assert queries.Session.objects.filter(user=rob).update(expire_date=current_clock().now()) == 1
     else:
         actions.set_password(cast.ada, rob.pk, "another long pass phrase")
     thief = Client()

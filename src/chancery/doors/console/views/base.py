@@ -43,7 +43,7 @@ def page(view: View) -> View:
         if actor.needs_factor and not strong and _here(request) not in _WEAK:
             return redirect("factors")
         # Nothing but what is shown depends on the zone: all that is stored or sent stays UTC.
-        with timezone.override(zones.zone(user.time_zone) or timezone.get_default_timezone()):
+        with timezone.override(zones.zone(user.time_zone)):
             try:
                 _readable(request)
                 return view(request, actor, *args, **kwargs)

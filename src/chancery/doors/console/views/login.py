@@ -8,8 +8,9 @@ from typing import Any
 
 from allauth.core.context import request_context
 from django.contrib.auth import authenticate, login, logout
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -101,7 +102,8 @@ def to_second() -> HttpResponse:
 def after(request: HttpRequest, wanted: str) -> HttpResponse:
     """Go on to the page that was wanted, if it is one of ours."""
     safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return redirect(wanted if safe else "home")
+    # What is no path could be taken for the name of a page, with parts that it has not.
+    return HttpResponseRedirect(wanted if safe and wanted.startswith("/") else reverse("home"))
 
 
 def _by_password(request: HttpRequest) -> tuple[str, int]:
@@ -150,7 +152,7 @@ def credential(request: HttpRequest) -> dict[str, Any]:
     """Return what a passkey answered, as the page's script put it into the form; empty where it is nothing usable."""
     try:
         found = json.loads(request.POST.get("credential", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -55,9 +55,8 @@ def edit(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 
 def _found(bot: Bot, index: str) -> dict[str, Any]:
     """Return the service of a bot's host that the form is to be filled from."""
-    if not index.isdigit() or int(index) >= len(bot.found):
-        return {}
-    found: dict[str, Any] = bot.found[int(index)]
+    number = whole(index, "found") if index else len(bot.found)
+    found: dict[str, Any] = bot.found[number] if number < len(bot.found) else {}
     return found
 
 
