@@ -110,7 +110,7 @@ def _consequence(error: Error, *, again: bool) -> str:
 
 
 def _approval_wait(facts: Facts) -> Said:
-    asked = f" {facts.requester} asked for it, so it cannot be them." if facts.requester else ""
+    asked = f" {facts.requester} brought it about, so it cannot be them." if facts.requester else ""
     yield _say(Topic.APPROVAL, f"A second person has to approve it.{asked}")
 
 

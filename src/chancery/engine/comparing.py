@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from chancery.apps.audit.record import Note
-from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.models import Certificate, Origin
 from chancery.apps.inventory.models import Decision, Finding, Pull, Sighting
 from chancery.core.ids import new_id
 from chancery.core.inventory import Difference, FindingKind, Marks, Match, difference, forms, match
@@ -28,6 +28,7 @@ _FIELDS = (
     "revocation",
     "team_id",
     "environment_id",
+    "origin",
 )
 _RENEWED = [
     "pull", "team", "environment", "certificate", "common_name", "names", "serial", "issuer", "reference", "spki_sha256",
@@ -51,15 +52,15 @@ class Comparing:
         ended = 0
         for entry in entries:
             row, sure = _best(entry, ours)
-            if row is None and self._is_over(entry):
-                ended += 1
-            elif row is None:
-                drafts.append(self._at_ca_only(entry))
-            else:
+            if row is not None and not self._elsewhere(row):
                 seen[row.pk] = row
                 if sure is Match.CERTAIN:
                     self._attach(row, entry, notes)
                 drafts += self._differing(row, entry)
+            elif self._is_over(entry):
+                ended += 1
+            else:
+                drafts.append(self._at_ca_only(entry, row if sure is Match.CERTAIN else None))
         self._sight(seen.values())
         self.put(drafts)
         unknown = sum(d.kind == FindingKind.AT_CA_ONLY for d in drafts)
@@ -69,9 +70,17 @@ class Comparing:
     def _ours(self, entries: Sequence[Entry]) -> dict[str, list[Certificate]]:
         serials = {form for entry in entries for form in forms(entry.marks.serial)}
         found: dict[str, list[Certificate]] = {}
-        for row in Certificate.objects.filter(serial__in=serials).only(*_FIELDS):
+        rows = Certificate.objects.filter(serial__in=serials).only(*_FIELDS)
+        # Of two that are as sure, the first is taken: one of this place goes before one of another.
+        for row in sorted(rows, key=self._elsewhere):
             found.setdefault(row.serial, []).append(row)
         return found
+
+    def _elsewhere(self, row: Certificate) -> bool:
+        """Say whether another team or environment brought it in a file: that proves nothing, and says nothing here."""
+        if row.origin != Origin.IMPORTED or row.connector_id == self._pull.connector_id:
+            return False
+        return (row.team_id, row.environment_id) != (self._pull.team_id, self._pull.environment_id)
 
     def _is_over(self, entry: Entry) -> bool:
         expired = entry.not_after is not None and entry.not_after <= self._now
@@ -99,9 +108,10 @@ class Comparing:
 
     # Findings -----------------------------------------------------------------------------------------
 
-    def _at_ca_only(self, entry: Entry) -> Finding:
+    def _at_ca_only(self, entry: Entry, elsewhere: Certificate | None) -> Finding:
         return Finding(
             kind=FindingKind.AT_CA_ONLY,
+            certificate=elsewhere,
             subject=f"{entry.reference}|{entry.marks.serial}",
             team_id=self._pull.team_id,
             environment_id=self._pull.environment_id,

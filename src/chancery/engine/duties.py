@@ -25,7 +25,7 @@ from chancery.apps.posture import prints
 from chancery.apps.renewals import planning, renewing
 from chancery.apps.shared.actor import engine_actor
 from chancery.core.clock import Clock
-from chancery.engine import routine, watching
+from chancery.engine import clocks, routine, watching
 from chancery.engine.leading import Still
 from chancery.engine.outbox import Outbox
 from chancery.engine.proving import Validations
@@ -59,6 +59,7 @@ def _apply_changes(now: datetime, state: State) -> State:
 
 
 ROUNDS: tuple[Round, ...] = (
+    Round("engine.clock", timedelta(seconds=5), clocks.put_back),
     Round("pools.fail_over", timedelta(seconds=2), moving.fail_over),
     Round("renewals.plan", timedelta(seconds=5), planning.cover),
     Round("renewals.replan", timedelta(seconds=20), planning.recover),

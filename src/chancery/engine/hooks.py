@@ -21,7 +21,7 @@ _AGENT = f"Chancery/{__version__}"
 
 def tell() -> bool:
     """Tell one webhook that is due what it is to be told; says whether another may be due."""
-    now = current_clock().now()
+    now, until = current_clock().now(), current_clock().monotonic() + following.TURN
     row = following.claim(now)
     if row is None:
         return False
@@ -32,18 +32,24 @@ def tell() -> bool:
         nothing = Batch(row, row.fence, (), row.position)  # type: ignore[arg-type]  # claimed: it has a fence
         following.record(nothing, 0, f"{error} {error.remedy}".strip(), now)
         return True
-    sent, trouble = _send(found)
+    sent, trouble = _send(found, until)
     following.record(found, sent, trouble, current_clock().now())
     return True
 
 
-def _send(found: Batch) -> tuple[int, str]:
-    """Send in order, up to the first that is not taken; returns how many were, and why the next was not."""
+def _send(found: Batch, until: float) -> tuple[int, str]:
+    """Send in order, up to the first that is not taken; returns how many were, and why the next was not.
+
+    From `until` on, by the steady clock, what is left waits for its next turn: a slow receiver outlives no lease, and keeps
+    no other one waiting for long. One message goes in any case.
+    """
     if not found.messages:
         return 0, ""
     way = Outgoing(AddressPolicy(tuple(found.row.allowed_networks)))
     try:
         for n, message in enumerate(found.messages):
+            if n and current_clock().monotonic() >= until:
+                return n, ""
             error = _post(way, found, message)
             if error:
                 return n, error

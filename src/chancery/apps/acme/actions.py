@@ -84,9 +84,11 @@ def create_credential(
 ) -> tuple[Credential, str]:
     """Make an external account binding for a profile; its MAC key (base64url) is returned once.
 
-    It is good for so many accounts, within so many days (0 for no end).
+    It is good for so many accounts, within so many days (0 for no end). Whoever makes it must be allowed to order with the
+    profile: its clients will, for them.
     """
     row = _offered(act, profile)
+    act.require(row, Permission.ORDER_PLACE)
     problems = [
         *_within("accounts", accounts, 1, MOST_ACCOUNTS),
         *_within("orders_per_hour", orders_per_hour, 1, MOST_ORDERS),
@@ -97,7 +99,7 @@ def create_credential(
     made = Credential(id=new_id(act.at), offer=row, team_id=row.team_id, environment_id=row.environment_id)
     made.name = clean_folded("name", name, 120, wanted="Say whose it is, for example the host's name.")
     made.accounts_left, made.orders_per_hour = accounts, orders_per_hour
-    made.created_at, made.created_by = act.at, act.actor.name
+    made.created_at, made.created_by, made.created_by_user_id = act.at, act.actor.name, act.actor.user
     made.expires_at = act.at + timedelta(days=days) if days else None
     secret = encode(secrets.token_bytes(_MAC_BYTES))
     made.sealed = sealing.seal(secret, table=ACME_TABLE, record=str(made.pk), field=ACME_FIELD)

@@ -16,6 +16,7 @@ from chancery.apps.acme import states
 from chancery.apps.acme.accounts import actor_of, with_offer
 from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.models import Account, Placement
+from chancery.apps.orders.causing import How, causes
 from chancery.apps.orders.place import PlaceOrder, limits, place_mixed
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
@@ -53,7 +54,10 @@ def finalize(account: Account, ident: UUID, csr: bytes, address: str = "") -> UU
     deadline = replaced.not_after if replaced is not None else None
     profile = with_offer(account).credential.offer.profile.name
     replaces = seen.order.replaces_id
-    ask = PlaceOrder(profile, csr, comment=comment, replaces=replaces, deadline=deadline, parsed=request)
+    people = causes((account.credential.created_by_user_id, How.CREDENTIAL))
+    ask = PlaceOrder(
+        profile, csr, comment=comment, replaces=replaces, deadline=deadline, parsed=request, caused_by=people
+    )
     return _PLACER.do(Ready(seen.order.pk, actor_of(account, address), ask))
 
 

@@ -64,6 +64,9 @@ class Credential(models.Model):
     expires_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=200)
+    created_by_user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
     revoked_at = models.DateTimeField(null=True)
 
     class Meta:

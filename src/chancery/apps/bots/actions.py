@@ -44,9 +44,9 @@ def create(
     place = Place(people.team(team).pk, people.environment(environment).pk)
     act.require(place)
     bot = Bot(id=new_id(act.at), team_id=place.team_id, environment_id=place.environment_id, created_at=act.at)
-    bot.created_by = act.actor.name
+    bot.created_by, bot.created_by_user_id = act.actor.name, act.actor.user
     _fill(bot, name, purpose, tags or {}, poll_seconds)
-    token = _tokened(bot, act.at, days, host)
+    token = _tokened(act, bot, days, host)
     with _taken(bot):
         bot.save(force_insert=True)
     act.note("bot", bot.pk, bot.name, team=bot.team_id)
@@ -70,7 +70,7 @@ def edit(
 def new_token(act: Act, ident: object, *, days: int = USUAL_DAYS, host: str = "") -> tuple[Bot, str]:
     """Make a fresh token for a bot: before it came, or to enrol it anew. The key it has counts until then."""
     bot = locked(act, ident)
-    token = _tokened(bot, act.at, days, host)
+    token = _tokened(act, bot, days, host)
     bot.save()
     act.note("bot", bot.pk, bot.name, team=bot.team_id, changed=("token",))
     return bot, token
@@ -165,7 +165,8 @@ def _begin(act: Act, target: Target, kind: str, **more: Any) -> Deployment:
         raise Conflict(
             f"A deployment to {target.name} is under way.", remedy="Wait for it, or give it up.", code="under_way"
         )
-    row = Deployment(id=new_id(act.at), target=target, kind=kind, asked_by=act.actor.name, created_at=act.at, **more)
+    who = {"asked_by": act.actor.name, "asked_by_user_id": act.actor.user}
+    row = Deployment(id=new_id(act.at), target=target, kind=kind, created_at=act.at, **who, **more)
     row.save(force_insert=True)
     say(row.pk, act.at, "asked", act.actor.name, _ASKED[kind])
     act.note("deployment", row.pk, target.name, team=target.team_id, detail={"kind": kind})
@@ -202,14 +203,15 @@ def _fill(bot: Bot, name: str, purpose: str, tags: dict[str, str], poll_seconds:
     bot.tags = {clean("tags", n, 60, wanted="Name the tag."): clean("tags", v, 200) for n, v in tags.items()}
 
 
-def _tokened(bot: Bot, at: datetime, days: int, host: str) -> str:
+def _tokened(act: Act, bot: Bot, days: int, host: str) -> str:
     if not 1 <= days <= MOST_DAYS:
         raise Invalid.one("days", f"A bot's token lives 1 to {MOST_DAYS} days.", "Choose fewer days.")
     bot.token_host = clean("host", host, 200)
     if bot.token_host and not re.fullmatch("[A-Za-z0-9._-]+", bot.token_host):
         raise Invalid.one("host", "This is no name of a host.", "Write what `hostname` prints there, or nothing.")
     text = TOKEN_PREFIX + secrets.token_urlsafe(30)
-    bot.token_digest, bot.token_expires_at = digest(text), at + timedelta(days=days)
+    bot.token_digest, bot.token_expires_at = digest(text), act.at + timedelta(days=days)
+    bot.token_by_user_id = act.actor.user
     return text
 
 

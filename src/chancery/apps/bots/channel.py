@@ -21,6 +21,7 @@ from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.actions import not_twice
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.orders.causing import Causes, How, causes
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, limits, place
 from chancery.apps.shared.action import current_clock
@@ -92,6 +93,7 @@ def enrol(given: wire.Enrol, address: str) -> Bot:
             )
         # The digest stays as long as nobody makes another token, so that a lost answer can be given again.
         bot.token_expires_at, bot.public_key, bot.machine = None, given.public_key, host.machine
+        bot.enrolled_by_user_id = bot.token_by_user_id
         bot.enrolled_at, bot.recorded, bot.clone = now, 0, ""
         _seen(bot, host, address, now)
         bot.save()
@@ -210,10 +212,25 @@ def _placed(bot: Bot, row: Deployment, csr: str, address: str) -> Order | Chance
             not_twice(replaced)
         replaces, deadline = (replaced.pk, replaced.not_after) if replaced is not None else (None, None)
         comment = f"For {target.name} on {bot.name}"[:500]
-        asked = PlaceOrder(str(target.profile_id), csr, comment=comment, replaces=replaces, deadline=deadline)
+        people = _behind(row)
+        asked = PlaceOrder(
+            str(target.profile_id), csr, comment=comment, replaces=replaces, deadline=deadline, caused_by=people
+        )
         return place(actor_of(bot, address), asked)
     except ChanceryError as refusal:
         return refusal
+
+
+def _behind(row: Deployment) -> Causes:
+    """Return the people by whom a bot orders: who may have its key, and who said what it asks for, and when."""
+    target, bot = row.target, row.target.bot
+    return causes(
+        (row.asked_by_user_id, How.ASKED),
+        (target.names_by_user_id, How.NAMES),
+        (target.edited_by_user_id, How.TARGET),
+        (bot.created_by_user_id, How.BOT),
+        (bot.enrolled_by_user_id, How.TOKEN),
+    )
 
 
 def fetch(bot: Bot, given: wire.Fetch) -> wire.Issued:

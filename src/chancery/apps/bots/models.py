@@ -69,6 +69,15 @@ class Bot(models.Model):
     clone = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=200)
+    created_by_user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    token_by_user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    enrolled_by_user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
     deleted_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -107,6 +116,13 @@ class Target(models.Model):
     due_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
+    edited_by_user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    names_by_user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    """Who changed it last, and who was the last to change what is ordered for it."""
     deleted_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -150,6 +166,9 @@ class Deployment(models.Model):
     certificate = models.ForeignKey("certificates.Certificate", null=True, on_delete=models.PROTECT, related_name="+")
     key_of = models.UUIDField(null=True)
     asked_by = models.CharField(max_length=200)
+    asked_by_user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     served = models.CharField(max_length=64, blank=True)

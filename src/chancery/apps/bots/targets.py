@@ -27,6 +27,9 @@ from chancery.core.names import canonical, parse_name
 from chancery.core.policy import Ask, decide
 from chancery.core.wrong import sentence
 
+_ORDERED = frozenset({"profile", "names", "key_type"})
+"""What of a target its bot asks for."""
+
 
 class TargetValues(BaseModel):
     """What a door sends. `profile` is an id or a name; `settings` are those of the kind."""
@@ -54,6 +57,7 @@ def add(act: Act, bot_id: object, values: dict[str, Any]) -> Target:
         id=new_id(act.at), bot=bot, team_id=bot.team_id, environment_id=bot.environment_id, created_at=act.at
     )
     _fill(act, target, values)
+    target.edited_by_user_id = target.names_by_user_id = act.actor.user
     target.save(force_insert=True)
     summed_up(bot)
     act.note("target", target.pk, target.name, team=target.team_id, detail={"bot": str(bot.pk), "kind": target.kind})
@@ -73,6 +77,9 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Targ
     before = {f.name: getattr(target, f.attname) for f in Target._meta.concrete_fields}
     _fill(act, target, values)
     changed = tuple(n for n, v in before.items() if getattr(target, Target._meta.get_field(n).attname) != v)  # type: ignore[union-attr]  # concrete fields
+    target.edited_by_user_id = act.actor.user
+    if not _ORDERED.isdisjoint(changed):
+        target.names_by_user_id = act.actor.user
     target.revision += 1
     target.save()
     act.note("target", target.pk, target.name, team=target.team_id, changed=changed)

@@ -8,6 +8,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import queries
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.revoking import ask
+from chancery.apps.orders.causing import Causes
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place
 from chancery.apps.profiles import queries as profiles
@@ -53,11 +54,13 @@ def renew(
     comment: str = "",
     idem_key: str | None = None,
     profile: str = "",
+    caused_by: Causes | None = None,
 ) -> Order:
     """Place an order that replaces a certificate: with a new request, or the old one's key again.
 
     It is wanted before the certificate ends. `idem_key` is as for orders, among renewals. `profile` (id or name) is for
-    a certificate that was not ordered here and has none; it must be of the same team and environment.
+    a certificate that was not ordered here and has none; it must be of the same team and environment. `caused_by` are the
+    people behind the engine.
     """
     certificate = queries.get(actor, ident)
     if not actor.may(Permission.CERTIFICATE_RENEW, certificate.team_id, certificate.environment_id):
@@ -77,6 +80,7 @@ def renew(
         route="renewals",
         replaces=certificate.pk,
         deadline=certificate.not_after,
+        caused_by=caused_by or [],
     )
     try:
         return place(actor, ask)

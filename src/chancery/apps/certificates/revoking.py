@@ -14,7 +14,7 @@ from chancery.apps.shared.action import Act
 from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean
 from chancery.apps.shared.waking import wake
-from chancery.core.errors import Conflict, Invalid
+from chancery.core.errors import Conflict, Invalid, NotPermitted
 from chancery.core.order import IN_THE_END, RevocationReason, RevocationState
 
 
@@ -71,6 +71,16 @@ def said_of_key(act: Act, key: str, reason: str, place: Named, by: str = "", not
         report(act, key, place, by, note)
 
 
+def _of_its_connector(act: Act, certificate: Certificate, connector: Connector) -> None:
+    """Refuse what was not ordered here to whoever may not revoke for its connector: it would be asked with its credential."""
+    if certificate.order_id is None and not act.actor.may(act.permission, connector.team_id, connector.environment_id):
+        raise NotPermitted(
+            act.permission,
+            "It was not ordered here, and its connector is of another team or environment.",
+            "Ask somebody who may revoke for that connector.",
+        )
+
+
 def ask(act: Act, certificate: Certificate, reason: str, comment: str, *, again: bool = False) -> None:
     """Ask the CA to revoke a certificate, whose row the caller holds; raises where that is not possible.
 
@@ -82,6 +92,7 @@ def ask(act: Act, certificate: Certificate, reason: str, comment: str, *, again:
             remedy="Pull the inventory of the connector that does; or revoke it in the CA's own console.",
             code="no_connector",
         )
+    _of_its_connector(act, certificate, certificate.connector)
     words = checked(certificate.connector, reason, comment)
     if certificate.revocation in IN_THE_END and not again:
         raise Conflict(

@@ -13,7 +13,7 @@ from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import actor_of
 from chancery.apps.changes import queries
-from chancery.apps.changes.holding import APPLY, DOORS, Proposed, Wanted, applying, fields, hold, proposable
+from chancery.apps.changes.holding import APPLY, DOORS, Held, Proposed, Wanted, applying, fields, hold, proposable
 from chancery.apps.changes.models import ENDED, OPEN, Change, Kind, Rule, State, Vote
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.sealed import PROPOSAL_TABLE
@@ -247,7 +247,10 @@ def _locked(act: Act, ident: object) -> Change:
 
 
 def _apply(act: Act, change: Change) -> None:
-    """Do what was approved, with the rights that its proposer has now; what refuses it is written to the change."""
+    """Do what was approved, with the rights that its proposer has now; what refuses it is written to the change.
+
+    Where more people have to agree by now than have, it waits for the others.
+    """
     person = change.proposed_by
     try:
         if person is None or not person.is_active:
@@ -255,8 +258,13 @@ def _apply(act: Act, change: Change) -> None:
         if change.connector is not None and change.connector.revision != change.revision:
             raise Conflict("The connector was changed meanwhile.", remedy="Propose it again.", code="stale")
         who = replace(actor_of(person, how=f"change:{change.pk}"), address=act.actor.address, via=act.actor.via)
-        with applying():
+        with applying(change.votes.count()):
             done = APPLY[change.kind](who, **_args(change))
+    except Held as held:
+        change.state, change.needed = State.WAITING, held.wanted.needed
+        change.text = f"By the rule of today {change.needed} have to approve it."
+        change.save()
+        return
     except ChanceryError as refusal:
         stale = isinstance(refusal, Conflict) and refusal.code == "stale"
         change.state = State.STALE if stale else State.REFUSED

@@ -23,7 +23,8 @@ from chancery.core.errors import ChanceryError, Invalid
 P = ParamSpec("P")
 R = TypeVar("R")
 _LATEST = timedelta(days=366)
-_applying: ContextVar[bool] = ContextVar("applying", default=False)
+_agreed: ContextVar[int | None] = ContextVar("agreed", default=None)
+"""How many people have agreed to what is being applied; None where an action is asked for by somebody."""
 APPLY: dict[str, Callable[..., Any]] = {}
 """Kind of change → the action that makes it."""
 DOORS: dict[str, Callable[..., Any]] = {}
@@ -51,7 +52,7 @@ class Wanted:
 
 
 class Held(ChanceryError):
-    """Raised inside an action to undo it; it never leaves `proposable`."""
+    """Raised inside an action to undo it; it never leaves `proposable`, nor what applies a change."""
 
     code = "held"
 
@@ -81,8 +82,11 @@ def needed(kind: Kind, *environments: int | None) -> int:
 
 
 def hold(act: Act, wanted: Wanted) -> None:
-    """End an action here if it has to wait; where an approved change is applied it never has to."""
-    if _applying.get():
+    """End an action here if it has to wait: one that is applied, where more have to agree by now than did."""
+    agreed = _agreed.get()
+    if agreed is not None:
+        if wanted.needed > agreed:
+            raise Held(wanted)
         return
     if wanted.not_before is not None and not act.at < wanted.not_before <= act.at + _LATEST:
         raise Invalid.one("not_before", "It is not within the next 366 days.", "Choose a time to come, with its zone.")
@@ -91,13 +95,13 @@ def hold(act: Act, wanted: Wanted) -> None:
 
 
 @contextmanager
-def applying() -> Iterator[None]:
-    """Let what was approved through."""
-    token = _applying.set(True)
+def applying(agreed: int) -> Iterator[None]:
+    """Let what so many people have agreed to through."""
+    token = _agreed.set(agreed)
     try:
         yield
     finally:
-        _applying.reset(token)
+        _agreed.reset(token)
 
 
 def proposable(

@@ -21,13 +21,13 @@ def take(act: Act, finding: Finding, facts: CertificateFacts, beside: Sequence[b
     """Store the certificate of a finding as its `then` says, close the finding, and return the certificate.
 
     `beside` are the other certificates that came with it, in any order. One that is stored already, since somebody
-    imported it meanwhile, is taken as it is.
+    imported it, stays where it is and leads to the finding's connector from now on.
     """
     then = finding.then
     more = columns(**then["revoke"], by=then["by"], at=act.at) if "revoke" in then else {}
     known = Certificate.objects.filter(sha256=facts.sha256).first()
     if known is not None:
-        _ask(known, more)
+        _lead(act, known, finding, reference, more)
     made = known or _stored(act, finding, facts, beside, reference, more)
     if more:
         said_of_key(act, made.spki_sha256, then["revoke"]["reason"], made, then["by"], then["revoke"]["comment"])
@@ -63,10 +63,22 @@ def _stored(
     return store([foreign], act.at)[0]
 
 
-def _ask(known: Certificate, more: dict[str, Any]) -> None:
-    """Have one that we had already revoked, unless that is done or on its way."""
+def _lead(act: Act, known: Certificate, finding: Finding, reference: str, more: dict[str, Any]) -> None:
+    """Tell an imported certificate its connector; and have it revoked where that is wanted, and neither done nor on its way.
+
+    Whose it is stays as it is: it is the CA's word by which it leads there, and a person's of the connector's team.
+    """
+    columns: dict[str, Any] = {}
+    if known.origin == Origin.IMPORTED:
+        columns = {"connector_id": finding.connector_id, "ca_reference": reference[:200] or known.ca_reference}
+        columns = {name: value for name, value in columns.items() if getattr(known, name) != value}
+    if columns:
+        changed = tuple(name.removesuffix("_id") for name in columns)
+        act.note("certificate", known.pk, known.common_name, team=known.team_id, changed=changed)
     if more and known.revocation not in IN_THE_END:
-        Certificate.objects.filter(pk=known.pk).update(**more)
+        columns |= more
+    if columns:
+        Certificate.objects.filter(pk=known.pk).update(**columns)
 
 
 def brought(finding: Finding) -> list[bytes]:

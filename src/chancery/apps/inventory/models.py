@@ -108,6 +108,7 @@ class Finding(models.Model):
     `subject` is what it is about: our certificate's id, or the CA's reference and serial. It belongs to the team of our
     certificate, else to the connector's. `der` is the certificate where the CA's list brought it. While it is *fetching*
     the engine asks the CA for the certificate; `then` says what follows: where it is to belong, and a revocation.
+    A certificate that another team or environment has brought in a file is *at the CA only* until it is decided about here.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -163,3 +164,9 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.common_name or self.serial} ({self.kind})"
+
+    @property
+    def elsewhere(self) -> bool:
+        """Say whether its certificate was imported for another team or environment, and nobody has decided here yet."""
+        settled = self.state in {Decision.ADOPTED, Decision.REVOKED}
+        return self.kind == FindingKind.AT_CA_ONLY and self.certificate_id is not None and not settled

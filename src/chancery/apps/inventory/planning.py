@@ -209,6 +209,10 @@ class _Planner:
             item.fate, item.text = Fate.HOMELESS, "Nothing says to which team and environment it belongs."
         elif not self._actor.may(Permission.INVENTORY_IMPORT, item.place.team_id, item.place.environment_id):
             item.fate, item.text = Fate.FORBIDDEN, "You may not import for this team and environment."
+        elif connector is not None and item.place != Place(connector.team_id, connector.environment_id):
+            # A file proves nothing: whoever decides for the connector takes it over, once the CA's list has shown it.
+            item.connector = None
+            item.text = f"{connector.name} is of another team or environment, so it is stored without a connector."
         return item
 
     def _place(self, line: Line, profile: Profile | None, connector: Connector | None) -> Place | None:

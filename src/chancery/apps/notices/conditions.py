@@ -164,7 +164,9 @@ def outcome_unknown(now: datetime) -> Look:
 def certificate_expiring(now: datetime) -> Look:
     """Find certificates that should have been renewed for long, and were not."""
     rows = Certificate.objects.filter(revoked_at__isnull=True, not_after__gt=now, not_after__lte=now + _SOON)
-    rows = rows.exclude(renewal__state__in=[PlanState.REPLACED, PlanState.ENDED, PlanState.OFF])
+    rows = rows.exclude(renewal__state__in=[PlanState.REPLACED, PlanState.OFF])
+    # What ended as expired under a clock that was ahead is told of; what is about to be revoked is not.
+    rows = rows.exclude(renewal__state=PlanState.ENDED, revocation__in=list(IN_THE_END))
     some = list(rows.select_related("profile").defer("der").order_by("not_after", "id")[: 4 * MOST])
     look = _capped(_expiring(some, now))
     return Look(look.found, whole=look.whole and len(some) < 4 * MOST)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.bots.models import Deployment
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.orders import again, queries
+from chancery.apps.orders import again, causing, queries
 from chancery.apps.orders.models import Approval, Order
 from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.orders.restoring import look_first
@@ -41,7 +40,7 @@ __all__ = [
 def approve(act: Act, ident: object) -> Order:
     """Agree to a held order of somebody else; with the last approval that it needs it goes ahead."""
     order = _locked(act, ident)
-    _not_own(act, order)
+    causing.refuse(act, order)
     number = _agreed(act, order)
     refuse_compromised(order)
     if number < order.approvals:
@@ -58,7 +57,7 @@ def approve(act: Act, ident: object) -> Order:
 def deny(act: Act, ident: object, reason: str) -> Order:
     """Refuse a held order, with a reason that the requester reads."""
     order = _locked(act, ident)
-    _not_own(act, order)
+    causing.refuse(act, order)
     go(act, order, State.DENIED, text=_reason(reason), due_at=None)
     return order
 
@@ -77,9 +76,9 @@ def cancel(act: Act, ident: object) -> Order:
 
 @action("orders.release", Permission.ORDER_RELEASE)
 def release(act: Act, ident: object) -> Order:
-    """Have an order issued that waits at the CA for its manager; never by the person who asked for it."""
+    """Have an order issued that waits at the CA for its manager; never by a person who brought it about."""
     order = _locked(act, ident)
-    _not_own(act, order)
+    causing.refuse(act, order)
     if order.state != State.PENDING or order.pending_kind != PendingKind.APPROVAL or order.cancel_requested:
         raise Conflict(
             "The order does not wait for a manager of the CA.",
@@ -200,8 +199,10 @@ def _person(act: Act) -> int:
 
 
 def _second_person(act: Act, order: Order, asked_by: int) -> None:
-    if _person(act) in {asked_by, order.requested_by_id}:
-        detail = "Neither who asks to order again nor who placed the order can be the second person."
+    detail = causing.said_to(order, who := _person(act))
+    if who == asked_by:
+        detail = "Who asks to order again cannot be the second person."
+    if detail:
         raise NotPermitted(Permission.ORDER_SETTLE, detail, "Ask somebody else with the role CA operator to decide.")
 
 
@@ -222,16 +223,6 @@ def _agreed(act: Act, order: Order) -> int:
         raise Conflict("You have approved this already.", remedy="Somebody else has to, too.", code="approved")
     Approval.objects.create(order=order, user_id=act.actor.user, name=act.actor.name, at=act.at)
     return order.given.count()
-
-
-def _not_own(act: Act, order: Order) -> None:
-    asked = Deployment.objects.filter(order=order).select_related("target__bot").first()
-    if asked is not None and asked.target.bot.created_by == act.actor.name:
-        detail = "Nobody decides about an order of a bot that they made themselves."
-        raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")
-    if order.requested_by_id is not None and order.requested_by_id == act.actor.user:
-        detail = "Nobody decides about an order that they placed themselves."
-        raise NotPermitted(act.permission, detail, "Ask a second person with that right to decide.")
 
 
 def _stuck(order: Order) -> None:

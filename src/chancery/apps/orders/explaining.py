@@ -10,7 +10,7 @@ from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector as ConnectorRow
 from chancery.apps.connectors.models import Health, PoolMember
-from chancery.apps.orders import again
+from chancery.apps.orders import again, causing
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.core.effects import Doing
 from chancery.core.errors import Absent
@@ -55,7 +55,7 @@ def facts_of(order: Order, now: datetime) -> Facts:
         pool=_pool(order, events),
         profile=order.profile.name,
         deadline_at=order.deadline_at,
-        requester=str(order.requested_by or ""),
+        requester=" and ".join(causing.names(order)),
         profile_changed=order.profile.updated_at > order.placed_at,
         rules=tuple((str(rule), str(outcome)) for rule, outcome in rules),
         decisions=tuple(_decision(e) for e in reversed(events) if e.kind in _VERBS and e.actor != "engine"),

@@ -21,7 +21,8 @@ class Order(models.Model):
     `reference` towards the CA is the id, or made from it and `again` (`core.again`): how often two people had it ordered
     again. `intended_at` is the first intent of that reference and never changes while the order stays with its connector.
     `bound` says that this connector's CA has the order or may have it, so that it stays there for good; any other queued
-    order can be moved to a connector that may stand in (`core.standing_in`).
+    order can be moved to a connector that may stand in (`core.standing_in`). `caused_by` are the people behind a machine that
+    placed it, each as an id and how (`causing.How`).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -33,6 +34,7 @@ class Order(models.Model):
     environment = models.ForeignKey("accounts.Environment", on_delete=models.PROTECT, db_index=False)
     requested_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, db_index=False)
     requested_via = models.CharField(max_length=20)
+    caused_by = models.JSONField(default=list)
     comment = models.CharField(max_length=500, blank=True)
     csr = models.BinaryField()
     spki_sha256 = models.CharField(max_length=64)

@@ -20,6 +20,7 @@ from chancery.apps.audit.record import Note, write
 from chancery.apps.certificates import keys
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector
+from chancery.apps.orders.causing import Causes
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.pools.gathering import Setting, installed, rules_of, setting
 from chancery.apps.profiles import queries as profiles
@@ -50,7 +51,7 @@ class PlaceOrder:
     """What a door asks for. `profile` is an id or a name; `csr` is PEM or DER.
 
     `deadline` is when it is too late: for a renewal, the end of what it replaces. None takes the profile's. `parsed` is the
-    request as it is read, where the door had to look into it before.
+    request as it is read, where the door had to look into it before. `caused_by` are the people behind a machine.
     """
 
     profile: str
@@ -62,6 +63,7 @@ class PlaceOrder:
     replaces: UUID | None = None
     deadline: datetime | None = None
     parsed: Request | None = None
+    caused_by: Causes = field(default_factory=list)
 
     @property
     def action(self) -> str:
@@ -283,6 +285,7 @@ def _row(actor: Actor, ask: PlaceOrder, gathered: Gathered, request: Request, da
         "environment_id": profile.environment_id,
         "requested_by_id": actor.user,
         "requested_via": actor.via,
+        "caused_by": ask.caused_by,
         "comment": clean("comment", ask.comment, 500, lines=True),
         "csr": request.der,
         "spki_sha256": request.key.spki_sha256,

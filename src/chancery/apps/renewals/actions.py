@@ -29,9 +29,10 @@ def leave_request(act: Act, ident: object, csr: str) -> Plan:
             remedy="Renew it at once instead, or look at the order that replaces it.",
             code="not_planned",
         )
-    plan.csr, plan.csr_by, plan.csr_at = None, "", None
+    plan.csr, plan.csr_by, plan.csr_at, plan.csr_by_user_id = None, "", None, None
     if csr.strip():
         plan.csr, plan.csr_by, plan.csr_at = _checked(row, csr).der, act.actor.name, act.at
+        plan.csr_by_user_id = act.actor.user
     plan.certificate, plan.profile = row, Profile.objects.get(pk=plan.profile_id)
     schedule(plan)
     plan.save()

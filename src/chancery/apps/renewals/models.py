@@ -53,6 +53,9 @@ class Plan(models.Model):
     ask_at = models.DateTimeField(null=True)
     csr = models.BinaryField(null=True)
     csr_by = models.CharField(max_length=200, blank=True)
+    csr_by_user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
     csr_at = models.DateTimeField(null=True)
 
     class Meta:

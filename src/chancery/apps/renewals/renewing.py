@@ -9,8 +9,10 @@ from chancery.apps.bots import following as bots
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.actions import renew as place
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.orders.causing import Causes, How, causes, repeated
 from chancery.apps.orders.models import Order
 from chancery.apps.renewals.models import Plan, PlanState, Policy
+from chancery.apps.renewals.planning import advises, schedule
 from chancery.apps.shared.actor import engine_actor
 from chancery.core.errors import ChanceryError
 from chancery.core.order import ENDS, OPEN, RevocationState, State
@@ -26,7 +28,12 @@ COMMENT = "Renewed by itself, as the profile says."
 
 
 def renew(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
-    """Look how ordered renewals ended, then place those that are due; a few of each at once."""
+    """Look how ordered renewals ended, then place those that are due; a few of each at once.
+
+    `state` remembers `until`, the moment up to which plans may have been ended as expired: where the clock that said so has
+    been put back since, they go on.
+    """
+    until = _revived(now, state.get("until", ""))
     rows = Plan.objects.filter(state=PlanState.ORDERED, order__state__in=list(ENDS)).select_related(
         "order", "certificate"
     )
@@ -35,18 +42,38 @@ def renew(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
     due = Plan.objects.filter(due_at__lte=now).select_related("certificate__order", "profile").order_by("due_at", "id")
     for plan in due[:_AT_ONCE]:
         _renew(plan, now)
-    return state
+    return {**state, "until": until}
+
+
+def _revived(now: datetime, before: str) -> str:
+    """Plan anew some that ended as expired and are not: the clock was ahead. Returns how late it has been, for the next.
+
+    `before` and what is returned are ISO 8601; '' where nobody wrote it down yet, so that all that ended are looked at.
+    """
+    rows = Plan.objects.filter(state=PlanState.ENDED, certificate__not_after__gt=now)
+    if before:
+        until = datetime.fromisoformat(before)
+        if until <= now:
+            return now.isoformat()
+        rows = rows.filter(certificate__not_after__lte=until)
+    rows = rows.exclude(certificate__revocation__in=_REVOKED).select_related("certificate", "profile", "connector")
+    found = list(rows.defer("certificate__der").order_by("id")[:_FOLLOWED])
+    for plan in found:
+        plan.state, plan.ask_at = PlanState.PLANNED, now if advises(plan.connector) else None
+        schedule(plan)
+        plan.save()
+    return before if len(found) == _FOLLOWED else now.isoformat()
 
 
 def _renew(plan: Plan, now: datetime) -> None:
     if _over(plan, now) or _replaced_already(plan) or _left_to_a_bot(plan, now):
         return
-    csr, why = _request(plan)
+    csr, why, caused_by = _request(plan)
     if csr is None:
         _set(plan, PlanState.WAITING, f"{why}{_urged(plan, now)}")
         return
     try:
-        order = place(engine_actor(), plan.pk, csr, COMMENT)
+        order = place(engine_actor(), plan.pk, csr, COMMENT, caused_by=caused_by)
     except ChanceryError as refusal:
         if keys.refuses(refusal):
             # Whether it is the old key or a left request's: no later try is any better.
@@ -105,19 +132,17 @@ def latest(certificate: Certificate) -> Order | None:
     return Order.objects.filter(replaces=certificate).order_by("-id").first()
 
 
-def _request(plan: Plan) -> tuple[bytes | None, str]:
-    """Return the request that renews it, or None and why there is none; no private key is ever here."""
+def _request(plan: Plan) -> tuple[bytes | None, str, Causes]:
+    """Return the request that renews it, or None and why there is none, and whose it is; no private key is ever here."""
     row = plan.certificate
     if plan.csr is not None:
-        return bytes(plan.csr), ""
+        return bytes(plan.csr), "", causes((plan.csr_by_user_id, How.REQUEST))
     if plan.profile.renewal != Policy.SAME_KEY:
-        return (
-            None,
-            "Its profile does not use a key again. Send a request with a new key, or leave one for its renewal.",
-        )
+        text = "Its profile does not use a key again. Send a request with a new key, or leave one for its renewal."
+        return None, text, []
     if row.order is None:
-        return None, "It was not ordered here, so there is no request to repeat. Send one."
-    return bytes(row.order.csr), ""
+        return None, "It was not ordered here, so there is no request to repeat. Send one.", []
+    return bytes(row.order.csr), "", repeated(row.order)
 
 
 def _urged(plan: Plan, now: datetime) -> str:

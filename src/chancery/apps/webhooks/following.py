@@ -22,6 +22,8 @@ from chancery.core import webhook
 from chancery.core.secret import Secret
 
 LEASE = timedelta(minutes=2)
+TURN = 20.0
+"""Seconds after which a worker begins no further message of a webhook: far less than the lease, and others wait for theirs."""
 PAUSE = timedelta(seconds=2)
 """Until a webhook that has been told all is looked at again."""
 _FIRST_GAP, _LONGEST_GAP = timedelta(seconds=10), timedelta(hours=1)
@@ -145,7 +147,7 @@ def _link(target: dict[str, str]) -> str:
 
 @transaction.atomic
 def record(done: Batch, sent: int, error: str, now: datetime) -> None:
-    """Write down that `sent` messages were taken, and what stood in the way of the next ('' for nothing)."""
+    """Write down that `sent` messages were taken, and what stood in the way of the next ('' for nothing, or for time)."""
     row = Webhook.objects.select_for_update().filter(pk=done.row.pk, fence=done.fence).first()
     if row is None:
         return
@@ -159,9 +161,10 @@ def record(done: Batch, sent: int, error: str, now: datetime) -> None:
     if error:
         _failed(row, done, sent, error, now)
     else:
-        row.position = max(row.position, done.reached)
+        left = sent < len(done.messages)
+        row.position = row.position if left else max(row.position, done.reached)
         row.failures, row.failing_since, row.last_error = 0, None, ""
-        row.due_at = (now if done.more else now + PAUSE) if row.is_active else None
+        row.due_at = (now if left or done.more else now + PAUSE) if row.is_active else None
     row.save()
 
 

@@ -137,7 +137,7 @@ WAITS = {
     ),
     "a person": (facts(State.OUTCOME_UNKNOWN), Topic.PERSON, "adopt, order again, or give up", "two people"),
     "a second person": (facts(State.OUTCOME_UNKNOWN, second_person="ada"), Topic.PERSON, "ada wants", "two people"),
-    "an approval": (facts(State.AWAITING_APPROVAL), Topic.APPROVAL, "rob asked for it", "Approve it"),
+    "an approval": (facts(State.AWAITING_APPROVAL), Topic.APPROVAL, "rob brought it about", "Approve it"),
     "somebody's approval": (facts(State.AWAITING_APPROVAL, requester=""), Topic.APPROVAL, "A second", "Approve it"),
 }
 

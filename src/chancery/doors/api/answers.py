@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, JsonValue
 from chancery.apps.bots.models import Purpose, Stage, Standing
 from chancery.apps.changes.models import Kind
 from chancery.apps.changes.models import State as ChangeState
+from chancery.apps.orders import causing
 from chancery.core.order import State
 from chancery.doors.api.parameters import UUID_EXAMPLE
 
@@ -315,6 +316,13 @@ class Repointing(BaseModel):
     moved: int = Field(description="Orders that were moved; 0 in a preview.", examples=[0])
 
 
+class Cause(BaseModel):
+    """A person who brought an order about that a machine placed; they do not decide about it."""
+
+    user: int = Field(description="Id of a person.", examples=[2])
+    how: causing.How
+
+
 class Order(BaseModel):
     """An order, without its request's bytes."""
 
@@ -326,7 +334,10 @@ class Order(BaseModel):
     validity_days: int = Field(examples=[90])
     profile: Id
     connector: Id
-    requested_by: int | None = Field(description="Id of a person; null for the host's operator.", examples=[2])
+    requested_by: int | None = Field(
+        description="Id of a person; null for a machine, and for the host's operator.", examples=[2]
+    )
+    caused_by: list[Cause] = Field(description="The people behind a machine that placed it.")
     comment: str = Field(examples=["for the new shop"])
     placed_at: Moment
     deadline_at: Moment = Field(description="When it is too late; the most urgent goes first.")

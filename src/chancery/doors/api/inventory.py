@@ -207,6 +207,6 @@ def _finding(row: Finding) -> Answer:
         "connector": str(row.connector_id),
         "connector_name": row.connector.name,
         "pull": str(row.pull_id) if row.pull_id else None,
-        "certificate": str(row.certificate_id) if row.certificate_id else None,
+        "certificate": str(row.certificate_id) if row.certificate_id and not row.elsewhere else None,
         **{n: getattr(row, n) for n in (*texts, *more)},
     }

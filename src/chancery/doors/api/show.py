@@ -17,6 +17,7 @@ from chancery.apps.changes.models import Change
 from chancery.apps.connectors import pace
 from chancery.apps.connectors.credentials import Credential
 from chancery.apps.connectors.models import Call, Connector, CredentialChange
+from chancery.apps.orders import causing
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
@@ -155,6 +156,7 @@ def order(row: Order) -> dict[str, Any]:
         "profile": str(row.profile_id),
         "connector": str(row.connector_id),
         "requested_by": row.requested_by_id,
+        "caused_by": causing.whole(row.caused_by),
         "comment": row.comment,
         "placed_at": row.placed_at,
         "deadline_at": row.deadline_at,

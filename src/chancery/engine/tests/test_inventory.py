@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 
 from chancery import catalog
+from chancery.apps.accounts.models import Environment, Team
 from chancery.apps.audit.models import Entry as AuditEntry
 from chancery.apps.certificates.models import Certificate, KeyReport, Origin
 from chancery.apps.certificates.storing import Foreign, store
@@ -273,6 +274,31 @@ def test_an_imported_certificate_learns_which_connector_leads_to_its_ca(lists):
     Pull.objects.filter(pk=lists.pull.pk).update(state="listing", due_at=lists.now)
     lists.take(entry(alone), entry(other, reference=""))
     assert noted.count() == before
+
+
+def test_what_another_team_or_environment_brought_in_a_file_is_told_to_the_connectors_people(lists):
+    other = Team.objects.get(name="Other")
+    theirs = lists.ours("a.example.com", connector=False, team=other)
+    lab = lists.ours("b.example.com", connector=False, environment=Environment.objects.create(name="Lab"))
+    over = lists.ours("c.example.com", connector=False, team=other)
+    alike = lists.ours("d.example.com", connector=False, team=other, serial="77", spki_sha256="7" * 64)
+    ours = lists.ours("e.example.com", serial="77", spki_sha256="8" * 64)
+    adopted = lists.ours("f.example.com", connector=False, team=other, origin=Origin.ADOPTED)
+    lists.take(entry(theirs), entry(lab), entry(over, "revoked"), entry(marks=Marks("77")), entry(adopted))
+    assert (lists.pull.matched, lists.pull.at_ca_only, lists.pull.ended) == (2, 2, 1)
+    assert set(Sighting.objects.values_list("certificate", flat=True)) == {ours.pk, adopted.pk}
+    home = (lists.connector.team_id, lists.connector.environment_id)
+    found = {f.certificate_id: (f.kind, f.team_id, f.environment_id) for f in Finding.objects.all()}
+    assert found == {theirs.pk: ("at_ca_only", *home), lab.pk: ("at_ca_only", *home)}
+    for row in (theirs, lab, over, alike):
+        row.refresh_from_db()
+        assert (row.connector_id, row.ca_reference) == (None, "")
+
+
+def test_a_number_alone_names_no_certificate_of_another_team(lists):
+    theirs = lists.ours("a.example.com", connector=False, team=Team.objects.get(name="Other"))
+    lists.take(entry(marks=Marks(theirs.serial)))
+    assert [(f.kind, f.certificate_id) for f in Finding.objects.all()] == [("at_ca_only", None)]
 
 
 def test_one_number_of_two_issuers_is_told_apart_by_the_key(lists):

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from chancery.apps.accounts import actions as people
+from chancery.apps.accounts.queries import actor_of
 from chancery.apps.acme import actions, queries
 from chancery.apps.acme.errors import AcmeError, translated
 from chancery.apps.acme.models import Account, Credential, Offer
@@ -15,6 +17,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted, Problem, Unavailable
 from chancery.core.ids import new_id
+from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +41,17 @@ def test_an_offer_is_made_changed_and_withdrawn(cast, offered):
     for ident in (offered.pk, "x"):
         with pytest.raises(Absent):
             actions.withdraw(cast.ada, ident)
+
+
+def test_a_credential_is_made_by_whoever_may_order_and_known_by_id(cast, offered):
+    user = people.create_user(cast.host, "otto", PASSWORD, grants=[("ca_operator", None, None)])
+    otto = actor_of(user, how="test")
+    with pytest.raises(NotPermitted) as refusal:
+        actions.create_credential(otto, "web-1", profile="Internal")
+    assert "orders.place" in str(refusal.value)
+    people.set_grants(cast.host, user.pk, [("ca_operator", None, None), ("requester", None, None)])
+    made, _ = actions.create_credential(actor_of(user, how="test"), "web-1", profile="Internal")
+    assert made.created_by_user_id == user.pk
 
 
 def test_offers_have_pages_and_end_with_their_profiles(cast, offered):

@@ -188,6 +188,22 @@ def test_an_inactive_connector_is_offered_to_no_new_target_and_kept_by_an_old_on
         targets.edit(cast.ada, row.pk, 1, VALUES)
 
 
+def test_who_shaped_a_target_is_known_by_id(cast, bot, olga):
+    row = targets.add(cast.ada, bot.pk, VALUES)
+    assert (row.names_by_user_id, row.edited_by_user_id) == (cast.ada.user, cast.ada.user)
+    row = targets.edit(olga, row.pk, 1, {**VALUES, "window": "sat 01:00-02:00"})
+    assert (row.names_by_user_id, row.edited_by_user_id) == (cast.ada.user, olga.user)
+    row = targets.edit(olga, row.pk, 2, {**VALUES, "names": ["shop.example.com"]})
+    assert (row.names_by_user_id, row.edited_by_user_id) == (olga.user, olga.user)
+    made, _ = actions.new_token(olga, bot.pk)
+    assert (made.created_by_user_id, made.token_by_user_id, made.enrolled_by_user_id) == (
+        cast.ada.user,
+        olga.user,
+        None,
+    )
+    assert actions.issue(olga, row.pk).asked_by_user_id == olga.user
+
+
 def test_what_a_bot_orders_through_is_not_deleted(cast, bot, local):
     row = targets.add(cast.ada, bot.pk, VALUES)
     with pytest.raises(Conflict) as refusal:

@@ -259,6 +259,29 @@ def test_to_ask_fewer_takes_as_many_as_before_unless_the_host_says_so(office):
     assert actions.set_rule(office.host, office.place, "delete", 0).needed == 0
 
 
+def test_the_rule_of_the_day_on_which_it_is_applied_counts(office, connector, clock):
+    """Neither what was proposed under a weaker rule nor what was put on the calendar under none goes past a stricter one."""
+    weaker = held(lambda: actions.set_rule(office.ada, office.place, "edit", 0))
+    need(0)
+    whole = {**history.values(connector, 1), "owner": "Later"}
+    hour = clock.now() + timedelta(hours=1)
+    alone = held(lambda: connectors.edit(office.eva, connector.pk, 1, whole, not_before=hour))
+    need(2)
+    assert (weaker.needed, alone.needed, alone.state) == (1, 0, "scheduled")
+    waits = actions.approve(office.ann, weaker.pk)
+    assert (waits.state, waits.needed, Rule.objects.get(kind="edit").needed) == ("waiting", 2, 2)
+    assert "2" in waits.text
+    clock.advance(timedelta(hours=1))
+    waits = actions.apply_due(engine_actor(), alone.pk)
+    assert (waits.state, waits.needed, Connector.objects.get().owner) == ("waiting", 2, "")
+    assert said("changes.apply")[-1]["detail"]["state"] == "waiting"
+    assert actions.approve(office.amy, alone.pk).state == "waiting"
+    assert (actions.approve(office.ann, alone.pk).state, Connector.objects.get().owner) == ("applied", "Later")
+    people.set_grants(office.host, office.users["otto"].pk, [("approver", None, None)])
+    assert actions.approve(who.actor_of(office.users["otto"], how="test"), weaker.pk).state == "applied"
+    assert Rule.objects.get(kind="edit").needed == 0
+
+
 @pytest.mark.parametrize(
     ("environment", "kind", "number", "field"),
     [(0, "edit", 1, "environment"), (None, "rule", 1, "kind"), (None, "edit", 11, "needed")],

@@ -83,6 +83,27 @@ def test_what_the_list_brought_is_adopted_at_once(cast, lister, finding):
     assert entry["detail"] == {"kind": "at_ca_only", "state": "adopted", "certificate": str(row.pk)}
 
 
+def test_what_another_team_imported_stays_theirs_and_leads_to_the_connector(cast, lister, finding, stored):
+    other = Team.objects.get(name="Other")
+    for n, (how, after) in enumerate(((actions.adopt, ("adopted", "")), (actions.revoke, ("revoked", "requested")))):
+        row = stored(f"{n}.example.com", connector=None, team=other)
+        one = finding(subject=f"{n}", der=bytes(row.der), certificate=row)
+        assert one.elsewhere
+        more = {"reason": "superseded", "confirmed": True} if how is actions.revoke else {}
+        done = how(cast.ada, one.pk, **more)
+        row.refresh_from_db()
+        assert (done.state, row.revocation, done.elsewhere) == (*after, False)
+        assert (row.connector_id, row.ca_reference, row.team_id) == (lister.pk, "7/8", other.pk)
+        entry = [e for e in said(f"findings.{how.__name__}") if e["target"]["kind"] == "certificate"][-1]
+        assert (entry["target"]["id"], entry["changed"]) == (str(row.pk), ["ca_reference", "connector"])
+    # What was ordered here keeps its connector; what leads there is asked for nothing twice.
+    for n, columns in enumerate(({"connector": None, "origin": "adopted"}, {"ca_reference": "7/8"})):
+        row = stored(f"kept{n}.example.com", **columns)
+        actions.adopt(cast.ada, finding(subject=f"kept{n}", der=bytes(row.der)).pk)
+        row.refresh_from_db()
+        assert row.connector_id == (None if n == 0 else lister.pk)
+
+
 def test_what_it_did_not_bring_is_fetched_to_where_it_was_to_belong(cast, lister, local, finding):
     done = actions.adopt(cast.ada, finding().pk, "Internal")
     profile = Profile.objects.get(name="Internal")

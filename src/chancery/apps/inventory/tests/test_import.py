@@ -100,6 +100,28 @@ def test_a_connector_is_found_by_its_issuer_where_only_one_leads_there(cast, lis
     assert (item.connector, str(item.fate)) == (None, "homeless")
 
 
+def test_a_file_leads_to_no_connector_of_another_team_or_environment(cast, lister, stored):
+    """Seeing a connector is enough to name it, or to have it found: it is not enough to have it asked."""
+    stored("first.example.com")
+    other = Team.objects.get(name="Other").pk
+    grants = [("ca_operator", other, None), ("auditor", None, None)]
+    olga = who.actor_of(people.create_user(cast.host, "olga", PASSWORD, grants=grants), how="x")
+    for n, connector in enumerate(("", str(lister.pk))):
+        asked = Import(text(made(f"{n}.example.com")), team="Other", environment="Production", connector=connector)
+        (item,) = preview(olga, asked).items
+        assert (item.connector, str(item.fate), lister.name in item.text) == (None, "new", True)
+        carried_out(olga, asked)
+        assert Certificate.objects.get(common_name=f"{n}.example.com").connector_id is None
+    row = Certificate.objects.get(common_name="0.example.com")
+    with conflict("no_connector"):
+        certificate_actions.revoke(olga, row.pk, "superseded")
+    # Led there by whoever decides for the connector, it is theirs to have it revoked.
+    Certificate.objects.filter(pk=row.pk).update(connector=lister)
+    with pytest.raises(NotPermitted):
+        certificate_actions.revoke(olga, row.pk, "superseded")
+    assert certificate_actions.revoke(cast.ada, row.pk, "superseded").revocation == "requested"
+
+
 def test_what_is_here_already_is_not_stored_twice(cast, lister):
     one = made()
     carried_out(cast.ada, Import(text(one), **HOME))

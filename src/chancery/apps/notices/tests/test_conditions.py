@@ -95,6 +95,11 @@ def test_a_certificate_that_was_not_renewed_for_long_is_told_of(issued):
     assert titles(Kind.CERTIFICATE_EXPIRING, NOW - timedelta(days=5)) == []
     Plan.objects.filter(pk=row.pk).update(state="replaced")
     assert titles(Kind.CERTIFICATE_EXPIRING) == []
+    # Ended as expired, by a clock that was ahead: nothing else would tell of it.
+    Plan.objects.filter(pk=row.pk).update(state="ended")
+    assert len(titles(Kind.CERTIFICATE_EXPIRING)) == 1
+    Certificate.objects.filter(pk=row.pk).update(revocation="requested")
+    assert titles(Kind.CERTIFICATE_EXPIRING) == []
     Plan.objects.all().delete()
     assert len(titles(Kind.CERTIFICATE_EXPIRING)) == 1
 

@@ -313,13 +313,3 @@ def deploying(cast, made):
     return Deployment.objects.create(
         target=target, order=made, asked_by="ada", created_at=made.placed_at, state="ordered"
     )
-
-
-@pytest.mark.parametrize("decide", ["approve", "deny"])
-def test_whoever_made_a_bot_does_not_decide_about_what_it_orders(cast, local, order, decide):
-    made = order(profile="Careful")
-    deploying(cast, made)
-    with pytest.raises(NotPermitted, match="of a bot that they made themselves"):
-        ACTIONS[decide](cast.ada, made.pk)
-    assert Order.objects.get(pk=made.pk).state == "awaiting_approval"
-    assert ACTIONS[decide](cast.amy, made.pk).state == POSSIBLE[decide]["awaiting_approval"]

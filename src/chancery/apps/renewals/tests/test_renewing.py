@@ -9,7 +9,7 @@ from chancery.apps.bots import targets
 from chancery.apps.bots.models import Bot, Target
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates import keys, reporting
-from chancery.apps.certificates.models import KeyReport
+from chancery.apps.certificates.models import Certificate, KeyReport
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
@@ -17,6 +17,7 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals import actions, planning, renewing
 from chancery.apps.renewals.models import Plan
 from chancery.apps.shared.tests.looking import conflict, refused, said
+from chancery.core.errors import NotPermitted
 from tests.cast import request_pem
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +52,26 @@ def test_what_is_due_is_ordered_with_the_same_request(planned, due):
     ]
     assert renew(row).state == "ordered"
     assert len(renewals(row)) == 1
+
+
+def test_whose_request_a_renewal_sends_does_not_approve_it(cast, planned, due):
+    row = planned("notice")
+    Profile.objects.update(needs_approval=True)
+    actions.leave_request(cast.ada, row.pk, request_pem("a.example.com"))
+    renew(row)
+    (order,) = renewals(row)
+    assert (order.state, order.caused_by) == ("awaiting_approval", [[cast.ada.user, "request"]])
+    with pytest.raises(NotPermitted, match="left the request"):
+        orders.approve(cast.ada, order.pk)
+    assert orders.approve(cast.amy, order.pk).state == "queued"
+
+
+def test_the_same_request_again_is_of_whoever_was_behind_the_first_order(cast, planned, due):
+    row = planned()
+    Order.objects.filter(pk=row.certificate.order_id).update(caused_by=[[cast.amy.user, "credential"]])
+    first = row.certificate.order.requested_by_id
+    renew(row)
+    assert sorted(renewals(row)[0].caused_by) == sorted([[first, "repeated"], [cast.amy.user, "repeated"]])
 
 
 def test_before_its_time_nothing_is_ordered(planned):
@@ -261,3 +282,36 @@ def test_what_is_ordered_or_has_no_plan_takes_no_request(cast, planned, issued, 
     for row in (ordered, fresh):
         with conflict("not_planned"):
             actions.leave_request(cast.rob, row.pk, request_pem("a.example.com"))
+
+
+def test_a_clock_that_was_ahead_ends_no_renewal_for_good(planned, clock, monkeypatch):
+    """What it ended as expired goes on once it is put right, also on an installation that did not write down how late it was."""
+    rows = [planned() for _ in range(2)]
+    gone = planned()
+    Certificate.objects.filter(pk=gone.pk).update(revocation="confirmed", revoked_at=NOW)
+    ahead = NOW + timedelta(days=400)
+    state = renewing.renew(ahead, {"until": NOW.isoformat()})
+    assert set(Plan.objects.values_list("state", flat=True)) == {"ended"}
+    assert state["until"] == ahead.isoformat()
+    monkeypatch.setattr(renewing, "_FOLLOWED", 1)
+    for begun in (state, {}):
+        kept = dict(begun)
+        Plan.objects.update(state="ended", due_at=None)
+        for left in (1, 0, 0):
+            kept |= renewing.renew(NOW, kept)
+            assert Plan.objects.filter(state="ended").exclude(pk=gone.pk).count() == left
+        assert kept["until"] == NOW.isoformat()
+        for row in rows:
+            row.refresh_from_db()
+            assert (row.state, row.text) == ("planned", "")
+            assert NOW < row.due_at < row.certificate.not_after
+    assert Plan.objects.get(pk=gone.pk).state == "ended"
+
+
+def test_the_ca_is_asked_for_its_window_again_then(planned, monkeypatch):
+    row = planned()
+    renewing.renew(NOW + timedelta(days=400), {})
+    monkeypatch.setattr(renewing, "advises", lambda connector: True)
+    renewing.renew(NOW, {})
+    row.refresh_from_db()
+    assert (row.state, row.ask_at) == ("planned", NOW)

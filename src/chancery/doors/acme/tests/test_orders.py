@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.acme_client import b64, jwk, sign
-from chancery.apps.accounts.models import Team
+from chancery.apps.accounts.models import Team, User
 from chancery.apps.acme import accounts, ari, chains, finalizing, ordering
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
@@ -88,6 +88,7 @@ def test_with_names_authorised_beforehand(client, engine):
     assert x509.load_pem_x509_certificates(pem.body)[0].public_key() == KEY.public_key()
     mine = Order.objects.get()
     assert (mine.requested_via, mine.requested_by, mine.acme.acme_order.account.state) == ("acme", None, "valid")
+    assert mine.caused_by == [[User.objects.get(username="ada").pk, "credential"]]
     assert client.finalize(order, request("www.example.com")).json() == final.json()
     assert client.post(placed.headers["location"]).json() == final.json()
     assert Order.objects.count() == 1

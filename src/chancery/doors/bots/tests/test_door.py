@@ -131,6 +131,8 @@ def test_from_the_token_to_what_is_served(cast, local, stage, enrolled, engine):
     assert stage.agent.turn() == 1
     order = now(wanted).order
     assert (order.requested_via, order.requested_by, order.common_name) == ("bot", None, "www.example.com")
+    ways = ("asked", "names", "target", "bot", "token")
+    assert order.caused_by == [[cast.ada.user, how] for how in ways]
     assert wanted.state == Stage.ORDERED
     assert stage.agent.turn() == 0
     engine.until(lambda: now(wanted).state == Stage.READY)

@@ -91,6 +91,7 @@ def withdraw(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 def create(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Make a credential and show its MAC key, this once."""
     require(actor, Permission.ACME_MANAGE)
+    require(actor, Permission.ORDER_PLACE)
     problems: list[Problem] = []
     if request.method == "POST":
         data = request.POST

@@ -18,7 +18,7 @@ from chancery.apps.bots.models import OPEN
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.models import Connector
-from chancery.apps.orders import actions, evidence, explaining, queries
+from chancery.apps.orders import actions, causing, evidence, explaining, queries
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
@@ -108,14 +108,14 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
     going = deployment is not None and deployment.state in OPEN
     now = current_clock().now()
     known = evidence.of(order, now)
-    asked = known.request
+    asked, kept_out = known.request, causing.said_to(order, actor.user)
     seen = f"{order.state}-asked" if asked is not None else order.state
     context = {
         "explanation": explaining.of(order, now),
         "evidence": known,
         "show_evidence": order.state == State.OUTCOME_UNKNOWN or bool(known.earlier),
         "asked": asked,
-        "second": asked is not None and actor.user not in {asked.asked_by_id, order.requested_by_id},
+        "second": asked is not None and not kept_out and actor.user != asked.asked_by_id,
         "seen": seen,
         "order": order,
         **key_reports_of(order),
@@ -126,7 +126,8 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "certificate": certificate,
         "live": order.state not in ENDS or going,
         "given": order.given.order_by("pk"),
-        "own": order.requested_by_id == actor.user,
+        "causes": causing.told(order),
+        "kept_out": kept_out,
         "late": order.deadline_at <= now,
         "cancels": queries.cancels(order),
         "stuck": queries.stuck(order),
