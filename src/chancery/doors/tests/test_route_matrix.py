@@ -38,7 +38,7 @@ READS = {
         "/channels": P.CHANNEL_VIEW, "/webhooks": P.WEBHOOK_VIEW,
         "/posture": P.POSTURE_VIEW,
         "/acme": P.ACME_VIEW,
-        "/again-requests": P.ORDER_VIEW, "/audit": P.AUDIT_VIEW, "/overview": ANYBODY,
+        "/again-requests": P.ORDER_VIEW, "/key-reports": P.CERTIFICATE_VIEW, "/audit": P.AUDIT_VIEW, "/overview": ANYBODY,
         "/pulls": P.INVENTORY_VIEW, "/findings": P.INVENTORY_VIEW, "/target-kinds": ANYBODY,
     },
 }  # fmt: skip

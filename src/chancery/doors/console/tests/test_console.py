@@ -307,7 +307,7 @@ def test_roles_passwords_and_access_are_changed_on_the_page(cast, ada):
     rob = User.objects.get(username="rob")
     assert (rob.is_active, rob.must_change_password) == (True, True)
     assert person(ada, "amy", "nonsense").status_code == 404
-    assert "There is no team 'x'" in text(person(ada, "amy", "grant", role="approver", team="x"))
+    assert "There is no team &#x27;x&#x27;" in text(person(ada, "amy", "grant", role="approver", team="x"))
     rob = logged_in("amy")
     assert person(rob, "ada", "disable").status_code in {200, 403}
     assert User.objects.get(username="ada").is_active
