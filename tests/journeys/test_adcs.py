@@ -129,7 +129,7 @@ def test_nobody_has_their_own_order_issued(cast, managed, engine):
     engine.until(lambda: state(made) == "pending")
     page = Client()
     page.force_login(cast.users["ada"])
-    assert "somebody else has to have it issued" in page.get(reverse("order", args=[made.pk])).content.decode()
+    assert "Somebody else has to have it issued" in page.get(reverse("order", args=[made.pk])).content.decode()
     with pytest.raises(NotPermitted, match="Nobody decides"):
         orders.release(cast.ada, made.pk)
     page.post(reverse("order_act", args=[made.pk, "release"]))
