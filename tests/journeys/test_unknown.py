@@ -165,7 +165,7 @@ def test_in_the_console(cast, lost, olga):
     assert "ada wants it ordered again" in page(other, "home")
     mine, theirs = page(ada, "order", lost.pk), page(other, "order", lost.pk)
     assert "Confirm: order again" not in mine
-    assert "Nobody decides about an order that they" in mine
+    assert "Who asked for this cannot be the second person" in mine
     assert "Confirm: order again" in theirs
     part = ada.get(reverse("order", args=[lost.pk]), {"seen": "outcome_unknown"}, headers={"HX-Request": "true"})
     assert part.headers["HX-Refresh"] == "true"
