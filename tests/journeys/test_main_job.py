@@ -161,6 +161,8 @@ def test_stale_fence_changes_nothing(cast, local):
     import random
     import uuid
 
+    from django.db import transaction
+
     from chancery.apps.shared.action import current_clock
     from chancery.engine.jobs import Asked, Failed, Job, Kind
     from chancery.engine.record import Recorder
@@ -168,7 +170,8 @@ def test_stale_fence_changes_nothing(cast, local):
     made = order(cast.rob, "Internal", "fence.example.com")
     asked = Asked(made.pk, b"", "", (), "", None, made.placed_at, {})
     job = Job(Kind.SUBMIT, made.pk, uuid.uuid4(), local.pk, 1, None, "local", asked)
-    Recorder(current_clock().now(), random.Random(0)).record([(job, Failed("RejectedByPolicy", "no"))])
+    with transaction.atomic():
+        Recorder(current_clock().now(), random.Random(0)).record([(job, Failed("RejectedByPolicy", "no"))])
     assert state(made) == "queued"
 
 

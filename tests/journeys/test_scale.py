@@ -74,6 +74,12 @@ def counted(monkeypatch):
         yield found
 
 
+def _with(path, parts):
+    for part, other in parts.items():
+        path = path.replace(part, other)
+    return path
+
+
 def filled(number):
     """Fill every table, and return the samples that addresses name."""
     Team.objects.bulk_create(Team(name=f"Team {n:04}") for n in range(number))
@@ -90,7 +96,8 @@ def looked(db, monkeypatch):
     headers = {"Authorization": f"Bearer {actions.create_token(cast.ada, 'scale', 1)[1]}"}
     console, api = Client(), Client(headers=headers)
     console.force_login(cast.users["ada"])
-    asked = [(console, name, path.replace("type/digicert", "type/local")) for name, path in PAGES.items()]
+    mine = {"type/digicert": "type/local", "people/1/": f"people/{cast.users['ada'].pk}/"}
+    asked = [(console, name, _with(path, mine)) for name, path in PAGES.items()]
     asked += [(api, path, f"/api/v1/{path}") for path in API]
 
     def look(number):

@@ -16,6 +16,7 @@ from chancery.apps.inventory.models import Pull
 from chancery.apps.posture import actions, prints, queries, sharing
 from chancery.apps.posture.models import Decision, Print
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
+from chancery.core.ids import new_id
 from chancery.core.posture import ORDER, Kind, findings
 
 pytestmark = pytest.mark.django_db
@@ -159,14 +160,14 @@ def many(cast, local, clock):
          {"allowed_networks": ["10.0.0.0/8", "10.1.0.0/16"]}, {"allowed_networks": ["10.1.0.0/16"], "contact": "pat"})
     ):  # fmt: skip
         made[n] = connectors.create(cast.ada, "digicert", places(name=f"C{n}", api_key=f"key {n // 2}", **more))
-    for n in range(3):
+    for n, host, account in ((0, "ca", 0), (1, "ca", 0), (2, "ca", 1), (3, "else", 0)):
         about = {
-            "base_url": "https://ca.example/api/",
+            "base_url": f"https://{host}.example/api/",
             "name": f"E{n}",
             "team": ("Operations", "Other")[n % 2],
         }
         version = connectors.create(cast.ada, "digicert", places(**about, api_key=f"own {n}")).current
-        type(version).objects.filter(pk=version.pk).update(settings={**version.settings, "username": f"svc-{n // 2}"})
+        type(version).objects.filter(pk=version.pk).update(settings={**version.settings, "username": f"svc-{account}"})
     type(made[0].current).objects.filter(pk=made[0].current_id).update(untested_reason="The CA was away.")
     type(made[1].current).objects.filter(pk=made[1].current_id).update(
         created_at=NOW - timedelta(days=999), tested_at=NOW
@@ -235,6 +236,18 @@ def test_what_very_many_share_is_told_of_the_first(cast, two, monkeypatch):
     assert (shown.finding.text, shown.finding.more) == ("Berlin, Tokyo and 1 more share a credential.", 1)
     assert [row.name for row in shown.connectors] == ["Berlin", "Tokyo"]
     assert queries.get(cast.ada, shown.finding.key).finding == shown.finding
+
+
+def test_what_is_deleted_while_it_is_looked_at_shares_nothing(cast, two, monkeypatch):
+    berlin, _ = two
+    monkeypatch.setattr(sharing, "_credentials", lambda _seen: [(None, [berlin.pk, new_id(NOW)])])
+    assert queries.listing(cast.ada, kind="shared_credential").items == []
+
+
+def test_no_credential_is_old_where_nobody_wants_to_be_told(many, settings):
+    assert "old_credential" in kinds(many.ada, kind="old_credential")
+    settings.CREDENTIAL_DAYS = 0
+    assert kinds(many.ada, kind="old_credential") == []
 
 
 def test_decisions_of_before_get_the_keys_of_today(cast, two):
