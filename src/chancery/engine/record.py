@@ -64,12 +64,11 @@ _WRITES = frozenset({Kind.SUBMIT, Kind.CANCEL, Kind.RELEASE})
 """Acts on an order that change something at its CA: whether their request left is evidence. Of a look it says nothing."""
 _LEFT = {True: " The request had left.", False: " Nothing had been sent.", None: ""}
 _NOES = frozenset({"RejectedByPolicy", "ValidationFailed"})
-_UNWILLING = {Kind.CANCEL: _NOES | {"Forbidden"}, Kind.RELEASE: _NOES | {"Forbidden"}}
+_UNWILLING = {Kind.CANCEL: _NOES, Kind.RELEASE: _NOES | {"Forbidden"}}
 """Act → errors by which the CA says no to it alone, and not to the order or the connector."""
-_UNREVOKED = {
-    Kind.REVOKE: _NOES | {"NotFound", "Forbidden"},
-    Kind.POLL_REVOCATION: _NOES | {"NotFound"},
-}
+_UNREVOKED = _NOES | {"NotFound"}
+_FOR_GOOD = 6
+"""How often in a row, in some two minutes, an act must be forbidden until that is an answer: a proxy may be wrong for one."""
 """Act → errors that end a revocation as refused. A person may ask for it once more, after the CA gave the right."""
 _MIN_WAIT = timedelta(seconds=1)
 _MAX_SENT_AGAIN = 3
@@ -339,10 +338,12 @@ class Recorder:
 
     def _failed(self, order: Order, job: Job, error: Failed) -> None:
         doing = {Kind.SUBMIT: Doing.SUBMIT, Kind.SETTLE: Doing.SETTLE}.get(job.kind, Doing.POLL)
-        rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent, again=order.attempt > 0)
+        again = _again(error, order.attempt, error.code or error.kind, order.reason_code)
+        rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent, again=again)
         if job.kind is Kind.ADOPT and error.kind in _NOT_THAT_ONE:
             rule = Consequence(State.OUTCOME_UNKNOWN, Effect.NONE, Retry.NEVER)
         unwilling = error.kind in _UNWILLING.get(job.kind, ())
+        unwilling = unwilling or (job.kind is Kind.CANCEL and _forbidden(error, order.attempt))
         if unwilling:
             # The CA refuses to withdraw it, or to issue it for us: that says nothing against the order itself.
             rule = Consequence(State.PENDING, Effect.NONE, Retry.BACKOFF)
@@ -430,14 +431,15 @@ class Recorder:
     # Connectors --------------------------------------------------------------------------------------
 
     def _connector(self, job: Job, error: Failed, effect: Effect) -> None:
-        row = Connector.objects.filter(pk=job.connector or job.row).first()
+        # Alone: another worker's fault, read before and written after, would be undone.
+        row = Connector.objects.filter(pk=job.connector or job.row).select_for_update().first()
         if row is None or effect is Effect.NONE or row.epoch != job.epoch:
             return
         before = standing(row)
         refused = error.kind == "AuthFailed" and error.code != SETTINGS_UNUSABLE and effect is not Effect.ASK
         fault = Fault(effect, refused, error.until, probe=job.kind is Kind.CALL)
         after = failed(before, fault, self._now, self._rng)
-        columns: dict[str, Any] = columns_of(after)
+        columns: dict[str, Any] = columns_of(after) if after != before else {}
         if after.failures > before.failures or after.state is not before.state:
             columns |= {"health": _HEALTH.get(error.kind, Health.UNREACHABLE), "health_text": error.message[:500]}
             columns |= {"health_at": self._now}
@@ -446,7 +448,8 @@ class Recorder:
         if effect is Effect.SLOW_DOWN and after.until != before.until:
             columns["slowed_at"] = after.until
             columns["slowed"] = slower(row.slowed, row.slowed_at, self._now) if not before.holds else row.slowed
-        Connector.objects.filter(pk=row.pk).update(**columns)
+        if columns:
+            Connector.objects.filter(pk=row.pk).update(**columns)
 
     def _seen_issuing(self, connectors: set[UUID]) -> None:
         older = Q(last_issue_at=None) | Q(last_issue_at__lt=self._now - _ISSUE_SEEN_EVERY)
@@ -496,9 +499,10 @@ class Recorder:
         if not isinstance(result, Failed):
             return {"due_at": self._now + _MIN_WAIT}
         text = {"revocation_text": f"{result.message} {result.remedy}".strip()[:1000]}
-        if result.kind in _UNREVOKED[job.kind]:
+        if result.kind in _UNREVOKED or (job.kind is Kind.REVOKE and _forbidden(result, row.attempt)):
             return {**text, "revocation": RevocationState.REFUSED, "due_at": None}
-        rule = consequence(result.kind, Doing.POLL, bytes_sent=result.bytes_sent, again=row.attempt > 0)
+        again = _again(result, row.attempt, text["revocation_text"], row.revocation_text)
+        rule = consequence(result.kind, Doing.POLL, bytes_sent=result.bytes_sent, again=again)
         self._connector(job, result, rule.effect)
         attempt = row.attempt + 1
         return {**text, "attempt": attempt, "due_at": self._spaced(rule, attempt)}
@@ -592,6 +596,18 @@ def _evidence(error: Failed, *, sent: bool | None) -> str:
     left = _LEFT[sent]
     said = f" The CA said: {_said(error)}" if _said(error) else ""
     return f"{error.kind}: {error.message}{left}{said}"
+
+
+def _again(error: Failed, attempt: int, now: str, before: str) -> bool:
+    """Say whether a row failed as it did before: `now` and `before` are what is kept of a fault, compared for log-ins.
+
+    Whatever it failed of before, the first refusal of the log-in counts: three of them in a row lock many an account.
+    """
+    return attempt > 0 and (error.kind != "AuthFailed" or now == before)
+
+
+def _forbidden(error: Failed, attempt: int) -> bool:
+    return error.kind == "Forbidden" and attempt + 1 >= _FOR_GOOD
 
 
 def _said(error: Failed) -> str:

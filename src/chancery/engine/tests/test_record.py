@@ -17,6 +17,7 @@ from chancery.apps.orders import explaining
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.core.effects import KINDS
 from chancery.core.ids import new_id
+from chancery.engine import record
 from chancery.engine.jobs import ORIGIN, Bad, Cancelled, Failed, Good, Kind, Missing, Stopped, Waiting
 from chancery.engine.record import Recorder, unstorable
 from chancery.engine.tests.kit import CA, FENCE, Toy, at, job, leaf, rng
@@ -127,10 +128,10 @@ def test_pending_after_a_cancellation_forgets_the_wish(desk):
     assert not order.cancel_requested
 
 
-@pytest.mark.parametrize("kind", ["RejectedByPolicy", "Forbidden"])
-def test_a_refused_cancellation_leaves_the_order_pending(desk, kind):
+@pytest.mark.parametrize(("kind", "attempt"), [("RejectedByPolicy", 0), ("Forbidden", 5)])
+def test_a_refused_cancellation_leaves_the_order_pending(desk, kind, attempt):
     refusal = Failed(kind, "It is being issued.", remedy="Revoke it then.")
-    order, event = desk.result(refusal, Kind.CANCEL, cancel_requested=True)
+    order, event = desk.result(refusal, Kind.CANCEL, cancel_requested=True, attempt=attempt)
     assert (order.state, order.cancel_requested, order.reason) == (
         "pending",
         False,
@@ -139,6 +140,39 @@ def test_a_refused_cancellation_leaves_the_order_pending(desk, kind):
     assert order.due_at > desk.now
     assert event.kind == "order.waiting"
     assert Connector.objects.get(pk=desk.connector.pk).breaker_until is None
+
+
+def test_a_cancellation_that_is_forbidden_once_is_tried_again(desk):
+    order, _ = desk.result(Failed("Forbidden", "Not now."), Kind.CANCEL, cancel_requested=True)
+    assert (order.state, order.cancel_requested) == ("pending", True)
+
+
+@pytest.mark.parametrize("kind", [Kind.SUBMIT, Kind.SETTLE])
+def test_refused_logins_count_whatever_the_orders_failed_of_before(desk, kind):
+    refused = Failed("AuthFailed", "Refused.", "401")
+    for _ in range(3):
+        desk.result(refused, kind, attempt=4, reason_code="429")
+        Connector.objects.filter(breaker="open").update(breaker="closed", breaker_until=None)
+    assert Connector.objects.get(pk=desk.connector.pk).breaker == "stopped"
+
+
+def test_a_fault_that_shuts_nothing_leaves_what_another_worker_wrote(desk, monkeypatch):
+    """It is written as a difference: where the breaker stays as it was read, none of its columns is."""
+    Connector.objects.update(breaker="stopped", refusals=3, probe_at=None)
+    desk.result(Failed("Throttled", "Slow down.", until=desk.now + SECOND), Kind.POLL)
+    row = Connector.objects.get(pk=desk.connector.pk)
+    assert (row.breaker, row.refusals, row.probe_at) == ("stopped", 3, None)
+    Connector.objects.update(breaker="closed", refusals=0)
+    read = record.standing
+
+    def meanwhile(found):
+        Connector.objects.update(breaker="open", breaker_until=desk.now + SECOND, failures=1)
+        return read(found)
+
+    monkeypatch.setattr(record, "standing", meanwhile)
+    desk.result(UNREACHABLE, Kind.POLL)
+    row.refresh_from_db()
+    assert (row.breaker, row.failures) == ("open", 1)
 
 
 def test_a_refused_release_goes_back_to_waiting_as_before(desk):

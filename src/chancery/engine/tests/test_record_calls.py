@@ -62,11 +62,27 @@ def test_a_revocation_that_waits_for_a_person_at_the_ca_is_looked_at_again(desk,
 @pytest.mark.parametrize("kind", ["RejectedByPolicy", "ValidationFailed", "NotFound", "Forbidden"])
 def test_a_refused_revocation_says_why_is_not_repeated_by_itself_and_may_be_asked_for_again(desk, certificate, kind):
     before = breaker(desk)
+    if kind == "Forbidden":
+        Certificate.objects.update(attempt=5)
     after = revoke(desk, certificate, Failed(kind, "It is too old.", remedy="Ask the CA."))
     assert (after.revocation, after.due_at, after.revocation_text) == ("refused", None, "It is too old. Ask the CA.")
     assert breaker(desk) == before, "a no to this one says nothing of the connector"
     again = certificates.revoke(desk.cast.ada, certificate.pk, "superseded", "")
     assert (again.revocation, again.due_at is None) == ("requested", False)
+
+
+def test_a_revocation_that_is_forbidden_is_repeated_before_that_counts_as_an_answer(desk, certificate):
+    """A proxy's rule may be wrong for a minute; the connector is probed meanwhile, and holds nothing back."""
+    before, took = breaker(desk), timedelta(0)
+    for attempt in range(1, 6):
+        Certificate.objects.update(fence=FENCE)
+        after = revoke(desk, certificate, Failed("Forbidden", "No."))
+        assert (after.revocation, after.attempt) == ("requested", attempt)
+        took += after.due_at - desk.now
+    assert breaker(desk)[:4] == before[:4]
+    assert timedelta(seconds=60) < took < timedelta(minutes=3)
+    Certificate.objects.update(fence=FENCE)
+    assert revoke(desk, certificate, Failed("Forbidden", "No.")).revocation == "refused"
 
 
 def breaker(desk):
