@@ -548,6 +548,11 @@ def test_reporting_a_key(cli, engine, tmp_path, monkeypatch):
     assert "Its key was reported as compromised." in cli("certificates", "renew", two, code=Exit.REFUSED).stderr
     (report,) = data(cli, "certificates", "key-reports")["items"]
     assert "everybody" in cli("certificates", "key-reports", "--key", report["spki_sha256"]).stdout
+    with monkeypatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
+        heads, line = cli("certificates", "key-reports").stdout.splitlines()
+    assert heads.split() == ["ID", "KEY", "STATE", "STOPS", "TEAM", "WHEN", "CERTIFICATE", "REPORTED", "BY"]
+    assert {report["spki_sha256"][:12], "stands", "Operations", "r.example.com", "ada"} <= set(line.split())
     KeyReport.objects.update(for_everybody=False)
     assert "Operations alone" in cli("certificates", "key-reports").stdout
     with monkeypatch.context() as patch:  # as for somebody of a team that has no order for the key
@@ -555,10 +560,11 @@ def test_reporting_a_key(cli, engine, tmp_path, monkeypatch):
         told = cli("certificates", "report-key", two)
     assert f"chancery certificates confirm-key-report {report['id']}" in told.stderr
     assert "stops everybody's orders" in cli("certificates", "confirm-key-report", report["id"]).stdout
+    assert "confirmed" in cli("certificates", "key-reports").stdout
     assert "reason" in cli("certificates", "withdraw-key-report", report["id"], code=Exit.USAGE).stderr
     done = cli("certificates", "withdraw-key-report", report["id"], "--reason", "It was found.")
     assert "is withdrawn" in done.stdout
-    assert "nobody: withdrawn" in cli("certificates", "key-reports").stdout
+    assert "withdrawn  nobody" in cli("certificates", "key-reports").stdout
     assert "Order" in cli("certificates", "renew", two).stdout
 
 

@@ -19,7 +19,7 @@ from chancery.core.secret import Secret
 
 _PREFIX = "whsec_"
 _BYTES = 32
-KINDS = ("order", "certificate", "connector", "profile", "bot", "target", "deployment", "pull", "finding")
+KINDS = ("order", "certificate", "key_report", "connector", "profile", "bot", "target", "deployment", "pull", "finding")
 """Kinds of things that are told of; people, tokens and the like are none of a program's business."""
 TEST = "webhook.test"
 _PATTERN = re.compile(r"(?P<kind>[a-z_]+)\.(\*|[a-z_]+)")

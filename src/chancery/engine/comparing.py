@@ -9,6 +9,7 @@ from typing import Any
 
 from chancery.apps.audit.record import Note
 from chancery.apps.certificates.models import Certificate, Origin
+from chancery.apps.inventory.adopting import leads_home
 from chancery.apps.inventory.models import Decision, Finding, Pull, Sighting
 from chancery.core.ids import new_id
 from chancery.core.inventory import Difference, FindingKind, Marks, Match, difference, forms, match
@@ -16,7 +17,11 @@ from chancery.engine.jobs import Entry
 
 _FIELDS = (
     "id",
-    "connector_id",
+    "connector",
+    "connector__team",
+    "connector__environment",
+    "connector__authority",
+    "connector__deleted_at",
     "ca_reference",
     "serial",
     "issuer",
@@ -52,7 +57,7 @@ class Comparing:
         ended = 0
         for entry in entries:
             row, sure = _best(entry, ours)
-            if row is not None and not self._elsewhere(row):
+            if row is not None and self._counts(row, sure):
                 seen[row.pk] = row
                 if sure is Match.CERTAIN:
                     self._attach(row, entry, notes)
@@ -70,11 +75,17 @@ class Comparing:
     def _ours(self, entries: Sequence[Entry]) -> dict[str, list[Certificate]]:
         serials = {form for entry in entries for form in forms(entry.marks.serial)}
         found: dict[str, list[Certificate]] = {}
-        rows = Certificate.objects.filter(serial__in=serials).only(*_FIELDS)
+        rows = Certificate.objects.filter(serial__in=serials).select_related("connector").only(*_FIELDS)
         # Of two that are as sure, the first is taken: one of this place goes before one of another.
         for row in sorted(rows, key=self._elsewhere):
             found.setdefault(row.serial, []).append(row)
         return found
+
+    def _counts(self, row: Certificate, sure: Match) -> bool:
+        """Say whether a certificate is known here: one of another place is where that place's own connector leads to it."""
+        if not self._elsewhere(row):
+            return True
+        return sure is Match.CERTAIN and leads_home(row, self._pull.connector)
 
     def _elsewhere(self, row: Certificate) -> bool:
         """Say whether another team or environment brought it in a file: that proves nothing, and says nothing here."""

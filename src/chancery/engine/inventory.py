@@ -23,6 +23,7 @@ from chancery.apps.inventory.models import Decision, Finding, Pull, PullState, S
 from chancery.apps.shared.action import Act, current_clock
 from chancery.apps.shared.actor import engine_actor
 from chancery.core.effects import Doing, Effect, consequence
+from chancery.core.errors import Conflict
 from chancery.core.inventory import FindingKind
 from chancery.engine.claim import Ready
 from chancery.engine.comparing import Comparing, ours_only
@@ -32,6 +33,10 @@ _WAITS = frozenset({"Unreachable", "Throttled", "AuthFailed"})
 """What is the connector's fault: it passes, so the pull waits."""
 _ENDS = frozenset({"Forbidden", "QuotaExhausted", "RejectedByPolicy", "ValidationFailed", "NotFound", "AlreadyDone"})
 """A no to this very question. It says nothing against orders, so the connector is left alone."""
+_UNDECIDED: dict[str, Any] = {
+    "state": Decision.OPEN, "due_at": None, "attempt": 0, "then": {}, "fence": None, "lease_until": None
+}  # fmt: skip
+"""What a finding says whose certificate could not be had, or may not be revoked from there: somebody decides again."""
 _MOST_TRIES = 8
 _WINDOW = 1000
 """Certificates of ours that are gone through in one commit."""
@@ -127,7 +132,8 @@ class Inventories:
     def record(self, job: Job, result: Result) -> None:
         """Write one result; under a stale fence it changes nothing."""
         if job.kind is Kind.LIST:
-            pull = Pull.objects.filter(pk=job.row, fence=job.fence, state=PullState.LISTING).first()
+            pulls = Pull.objects.filter(pk=job.row, fence=job.fence, state=PullState.LISTING)
+            pull = pulls.select_related("connector").first()
             if pull is not None:
                 self._listed(pull, job, result)
             return
@@ -179,7 +185,11 @@ class Inventories:
     def _fetched(self, finding: Finding, job: Job, result: Result) -> None:
         if isinstance(result, Fetched):
             act = Act("engine.record", Permission.INVENTORY_DECIDE, engine_actor(), current_clock(), self._now)
-            made = take(act, finding, result.facts, result.chain, result.reference)
+            try:
+                made = take(act, finding, result.facts, result.chain, result.reference)
+            except Conflict as refusal:
+                Finding.objects.filter(pk=finding.pk).update(**_UNDECIDED, text=f"{refusal} {refusal.remedy}"[:1000])
+                return
             self._notes.extend(act.notes)
             detail = {"origin": made.origin, "finding": str(finding.pk)}
             self._notes.append(Note("certificate", str(made.pk), made.common_name, team=made.team_id, detail=detail))
@@ -187,12 +197,12 @@ class Inventories:
         error = _error(result)
         attempt = finding.attempt + 1
         text = f"It could not be fetched: {error.message} {error.remedy}".strip()[:1000]
-        columns: dict[str, Any] = {"attempt": attempt, "text": text, "fence": None, "lease_until": None}
+        columns: dict[str, Any] = {"attempt": attempt, "fence": None, "lease_until": None}
         if self._gives_up(job, error, attempt):
-            columns |= {"state": Decision.OPEN, "due_at": None, "attempt": 0, "then": {}}
+            columns = _UNDECIDED
         else:
             columns |= {"due_at": self._when(error, attempt)}
-        Finding.objects.filter(pk=finding.pk).update(**columns)
+        Finding.objects.filter(pk=finding.pk).update(**columns, text=text)
 
 
 def _error(result: Result) -> Failed:

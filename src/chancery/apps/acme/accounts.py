@@ -32,7 +32,7 @@ _MAIL = re.compile(r"mailto:[^@\s,?]+@[^@\s,?]+\Z")
 _FROM = """
 FROM acme_credential JOIN acme_offer ON acme_offer.profile_id = acme_credential.offer_id
 JOIN profiles_profile ON profiles_profile.id = acme_offer.profile_id WHERE acme_credential.id = %s"""
-_CREDENTIAL = ("id", "name", "team_id", "environment_id", "offer_id", "orders_per_hour")
+_CREDENTIAL = ("id", "name", "team_id", "environment_id", "offer_id", "orders_per_hour", "created_by_user_id")
 _NO_SUCH = "No account of this server has this key."
 
 

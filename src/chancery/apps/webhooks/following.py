@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -113,7 +114,7 @@ def _told(row: Webhook, until: int) -> Iterator[Message]:
             said = json.loads(bytes(entry.body))
             name = webhook.event(said)
             if name and webhook.wants(row.events, name) and (here is None or entry.pk in here):
-                body = webhook.message(name, said, entry.tree_index or 0, _link(said["target"]))
+                body = webhook.message(name, said, entry.tree_index or 0, _link(said))
                 yield Message(str(entry.pk), entry.tree_index, body)
 
 
@@ -139,10 +140,15 @@ def _within(row: Webhook, entries: Sequence[Entry]) -> set[UUID] | None:
     return found
 
 
-def _link(target: dict[str, str]) -> str:
+def _link(said: dict[str, Any]) -> str:
     """Return where the thing is to be seen, if this installation knows its own address."""
-    origin, room = next(iter(settings.CSRF_TRUSTED_ORIGINS), ""), _ROOMS.get(target["kind"])
-    return f"{origin}/{room}/{target['id']}" if origin and room else ""
+    origin, target = next(iter(settings.CSRF_TRUSTED_ORIGINS), ""), said["target"]
+    room = _ROOMS.get(target["kind"])
+    if target["kind"] == "key_report":
+        where = f"certificates/key-reports?key={said['detail']['spki_sha256']}"
+    else:
+        where = f"{room}/{target['id']}" if room else ""
+    return f"{origin}/{where}" if origin and where else ""
 
 
 @transaction.atomic

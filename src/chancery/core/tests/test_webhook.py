@@ -26,6 +26,7 @@ def entry(action="orders.place", kind="order", outcome="done", **detail):
         (entry("engine.record", state="issued"), "order.issued"),
         (entry("engine.record", "certificate", revocation="confirmed"), "certificate.confirmed"),
         (entry("certificates.revoke", "certificate"), "certificate.revoke"),
+        (entry("key_reports.confirm", "key_report"), "key_report.confirm"),
         (entry("connectors.edit", "connector", state="x"), "connector.edit"),
         (entry("people.create", "user"), ""),
         (entry(outcome="refused"), ""),

@@ -14,6 +14,9 @@ from chancery.doors.cli.output import Exit, Json, Stop, hint, minute, say, show
 from chancery.doors.cli.rest import Rest
 
 certificates = typer.Typer(no_args_is_help=True, help="What was issued.")
+_REPORT = ("id", "key", "state", "stops", "team", "when", "certificate", "reported_by")
+_SHORT = 12
+"""Hex digits of a key in a table; --json has all of them."""
 
 
 class Format(StrEnum):
@@ -98,14 +101,17 @@ def certificates_key_reports(
 ) -> None:
     """List reports of keys as compromised, withdrawn ones too."""
     whole = Rest().listing("/key-reports", limit, key=key)
-    rows = [{**row, "stops": _stops(row)} for row in whole["items"]]
-    show(rows, ("id", "stops", "reported_by"), whole, as_json)
+    show([_report(row) for row in whole["items"]], _REPORT, whole, as_json, less=("reported_by", "certificate"))
 
 
-def _stops(row: dict[str, Any]) -> str:
+def _report(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a report as a line has it: the beginning of its key, whom it stops, and what was decided about it."""
+    stops = "everybody" if row["for_everybody"] else f"{row['team']} alone"
+    state = "confirmed" if row["confirmed_at"] else "stands"
     if row["withdrawn_at"]:
-        return "nobody: withdrawn"
-    return "everybody" if row["for_everybody"] else f"{row['team']} alone"
+        stops, state = "nobody", "withdrawn"
+    when = minute(row["reported_at"])
+    return {**row, "key": row["spki_sha256"][:_SHORT], "when": when, "stops": stops, "state": state}
 
 
 @certificates.command("confirm-key-report")

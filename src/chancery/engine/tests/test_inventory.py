@@ -301,6 +301,26 @@ def test_a_number_alone_names_no_certificate_of_another_team(lists):
     assert [(f.kind, f.certificate_id) for f in Finding.objects.all()] == [("at_ca_only", None)]
 
 
+def own_connector(lists, **columns):
+    """The connector of another team to the same CA."""
+    row = Connector.objects.get(pk=lists.connector.pk)
+    row.pk, row.name, row.team = uuid4(), f"Theirs {uuid4()}", Team.objects.get(name="Other")
+    row.save(force_insert=True)
+    Connector.objects.filter(pk=row.pk).update(**columns)
+    return {"connector_id": row.pk, "team": row.team}
+
+
+def test_what_leads_to_its_own_teams_connector_is_no_finding(lists):
+    kept, unsure = (lists.ours(f"{n}.example.com", **own_connector(lists)) for n in "ab")
+    gone = lists.ours("c.example.com", **own_connector(lists, deleted_at=lists.now))
+    other = lists.ours("d.example.com", **own_connector(lists, authority="other"))
+    lists.take(entry(kept), entry(marks=Marks(unsure.serial)), entry(gone), entry(other))
+    assert (lists.pull.matched, open_findings()) == (1, {("at_ca_only", r.serial) for r in (unsure, gone, other)})
+    before = kept.connector_id, kept.ca_reference
+    kept.refresh_from_db()
+    assert (kept.connector_id, kept.ca_reference) == before
+
+
 def test_one_number_of_two_issuers_is_told_apart_by_the_key(lists):
     first = lists.ours("a.example.com")
     second = lists.ours("b.example.com", serial=first.serial, spki_sha256="b" * 64)
@@ -456,6 +476,17 @@ def test_one_that_somebody_imported_meanwhile_is_taken_as_it_is(lists, before, a
     Certificate.objects.update(revocation=before)
     found = fetch(lists, FETCHED, then=revoking(lists))
     assert (found.certificate_id, Certificate.objects.get().revocation) == (row.pk, after)
+
+
+def test_what_leads_to_its_own_teams_connector_meanwhile_is_not_revoked_through_another(lists):
+    own = own_connector(lists)
+    place = (own["team"].pk, lists.connector.environment_id)
+    (row,) = store([Foreign(FETCHED.facts, *place, Origin.IMPORTED, "", connector=own["connector_id"])], lists.now)
+    found = fetch(lists, FETCHED, then=revoking(lists, "keyCompromise"))
+    assert (found.state, found.due_at, found.then) == (Decision.OPEN, None, {})
+    assert "own page" in found.text
+    row = Certificate.objects.get()
+    assert (row.revocation, row.connector_id, KeyReport.objects.exists()) == ("", own["connector_id"], False)
 
 
 def test_another_certificate_than_the_listed_one_opens_the_finding_again(lists):

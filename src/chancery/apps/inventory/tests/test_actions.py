@@ -16,12 +16,14 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.inventory import actions, queries
 from chancery.apps.inventory.models import Finding, Pull
 from chancery.apps.inventory.tests.conftest import NOW, ROOT, made
+from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.tests.looking import conflict, refused, said, tell
 from chancery.apps.shared.tests.test_paging import scans
 from chancery.core.errors import Absent, Invalid, NotPermitted
-from tests.cast import PASSWORD
+from chancery.core.ids import new_id
+from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +104,20 @@ def test_what_another_team_imported_stays_theirs_and_leads_to_the_connector(cast
         actions.adopt(cast.ada, finding(subject=f"kept{n}", der=bytes(row.der)).pk)
         row.refresh_from_db()
         assert row.connector_id == (None if n == 0 else lister.pk)
+
+
+def test_what_leads_to_its_own_teams_connector_stays_there(cast, lister, finding, stored):
+    other = Team.objects.get(name="Other")
+    home = Connector.objects.get(pk=lister.pk)
+    home.pk, home.name, home.team = new_id(NOW), "Theirs", other
+    home.save(force_insert=True)
+    row = stored(connector=home, team=other, ca_reference="9")
+    one = finding(der=bytes(row.der), certificate=row)
+    with conflict("leads_home"):
+        actions.revoke(cast.ada, one.pk, "superseded", confirmed=True)
+    assert actions.adopt(cast.ada, one.pk).state == "adopted"
+    row.refresh_from_db()
+    assert (row.connector_id, row.ca_reference, row.revocation) == (home.pk, "9", "")
 
 
 def test_what_it_did_not_bring_is_fetched_to_where_it_was_to_belong(cast, lister, local, finding):
@@ -186,6 +202,21 @@ def test_a_finding_that_is_revoked_for_its_key_has_its_key_recorded_at_once(cast
     nameless = finding(subject="2", spki_sha256="")
     actions.revoke(cast.ada, nameless.pk, "keyCompromise", confirmed=True)
     assert keys.about(nameless) == []
+
+
+def test_a_key_is_reported_in_the_name_of_whoever_decides_and_not_of_whoever_imported(cast, lister, finding, stored):
+    row, other = stored(connector=None), Team.objects.get(name="Other")
+    Certificate.objects.filter(pk=row.pk).update(team=other)
+    order = place(cast.rob, PlaceOrder("Public", request_pem("a.example.com")))
+    type(order).objects.filter(pk=order.pk).update(spki_sha256=row.spki_sha256, team=other)
+    grants = [("ca_operator", lister.team_id, None)]
+    otto = who.actor_of(people.create_user(cast.host, "otto", PASSWORD, grants=grants), how="x")
+    one = finding(der=bytes(row.der), certificate=row, spki_sha256=row.spki_sha256)
+    actions.revoke(otto, one.pk, "keyCompromise", confirmed=True)
+    (said_of_it,) = keys.about(row)
+    assert (said_of_it.team_id, said_of_it.for_everybody) == (lister.team_id, False)
+    order.refresh_from_db()
+    assert order.state != "cancelled"
 
 
 def test_what_counts_as_revoked_here_is_asked_for_again(cast, lister, finding, stored):

@@ -1,5 +1,6 @@
 """Webhooks: made, changed over, told in order and at least once, and switched off when nobody answers for days."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from chancery.apps.accounts import actions as people
 from chancery.apps.accounts.models import Environment
 from chancery.apps.audit import sequencer
 from chancery.apps.audit.models import Entry
+from chancery.apps.certificates import keys, reporting
 from chancery.apps.certificates.tests.conftest import NOW, clock  # noqa: F401  fixture
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
@@ -226,3 +228,15 @@ def test_what_has_no_table_is_of_no_environment(cast, made):
     row.refresh_from_db()
     entries = [Entry(target_kind="weather", target_id="1"), Entry(target_kind="team", target_id="1")]
     assert following._within(row, entries) == set()
+
+
+def test_a_program_hears_what_is_decided_about_a_report_of_a_key(cast, made, local, settings):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://chancery.example.com"]
+    row, _ = keys.record("7" * 64, local, "ada", NOW, for_everybody=False)
+    reporting.confirm(cast.ada, row.pk)
+    reporting.withdraw(cast.ada, row.pk, "It was found.")
+    said = [json.loads(message.body) for message in told(made[0]).messages]
+    assert [one["type"] for one in said] == ["key_report.confirm", "key_report.withdraw"]
+    assert {one["data"]["link"] for one in said} == {
+        f"https://chancery.example.com/certificates/key-reports?key={'7' * 64}"
+    }

@@ -98,9 +98,11 @@ def test_with_names_authorised_beforehand(client, engine):
     assert {"acme_offers.set", "acme_credentials.create", "acme_accounts.create", "orders.place"} <= said
 
 
-def test_what_a_profile_allows_is_looked_up_once_for_a_group(client):
+def test_what_a_profile_allows_is_looked_up_once_for_a_group(client, django_assert_num_queries):
     client.order("www.example.com", profile="Internal")
-    row = AcmeOrder.objects.get()
+    row = AcmeOrder.objects.select_related("account").get()
+    with django_assert_num_queries(1):
+        assert accounts.with_offer(row.account).credential.created_by_user_id is not None
     fresh, known = (
         ordering.Fresh(accounts.with_offer(row.account), row, (parse_name("www.example.com", "dns"),), ""),
         {},
