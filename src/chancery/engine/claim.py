@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,7 +65,8 @@ _PROFILES = """SELECT DISTINCT profile_id FROM orders_order WHERE connector_id =
 _TRIAL = """
 WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
              AND (due_at <= %s) IS TRUE AND profile_id = %s ORDER BY attempt, deadline_at, id LIMIT 1{lock})"""
-_LOT = random.Random()  # noqa: S311  draws by lot, keeps no secret
+Draw = Callable[[Sequence[Any]], Any]
+"""Chooses one of several, such as `random.Random().choice`."""
 # Jumps through the index from one team to the next, so that a hundred thousand orders of one cost no more than ten; beside
 # each stands whether it has one that is due. (No EXISTS, for which PostgreSQL may read the orders of all teams.)
 _TEAMS = """
@@ -184,17 +184,17 @@ def _new_pace(ident: UUID) -> Pace | None:
 
 
 def claim_orders(
-    ready: Ready, now: datetime, most: int, lanes: Sequence[str] = (BEGUN, QUEUED), lot: random.Random = _LOT
+    ready: Ready, now: datetime, most: int, lanes: Sequence[str] = (BEGUN, QUEUED), draw: Draw = min
 ) -> tuple[list[Job], list[UUID]]:
     """Claim due orders of one connector. Returns jobs, and orders whose lease ran out unsettled.
 
     `lanes` says which: those that the CA has or may have, those that it has never seen, or both.
-    Where one act is to show whether the CA works, `lot` draws the profile of a new one.
+    Where one act is to show whether the CA works, `draw` chooses the profile of a new one.
     """
     jobs, lost = _begun(ready, now, most) if BEGUN in lanes else ([], [])
     left = most - len(jobs) - len(lost)
     if QUEUED in lanes and ready.takes_new and left > 0:
-        jobs += _fresh(ready, now, left, lot)
+        jobs += _fresh(ready, now, left, draw)
     return jobs, lost
 
 
@@ -211,14 +211,14 @@ def _begun(ready: Ready, now: datetime, most: int) -> tuple[list[Job], list[UUID
     return jobs, [row["id"] for k, row in zip(kinds, rows, strict=True) if k is None]
 
 
-def _fresh(ready: Ready, now: datetime, most: int, lot: random.Random) -> list[Job]:
+def _fresh(ready: Ready, now: datetime, most: int, draw: Draw) -> list[Job]:
     """Claim queued orders, of each team the most urgent first: the intent is written and read back in one statement."""
     teams = read(_TEAMS, [*[ready.id] * 3, now])
     due = _in_turn(ready, [team for team, one in teams if one is not None])
     if not due:
         return []
     if ready.one_at_a_time:
-        sql, where = _by_lot(ready, due[0], now, lot)
+        sql, where = _by_lot(ready, due[0], now, draw)
     elif len(teams) > 1:
         sql, where = _by_turns(ready, _turns(ready, due, now, most), now)
     else:
@@ -250,13 +250,13 @@ def _turns(ready: Ready, due: list[int], now: datetime, most: int) -> dict[int, 
     return dict(zip(asked, shares([counts[at] for at in range(len(asked))], most), strict=True))
 
 
-def _by_lot(ready: Ready, team: int, now: datetime, lot: random.Random) -> tuple[str, list[Any]]:
+def _by_lot(ready: Ready, team: int, now: datetime, draw: Draw) -> tuple[str, list[Any]]:
     """Return the claim for one order of a team, and the parameters of its first part.
 
     A profile whose orders all fail has many that never failed before: drawn by lot among profiles, they keep no other waiting.
     """
     profiles = [profile for (profile,) in read(_PROFILES, [ready.id, team, now])]
-    return _TRIAL.format(lock=skip_locked()) + _INTEND, [ready.id, team, now, lot.choice(profiles)]
+    return _TRIAL.format(lock=skip_locked()) + _INTEND, [ready.id, team, now, draw(profiles)]
 
 
 def _by_turns(ready: Ready, turns: dict[int, int], now: datetime) -> tuple[str, list[Any]]:

@@ -293,7 +293,7 @@ class Worker:
         self, ready: claim.Ready, now: Any, most: int, lanes: Sequence[str] = (claim.BEGUN, claim.QUEUED)
     ) -> list[Job]:
         """Claim orders; those that a worker lost, and those whose key was reported, are no acts any more."""
-        orders, lost = claim.claim_orders(ready, now, most, lanes, self._rng)
+        orders, lost = claim.claim_orders(ready, now, most, lanes, self._rng.choice)
         if lost:
             Recorder(now, self._rng).lost(lost, ready.authority)
         bad = with_bad_keys(job for job in orders if job.kind is Kind.SUBMIT)

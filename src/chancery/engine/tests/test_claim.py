@@ -274,7 +274,7 @@ def test_where_one_act_shows_whether_the_ca_works_its_profile_is_drawn_by_lot(de
     for draw in (min, max):
         with transaction.atomic():
             row = replace(claim.connector_row(desk.connector.pk), half_open=True)
-            (one,) = claim.claim_orders(row, desk.now, 1, [claim.QUEUED], SimpleNamespace(choice=draw))[0]
+            (one,) = claim.claim_orders(row, desk.now, 1, [claim.QUEUED], draw)[0]
         went.add(Order.objects.get(pk=one.row).profile.name)
     assert went == {"Public", "Second"}
 
