@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,15 +53,22 @@ WHERE id IN (SELECT id FROM due)"""
 # IS TRUE keeps the planners from the index by due_at, which would have to be sorted by urgency each time.
 _DUE = """
 WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'queued' AND (due_at <= %s) IS TRUE
-             ORDER BY {first}deadline_at, id LIMIT %s{lock})"""
+             ORDER BY deadline_at, id LIMIT %s{lock})"""
 # The same for several teams: a part for each, which reads the index by team and urgency.
 _PART = """SELECT id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
-           AND (due_at <= %s) IS TRUE ORDER BY {first}deadline_at, id LIMIT %s"""
+           AND (due_at <= %s) IS TRUE ORDER BY deadline_at, id LIMIT %s"""
 BEGUN, QUEUED = "begun", "queued"
 """Lanes of orders: what the CA has or may have, and what it has never seen."""
-_LEAST_FAILED = "attempt, "
-"""What comes before urgency where one act is to show whether the CA works: an order that fails by itself shows nothing."""
-# Jumps through the index from one team to the next, so that a hundred thousand orders of one cost no more than ten.
+# Where one act is to show whether the CA works: an order that fails by itself shows nothing, nor does a profile whose orders all do.
+_PROFILES = """SELECT DISTINCT profile_id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
+               AND (due_at <= %s) IS TRUE"""
+_TRIAL = """
+WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
+             AND (due_at <= %s) IS TRUE AND profile_id = %s ORDER BY attempt, deadline_at, id LIMIT 1{lock})"""
+Draw = Callable[[Sequence[Any]], Any]
+"""Chooses one of several, such as `random.Random().choice`."""
+# Jumps through the index from one team to the next, so that a hundred thousand orders of one cost no more than ten; beside
+# each stands whether it has one that is due. (No EXISTS, for which PostgreSQL may read the orders of all teams.)
 _TEAMS = """
 WITH RECURSIVE teams(id) AS (
   SELECT min(team_id) FROM orders_order WHERE connector_id = %s AND state = 'queued'
@@ -69,7 +76,9 @@ WITH RECURSIVE teams(id) AS (
   SELECT (SELECT min(o.team_id) FROM orders_order o
           WHERE o.connector_id = %s AND o.state = 'queued' AND o.team_id > teams.id)
   FROM teams WHERE teams.id IS NOT NULL)
-SELECT id FROM teams WHERE id IS NOT NULL"""
+SELECT id, (SELECT 1 FROM orders_order o WHERE o.connector_id = %s AND o.team_id = teams.id AND o.state = 'queued'
+            AND (o.due_at <= %s) IS TRUE ORDER BY o.deadline_at, o.id LIMIT 1)
+FROM teams WHERE id IS NOT NULL"""
 
 
 @dataclass(frozen=True)
@@ -175,16 +184,17 @@ def _new_pace(ident: UUID) -> Pace | None:
 
 
 def claim_orders(
-    ready: Ready, now: datetime, most: int, lanes: Sequence[str] = (BEGUN, QUEUED)
+    ready: Ready, now: datetime, most: int, lanes: Sequence[str] = (BEGUN, QUEUED), draw: Draw = min
 ) -> tuple[list[Job], list[UUID]]:
     """Claim due orders of one connector. Returns jobs, and orders whose lease ran out unsettled.
 
     `lanes` says which: those that the CA has or may have, those that it has never seen, or both.
+    Where one act is to show whether the CA works, `draw` chooses the profile of a new one.
     """
     jobs, lost = _begun(ready, now, most) if BEGUN in lanes else ([], [])
     left = most - len(jobs) - len(lost)
     if QUEUED in lanes and ready.takes_new and left > 0:
-        jobs += _fresh(ready, now, left)
+        jobs += _fresh(ready, now, left, draw)
     return jobs, lost
 
 
@@ -201,44 +211,57 @@ def _begun(ready: Ready, now: datetime, most: int) -> tuple[list[Job], list[UUID
     return jobs, [row["id"] for k, row in zip(kinds, rows, strict=True) if k is None]
 
 
-def _fresh(ready: Ready, now: datetime, most: int) -> list[Job]:
+def _fresh(ready: Ready, now: datetime, most: int, draw: Draw) -> list[Job]:
     """Claim queued orders, of each team the most urgent first: the intent is written and read back in one statement."""
+    teams = read(_TEAMS, [*[ready.id] * 3, now])
+    due = _in_turn(ready, [team for team, one in teams if one is not None])
+    if not due:
+        return []
+    if ready.one_at_a_time:
+        sql, where = _by_lot(ready, due[0], now, draw)
+    elif len(teams) > 1:
+        sql, where = _by_turns(ready, _turns(ready, due, now, most), now)
+    else:
+        sql, where = _DUE.format(lock=skip_locked()) + _INTEND, [ready.id, now, most]
     fence, until = uuid.uuid4(), now + ready.facts.lease
     intent = [str(State.SUBMITTING), ready.version, now, now, fence, until, until]
-    teams = [team for (team,) in read(_TEAMS, [ready.id, ready.id])]
-    if len(teams) > 1:
-        sql, where = _by_turns(ready, _turns(ready, teams, now, most), now)
-    else:
-        sql, where = _DUE.format(first=_first(ready), lock=skip_locked()) + _INTEND, [ready.id, now, most]
-    rows = returned(Order, _ORDER_FIELDS, sql, [*where, *intent]) if where else []
+    rows = returned(Order, _ORDER_FIELDS, sql, [*where, *intent])
     previous = _previous(rows, ready)
     return [_job(Kind.SUBMIT, row, ready, fence, now, previous) for row in rows]
 
 
-def _turns(ready: Ready, teams: list[int], now: datetime, most: int) -> dict[int, int]:
+def _in_turn(ready: Ready, due: list[int]) -> list[int]:
+    """Return the teams that have something due, beginning with whoever comes after the one that began last."""
+    last = ready.pace.turn if ready.pace is not None else 0
+    found = [*(team for team in due if team > last), *(team for team in due if team <= last)]
+    if ready.pace is not None and found:
+        ready.pace.turn = found[0]
+    return found
+
+
+def _turns(ready: Ready, due: list[int], now: datetime, most: int) -> dict[int, int]:
     """Return team → how many of its orders go now: as many of each, and what one leaves goes to the others.
 
-    The odd place, or each where there are more teams than places, goes to whoever comes after the one that began last.
+    The odd place, or each where there are more teams than places, goes to whoever is first in `due`.
     """
-    last = ready.pace.turn if ready.pace is not None else 0
-    asked = [*(team for team in teams if team > last), *(team for team in teams if team <= last)][:most]
-    if ready.pace is not None:
-        ready.pace.turn = asked[0]
-    part = _PART.format(first="")
-    parts = " UNION ALL ".join(f"SELECT {at}, count(*) FROM ({part}) AS p{at}" for at in range(len(asked)))
+    asked = due[:most]
+    parts = " UNION ALL ".join(f"SELECT {at}, count(*) FROM ({_PART}) AS p{at}" for at in range(len(asked)))
     counts = dict(read(parts, [value for team in asked for value in (ready.id, team, now, most)]))
-    found = {team: counts[at] for at, team in enumerate(asked) if counts[at]}
-    return dict(zip(found, shares(list(found.values()), most), strict=True))
+    return dict(zip(asked, shares([counts[at] for at in range(len(asked))], most), strict=True))
 
 
-def _first(ready: Ready) -> str:
-    return _LEAST_FAILED if ready.one_at_a_time else ""
+def _by_lot(ready: Ready, team: int, now: datetime, draw: Draw) -> tuple[str, list[Any]]:
+    """Return the claim for one order of a team, and the parameters of its first part.
+
+    A profile whose orders all fail has many that never failed before: drawn by lot among profiles, they keep no other waiting.
+    """
+    profiles = [profile for (profile,) in read(_PROFILES, [ready.id, team, now])]
+    return _TRIAL.format(lock=skip_locked()) + _INTEND, [ready.id, team, now, draw(profiles)]
 
 
 def _by_turns(ready: Ready, turns: dict[int, int], now: datetime) -> tuple[str, list[Any]]:
-    """Return the claim for so many orders of each team, and the parameters of its first part; none where nothing is due."""
-    part = _PART.format(first=_first(ready))
-    parts = ", ".join(f"p{at} AS ({part}{skip_locked()})" for at in range(len(turns)))
+    """Return the claim for so many orders of each team, and the parameters of its first part."""
+    parts = ", ".join(f"p{at} AS ({_PART}{skip_locked()})" for at in range(len(turns)))
     due = " UNION ALL ".join(f"SELECT id FROM p{at}" for at in range(len(turns)))
     where = [value for team, number in turns.items() for value in (ready.id, team, now, number)]
     return f"WITH {parts}, due AS ({due}){_INTEND}", where

@@ -277,22 +277,23 @@ class Worker:
     def _trial(self, ready: claim.Ready, now: Any) -> list[Job]:
         """Claim the one act that is to show whether a CA works, of a lane drawn by lot.
 
-        So no lane whose acts fail by themselves keeps the others waiting; within a lane, what failed comes after the rest.
+        So no lane whose acts fail by themselves keeps the others waiting; within a lane, what failed comes after the rest. An
+        inventory goes where nothing else is due: one that succeeds does not close the breaker, and one that fails shuts it.
         """
         lanes: list[Callable[[], list[Job]]] = [
             lambda: claim.claim_revocations(ready, now, 1),
             lambda: self._orders(ready, now, 1, [claim.BEGUN]),
             lambda: self._orders(ready, now, 1, [claim.QUEUED]),
-            lambda: inventory.claim(ready, now, 1),
         ]
         self._rng.shuffle(lanes)
+        lanes.append(lambda: inventory.claim(ready, now, 1))
         return next((jobs for lane in lanes if (jobs := lane())), [])
 
     def _orders(
         self, ready: claim.Ready, now: Any, most: int, lanes: Sequence[str] = (claim.BEGUN, claim.QUEUED)
     ) -> list[Job]:
         """Claim orders; those that a worker lost, and those whose key was reported, are no acts any more."""
-        orders, lost = claim.claim_orders(ready, now, most, lanes)
+        orders, lost = claim.claim_orders(ready, now, most, lanes, self._rng.choice)
         if lost:
             Recorder(now, self._rng).lost(lost, ready.authority)
         bad = with_bad_keys(job for job in orders if job.kind is Kind.SUBMIT)

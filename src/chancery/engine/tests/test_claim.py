@@ -13,6 +13,7 @@ from chancery.apps.accounts.models import Team
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
+from chancery.apps.profiles import actions as profiles
 from chancery.engine import claim
 from chancery.engine.jobs import Kind
 from chancery.engine.record import Recorder
@@ -197,12 +198,12 @@ def plan_of(sql, params):
 
 def test_the_queue_is_read_in_the_order_of_its_index(desk):
 
-    sql = claim._DUE.format(first="", lock="").partition("WITH due AS (")[2].removesuffix(")")
+    sql = claim._DUE.format(lock="").partition("WITH due AS (")[2].removesuffix(")")
     team = Team.objects.get(name="Operations").pk
     for index, one, params in (
         ("order_by_urgency", sql, [desk.connector.pk, desk.now, 5]),
-        ("order_by_turn", claim._PART.format(first=""), [desk.connector.pk, team, desk.now, 5]),
-        ("order_by_turn", claim._TEAMS, [desk.connector.pk] * 2),
+        ("order_by_turn", claim._PART, [desk.connector.pk, team, desk.now, 5]),
+        ("order_by_turn", claim._TEAMS, [*[desk.connector.pk] * 3, desk.now]),
     ):
         plan = plan_of(one, params)
         assert index in plan
@@ -218,6 +219,7 @@ def of_team(desk, name, number, hours):
 
 
 def test_teams_take_turns_and_what_one_leaves_goes_to_the_other(desk):
+    Connector.objects.update(breaker="closed")
     many, few = of_team(desk, "Operations", 6, 1), of_team(desk, "Other", 3, 9)
     rows = {j.row for j in claimed(desk, most=4)[0]}
     assert (len(rows & set(many)), len(rows & set(few))) == (2, 2)
@@ -246,6 +248,35 @@ def test_where_there_are_more_teams_than_places_the_next_one_begins(desk):
     with transaction.atomic():
         alone = replace(claim.connector_row(desk.connector.pk), pace=None)
         assert len(claim.claim_orders(alone, desk.now, 1)[0]) == 1
+
+
+@pytest.mark.parametrize("half_open", [False, True])
+def test_a_team_whose_orders_are_not_due_yet_holds_up_no_other(desk, half_open):
+    later, due = of_team(desk, "Operations", 1, 1), of_team(desk, "Other", 2, 9)
+    Order.objects.filter(pk__in=later).update(due_at=desk.now + timedelta(minutes=15))
+    first, second = (Order.objects.get(pk=rows[0]).team_id for rows in (later, due))
+    for turn in (0, second):  # the one that waits comes next, after nobody and after the other
+        with transaction.atomic():
+            row = replace(claim.connector_row(desk.connector.pk), half_open=half_open)
+            row.pace.turn = turn
+            assert [j.row in due for j in claim.claim_orders(row, desk.now, 1)[0]] == [True]
+        assert row.pace.turn == second != first
+
+
+def test_where_one_act_shows_whether_the_ca_works_its_profile_is_drawn_by_lot(desk):
+    """A profile whose orders all fail has one after another that never failed: by urgency alone, they would all go first."""
+    product = {"product": "ssl_basic", "organization_id": "112233"}
+    profiles.create(desk.cast.ada, {"name": "Second", "connector": "DigiCert", "product": product})
+    for _ in range(3):
+        desk.order("queued", fence=None, deadline_at=desk.now + timedelta(hours=1))
+    desk.order("queued", "Second", fence=None, deadline_at=desk.now + timedelta(hours=9))
+    went = set()
+    for draw in (min, max):
+        with transaction.atomic():
+            row = replace(claim.connector_row(desk.connector.pk), half_open=True)
+            (one,) = claim.claim_orders(row, desk.now, 1, [claim.QUEUED], draw)[0]
+        went.add(Order.objects.get(pk=one.row).profile.name)
+    assert went == {"Public", "Second"}
 
 
 @pytest.mark.parametrize("teams", [("Operations", "Operations"), ("Operations", "Other")])

@@ -4,6 +4,7 @@ import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -14,10 +15,13 @@ from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Call, Connector, ConnectorVersion, Pace
+from chancery.apps.inventory import actions as inventories
+from chancery.apps.inventory.models import Pull
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.core.errors import Unavailable
 from chancery.core.pacing import Room
+from chancery.engine import claim
 from chancery.engine import worker as workers
 from chancery.engine.jobs import Kind, Missing
 from chancery.engine.record import Recorder
@@ -410,3 +414,14 @@ def test_a_queued_order_whose_key_was_reported_as_compromised_is_not_signed(cast
     after = Order.objects.get(pk=other.pk)
     assert (after.state, after.reason_code, after.due_at) == ("failed", "key_compromised", None)
     assert Certificate.objects.count() == 2
+
+
+def test_in_half_open_an_inventory_goes_where_nothing_else_is_due(desk, worker):
+    inventories.pull(desk.cast.ada, desk.connector.pk)
+    Pull.objects.update(created_at=desk.now, due_at=desk.now)
+    worker._rng = SimpleNamespace(shuffle=lambda lanes: lanes.reverse(), choice=min)
+    desk.order("pending", fence=None)
+    with transaction.atomic():
+        row = replace(claim.connector_row(desk.connector.pk), half_open=True)
+        kinds = [job.kind for _ in range(2) for job in worker._trial(row, desk.now)]
+    assert kinds == [Kind.POLL, Kind.LIST]
