@@ -1,8 +1,12 @@
 """One installation per test process, one Chromium per module."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import stand as stands
+
+# A busy machine is no failure: what a page is to show is waited for as long as for the page itself.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
