@@ -21,7 +21,7 @@ from chancery.core.retry import next_gap
 LOGIN_TRIES = 3
 """Refused logins after which nothing logs in any more until a person has acted; most CAs lock an account at five."""
 LONGEST = timedelta(seconds=30)
-"""Longest pause between probes of a CA that is away: the first order goes within a minute of its return."""
+"""Longest pause between probes of a CA that is away."""
 LOGIN_GAPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 _LEAST = timedelta(seconds=1)
 

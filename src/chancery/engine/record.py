@@ -342,8 +342,8 @@ class Recorder:
         rule = consequence(error.kind, doing, bytes_sent=error.bytes_sent, again=again)
         if job.kind is Kind.ADOPT and error.kind in _NOT_THAT_ONE:
             rule = Consequence(State.OUTCOME_UNKNOWN, Effect.NONE, Retry.NEVER)
-        unwilling = error.kind in _UNWILLING.get(job.kind, ())
-        unwilling = unwilling or (job.kind is Kind.CANCEL and _forbidden(error, order.attempt))
+        for_good = job.kind is Kind.CANCEL and _forbidden(error, order.attempt)
+        unwilling = for_good or error.kind in _UNWILLING.get(job.kind, ())
         if unwilling:
             # The CA refuses to withdraw it, or to issue it for us: that says nothing against the order itself.
             rule = Consequence(State.PENDING, Effect.NONE, Retry.BACKOFF)

@@ -60,9 +60,12 @@ def causes(*found: tuple[int | None, How]) -> Causes:
 
 def behind(order: Order) -> dict[int, How]:
     """Return the ids of the people who brought an order about, and how; whoever placed it first."""
-    found = [] if order.requested_by_id is None else [(order.requested_by_id, How.PLACED)]
-    found += [(int(who), How(how)) for who, how in order.caused_by]
-    return dict(reversed(found))
+    return dict(reversed(_ways(order)))
+
+
+def _ways(order: Order) -> list[tuple[int, How]]:
+    placed = [] if order.requested_by_id is None else [(order.requested_by_id, How.PLACED)]
+    return [*placed, *((int(who), How(how)) for who, how in order.caused_by)]
 
 
 def repeated(order: Order) -> Causes:
@@ -72,8 +75,7 @@ def repeated(order: Order) -> Causes:
 
 def told(order: Order) -> list[Cause]:
     """Return everybody who brought an order about, in words, by name and way."""
-    ways = [(order.requested_by_id, How.PLACED)] if order.requested_by_id is not None else []
-    ways += [(int(who), How(how)) for who, how in order.caused_by]
+    ways = _ways(order)
     names = dict(User.objects.filter(pk__in=[who for who, _ in ways]).values_list("pk", "username"))
     return [Cause(names.get(who, str(who)), _WORDS[how]) for who, how in ways]
 

@@ -63,17 +63,15 @@ def report(act: Act, key: str, place: Named, by: str = "", note: str = "") -> tu
 def spread(act: Act, row: KeyReport, *, news: bool = True) -> None:
     """Stop the open orders that a report is about; of one that stops them not the others hear, as long as it is news."""
     rows = Order.objects.filter(spki_sha256=row.spki_sha256).select_related("connector").order_by("pk")
-    for order in rows.filter(state__in=_STOPPED).select_for_update(of=("self",)):
-        if row.stops(order.team_id):
-            _stop(act, order)
-        elif news:
-            tell(act, order, "order.key_reported", _NOT_STOPPED)
+    held = rows.filter(state__in=_STOPPED).select_for_update(of=("self",))
     # The engine may be writing these at this moment, so they are not waited for.
-    for order in rows.filter(state__in=_ON_THE_WAY):
-        if row.stops(order.team_id):
-            _may_come(act, order)
-        elif news:
-            tell(act, order, "order.key_reported", _NOT_STOPPED)
+    on_the_way = rows.filter(state__in=_ON_THE_WAY)
+    for some, end in ((held, _stop), (on_the_way, _may_come)):
+        for order in some:
+            if row.stops(order.team_id):
+                end(act, order)
+            elif news:
+                tell(act, order, "order.key_reported", _NOT_STOPPED)
 
 
 def _stop(act: Act, order: Order) -> None:
