@@ -170,6 +170,20 @@ def host(folder: Path, **more: Any) -> Local:
     return Local((folder / "etc",), folder / "hooks", programs, services=("shop",), work=work, **more)
 
 
+def one_file(place: Path) -> tuple[Callable[[], Pair | None], Callable[[Pair], None]]:
+    """Return what reads and what plants a certificate and its key where one file holds both."""
+
+    def read() -> Pair | None:
+        return (place.read_bytes(), place.read_bytes()) if place.exists() else None
+
+    def plant(given: Pair) -> None:
+        place.unlink(missing_ok=True)
+        place.touch(0o600)
+        place.write_bytes(given[0] + given[1])
+
+    return read, plant
+
+
 class Conformance(ABC):
     """What every kind of target must do."""
 

@@ -3,23 +3,14 @@
 import pytest
 
 from chancery_bot.targets.haproxy.target import binds
-from chancery_bot.testing import Case, Conformance, host
+from chancery_bot.testing import Case, Conformance, host, one_file
 
 
 class TestHaproxy(Conformance):
     def case(self, folder):
         place = folder / "etc" / "shop.pem"
-
-        def plant(pair):
-            place.unlink(missing_ok=True)
-            place.touch(0o600)
-            place.write_bytes(pair[0] + pair[1])
-
-        def read():
-            return (place.read_bytes(), place.read_bytes()) if place.exists() else None
-
         settings = {"file": str(place), "config": str(folder / "etc" / "haproxy.cfg"), "service": "shop"}
-        return Case("haproxy", settings, host(folder), read, plant, inside=("file", "config"), stride=5)
+        return Case("haproxy", settings, host(folder), *one_file(place), inside=("file", "config"), stride=5)
 
     def test_without_a_way_to_reload_nothing_is_begun(self, stand):
         assert stand.deploy(self.NEW, service="") == "failed"

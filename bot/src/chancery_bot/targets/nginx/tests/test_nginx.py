@@ -3,7 +3,7 @@
 import pytest
 
 from chancery_bot.targets.nginx.target import servers
-from chancery_bot.testing import Case, Conformance, host
+from chancery_bot.testing import Case, Conformance, host, one_file
 
 CONFIG = """
 # server { listen 1 ssl; ssl_certificate /a; ssl_certificate_key /b; }
@@ -112,14 +112,5 @@ class TestOneFileOfBoth(Conformance):
 
     def case(self, folder):
         place = folder / "etc" / "shop.pem"
-
-        def plant(pair):
-            place.unlink(missing_ok=True)
-            place.touch(0o600)
-            place.write_bytes(pair[0] + pair[1])
-
-        def read():
-            return (place.read_bytes(), place.read_bytes()) if place.exists() else None
-
         settings = {"certificate": str(place), "key": str(place)}
-        return Case("nginx", settings, host(folder), read, plant, stride=20)
+        return Case("nginx", settings, host(folder), *one_file(place), stride=20)
