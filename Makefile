@@ -1,6 +1,10 @@
 # Everything there is to learn. Each target does all the set-up it needs.
 .PHONY: help setup setup-test demo test interop chaos bench check docs
 SHELL := /bin/bash
+# What Python compiles is kept in .venv, also where the environment forbids to keep it beside the sources: else each process
+# compiles whatever it imports anew, and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
 # Contiguous parts, and whoever is done takes from the others: what a module makes once is then made once. One process more
 # than the two processors of the smallest machine, since tests wait for servers, browsers and workers half of their time.
 TEST := .venv/bin/pytest -q -n 3 --dist worksteal
