@@ -32,12 +32,11 @@ class Told:
 
 MANY = """
 import json
-from typer.testing import CliRunner
 from chancery.core.errors import ChanceryError
-from chancery.doors.cli.main import app
+from tests.commands import invoke
 found = []
 for command in {commands!r}:
-    done = CliRunner().invoke(app, command)
+    done = invoke(command)
     refused = f"{{done.exception}} {{done.exception.remedy}}" if isinstance(done.exception, ChanceryError) else ""
     assert refused or done.exception is None or isinstance(done.exception, SystemExit), done.exception
     found.append((done.exit_code, done.stdout, done.stderr + refused))
