@@ -45,6 +45,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
         shutil.copy(tables(), test["NAME"])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_of_the_framework_is_written_again():
+    """After each test that commits, Django would write its content types and permissions, which nothing here reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.core.management.commands.flush.emit_post_migrate_signal", lambda *_told, **_more: None)
+        yield
+
+
 def tables():
     """Return a SQLite file with every table and no rows but what the migrations bring."""
     with _alone():
