@@ -1,7 +1,6 @@
 """A cast of people for every test, what runs only when asked for, and what begins first."""
 
 import gc
-
 import os
 import sys
 
