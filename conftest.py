@@ -1,11 +1,17 @@
 """A cast of people for every test, what runs only when asked for, and what begins first."""
 
 import gc
+import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.cast", "tests.results", "tests.template"]
+# Compiled code is kept, whatever the machine is set to: hundreds of processes are started here, and compiling anew what each
+# of them loads would be half of its start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A slow machine is no failure: time is measured by `make bench`, and nowhere else.
 settings.register_profile("chancery", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chancery")

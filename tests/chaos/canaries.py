@@ -5,6 +5,7 @@ import html
 import json
 import secrets
 import threading
+from collections import defaultdict
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 PIECE = 12
 """Characters of a secret that give it away: a cut text may hold its beginning alone."""
+STEP, GRAM = 7, 6
+"""Bytes from one look at a text to the next, and bytes of each look: in any `PIECE` bytes lies one look whole."""
 ODD = '"&+/<\\%=;'
 """What each way of writing a text down writes in its own way."""
 
@@ -84,24 +87,21 @@ class Canaries:
     """The marked secrets of one scenario, and what was looked through for them."""
 
     def __init__(self):
-        self._pieces, self.names, self.found, self.looked = {}, set(), [], 0
+        self._pieces, self._grams, self.names, self.found, self.looked = {}, defaultdict(set), set(), [], 0
 
     def add(self, name, value=""):
         """Keep a secret to look for, one that is made here unless it is given; returns it."""
         value = value or marked()
-        self.names.add(name)
-        self._pieces |= dict.fromkeys(pieces(value), name)
+        self._keep(name, pieces(value))
         return value
 
     def add_whole(self, name, value):
         """Keep a secret that somebody else chose, so that a part of it may well be an ordinary word."""
-        self.names.add(name)
-        self._pieces |= dict.fromkeys((form.encode() for form in forms(value) if len(form) >= PIECE), name)
+        self._keep(name, (form.encode() for form in forms(value) if len(form) >= PIECE))
 
     def add_bytes(self, name, raw):
         """Keep bytes to look for, as keys are: as they are, in hex and in Base64."""
-        self.names.add(name)
-        self._pieces |= dict.fromkeys(parts_of_bytes(raw), name)
+        self._keep(name, parts_of_bytes(raw))
 
     def add_key(self, name, pem):
         """Keep a private key, by what of it is secret."""
@@ -113,14 +113,27 @@ class Canaries:
         """Return a random word for where no odd characters may stand."""
         return secrets.token_hex(length // 2)
 
+    def _keep(self, name, found):
+        self.names.add(name)
+        for piece in found:
+            assert len(piece) >= PIECE, f"{name} is too short to look for"
+            self._pieces[piece] = name
+            for start in range(STEP):
+                self._grams[piece[start : start + GRAM]].add((piece, start))
+
     def look(self, where, content):
-        """Look through something that anybody may come to see."""
+        """Look through something that anybody may come to see.
+
+        Wherever a piece stands, a look falls into it, at one of its first `STEP` bytes: so one pass finds all of them.
+        """
         raw = content.encode() if isinstance(content, str) else bytes(content)
         self.looked += len(raw)
-        for piece, name in self._pieces.items():
-            at = raw.find(piece)
-            if at >= 0:
-                self.found.append((name, where, raw[max(0, at - 80) : at + 40]))
+        grams, seen = self._grams, {}
+        for look in [at for at in range(0, len(raw), STEP) if raw[at : at + GRAM] in grams]:
+            for piece, start in grams[raw[look : look + GRAM]]:
+                if raw.startswith(piece, look - start):
+                    seen.setdefault(piece, look - start)
+        self.found += [(self._pieces[piece], where, raw[max(0, at - 80) : at + 40]) for piece, at in seen.items()]
 
     def __len__(self):
         return len(self.names)
