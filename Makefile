@@ -1,6 +1,9 @@
 # Everything there is to learn. Each target does all the set-up it needs.
 .PHONY: help setup setup-test demo test interop chaos bench check docs
 SHELL := /bin/bash
+# What is compiled is kept for the next process, also where the shell forbids it: a test run starts hundreds of them.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
 # Contiguous parts, and whoever is done takes from the others: what a module makes once is then made once. One process more
 # than the two processors of the smallest machine, since tests wait for servers, browsers and workers half of their time.
 TEST := .venv/bin/pytest -q -n 3 --dist worksteal
