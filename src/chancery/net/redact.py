@@ -83,7 +83,9 @@ def _all_forms(values: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(forms, key=len, reverse=True))
 
 
-def _forms(value: str) -> set[str]:
+@lru_cache(maxsize=512)
+def _forms(value: str) -> frozenset[str]:
+    """Return the forms of one secret; doors share theirs in ever other company."""
     raw = value.encode()
     # Some debug pages hide a key by turning it round.
     told = {value, value[::-1], html.escape(value), html.escape(value, quote=False)}
@@ -102,7 +104,7 @@ def _forms(value: str) -> set[str]:
     if len(value) >= _LONG:
         # Some servers fold what they echo.
         forms |= {value.lower(), value.upper(), raw.hex().upper()}
-    return forms | _base64_forms(raw)
+    return frozenset(forms | _base64_forms(raw))
 
 
 def _base64_forms(raw: bytes) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -20,14 +20,14 @@ _BOTH = (ExtendedKeyUsageOID.SERVER_AUTH.dotted_string, ExtendedKeyUsageOID.CLIE
 class EnrolmentCa:
     """A root and an issuing CA, on P-256 or RSA-2048. Their keys are the same in one process: making them takes long.
 
+    So are their certificates for CAs of the same names from the same moment.
+
     `issuing` is the common name of the issuing one, where it is not that of `name`.
     """
 
     def __init__(self, now: datetime, name: str = "Sandbox", *, issuing: str = "", rsa_keys: bool = False) -> None:
-        root_key, self.key = _key(1, rsa_keys=rsa_keys), _key(2, rsa_keys=rsa_keys)
-        root_name, self.name = _named(f"{name} Root"), _named(issuing or f"{name} Issuing CA")
-        self.root = _above(root_name, root_key.public_key(), root_name, root_key, now, 1)
-        self.issuing = _above(self.name, self.key.public_key(), root_name, root_key, now, 0)
+        self.key, self.name = _key(2, rsa_keys=rsa_keys), _named(issuing or f"{name} Issuing CA")
+        self.root, self.issuing = _pair(_named(f"{name} Root"), self.name, now, rsa_keys=rsa_keys)
 
     def issue(
         self,
@@ -96,6 +96,13 @@ def _alternative(csr: x509.CertificateSigningRequest, name: str) -> x509.Subject
 def _key(number: int, *, rsa_keys: bool) -> Any:
     del number  # one key each
     return rsa.generate_private_key(65537, 2048) if rsa_keys else ec.generate_private_key(ec.SECP256R1())
+
+
+@lru_cache(maxsize=64)
+def _pair(root: x509.Name, name: x509.Name, now: datetime, *, rsa_keys: bool) -> tuple[x509.Certificate, ...]:
+    root_key, key = _key(1, rsa_keys=rsa_keys), _key(2, rsa_keys=rsa_keys)
+    own = _above(root, root_key.public_key(), root, root_key, now, 1)
+    return own, _above(name, key.public_key(), root, root_key, now, 0)
 
 
 @cache

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import count
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -311,12 +312,15 @@ def _text(answer: Any) -> str:
 
 def shapes(secrets: Iterable[str]) -> set[str]:
     """Return the forms in which a secret travels: as it is, in URLs, in JSON, and in Base64 as Basic has it."""
-    found: set[str] = set()
-    for text in secrets:
-        raw = text.encode()
-        found |= {text, quote(text, safe=""), quote_plus(text), json.dumps(text)[1:-1], raw.hex()}
-        found |= {_core(raw, offset) for offset in range(3)}
-    return {shape for shape in found if len(shape) >= _SHORTEST}
+    return {shape for text in secrets for shape in _shapes(text)}
+
+
+@lru_cache(maxsize=256)
+def _shapes(text: str) -> frozenset[str]:
+    raw = text.encode()
+    found = {text, quote(text, safe=""), quote_plus(text), json.dumps(text)[1:-1], raw.hex()}
+    found |= {_core(raw, offset) for offset in range(3)}
+    return frozenset(shape for shape in found if len(shape) >= _SHORTEST)
 
 
 def _core(raw: bytes, offset: int) -> str:
