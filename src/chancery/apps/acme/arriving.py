@@ -74,10 +74,7 @@ def _arrive(group: Sequence[Arrival]) -> list[Arrived]:
     found = [_own(rows.get(one.account), taken) for one in group]
     counts = [_counts(one, row) for one, row in zip(group, found, strict=True)]
     fresh = iter(nonces.spend_all([nonce for nonce in counts if nonce is not None]))
-    return [
-        Arrived(row, nonce is not None and next(fresh))
-        for row, nonce in zip(found, counts, strict=True)
-    ]
+    return [Arrived(row, nonce is not None and next(fresh)) for row, nonce in zip(found, counts, strict=True)]
 
 
 def _own(row: Account | None, taken: set[UUID]) -> Account | None:
