@@ -1,9 +1,9 @@
 # Everything there is to learn. Each target does all the set-up it needs.
 .PHONY: help setup setup-test demo test interop chaos bench check docs
 SHELL := /bin/bash
-# Contiguous parts, and whoever is done takes from the others: what a module makes once is then made once. One process more
+# Contiguous parts, and whoever is done takes from the others: what a module makes once is then made once. Two processes more
 # than the two processors of the smallest machine, since tests wait for servers, browsers and workers half of their time.
-TEST := .venv/bin/pytest -q -n 3 --dist worksteal
+TEST := .venv/bin/pytest -q -n 4 --dist worksteal
 ROOMS := core sdk apps engine
 # Lines are followed only in the rooms that must be covered whole, and by the tests beside them, their doors, the journeys
 # through them, and the authorities that the conformance suite is whole with: following costs half as much again, for

@@ -143,6 +143,7 @@ class Certificate(models.Model):
             # Asked where a key is reported as compromised: which certificates have it?
             models.Index(fields=["spki_sha256"], name="certificate_by_key"),
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="revocation_due"),
+            models.Index(fields=["id"], condition=Q(revocation="refused"), name="revocation_refused"),
             models.Index(
                 fields=["revoked_at", "id", "connector"],
                 condition=Q(revoked_at__isnull=False),

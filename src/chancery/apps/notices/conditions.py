@@ -272,6 +272,18 @@ def _unrevoked(rows: list[Certificate], now: datetime) -> Iterator[Found]:
                 yield Found(f"{row.pk}:{share}", title, text, f"/certificates/{row.pk}", row)
 
 
+def revocation_refused(now: datetime) -> Look:
+    """Find certificates that somebody wanted revoked, which are valid because the CA refused it."""
+    rows = Certificate.objects.filter(revocation=RevocationState.REFUSED, not_after__gt=now)
+    return _capped(_refused(c) for c in rows.defer("der").order_by("id")[: MOST + 1])
+
+
+def _refused(row: Certificate) -> Found:
+    text = f"{row.revocation_text} Ask again from its page, for another reason or with other rights; or revoke it at the CA."
+    title = f"{row.common_name}: the CA refused to revoke it ({row.revocation_reason}), and it is valid"
+    return Found(str(row.pk), title, text.strip(), f"/certificates/{row.pk}", row)
+
+
 def key_compromised(now: datetime) -> Look:
     """Find valid certificates whose key was reported as compromised, and which nobody has asked to revoke.
 
@@ -312,5 +324,6 @@ CONDITIONS: dict[Kind, Callable[[datetime], Look]] = {
     Kind.CREDENTIAL_OLD: credential_old,
     Kind.CA_STALE: ca_stale,
     Kind.REVOCATION_LATE: revocation_late,
+    Kind.REVOCATION_REFUSED: revocation_refused,
     Kind.KEY_COMPROMISED: key_compromised,
 }

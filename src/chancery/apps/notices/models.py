@@ -22,6 +22,7 @@ class Kind(models.TextChoices):
     CREDENTIAL_OLD = "credential_old", "A connector's credential is old"
     CA_STALE = "ca_stale", "A CA certificate or revocation list runs out, or clocks differ"
     REVOCATION_LATE = "revocation_late", "A revocation is not through, and its time runs out"
+    REVOCATION_REFUSED = "revocation_refused", "The CA refused to revoke a certificate"
     KEY_COMPROMISED = "key_compromised", "A certificate is valid though its key was reported as compromised"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.record import Note, write
@@ -24,6 +24,8 @@ from chancery.apps.shared.texts import check
 from chancery.core.clock import SYSTEM_CLOCK, Clock
 from chancery.core.errors import ChanceryError, Conflict, NotPermitted
 
+_DEADLOCK = "40P01"
+"""What PostgreSQL calls it (its manual, appendix A)."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -96,25 +98,42 @@ def action(
         def run(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> R:
             clock = _clock
             act = Act(name, permission, actor, clock, clock.now())
-            try:
+            called = dict(zip(names, args, strict=False)) | kwargs
+
+            def once() -> R:
                 with transaction.atomic():
                     act.require()
-                    check({**dict(zip(names, args, strict=False)), **kwargs})
+                    check(called)
                     result = body(act, *args, **kwargs)
                     if not act.notes:
                         msg = f"the action {name} wrote no audit entry"
                         raise AssertionError(msg)
                     write(act.actor, act.name, act.at, act.notes)
+                return result
+
+            try:
+                return _again_after_a_deadlock(once, act.notes)
             except ChanceryError as refusal:
-                called = dict(zip(names, args, strict=False)) | kwargs
                 record_refusal(act.actor, name, act.at, refusal, lambda: act.about or _called_about(name, called))
                 raise
-            return result
 
         NAMES[inspect.unwrap(run)] = name
         return run  # type: ignore[return-value]  # wraps keeps the name of the first argument, which stays positional
 
     return decorate
+
+
+def _again_after_a_deadlock(once: Callable[[], R], notes: list[Note]) -> R:
+    """Do something once more that the database broke off for the sake of another transaction: nothing of it was done."""
+    inside = connection.in_atomic_block
+    try:
+        return once()
+    except OperationalError as error:
+        # Inside of another transaction there is nothing to repeat: that one is over as well.
+        if inside or getattr(error.__cause__, "sqlstate", "") != _DEADLOCK:
+            raise
+    notes.clear()
+    return once()
 
 
 _clock: Clock = SYSTEM_CLOCK

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from chancery.core.errors import ChanceryError
 from chancery.doors.cli import host, remote
 from chancery.doors.cli.output import Exit, stop, to_programs
+from chancery.doors.cli.settling import spare
 
 
 class Commands(TyperGroup):
@@ -59,6 +60,7 @@ remote.add(app)
 
 def main() -> None:
     """Run the command line; a refusal, and what this machine does not give, is one clear line and an exit status."""
+    spare()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chancery.settings")
     for stream in (sys.stdout, sys.stderr):
         # A name that this terminal cannot show is shown by its code, instead of ending the command.

@@ -28,9 +28,14 @@ def give_back() -> None:
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
+def spare() -> None:
+    """Look for garbage seldom: whatever starts makes much and keeps it, and looking at it again and again is a tenth of a start."""
+    gc.set_threshold(_YOUNG, 20, 20)
+
+
 def settle() -> None:
     """Leave everything loaded so far out of the search for garbage, which else costs a tenth of the time; take short turns."""
     sys.setswitchinterval(_TURN)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, 20, 20)
+    spare()

@@ -170,6 +170,18 @@ LIMITS = {
 """Reason → hours within which a CA has to revoke (Baseline Requirements 4.9.1.1)."""
 
 
+def test_a_refused_revocation_is_told_of_while_the_certificate_is_valid(issued):
+    row = issued("www.example.com", revocation_reason="superseded", revocation_text="Not by this account.")
+    rows = Certificate.objects.filter(pk=row.pk)
+    rows.update(revocation="refused")
+    (one,) = CONDITIONS[Kind.REVOCATION_REFUSED](NOW).found
+    assert one.title == "www.example.com: the CA refused to revoke it (superseded), and it is valid"
+    assert one.text.startswith("Not by this account. Ask again from its page")
+    assert titles(Kind.REVOCATION_REFUSED, row.not_after) == []
+    rows.update(revocation="requested")
+    assert titles(Kind.REVOCATION_REFUSED) == []
+
+
 @pytest.mark.parametrize("state", ["requested", "waiting_at_ca"])
 def test_a_revocation_is_told_of_at_half_and_at_four_fifths_of_its_time(issued, state, result):
     asked = {"revocation": state, "revocation_asked_at": NOW, "due_at": NOW, "revocation_text": "A person looks at it."}

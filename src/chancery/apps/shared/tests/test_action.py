@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 
 from chancery.apps.accounts.models import Team
 from chancery.apps.accounts.permissions import Permission
@@ -126,3 +126,40 @@ def test_what_no_table_could_hold_is_refused_at_the_entry(cast, act, name):
     assert not said("tests.act")
     with pytest.raises(NotPermitted):
         act(add_team)(cast.rob, name)
+
+
+class Deadlock(Exception):
+    """As PostgreSQL's library raises it."""
+
+    sqlstate = "40P01"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_the_database_broke_off_for_another_is_done_once_more(cast, act, times):
+    left = [Deadlock()] * times
+
+    def broken_off(act):
+        add_team(act, "Fresh")
+        if left:
+            raise OperationalError("deadlock detected") from left.pop()
+
+    if times == 1:
+        act(broken_off)(cast.ada)
+    else:
+        with pytest.raises(OperationalError):
+            act(broken_off)(cast.ada)
+    assert Team.objects.filter(name="Fresh").count() == len(said("tests.act")) == 2 - times
+
+
+@pytest.mark.parametrize("cause", [Deadlock(), None], ids=["inside another transaction", "for another reason"])
+def test_what_cannot_be_repeated_is_not(cast, act, cause):
+    calls = []
+
+    def broken_off(act):
+        calls.append(act)
+        raise OperationalError("broken off") from cause
+
+    with pytest.raises(OperationalError):
+        act(broken_off)(cast.ada)
+    assert len(calls) == 1

@@ -12,6 +12,7 @@ from chancery.doors.cli.settling import give_back, settle
 @pytest.fixture
 def thresholds():
     before, turn = gc.get_threshold(), sys.getswitchinterval()
+    gc.set_threshold(700, 10, 10)
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
