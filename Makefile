@@ -1,6 +1,10 @@
 # Everything there is to learn. Each target does all the set-up it needs.
 .PHONY: help setup setup-test demo test interop chaos bench check docs
 SHELL := /bin/bash
+# What Python compiles is kept in .venv, also where the environment forbids to keep it beside the sources: else each process
+# compiles whatever it imports anew, and the tests start hundreds. What tests compiled in folders of theirs goes with the next run.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
 # Contiguous parts, and whoever is done takes from the others: what a module makes once is then made once. Two processes more
 # than the two processors of the smallest machine, since tests wait for servers, browsers and workers half of their time.
 TEST := .venv/bin/pytest -q -n 4 --dist worksteal
@@ -41,7 +45,7 @@ check: setup ## Format, lints, types, import contracts, missing migrations, docs
 
 # `check` has run the contracts.
 test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage gate
-	@rm -f .coverage .coverage.*
+	@rm -rf .coverage .coverage.* .venv/bytecode/tmp
 	$(TEST) $(addprefix --ignore=,$(BESIDE) tests/contracts) src tests bot
 	$(TEST) $(COVER) $(BESIDE)
 	bash scripts/with-postgres.sh --fleeting $(TEST) $(COVER_POSTGRESQL) $(ON_POSTGRESQL)

@@ -65,11 +65,21 @@ def _remove_old(kept):
 
 
 def fill(home, url=""):
-    """Give an installation its tables as `chancery migrate` would: the home's file, or an empty database at `url`."""
-    if url:
-        _migrate(CHANCERY_HOME=str(home), CHANCERY_DATABASE_URL=url)
-    else:
+    """Give an installation its tables as `chancery migrate` would: the home's file, or the database at `url`.
+
+    That one is empty and beside the database that the tests were given; the server makes it anew, as a copy.
+    """
+    if not url:
         shutil.copy(tables(), Path(home, "chancery.sqlite3"))
+        return
+    import psycopg
+
+    name = urlsplit(url).path[1:]
+    with _alone():
+        made = _in_postgresql()
+        with psycopg.connect(_url(), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{made}"')
 
 
 def _url():

@@ -16,7 +16,6 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.db import connection
-from typer.testing import CliRunner
 
 from chancery import catalog
 from chancery.apps.accounts import actions as people
@@ -27,7 +26,6 @@ from chancery.apps.connectors.sealed import VERSION_TABLE
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.authorities.digicert.simulator import build
 from chancery.doors.cli import doctor
-from chancery.doors.cli.main import app
 from chancery.doors.cli.output import Exit
 from chancery.net.listening import free_port
 from chancery.sandbox.frame import Reply, json_reply
@@ -38,6 +36,7 @@ from tests.chaos.child import BUG
 from tests.chaos.everyones import Everyone
 from tests.chaos.parrot import Parrot
 from tests.chaos.stand import START, Stand, until
+from tests.commands import invoke
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLACE = {"team": "Operations", "environment": "Production"}
@@ -304,7 +303,7 @@ class Scenario:
         self.canaries.look("chancery doctor", str(list(doctor._look())))
 
     def command(self, *words, **more):
-        done = CliRunner().invoke(app, list(words), **more)
+        done = invoke(words, **more)
         assert done.exit_code in {0, Exit.DIFFERS}, (words, done.output)
         self.canaries.look(f"chancery {' '.join(words)}", done.output)
         return done.stdout

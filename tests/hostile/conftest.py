@@ -5,7 +5,6 @@ import json
 
 import pytest
 from django.test import Client
-from typer.testing import CliRunner
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.certificates import keys
@@ -16,7 +15,7 @@ from chancery.core import pem
 from chancery.core.keys import spki_sha256
 from chancery.core.tests.making import NOW, certify
 from chancery.doors.acme.tests.conftest import Door, served  # noqa: F401  a fixture
-from chancery.doors.cli.main import app
+from tests.commands import invoke
 from tests.hostile import corpus
 
 
@@ -108,7 +107,7 @@ def cli(cast, local, live_server, monkeypatch, tmp_path):
 
     def send(raw):
         file.write_bytes(raw)
-        done = CliRunner().invoke(app, ["orders", "create", "Internal", "--csr", str(file)])
+        done = invoke(["orders", "create", "Internal", "--csr", str(file)])
         assert done.exception is None or isinstance(done.exception, SystemExit), (raw[:60], done.exception)
         return done.exit_code, done.stderr.strip()
 

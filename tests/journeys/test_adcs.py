@@ -4,7 +4,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
-from typer.testing import CliRunner
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.audit.models import Entry
@@ -18,9 +17,9 @@ from chancery.apps.shared.tests.looking import said
 from chancery.authorities.adcs.simulator import build as every_face
 from chancery.authorities.adcs.simulator.service import build
 from chancery.core.errors import Conflict, NotPermitted
-from chancery.doors.cli.main import app
 from chancery.doors.cli.output import Exit
 from tests.cast import request_pem
+from tests.commands import invoke
 from tests.journeys.api import Api
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,7 +105,7 @@ def test_rest_and_the_command_line_have_it_issued_too(cast, managed, engine, liv
 
     def line(token):
         monkeypatch.setenv("CHANCERY_TOKEN", token)
-        done = CliRunner().invoke(app, by_line)
+        done = invoke(by_line)
         return done.exit_code, done.stderr
 
     assert Api(rob)("POST", by_rest).status_code == 403

@@ -15,12 +15,11 @@ from types import SimpleNamespace
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from typer.testing import CliRunner
 
 from chancery.apps.accounts import actions as people
-from chancery.doors.cli.main import app
 from chancery.doors.cli.output import EXITS, Exit
 from tests.cast import digicert_values, request_pem
+from tests.commands import invoke
 from tests.journeys.working import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +38,7 @@ def cli(cast, local, live_server, monkeypatch, tmp_path):
 
 
 def run(*command, code=0, stdin=None):
-    done = CliRunner().invoke(app, list(map(str, command)), input=stdin)
+    done = invoke(command, input=stdin)
     assert done.exit_code == code, (command, done.output, done.exception)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done

@@ -21,6 +21,7 @@ from bench.acme_client import Client
 from bench.line import Line
 from chancery.net.listening import free_port
 from tests.cast import request_pem
+from tests.template import fill
 
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get("CHANCERY_DATABASE_URL")), reason="a demo has an SQLite of its own: this has run already"
@@ -105,24 +106,31 @@ def home(tmp_path):
     return folder
 
 
-def test_a_server_has_its_port_alone_and_survives_the_death_of_its_process(home):
+@pytest.fixture
+def begun(home):
+    """A home with its tables: what makes them of nothing is shown by the first demo and by the check."""
+    fill(home)
+    return home
+
+
+def test_a_server_has_its_port_alone_and_survives_the_death_of_its_process(begun):
     port = free_port()
-    with command(home, "serve", "--listen", f"127.0.0.1:{port}") as server:
-        until(lambda: answers(port), lambda: output(home))
+    with command(begun, "serve", "--listen", f"127.0.0.1:{port}") as server:
+        until(lambda: answers(port), lambda: output(begun))
         second = subprocess.run(
             [sys.executable, "-m", "chancery", "serve", "--listen", f"127.0.0.1:{port}"],
-            env={**os.environ, "CHANCERY_HOME": str(home), "CHANCERY_DATABASE_URL": ""},
+            env={**os.environ, "CHANCERY_HOME": str(begun), "CHANCERY_DATABASE_URL": ""},
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert second.returncode == 1
         assert f"127.0.0.1:{port} cannot be served: another program listens there already." in second.stderr
-        assert "Python threads" not in output(home)
+        assert "Python threads" not in output(begun)
         (one,) = children(server.pid)
         os.kill(one, signal.SIGKILL)
-        until(lambda: children(server.pid) and one not in children(server.pid) and answers(port), lambda: output(home))
+        until(lambda: children(server.pid) and one not in children(server.pid) and answers(port), lambda: output(begun))
         server.kill()
         server.wait()
-        until(lambda: free(port) and not ours(home), lambda: f"left: {ours(home)}")
+        until(lambda: free(port) and not ours(begun), lambda: f"left: {ours(begun)}")
 
 
 def test_a_demo_watches_its_processes_and_leaves_none(home):
@@ -172,13 +180,13 @@ def test_a_demo_watches_its_processes_and_leaves_none(home):
         assert free(port)
 
 
-def test_a_killed_demo_takes_its_processes_with_it(home):
+def test_a_killed_demo_takes_its_processes_with_it(begun):
     port = free_port()
-    with command(home, "demo", "--listen", f"127.0.0.1:{port}") as demo:
-        until(lambda: "Stop  " in output(home), lambda: output(home))
+    with command(begun, "demo", "--listen", f"127.0.0.1:{port}") as demo:
+        until(lambda: "Stop  " in output(begun), lambda: output(begun))
         demo.kill()
         demo.wait()
-        until(lambda: free(port) and not ours(home), lambda: f"left: {ours(home)}", 60)
+        until(lambda: free(port) and not ours(begun), lambda: f"left: {ours(begun)}", 60)
 
 
 def test_a_demo_does_not_take_the_answer_of_a_stranger_for_its_own(home):

@@ -15,9 +15,14 @@ from dataclasses import dataclass
 import pytest
 
 from tests.browser.stand import database
+from tests.template import fill
 
 ON_POSTGRESQL = bool(os.environ.get("CHANCERY_DATABASE_URL"))
 sqlite_only = pytest.mark.skipif(ON_POSTGRESQL, reason="about the file of SQLite")
+of_files = pytest.mark.skipif(
+    ON_POSTGRESQL, reason="about files and archives alone: which database it is has no part in it"
+)
+of_people = pytest.mark.skipif(ON_POSTGRESQL, reason="the same commands and rows as where the administrator is let in")
 postgresql_only = pytest.mark.skipif(not ON_POSTGRESQL, reason="about PostgreSQL")
 
 
@@ -32,12 +37,11 @@ class Told:
 
 MANY = """
 import json
-from typer.testing import CliRunner
 from chancery.core.errors import ChanceryError
-from chancery.doors.cli.main import app
+from tests.commands import invoke
 found = []
 for command in {commands!r}:
-    done = CliRunner().invoke(app, command)
+    done = invoke(command)
     refused = f"{{done.exception}} {{done.exception.remedy}}" if isinstance(done.exception, ChanceryError) else ""
     assert refused or done.exception is None or isinstance(done.exception, SystemExit), done.exception
     found.append((done.exit_code, done.stdout, done.stderr + refused))
@@ -110,6 +114,8 @@ def first(tmp_path_factory):
     """What `ready` is copied from."""
     with database() as url:
         made = Host(tmp_path_factory.mktemp("first") / "home", url)
+        made.home.mkdir(mode=0o700)
+        fill(made.home, url)
         made("init")
         yield made
 
@@ -244,6 +250,7 @@ def test_a_key_file_that_is_missing_is_said_and_never_replaced(sealed):
     assert not kek.exists()
 
 
+@of_files
 def test_another_key_file_than_secrets_were_sealed_with_is_said(sealed):
     kek = sealed.home / "kek"
     key = kek.read_bytes()
@@ -293,6 +300,7 @@ def test_the_only_administrator_gets_a_new_password_on_the_host_and_the_record_s
     assert (enabled.code, "not kept out" in enabled.stderr) == (1, True)
 
 
+@of_people
 def test_somebody_kept_out_is_let_in_on_the_host(ready):
     ready.python("from chancery.apps.accounts import actions\n"
                 "from chancery.apps.shared.actor import host_actor\n"
@@ -417,6 +425,7 @@ def test_a_backup_is_consistent_while_others_write(ready, tmp_path):
     assert counted[-1] > counted[0]
 
 
+@of_files
 def test_a_backup_overwrites_nothing(saved, kept, tmp_path):
     before = kept.read_bytes()
     assert "such a file already" in saved("backup", kept, code=2).stderr
@@ -436,6 +445,7 @@ def rewritten(file, target, **changes):
     return target
 
 
+@of_files
 def test_what_is_no_whole_backup_of_ours_is_not_taken(saved, kept, tmp_path):
     there = Host(tmp_path / "elsewhere", saved.url)
     (cut := tmp_path / "cut").write_bytes(kept.read_bytes()[:-500])

@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
-from typer.testing import CliRunner
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
@@ -23,10 +22,10 @@ from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.shared.action import current_clock
 from chancery.core.again import call_reference
 from chancery.core.order import State
-from chancery.doors.cli.main import app
 from chancery.doors.cli.output import Exit
 from chancery.engine import watching
 from tests.cast import PASSWORD, request_pem
+from tests.commands import invoke
 from tests.journeys.api import Api
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,7 +84,7 @@ def doors(cast, lost, olga, live_server, monkeypatch):
     def cli(name, *command, code=0):
         monkeypatch.setenv("CHANCERY_URL", live_server.url)
         monkeypatch.setenv("CHANCERY_TOKEN", tokens[name])
-        done = CliRunner().invoke(app, list(map(str, command)))
+        done = invoke(command)
         assert done.exit_code == code, (command, done.output, done.exception)
         return done.stdout + done.stderr
 

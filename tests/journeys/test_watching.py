@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from django.test import Client
-from typer.testing import CliRunner
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.certificates.models import Certificate
@@ -21,9 +20,9 @@ from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals import planning, renewing
 from chancery.apps.renewals.models import Plan
 from chancery.apps.shared.action import current_clock
-from chancery.doors.cli.main import app
 from chancery.engine import routine
 from tests.cast import request_pem
+from tests.commands import invoke
 from tests.journeys.test_acme import acme, ca, state  # noqa: F401  fixtures
 from tests.journeys.working import working
 
@@ -181,7 +180,7 @@ def test_the_command_line(cast, local, hook, token, live_server, engine, monkeyp
     address.write_text(hook.url + "\n")
 
     def run(*command, code=0):
-        done = CliRunner().invoke(app, [str(c) for c in command])
+        done = invoke(command)
         assert done.exit_code == code, (command, done.output, done.exception)
         return done.output
 

@@ -24,13 +24,17 @@ class Rest:
     """Speaks `/api/v1` with a token from CHANCERY_TOKEN or the file CHANCERY_TOKEN_FILE."""
 
     def __init__(self) -> None:
+        import ssl
+
         import httpx
 
         self._url = os.environ.get("CHANCERY_URL", "http://127.0.0.1:8140").rstrip("/")
         headers = {"Authorization": f"Bearer {_token()}"}
         # Commands are short and have few requests: no connection outlives its answer, so none has to be closed.
         alone = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.Client(headers=headers, timeout=_TIMEOUT, trust_env=False, limits=alone)
+        # To read whom one trusts takes longer than a request: left out where no TLS is spoken. It then trusts nobody.
+        roots = self._url.lower().startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._client = httpx.Client(headers=headers, timeout=_TIMEOUT, trust_env=False, limits=alone, verify=roots)
 
     def call(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, **params: Any

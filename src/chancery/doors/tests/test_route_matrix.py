@@ -8,6 +8,7 @@ the role's own team and environment, of another team, or of another environment.
 import ast
 import inspect
 import textwrap
+from functools import cache
 
 import pytest
 
@@ -110,6 +111,7 @@ def read_permission(route):
     return READS["api"].get("/" + path.strip("/").split("/")[0])
 
 
+@cache
 def rows():
     """Return route → permissions, for every route of REST and console; raises for one that nothing is known of."""
     found, unknown = {}, []
