@@ -9,7 +9,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 from cryptography import x509
 
-from chancery.apps.acme import actions, finalizing, nonces, ordering
+from chancery.apps.acme import actions, arriving, finalizing, ordering
 from chancery.apps.acme.models import Authorization
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
@@ -96,7 +96,7 @@ def stand(cast, local, engine, settings):
         host, _, port = where.partition(":")
         settings.ACME_RESOLVERS, settings.ACME_URL = ((host, int(port)),), url
         yield Stand(cast, engine, settings)
-    for part in (finalizing, nonces, ordering, waiting):
+    for part in (arriving, finalizing, ordering, waiting):
         part.close()
 
 

@@ -6,7 +6,7 @@ Who a client is, the door has proven: each message is signed by the account's ke
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,16 +23,18 @@ from chancery.apps.connectors.sealed import ACME_FIELD, ACME_TABLE
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor, Grant
-from chancery.apps.shared.returning import instances, joined
+from chancery.apps.shared.returning import instances, joined, one_of
 from chancery.apps.shared.texts import unfit
 from chancery.core.ids import new_id
 
 _MOST_CONTACTS, _LONGEST_CONTACT = 10, 300
 _MAIL = re.compile(r"mailto:[^@\s,?]+@[^@\s,?]+\Z")
-_FROM = """
-FROM acme_credential JOIN acme_offer ON acme_offer.profile_id = acme_credential.offer_id
-JOIN profiles_profile ON profiles_profile.id = acme_offer.profile_id WHERE acme_credential.id = %s"""
 _CREDENTIAL = ("id", "name", "team_id", "environment_id", "offer_id", "orders_per_hour", "created_by_user_id")
+_WANTED = ((Account, ()), (Credential, _CREDENTIAL), (Offer, ()), (Profile, ("id", "name")))
+_FROM = """
+FROM acme_account JOIN acme_credential ON acme_credential.id = acme_account.credential_id
+JOIN acme_offer ON acme_offer.profile_id = acme_credential.offer_id
+JOIN profiles_profile ON profiles_profile.id = acme_offer.profile_id WHERE acme_account.id"""
 _NO_SUCH = "No account of this server has this key."
 
 
@@ -44,32 +46,27 @@ def actor_of(account: Account, address: str = "") -> Actor:
 
 
 def by_id(ident: UUID) -> Account:
-    """Return an account, however it stands; raises *accountDoesNotExist*.
-
-    Asked for each message that comes, so without what few of them need: `with_offer` has that.
-    """
-    found = _read("id", ident)
+    """Return an account, however it stands; raises *accountDoesNotExist*."""
+    found = several([ident]).get(ident)
     if found is None:
         raise AcmeError("accountDoesNotExist", "kid: There is no such account.", "Register, with newAccount.")
     return found
 
 
+def several(idents: Collection[UUID]) -> dict[UUID, Account]:
+    """Return accounts, however they stand, by their ids, each with its credential, what that is for, and the profile."""
+    some, values = one_of(sorted(set(idents)))
+    found: dict[UUID, Account] = {}
+    for account, credential, offer, profile in joined(_WANTED, f"{_FROM} {some}", values):
+        account.credential, credential.offer, offer.profile = credential, offer, profile
+        found[account.pk] = account
+    return found
+
+
 def by_key(key: Key) -> Account | None:
     """Return the account that has a key, however it stands."""
-    return _read("thumbprint", key.thumbprint)
-
-
-def _read(column: str, value: object) -> Account | None:
-    return next(iter(instances(Account, f"FROM acme_account WHERE {column} = %s", [value])), None)
-
-
-def with_offer(account: Account) -> Account:
-    """Return the account with its credential, what that is for, and the profile."""
-    wanted = ((Credential, _CREDENTIAL), (Offer, ()), (Profile, ("id", "name")))
-    rows = joined(wanted, _FROM, [account.credential_id])
-    account.credential, offer, offer.profile = rows[0]
-    account.credential.offer = offer
-    return account
+    rows = instances(Account, "FROM acme_account WHERE thumbprint = %s", [key.thumbprint])
+    return next(iter(rows), None)
 
 
 def standing(account: Account) -> Account:

@@ -1,7 +1,8 @@
 """Finalizing (RFC 8555 section 7.4): the request goes to where every order goes, by the same rules, once.
 
-A group of requests is placed in one commit, together with the rows that say by which ACME orders. The key of those rows is
-the ACME order itself, so a second finalize, on whichever node, finds what the first has placed.
+A group of requests is looked at by one question and placed in one commit, together with the rows that say by which ACME
+orders. The key of those rows is the ACME order itself, so a second finalize, on whichever node, finds what the first has
+placed.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from chancery.apps.acme import states
-from chancery.apps.acme.accounts import actor_of, with_offer
+from chancery.apps.acme.accounts import actor_of
 from chancery.apps.acme.errors import AcmeError
-from chancery.apps.acme.models import Account, Placement
+from chancery.apps.acme.models import Account, AcmeOrder, Placement
 from chancery.apps.orders.causing import How, causes
+from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, limits, place_mixed
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.grouped import Grouped
-from chancery.apps.shared.returning import instances, one_of
 from chancery.core.csr import Request, parse
 from chancery.core.errors import ChanceryError
 from chancery.core.names import Name
@@ -30,47 +31,79 @@ _COLUMNS = ("acme_order_id", "order_id")
 _KINDS = {"dns": "DNS", "ip": "IP"}
 
 
+Placed = tuple[AcmeOrder, UUID]
+"""An ACME order, and the order that finalizing it has placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an account asks to be finalized: its ACME order, and the request as it is read, or why it cannot be."""
+
+    account: Account
+    acme_order: UUID
+    request: Request | ChanceryError
+    address: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A request that may be placed for an ACME order."""
 
-    acme_order: UUID
+    acme_order: AcmeOrder
     actor: Actor
     ask: PlaceOrder
 
 
-def finalize(account: Account, ident: UUID, csr: bytes, address: str = "") -> UUID:
+def finalize(account: Account, ident: UUID, csr: bytes, address: str = "") -> Placed:
     """Place what an order is for, and return the order that was placed. Repeated, it changes nothing."""
-    seen = states.of(account, ident)
+    return _PLACER.do(Wanted(account, ident, _read(csr), address))
+
+
+def _read(csr: bytes) -> Request | ChanceryError:
+    try:
+        return parse(csr, limits())
+    except ChanceryError as refusal:
+        return refusal
+
+
+def _prepared(wanted: Wanted, seen: states.View | AcmeError) -> Placed | Ready | ChanceryError:
+    """Return what is to be placed for an order as it stands, what was placed before, or why nothing is."""
+    if isinstance(seen, AcmeError):
+        return seen
     if seen.placed is not None and seen.status in {"processing", "valid"}:
-        return seen.placed.pk
+        return seen.order, seen.placed.pk
     if seen.status != "ready":
         text = f"The order is {seen.status}, not ready."
-        raise AcmeError("orderNotReady", text, "Prove its names first, or place another order.")
-    names = tuple(Name(kind, value) for kind, value in seen.order.names)
-    request = _fits(account, csr, names)
-    comment = f"ACME order {seen.order.pk} of the account {account.pk}"
-    replaced = seen.order.replaces
-    deadline = replaced.not_after if replaced is not None else None
-    profile = with_offer(account).credential.offer.profile.name
-    replaces = seen.order.replaces_id
-    people = causes((account.credential.created_by_user_id, How.CREDENTIAL))
+        return AcmeError("orderNotReady", text, "Prove its names first, or place another order.")
+    if isinstance(wanted.request, ChanceryError):
+        return wanted.request
+    return _unfit(wanted.account, wanted.request, seen.order) or _ready(wanted, wanted.request, seen.order)
+
+
+def _ready(wanted: Wanted, request: Request, order: AcmeOrder) -> Ready:
+    account, replaced = wanted.account, order.replaces
     ask = PlaceOrder(
-        profile, csr, comment=comment, replaces=replaces, deadline=deadline, parsed=request, caused_by=people
+        account.credential.offer.profile.name,
+        request.der,
+        comment=f"ACME order {order.pk} of the account {account.pk}",
+        replaces=order.replaces_id,
+        deadline=replaced.not_after if replaced is not None else None,
+        parsed=request,
+        caused_by=causes((account.credential.created_by_user_id, How.CREDENTIAL)),
     )
-    return _PLACER.do(Ready(seen.order.pk, actor_of(account, address), ask))
+    return Ready(order, actor_of(account, wanted.address), ask)
 
 
-def _fits(account: Account, csr: bytes, names: Sequence[Name]) -> Request:
-    request = parse(csr, limits())
-    if request.names != tuple(names):
+def _unfit(account: Account, request: Request, order: AcmeOrder) -> AcmeError | None:
+    names = tuple(Name(kind, value) for kind, value in order.names)
+    if request.names != names:
         asked, ordered = _list(request.names), _list(names)
-        raise AcmeError(
+        return AcmeError(
             "badCSR", f"csr: It asks for {asked}, and the order is for {ordered}.", "Ask for exactly the order's names."
         )
     if request.key.spki_sha256 == account.spki_sha256:
-        raise AcmeError("badCSR", "csr: Its key is that of the account.", "Make another key for the certificate.")
-    return request
+        return AcmeError("badCSR", "csr: Its key is that of the account.", "Make another key for the certificate.")
+    return None
 
 
 def _list(names: Sequence[Name]) -> str:
@@ -78,32 +111,34 @@ def _list(names: Sequence[Name]) -> str:
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
 
 
-def _place(group: Sequence[Ready]) -> list[UUID | ChanceryError]:
+def _place(group: Sequence[Wanted]) -> list[Placed | ChanceryError]:
     """Place a group in one commit; what was placed meanwhile by somebody else stays as it is."""
-    known = _placed(group)
-    fresh: dict[UUID, Ready] = {r.acme_order: r for r in group if r.acme_order not in known}
+    prepared = _looked_at(group)
+    fresh = {one.acme_order.pk: one for one in prepared if isinstance(one, Ready)}
     try:
         with transaction.atomic():
-            results = place_mixed([(r.actor, r.ask) for r in fresh.values()])
-            found = dict(zip(fresh, results, strict=True))
-            rows = [(ident, order.pk) for ident, order in found.items() if not isinstance(order, ChanceryError)]
+            results = dict(zip(fresh, place_mixed([(one.actor, one.ask) for one in fresh.values()]), strict=True))
+            rows = [(ident, order.pk) for ident, order in results.items() if not isinstance(order, ChanceryError)]
             insert(Placement, _COLUMNS, rows)
     except IntegrityError:
         # Another node was faster by a moment: what it has placed is what counts.
-        if len(group) > 1 or not (known := _placed(group)):
+        if len(group) > 1 or isinstance(again := _looked_at(group)[0], Ready):
             raise
-        return list(known.values())
-    known |= {ident: one if isinstance(one, ChanceryError) else one.pk for ident, one in found.items()}
-    return [known[r.acme_order] for r in group]
+        return [again]
+    return [_outcome(one, results) if isinstance(one, Ready) else one for one in prepared]
 
 
-def _placed(group: Sequence[Ready]) -> dict[UUID, UUID | ChanceryError]:
-    some, values = one_of([r.acme_order for r in group])
-    rows = instances(Placement, f"FROM acme_placement WHERE acme_order_id {some}", values)
-    return {row.acme_order_id: row.order_id for row in rows}
+def _looked_at(group: Sequence[Wanted]) -> list[Placed | Ready | ChanceryError]:
+    views = states.several([(one.account, one.acme_order) for one in group])
+    return [_prepared(one, seen) for one, seen in zip(group, views, strict=True)]
 
 
-_PLACER: Grouped[Ready, UUID] = Grouped("acme-placer", _place)
+def _outcome(one: Ready, results: dict[UUID, Order | ChanceryError]) -> Placed | ChanceryError:
+    found = results[one.acme_order.pk]
+    return found if isinstance(found, ChanceryError) else (one.acme_order, found.pk)
+
+
+_PLACER: Grouped[Wanted, Placed] = Grouped("acme-placer", _place)
 
 
 def close() -> None:

@@ -115,16 +115,24 @@ def _check_algorithm(header: dict[str, Any], where: str) -> None:
 
 def verify(found: Message, by: Key) -> None:
     """Raise unless a key signed this message with the algorithm that fits the key."""
-    curve = getattr(getattr(by.public, "curve", None), "name", "")
-    if _FITS.get(found.algorithm, "") != curve:
+    if not _fits(found, by):
         raise AcmeError(
             "badSignatureAlgorithm",
             f"alg: {found.algorithm} does not fit the key.",
             "Use RS256 with RSA, and the ES algorithm of the key's own curve.",
             algorithms=list(ALGORITHMS),
         )
-    if not ALGORITHMS[found.algorithm].verify(by.public, found.signed, found.signature):
+    if not is_signed(found, by):
         raise malformed("signature", "It does not match the key.", "Sign with the account's present key.", 403)
+
+
+def is_signed(found: Message, by: Key) -> bool:
+    """Say whether a key signed this message with the algorithm that fits the key."""
+    return _fits(found, by) and bool(ALGORITHMS[found.algorithm].verify(by.public, found.signed, found.signature))
+
+
+def _fits(found: Message, by: Key) -> bool:
+    return _FITS.get(found.algorithm, "") == getattr(getattr(by.public, "curve", None), "name", "")
 
 
 def is_mac(found: Message, secret: bytes) -> bool:

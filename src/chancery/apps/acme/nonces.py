@@ -1,8 +1,8 @@
 """Nonces (RFC 8555 section 6.5): made anywhere, spent once everywhere.
 
 A nonce says when it was made, and is authenticated by a key that all web nodes have; so making one writes nothing. What was
-spent stands in a table, so that no two nodes take the same one and a restart forgets none. Spending is grouped: requests
-that come together share a commit.
+spent stands in a table, so that no two nodes take the same one and a restart forgets none. Those of messages that come
+together are spent in one commit (`arriving`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.jose import decode, encode
 from chancery.apps.acme.models import SpentNonce
 from chancery.apps.shared.action import current_clock
-from chancery.apps.shared.grouped import Grouped
 from chancery.apps.shared.returning import returned
 
 LIFE = timedelta(hours=2)
@@ -39,8 +38,8 @@ def fresh() -> str:
 
 def spend(text: object) -> bool:
     """Use a nonce up; says whether it was ours, young enough, and not spent before."""
-    ident = _authentic(text)
-    return ident is not None and _SPENDER.do(ident)
+    ident = authentic(text)
+    return ident is not None and spend_all([ident])[0]
 
 
 def prune(now: datetime) -> None:
@@ -48,12 +47,8 @@ def prune(now: datetime) -> None:
     SpentNonce.objects.filter(at__lt=now - 2 * LIFE).delete()
 
 
-def close() -> None:
-    """End this process's writer thread."""
-    _SPENDER.close()
-
-
-def _authentic(text: object) -> str | None:
+def authentic(text: object) -> str | None:
+    """Return what a nonce is kept by once it is spent; None where it is not ours, or too old."""
     try:
         raw = decode(text, "nonce")
     except AcmeError:
@@ -74,8 +69,13 @@ def _key() -> bytes:
     return hashlib.sha256(b"chancery acme nonce\x1f" + settings.SECRET_KEY.encode()).digest()
 
 
-def _spend(idents: Sequence[str]) -> list[bool]:
-    """Write what is spent in one statement; the rows that were not there before are those that count."""
+def spend_all(idents: Sequence[str]) -> list[bool]:
+    """Use nonces up (as `authentic` has them), and say of each whether it counts; one statement writes all of them.
+
+    The rows that were not there before are those that count.
+    """
+    if not idents:
+        return []
     now = current_clock().now()
     table = connection.ops.quote_name(SpentNonce._meta.db_table)
     wanted = sorted(set(idents))
@@ -89,6 +89,3 @@ def _spend(idents: Sequence[str]) -> list[bool]:
         # The second of two that came together with one nonce is a replay too.
         left.discard(ident)
     return answers
-
-
-_SPENDER: Grouped[str, bool] = Grouped("nonces", _spend)

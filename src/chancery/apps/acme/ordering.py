@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import ari
-from chancery.apps.acme.accounts import actor_of, with_offer
+from chancery.apps.acme.accounts import actor_of
 from chancery.apps.acme.errors import AcmeError, all_of, kind_of, malformed, subproblem
 from chancery.apps.acme.jose import encode
 from chancery.apps.acme.models import Account, AcmeOrder, Authorization, Challenge, Offer
@@ -21,7 +21,7 @@ from chancery.apps.orders.place import Gathered, limits, look_up
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.grouped import Grouped
-from chancery.apps.shared.returning import returned
+from chancery.apps.shared.returning import one_of, read, returned
 from chancery.core.errors import ChanceryError, Invalid
 from chancery.core.ids import new_id
 from chancery.core.names import Name, canonical, parse_name
@@ -53,7 +53,7 @@ class Fresh:
 
 def new(account: Account, asked: dict[str, Any], address: str = "") -> tuple[AcmeOrder, list[Authorization]]:
     """Store what a client asks for. Raises `AcmeError`; of several bad names each is told."""
-    names, offer = _identifiers(asked.get("identifiers")), with_offer(account).credential.offer
+    names, offer = _identifiers(asked.get("identifiers")), account.credential.offer
     profile = asked.get("profile", "")
     if not isinstance(profile, str) or profile not in {"", offer.profile.name}:
         raise AcmeError(
@@ -172,7 +172,7 @@ def _store(group: Sequence[Fresh]) -> list[AcmeOrder | ChanceryError]:
         if refusal is None:
             by_account.setdefault(one.account.pk, []).append(one)
     with transaction.atomic():
-        room = {ident: _room(found, now) for ident, found in sorted(by_account.items())}
+        room = _room(by_account, now)
         results: list[AcmeOrder | ChanceryError] = []
         kept: list[Fresh] = []
         for one, refusal in zip(group, refused, strict=True):
@@ -194,18 +194,30 @@ def _values(row: AcmeOrder | Authorization) -> list[Any]:
     return [getattr(row, f.attname) for f in row._meta.concrete_fields]
 
 
-def _room(found: list[Fresh], now: datetime) -> int:
-    """Count some orders to their account's hour; returns how many of them it has room for."""
-    account, number = found[0].account, len(found)
-    table = connection.ops.quote_name(Account._meta.db_table)
+def _room(by_account: dict[UUID, list[Fresh]], now: datetime) -> dict[UUID, int]:
+    """Count orders to the hours of their accounts, all in one statement; returns how many of them each has room for."""
+    if not by_account:
+        return {}
+    idents, since = sorted(by_account), now - _HOUR
+    some, values = one_of(idents)
+    if connection.vendor == "postgresql":
+        # Every node locks them in this order, so that no two wait for one another.
+        read(f"SELECT id FROM acme_account WHERE id {some} ORDER BY id FOR UPDATE", values)
+    added = f"CASE id {' '.join(['WHEN %s THEN %s'] * len(idents))} END"
+    adds = [value for ident in idents for value in (ident, len(by_account[ident]))]
     sql = (
-        f"UPDATE {table} SET hour_orders = CASE WHEN hour_from > %s THEN hour_orders + %s ELSE %s END,"
-        " hour_from = CASE WHEN hour_from > %s THEN hour_from ELSE %s END WHERE id = %s"
+        f"UPDATE acme_account SET hour_orders = CASE WHEN hour_from > %s THEN hour_orders ELSE 0 END + {added},"
+        f" hour_from = CASE WHEN hour_from > %s THEN hour_from ELSE %s END WHERE id {some}"
     )
-    since = now - _HOUR
-    rows = returned(Account, ["hour_orders", "hour_from"], sql, [since, number, number, since, now, account.pk])
-    account.hour_from = rows[0]["hour_from"]
-    return min(number, account.credential.orders_per_hour - int(rows[0]["hour_orders"]) + number)
+    rows = returned(Account, ["id", "hour_orders", "hour_from"], sql, [since, *adds, since, now, *values])
+    return {row["id"]: _left(by_account[row["id"]], row) for row in rows}
+
+
+def _left(found: list[Fresh], row: dict[str, Any]) -> int:
+    account, number = found[0].account, len(found)
+    for one in found:
+        one.account.hour_from = row["hour_from"]
+    return min(number, account.credential.orders_per_hour - int(row["hour_orders"]) + number)
 
 
 def _limited(account: Account, now: datetime) -> AcmeError:

@@ -18,7 +18,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order as Placed
 from chancery.apps.shared.action import current_clock
-from chancery.apps.shared.returning import joined
+from chancery.apps.shared.returning import instances, joined, one_of
 from chancery.core.order import State
 
 SOON, LATER, FOR_PEOPLE = 3, 10, 20
@@ -34,7 +34,8 @@ FROM acme_acmeorder LEFT JOIN acme_placement ON acme_placement.acme_order_id = a
 LEFT JOIN orders_order ON orders_order.id = acme_placement.order_id
 LEFT JOIN connectors_connector ON connectors_connector.id = orders_order.connector_id
 LEFT JOIN certificates_certificate ON certificates_certificate.order_id = orders_order.id
-WHERE acme_acmeorder.id = %s AND acme_acmeorder.account_id = %s"""
+WHERE acme_acmeorder.id"""
+_AUTHORIZATIONS = "FROM acme_authorization WHERE order_id"
 _REFUSED = {State.DENIED, State.REJECTED, State.CANCELLED, State.FAILED}
 
 
@@ -53,15 +54,37 @@ class View:
 
 def of(account: Account, ident: UUID) -> View:
     """Return one order of an account; another account's is not there for it."""
-    rows = joined(_WANTED, _FROM, [ident, account.pk])
-    if not rows:
-        raise malformed("url", "This account has no such order.", "Place one.", 404)
-    order, placed, connector, certificate = rows[0]
+    found = several([(account, ident)])[0]
+    if isinstance(found, AcmeError):
+        raise found
+    return found
+
+
+def several(wanted: Sequence[tuple[Account, UUID]]) -> list[View | AcmeError]:
+    """Return orders of accounts, one after the other as they are asked for; a refusal where that account has none such."""
+    some, values = one_of(sorted({ident for _, ident in wanted}))
+    rows = {row[0].pk: row for row in joined(_WANTED, f"{_FROM} {some}", values)}
+    proofs = _authorizations([order.pk for order, placed, *_ in rows.values() if placed is None and order.validated])
+    return [_seen(account, rows.get(ident), proofs.get(ident, [])) for account, ident in wanted]
+
+
+def _authorizations(orders: Sequence[UUID]) -> dict[UUID, list[Authorization]]:
+    found: dict[UUID, list[Authorization]] = {}
+    if orders:
+        some, values = one_of(orders)
+        for row in instances(Authorization, f"{_AUTHORIZATIONS} {some} ORDER BY id", values):
+            found.setdefault(row.order_id, []).append(row)
+    return found
+
+
+def _seen(account: Account, row: tuple[Any, ...] | None, proofs: Sequence[Authorization]) -> View | AcmeError:
+    if row is None or row[0].account_id != account.pk:
+        return malformed("url", "This account has no such order.", "Place one.", 404)
+    order, placed, connector, certificate = row
     if placed is None:
-        found = list(order.authorizations.order_by("id")) if order.validated else []
-        return unplaced(order, found, current_clock().now())
+        return unplaced(order, proofs, current_clock().now())
     placed.connector = connector
-    return _placed(order, placed, certificate)
+    return of_placed(order, placed, certificate)
 
 
 def unplaced(order: AcmeOrder, found: Sequence[Authorization], now: datetime) -> View:
@@ -84,7 +107,8 @@ def _failed(bad: Sequence[Authorization]) -> dict[str, Any]:
     return {"type": f"{URN}unauthorized", "detail": detail, "status": 403, **({"subproblems": parts} if parts else {})}
 
 
-def _placed(order: AcmeOrder, placed: Placed, certificate: Certificate | None) -> View:
+def of_placed(order: AcmeOrder, placed: Placed, certificate: Certificate | None) -> View:
+    """Return where an order stands that was finalized, by the order that this placed, with its connector."""
     state = State(placed.state)
     if certificate is not None:
         return View(order, "valid", certificate=certificate.pk, placed=placed)

@@ -55,12 +55,13 @@ class Grouped(Generic[A, R]):
         """Do one piece as part of the next group; returns when it is committed."""
         return self._put(piece).result()
 
-    def wait(self, piece: A, seconds: float) -> None:
-        """Return when a piece is done, after so many seconds, or when this ends."""
+    def wait(self, piece: A, seconds: float) -> R | None:
+        """Return the result when a piece is done; None after so many seconds, or when this ends."""
         future = self._put(piece)
         with suppress(TimeoutError, CancelledError):
-            future.result(seconds)
+            return future.result(seconds)
         future.cancel()
+        return None
 
     def _put(self, piece: A) -> Future[R]:
         future: Future[R] = Future()

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from chancery.apps.acme import accounts, jose, nonces
+from chancery.apps.acme import arriving, jose, nonces
 from chancery.apps.acme.errors import AcmeError, malformed, translated
 from chancery.apps.acme.jose import Key, Message
 from chancery.apps.acme.models import Account
@@ -131,27 +131,24 @@ def _asked(request: HttpRequest, path: str) -> Asked:
     if message.header.get("url") != url:
         text = f"url: It is signed for {str(message.header.get('url'))[:200]!r}, and this is {url}."
         raise AcmeError("unauthorized", text, f"Use the addresses of {at('directory')}.")
-    account = None if message.jwk is not None else _account(message.kid)
-    by = message.jwk if message.jwk is not None else _key_of(account)
-    jose.verify(message, by)
-    # Only now: nobody else is to write anything here, or to find out whose accounts there are.
-    if account is not None:
-        accounts.standing(account)
-    if not nonces.spend(message.header.get("nonce")):
+    # Only what is signed is looked for: nobody else is to write anything here, or to find out whose accounts there are.
+    account: Account | None = None
+    if (by := message.jwk) is not None:
+        jose.verify(message, by)
+        fresh = nonces.spend(message.header.get("nonce"))
+    else:
+        account, by, fresh = arriving.receive(message, _named(message.kid))
+    if not fresh:
         raise AcmeError(
             "badNonce", "nonce: It is not one of this server's, too old, or used before.", "Use the new one."
         )
     return Asked(message, by, account, url, request.META.get("REMOTE_ADDR", ""))
 
 
-def _account(kid: str) -> Account:
+def _named(kid: str) -> UUID:
     prefix = at("account/")
     found = ident(kid.removeprefix(prefix)) if kid.startswith(prefix) else None
-    return accounts.by_id(found or UUID(int=0))
-
-
-def _key_of(account: Account | None) -> Key:
-    return jose.key(account.jwk if account is not None else None)
+    return found or UUID(int=0)
 
 
 def refused(error: AcmeError) -> HttpResponse:

@@ -117,8 +117,9 @@ def _finalize(asked: Asked, parts: list[str]) -> HttpResponse:
     """RFC 8555 section 7.4: answered when the certificate is there, if that takes no longer than clients like to wait."""
     ident = _ident(parts[1])
     csr = jose.decode(asked.payload().get("csr"), "csr")
-    waiting.wait(finalizing.finalize(asked.account, ident, csr, asked.address))
-    return _order(states.of(asked.account, ident))
+    order, placed = finalizing.finalize(asked.account, ident, csr, asked.address)
+    ended = waiting.wait(placed)
+    return _order(states.of_placed(order, *ended) if ended is not None else states.of(asked.account, ident))
 
 
 def _authorization(asked: Asked, parts: list[str]) -> HttpResponse:

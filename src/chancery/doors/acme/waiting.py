@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Literal
 from uuid import UUID
 
 from django.db import OperationalError
 
 from chancery.apps.acme import states
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.grouped import LATER, Grouped, Result
@@ -22,36 +22,45 @@ from chancery.apps.shared.returning import joined, one_of
 
 SECONDS, BRIEFLY = 10.0, 0.25
 PLACES = 24
-_WANTED = ((Order, ("id", "state", "connector_id")), (Connector, ("id", "status", "deleted_at", "breaker_until")))
-_FROM = "FROM orders_order JOIN connectors_connector ON connectors_connector.id = orders_order.connector_id"
+_WANTED = (
+    (Order, ("id", "state", "reason", "connector_id")),
+    (Connector, ("id", "status", "deleted_at", "breaker_until")),
+    (Certificate, ("id",)),
+)
+_FROM = """
+FROM orders_order JOIN connectors_connector ON connectors_connector.id = orders_order.connector_id
+LEFT JOIN certificates_certificate ON certificates_certificate.order_id = orders_order.id WHERE orders_order.id"""
+Ended = tuple[Order, Certificate | None]
+"""An order that is not worth waiting for any more, with its connector, and the certificate that it led to."""
 _places = threading.BoundedSemaphore(PLACES)
 
 
-def wait(order: UUID) -> None:
-    """Return when an order that was placed is issued, or is not likely to be for now, or when this has lasted too long."""
+def wait(order: UUID) -> Ended | None:
+    """Return an order that was placed once it is issued, or is not likely to be for now; None if this lasts too long."""
     if not _places.acquire(blocking=False):
-        _LOOKER.wait(order, min(SECONDS, BRIEFLY))
-        return
+        return _LOOKER.wait(order, min(SECONDS, BRIEFLY))
     try:
-        _LOOKER.wait(order, SECONDS)
+        return _LOOKER.wait(order, SECONDS)
     finally:
         _places.release()
 
 
-def _look(wanted: Sequence[UUID]) -> list[Result[Literal[True]]]:
+def _look(wanted: Sequence[UUID]) -> list[Result[Ended]]:
     some, values = one_of(sorted(set(wanted)))
     try:
-        rows = joined(_WANTED, f"{_FROM} WHERE orders_order.id {some}", values)
+        rows = joined(_WANTED, f"{_FROM} {some}", values)
     except OperationalError:
         # Looked at again in a moment; whoever waits is let go in the end anyway.
         return [LATER for _ in wanted]
-    for placed, connector in rows:
+    over: dict[UUID, Ended] = {}
+    for placed, connector, certificate in rows:
         placed.connector = connector
-    over = {placed.pk for placed, _ in rows if not states.worth_waiting(placed)}
-    return [True if ident in over else LATER for ident in wanted]
+        if not states.worth_waiting(placed):
+            over[placed.pk] = (placed, certificate)
+    return [over.get(ident, LATER) for ident in wanted]
 
 
-_LOOKER: Grouped[UUID, Literal[True]] = Grouped("acme-waiting", _look)
+_LOOKER: Grouped[UUID, Ended] = Grouped("acme-waiting", _look)
 
 
 def close() -> None:

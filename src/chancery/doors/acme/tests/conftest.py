@@ -5,7 +5,7 @@ from django.db import connections
 from django.test import Client as Web
 
 from bench.acme_client import Answer, Client
-from chancery.apps.acme import actions, finalizing, nonces, ordering
+from chancery.apps.acme import actions, arriving, finalizing, ordering
 from chancery.apps.acme.jose import decode
 from chancery.doors.acme import waiting
 from chancery.doors.acme.tests.proofs import Looker
@@ -35,7 +35,7 @@ def aside(call, *given):
 def served(settings, cast, local):
     settings.ACME_URL = SERVER
     yield local
-    for part in (finalizing, nonces, ordering, waiting):
+    for part in (arriving, finalizing, ordering, waiting):
         part.close()
 
 

@@ -71,8 +71,8 @@ def test_a_nonce_counts_once_for_a_while_and_only_ours(client):
 
 
 def test_two_at_once_with_one_nonce(client):
-    text = nonces._authentic(nonces.fresh())
-    assert nonces._spend([text, text]) == [True, False]
+    text = nonces.authentic(nonces.fresh())
+    assert nonces.spend_all([text, text]) == [True, False]
 
 
 def test_a_refused_signature_spends_no_nonce(client):

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.acme_client import b64, jwk, sign
 from chancery.apps.accounts.models import Team, User
-from chancery.apps.acme import accounts, ari, chains, finalizing, ordering
+from chancery.apps.acme import accounts, ari, chains, finalizing, ordering, states
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates import keys
@@ -18,7 +18,6 @@ from chancery.apps.certificates.models import Certificate, Chain, KeyReport
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
-from chancery.apps.orders.place import PlaceOrder
 from chancery.apps.renewals.models import Plan
 from chancery.core import csr
 from chancery.core.names import parse_name
@@ -101,11 +100,11 @@ def test_with_names_authorised_beforehand(client, engine):
 def test_what_a_profile_allows_is_looked_up_once_for_a_group(client, django_assert_num_queries):
     client.order("www.example.com", profile="Internal")
     row = AcmeOrder.objects.select_related("account").get()
-    credential = accounts.with_offer(row.account).credential
+    credential = accounts.by_id(row.account_id).credential
     with django_assert_num_queries(0):
         assert credential.created_by_user_id is not None
     fresh, known = (
-        ordering.Fresh(accounts.with_offer(row.account), row, (parse_name("www.example.com", "dns"),), ""),
+        ordering.Fresh(accounts.by_id(row.account_id), row, (parse_name("www.example.com", "dns"),), ""),
         {},
     )
     assert ordering._allowed(fresh, known) is None
@@ -144,14 +143,14 @@ def test_while_the_connector_is_away_the_order_is_held(client, served, engine, c
 def test_two_nodes_that_finalize_at_once_place_one_order(client, monkeypatch):
     monkeypatch.setattr(waiting, "SECONDS", 0.05)
     order = client.order("www.example.com").json()
-    ident = AcmeOrder.objects.get().pk
+    row, account = AcmeOrder.objects.get(), accounts.by_id(Account.objects.get().pk)
+    before = states.several([(account, row.pk)])
     client.finalize(order, request("www.example.com"))
-    account = accounts.by_id(Account.objects.get().pk)
-    one = finalizing.Ready(ident, accounts.actor_of(account), PlaceOrder("Internal", request("www.example.com")))
-    assert finalizing._place([one]) == [Order.objects.get().pk]
-    plain, unseen = finalizing._placed, [True]
-    monkeypatch.setattr(finalizing, "_placed", lambda some: {} if unseen and unseen.pop() else plain(some))
-    assert finalizing._place([one]) == [Order.objects.get().pk]
+    one, placed = finalizing.Wanted(account, row.pk, csr.parse(request("www.example.com"))), Order.objects.get().pk
+    assert finalizing._place([one, one]) == [(row, placed)] * 2
+    plain, unseen = states.several, [True]
+    monkeypatch.setattr(states, "several", lambda some: before if unseen and unseen.pop() else plain(some))
+    assert finalizing._place([one]) == [(row, placed)]
     assert Order.objects.count() == 1
 
 

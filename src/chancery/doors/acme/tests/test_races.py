@@ -6,14 +6,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.acme_client import b64, jwk
-from chancery.apps.acme import accounts, finalizing, jose, revoking
+from chancery.apps.acme import accounts, finalizing, jose, revoking, states
 from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.models import Account, AcmeOrder, Credential, Placement
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import PoolMember
 from chancery.apps.orders.models import Order
-from chancery.apps.orders.place import PlaceOrder
 from chancery.apps.shared.grouped import Grouped
 from chancery.core import csr
 from chancery.core.names import parse_name
@@ -70,19 +69,22 @@ def test_of_two_fresh_keys_the_first_counts(client):
 def test_what_another_node_placed_costs_the_rest_of_a_group_nothing(client, monkeypatch):
     placed, _ = (client.order(f"{name}.example.com").json() for name in "ab")
     client.finalize(placed, request("a.example.com"))
-    actor = accounts.actor_of(accounts.by_id(Account.objects.get().pk))
-    group = [
-        finalizing.Ready(row.pk, actor, PlaceOrder("Internal", request(row.names[0][1])))
-        for row in AcmeOrder.objects.order_by("pk")
-    ]
-    plain, unseen = finalizing._placed, [True]
-    # The group looks before the other node has committed; of two that are placed one by one the first finds it then.
-    monkeypatch.setattr(
-        finalizing, "_placed", lambda some: {} if len(some) > 1 or (unseen and unseen.pop()) else plain(some)
-    )
+    account, rows = accounts.by_id(Account.objects.get().pk), AcmeOrder.objects.order_by("pk")
+    group = [finalizing.Wanted(account, row.pk, csr.parse(request(row.names[0][1]))) for row in rows]
+    plain, unseen = states.several, [True]
+    ready = {row.pk: states.unplaced(row, [], row.created_at) for row in rows}
+
+    def seen(some):
+        # The group looks before the other node has committed; of two that are placed one by one the first finds it then.
+        if len(some) > 1 or (unseen and unseen.pop()):
+            return [ready[ident] for _, ident in some]
+        return plain(some)
+
+    monkeypatch.setattr(states, "several", seen)
     told = [Future(), Future()]
     Grouped("group", finalizing._place)._commit(list(zip(group, told, strict=True)))
-    assert [f.result(0) for f in told] == list(Placement.objects.order_by("pk").values_list("order", flat=True))
+    placed = dict(Placement.objects.values_list("acme_order", "order"))
+    assert [f.result(0) for f in told] == [(row, placed[row.pk]) for row in rows]
     assert (Order.objects.count(), Placement.objects.count()) == (2, 2)
 
 
