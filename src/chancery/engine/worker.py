@@ -38,7 +38,7 @@ from chancery.engine.duties import Duties
 from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
 from chancery.engine.leading import Leading
-from chancery.engine.listening import Listener
+from chancery.engine.listening import Changes, Listener
 from chancery.engine.meter import Meter
 from chancery.engine.notary import notary
 from chancery.engine.pacing import BATCH, SEATS, Pacer
@@ -50,6 +50,8 @@ from chancery.sdk.authority import Facts
 log = logging.getLogger("chancery.worker")
 IDLE, _TOLD = 0.05, 0.25
 """Seconds between two looks when there is nothing to do: without and with somebody who tells of what is new."""
+_LOOK, _LOOKS = 0.025, 10
+"""On SQLite: seconds between two questions whether anything changed, and how many are asked before a look all the same."""
 _CALLS_AT_ONCE = 8
 _DRAIN = 30.0
 _BEAT_EVERY = 1.0
@@ -103,6 +105,7 @@ class Worker:
         self._trouble = Trouble()
         self.leading = Leading(self.id, self._clock)
         self._listener = Listener(lambda: self._results.put([]))
+        self._changes = Changes()
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then let what is under way finish."""
@@ -124,7 +127,7 @@ class Worker:
                 continue
             self._trouble.over()
             if not worked:
-                self._wait(_TOLD if self._listener.hears else IDLE)
+                self._idle()
             else:
                 stop.wait(self._breath(worked, begun))
         self.drain()
@@ -222,6 +225,16 @@ class Worker:
         self._gate.close()
         self._duties.close()
         self._builder.close()
+
+    def _idle(self) -> None:
+        """Wait until there may be something to do: an answer, something new, or what was to wait until now."""
+        if connection.vendor == "postgresql":
+            self._wait(_TOLD if self._listener.hears else IDLE)
+            return
+        for _ in range(_LOOKS):
+            self._wait(_LOOK)
+            if not self._results.empty() or self._changes.since_the_last_look():
+                return
 
     def _wait(self, seconds: float) -> None:
         with suppress(queue.Empty):

@@ -1,6 +1,6 @@
 """Wakes the workers when there is something to do: PostgreSQL carries the word, at the commit and only then.
 
-On SQLite the one worker looks often enough, and a word between processes would cost more than it brings.
+On SQLite the one worker asks often enough whether anything was committed; a word between processes would cost more than that.
 """
 
 from __future__ import annotations

@@ -4,13 +4,16 @@ import threading
 import time
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
+from chancery.apps.accounts.models import Team
 from chancery.apps.orders.place import PlaceOrder, place_many
 from chancery.apps.shared.waking import wake
 from chancery.engine import listening
-from chancery.engine.listening import Listener
+from chancery.engine import worker as workers
+from chancery.engine.listening import Changes, Listener
+from chancery.engine.worker import Worker
 from tests.cast import request_pem
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,6 +34,55 @@ def test_sqlite_has_nobody_to_listen_to(heard):
         wake()
         assert not listener.hears
         assert not words.acquire(blocking=False)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL tells; nobody asks it")
+def test_sqlite_says_whether_anybody_else_committed(monkeypatch):
+    changes = Changes()
+    assert changes.since_the_last_look(), "nobody has looked yet"
+    assert not changes.since_the_last_look()
+    Team.objects.create(name="Our own")
+    assert not changes.since_the_last_look()
+    aside(lambda: Team.objects.create(name="Another's"))
+    assert changes.since_the_last_look()
+    assert not changes.since_the_last_look()
+
+    def broken():
+        raise OperationalError("disk I/O error")
+
+    monkeypatch.setattr(connection, "cursor", broken)
+    assert changes.since_the_last_look(), "the look for work says what is wrong"
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL tells; nobody asks it")
+def test_an_idle_worker_looks_when_something_changed_or_came_back_and_now_and_then(monkeypatch):
+    worker, looks = Worker(), []
+    monkeypatch.setattr(worker, "_wait", looks.append)
+    try:
+        worker._idle()
+        worker._idle()
+        assert len(looks) == 1 + workers._LOOKS
+        aside(lambda: Team.objects.create(name="Another's"))
+        worker._idle()
+        worker._results.put([])
+        worker._idle()
+        assert len(looks) == 3 + workers._LOOKS
+    finally:
+        worker.close()
+
+
+def aside(call):
+    """Do something in another thread, so on another connection."""
+
+    def run():
+        try:
+            call()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite tells nobody")
