@@ -16,7 +16,7 @@ COVER := $(foreach room,$(ROOMS),--cov=chancery.$(room)) --cov-report=
 BESIDE := $(addprefix src/chancery/,$(ROOMS) doors $(addprefix authorities/,local digicert \
   acme/tests/test_conformance.py adcs/tests/test_over_services.py)) tests/journeys tests/plugins
 COVER_POSTGRESQL := $(addprefix --cov=chancery.,engine apps.shared apps.audit.sequencer apps.notices.sending \
-  apps.pools.repointing) --cov-report= --cov-append
+  apps.pools.repointing apps.acme.ordering) --cov-report= --cov-append
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice. Of what is above
 # the tables: the doors that write rows themselves, the journeys, and of the chaos only what the database itself decides;
 # `make chaos` has all of it on both. Not what is about texts, forms and refusals: that stores nothing.

@@ -1,6 +1,7 @@
-"""A cast of people for every test, what runs only when asked for, and what begins first."""
+"""A cast of people for every test, what runs only when asked for, and what may not come last."""
 
 import gc
+import itertools
 import os
 import sys
 
@@ -36,20 +37,28 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: make chaos runs it"))
-    items[:] = _slow_first(items, getattr(config, "workerinput", {}).get("workercount", 1))
+    items[:] = _spread(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
-def _slow_first(items, parts):
-    """Return the tests so that each of some contiguous parts, which are all as long, begins with its share of the slow ones."""
+def _spread(items, parts):
+    """Return the tests so that each of some contiguous parts, all as long, has its share of slow modules, and none at its end."""
     slow = [item for item in items if item.nodeid.startswith(SLOW)]
     quick = [item for item in items if not item.nodeid.startswith(SLOW)]
-    ends = [[len(some) * n // parts for n in range(parts + 1)] for some in (slow, quick)]
-    return [
-        item
-        for n in range(parts)
-        for some, end in zip((slow, quick), ends, strict=True)
-        for item in some[end[n] : end[n + 1]]
-    ]
+    return [item for n in range(parts) for item in _mixed(_share(slow, n, parts), _share(quick, n, parts))]
+
+
+def _share(items, n, parts):
+    """Return the tests of one part, as they stand together in modules."""
+    mine = items[len(items) * n // parts : len(items) * (n + 1) // parts]
+    return [list(some) for _, some in itertools.groupby(mine, key=lambda item: item.nodeid.partition("::")[0])]
+
+
+def _mixed(slow, quick):
+    """Return all tests of some modules: the slow ones in even distances in the first four fifths."""
+    places = [len(quick) * 4 * n // (5 * len(slow)) for n in range(len(slow))]
+    for place, some in reversed(list(zip(places, slow, strict=True))):
+        quick.insert(place, some)
+    return itertools.chain.from_iterable(quick)
 
 
 def pytest_collection_finish():
