@@ -178,6 +178,12 @@ class Deployment(models.Model):
         indexes = [
             models.Index(fields=["target", "id"], name="deployment_of_target"),
             models.Index(fields=["target"], condition=Q(finished_at__isnull=True), name="deployment_open"),
+            # With which key was it last issued? Of many deployments few may have brought a certificate.
+            models.Index(
+                fields=["target", "kind", "id"], condition=Q(certificate__isnull=False), name="deployment_issued"
+            ),
+            # Is there any that it can be rolled back to?
+            models.Index(fields=["target"], condition=Q(state="deployed"), name="deployment_deployed"),
         ]
 
 

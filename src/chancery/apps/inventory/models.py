@@ -157,6 +157,7 @@ class Finding(models.Model):
             models.Index(fields=["state", "id", "kind"], name="finding_by_state"),
             models.Index(fields=["kind", "id", "state"], name="finding_by_kind"),
             models.Index(fields=["connector", "id", "state", "kind"], name="finding_by_connector"),
+            models.Index(fields=["connector", "state", "id", "kind"], name="finding_open_of_connector"),
             models.Index(fields=["team", "id"], name="finding_by_team"),
             models.Index(fields=["common_name", "id", "state", "kind", "connector"], name="finding_by_name"),
             models.Index(fields=["serial", "id"], name="finding_by_serial"),

@@ -70,7 +70,9 @@ def listing(
     one_of("state", state, STATES)
     one_of("sort", sort, SORTS)
     asked = {"connector": uuid_or_none(connector, "connector"), "kind": kind, "state": state}
-    filters = [Filter(Q(**{field: value})) for field, value in asked.items() if value]
+    # Of one connector those in one state are the usual question: an index holds just them.
+    together = [("connector", "state"), ("kind",)] if connector and state else [(field,) for field in asked]
+    filters = [Filter(Q(**{f: asked[f] for f in fields})) for fields in together if all(asked[f] for f in fields)]
     rows = Finding.objects.select_related("connector", "certificate").defer("der", "chain", "certificate__der")
     serial, span = canonical_serial(search), EVERYTHING
     if serial and Finding.objects.filter(serial=serial).exists():

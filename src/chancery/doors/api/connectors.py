@@ -272,7 +272,11 @@ def _authority(slug: str) -> str:
 
 def _listed(who: Actor, slug: str) -> str:
     """Return the slug of a CA type that there is, or of one that somebody's connectors are left of; else refuse the field."""
-    return slug if any(one.slug == slug and one.total for one in queries.unusable(who)) else _authority(slug)
+    try:
+        queries.title(who, slug)
+    except Absent:
+        return _authority(slug)
+    return slug
 
 
 def _tested(who: Actor, slug: str, values: Answer, ident: str | None) -> str:
