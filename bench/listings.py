@@ -16,8 +16,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from bench import client, figures, stand
+from chancery.net.listening import free_port
 
-_SIZES = {1_000: "127.0.0.1:18722", 200_000: "127.0.0.1:18723"}
+_SIZES = (1_000, 200_000)
 _ASKED, _ROUNDS = 30, 3
 """Requests of a round; the middle one of the rounds counts, so that a hiccup of the machine is none of a listing."""
 _PATIENCE = 600
@@ -28,7 +29,7 @@ def run(seconds: float) -> dict[str, Any]:
     """Return, for each offer, the 95th percentile at both sizes, and the ratio."""
     del seconds
     with ExitStack() as both:
-        small, large = (both.enter_context(_sized(number, listen)) for number, listen in _SIZES.items())
+        small, large = (both.enter_context(_sized(number)) for number in _SIZES)
         rows = {name: _compared(name, small, large) for name in small[1]}
     # Where the small one has no full page, another page is asked for, and nothing is compared.
     alike = [name for name, row in rows.items() if row["rows_small"] >= row["rows_large"]]
@@ -45,8 +46,9 @@ def run(seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def _sized(number: int, listen: str) -> Iterator[Sized]:
+def _sized(number: int) -> Iterator[Sized]:
     """Run an installation with so many rows in a process of its own; give its visitors and its paths."""
+    listen = f"127.0.0.1:{free_port()}"
     with stand.fresh_database(f"bench_listings_{number}") as url:
         environ = {**os.environ, **({"CHANCERY_DATABASE_URL": url} if url else {})}
         command = [sys.executable, "-m", "bench.sized", str(number), listen]

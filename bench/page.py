@@ -66,7 +66,7 @@ def _times(results: Results) -> str:
 
 def _listings(results: Results) -> str:
     part = results["listings"]
-    return f"{len(part['above_1_5'])} of {len(part['p95_ms'])}; worst {part['worst_ratio']} ({part['worst']})"
+    return f"{len(part['above_1_5'])} of {part.get('compared', len(part['p95_ms']))}; worst {part['worst_ratio']} ({part['worst']})"
 
 
 _ROWS: tuple[tuple[str, str, Callable[[Results], object]], ...] = (
