@@ -312,12 +312,12 @@ _CUT_OFF: dict[str, Any] = {
     "tcp_user_timeout": 8_000,
     "options": (
         "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=8000"
-        " -c idle_in_transaction_session_timeout=30000"
+        " -c idle_in_transaction_session_timeout=30000 -c jit=off"
     ),
 }
 """Either side notices within some eight seconds that the other is gone (the first lines are ours, `options` the server's). So a
 node that was cut off holds its locks no longer than that, and one that was stopped inside a transaction, whose kernel still
-answers, for half a minute."""
+answers, for half a minute. And every question is a short one, which takes less time than to be compiled."""
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
