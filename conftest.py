@@ -19,13 +19,17 @@ settings.load_profile("chancery")
 # Some hundred thousand things are loaded that no test throws away; searching them again and again took a tenth of the time.
 gc.set_threshold(20_000, 50, 100)
 SLOW = (
+    "tests/chaos/test_canaries.py",
+    "tests/interop/test_acme_clients.py",
+    "tests/journeys/test_demo.py",
+    "tests/browser/test_journey.py",
+    "tests/interop/test_bots.py",
     "tests/chaos/",
     "tests/browser/",
     "tests/interop/",
-    "tests/journeys/test_demo.py",
     "tests/journeys/test_host.py",
 )
-"""Where one test may take a minute: started last, it would leave the other processes without work for as long."""
+"""Where one test may wait for a minute, the longest first: begun last, it leaves the other processes without work for as long."""
 
 
 def pytest_addoption(parser):
@@ -42,19 +46,27 @@ def pytest_collection_modifyitems(config, items):
 
 def _spread(items, parts):
     """Return the tests so that each of some contiguous parts, all as long, has its share of slow modules, and none at its end."""
-    slow = [item for item in items if item.nodeid.startswith(SLOW)]
+    slow = sorted(_modules([item for item in items if item.nodeid.startswith(SLOW)]), key=_rank)
     quick = [item for item in items if not item.nodeid.startswith(SLOW)]
-    return [item for n in range(parts) for item in _mixed(_share(slow, n, parts), _share(quick, n, parts))]
+    spread, taken = [], 0
+    for n in range(parts):
+        mine = slow[n::parts]
+        size = max(0, len(items) * (n + 1) // parts - len(items) * n // parts - sum(map(len, mine)))
+        spread += _mixed(mine, _modules(quick[taken : taken + size]))
+        taken += size
+    return spread + quick[taken:]
 
 
-def _share(items, n, parts):
-    """Return the tests of one part, as they stand together in modules."""
-    mine = items[len(items) * n // parts : len(items) * (n + 1) // parts]
-    return [list(some) for _, some in itertools.groupby(mine, key=lambda item: item.nodeid.partition("::")[0])]
+def _modules(items):
+    return [list(some) for _, some in itertools.groupby(items, key=lambda item: item.nodeid.partition("::")[0])]
+
+
+def _rank(module):
+    return next(n for n, start in enumerate(SLOW) if module[0].nodeid.startswith(start))
 
 
 def _mixed(slow, quick):
-    """Return all tests of some modules: the slow ones in even distances in the first four fifths."""
+    """Return all tests of some modules: a slow one first, the others in even distances in the first four fifths."""
     places = [len(quick) * 4 * n // (5 * len(slow)) for n in range(len(slow))]
     for place, some in reversed(list(zip(places, slow, strict=True))):
         quick.insert(place, some)
