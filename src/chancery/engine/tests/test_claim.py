@@ -186,10 +186,11 @@ def test_the_most_urgent_come_first_and_room_is_kept(desk):
 
 def plan_of(sql, params):
     """Return how the database would read it, where sorting and reading everything are no choice."""
-    from django.db import connection
+    from django.db import connection, transaction
 
     adapted = [p.hex if isinstance(p, UUID) and connection.vendor == "sqlite" else p for p in params]
-    with connection.cursor() as cursor:
+    # Outside of a transaction it would hold for nothing.
+    with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
         cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}", adapted)
