@@ -36,7 +36,7 @@ class Changes:
 
 
 class Listener:
-    """One per worker. `hears` is false on SQLite, and while PostgreSQL is not reached: then the worker looks more often."""
+    """One per worker. `hears` is false while PostgreSQL is not reached, and then the worker looks more often; always on SQLite."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake, self._ended = wake, threading.Event()

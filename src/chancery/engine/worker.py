@@ -49,7 +49,7 @@ from chancery.sdk.authority import Facts
 
 log = logging.getLogger("chancery.worker")
 IDLE, _TOLD = 0.05, 0.25
-"""Seconds between two looks when there is nothing to do: without and with somebody who tells of what is new."""
+"""On PostgreSQL: seconds between two looks when there is nothing to do, without and with its word of what is new."""
 _LOOK, _LOOKS = 0.025, 10
 """On SQLite: seconds between two questions whether anything changed, and how many are asked before a look all the same."""
 _CALLS_AT_ONCE = 8
