@@ -288,7 +288,7 @@ def _note(act: Act, change: Change, changed: tuple[str, ...] = ("state",)) -> No
 
 def due(now: datetime) -> list[Any]:
     """Return the ids of what was approved for a time that has come."""
-    rows = Change.objects.filter(state=State.SCHEDULED, not_before__lte=now).order_by("not_before")
+    rows = Change.objects.filter(state=State.SCHEDULED, not_before__lte=now).order_by("not_before", "pk")
     return list(rows.values_list("pk", flat=True)[:20])
 
 
