@@ -57,9 +57,10 @@ _DRAIN = 30.0
 _BEAT_EVERY = 1.0
 _PAUSE = 1.0
 _BREATH = 0.003
-_BUSY, _FULL, _SHARED = 100, 100, 0.1
-"""From so many acts within about a second on, a turn with fewer than that many takes that many seconds at least: each turn
-costs a dozen statements and a commit, which more acts then share. A lone order waits for none of this."""
+_BUSY, _FULL, _SHARED, _IDLE_SHARE = 100, 100, 0.1, 3
+"""From so many acts within about a second on, a turn with fewer than that many is followed by a pause of so many times as
+long as it took, up to that many seconds for both: each turn costs a dozen statements and a commit, which more acts then
+share, and whoever waits for a certificate waits for no more of it than that saves. A lone order waits for none of this."""
 _NO_CONNECTOR = UUID(int=0)
 _CALL_FACTS = Facts(certificates=None, concurrency=_CALLS_AT_ONCE, calls_per_second=50, burst=50)  # type: ignore[arg-type]  # only its pace is read
 
@@ -139,7 +140,8 @@ class Worker:
         self._looked = now
         if self._lately < _BUSY or worked >= _FULL:
             return _BREATH
-        return max(_BREATH, begun + _SHARED - now)
+        took = now - begun
+        return max(_BREATH, min(took * _IDLE_SHARE, _SHARED - took))
 
     def turn(self) -> int:
         """Record what has come in and claim what is due; returns how many acts were recorded or begun."""

@@ -394,6 +394,7 @@ def test_between_turns_others_get_to_write_and_under_load_a_small_turn_waits_for
     assert worker._breath(3, 99.99) == pytest.approx(0.003)
     assert worker._breath(400, 99.9) == pytest.approx(0.003)
     now[0] = 100.5
+    assert worker._breath(30, 100.49) == pytest.approx(0.03)
     assert worker._breath(30, 100.45) == pytest.approx(0.05)
     assert worker._breath(30, 100.3) == pytest.approx(0.003)
     now[0] = 102.0
