@@ -28,6 +28,8 @@ _REMOTE_TURN = 64
 """Acts claimed in one turn: many for an authority that signs here, fewer for one that is called over the network."""
 KEEP = timedelta(seconds=6)
 """How long seats count without a word of the worker that has them: one that was killed gives them back then."""
+_AHEAD, _MOST_AHEAD = 2 * KEEP, 1000
+"""From then on a word is of a worker whose clock is ahead; of so many it is remembered when it came."""
 Kept = tuple[dict[UUID, int], dict[UUID, tuple[int, datetime]]]
 
 
@@ -39,6 +41,7 @@ class Pacer:
         self._busy: dict[UUID, int] = {}
         self._told: dict[UUID, tuple[int, datetime]] = {}
         self._tokens: dict[UUID, tuple[float, float]] = {}
+        self._ahead: dict[tuple[UUID, str], tuple[str, float]] = {}
 
     def room(self, ready: Ready, now: datetime) -> Room:
         """Return how many acts of a connector may start now."""
@@ -120,9 +123,21 @@ class Pacer:
     def _others(self, pace: Pace, now: datetime) -> int:
         """Return the seats of other workers, forgetting those of workers that vanished."""
         mine = self._worker
-        held = {w: [n, until] for w, (n, until) in pace.seats.items() if w == mine or until > now.isoformat()}
+        held = {w: [n, until] for w, (n, until) in pace.seats.items() if w == mine or self._counts(pace, w, until, now)}
         pace.seats = held
         return sum(number for worker, (number, _until) in held.items() if worker != mine)
+
+    def _counts(self, pace: Pace, worker: str, until: str, now: datetime) -> bool:
+        """Say whether seats are still taken that count until then; by a clock that is ahead, while there is word of them."""
+        if until <= (now + _AHEAD).isoformat():
+            return until > now.isoformat()
+        # One that was killed would keep them for as long as its clock was ahead, and its connector would wait for that.
+        key, moment = (pace.pk, worker), self._clock.monotonic()
+        if len(self._ahead) >= _MOST_AHEAD:
+            self._ahead.clear()
+        known, since = self._ahead.get(key, ("", moment))
+        self._ahead[key] = (until, since if known == until else moment)
+        return moment - self._ahead[key][1] < KEEP.total_seconds()
 
     def _bucket(self, ready: Ready, now: datetime) -> Bucket:
         pace = ready.pace

@@ -1,6 +1,7 @@
 """Seats and rates: a connector has its own, and all connectors share the worker's."""
 
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
@@ -9,8 +10,9 @@ import pytest
 from chancery.core.clock import ManualClock
 from chancery.core.pacing import Limits
 from chancery.core.tests.making import NOW
+from chancery.engine import pacing
 from chancery.engine.claim import Ready
-from chancery.engine.pacing import SEATS, Pacer
+from chancery.engine.pacing import KEEP, SEATS, Pacer
 from chancery.sdk.authority import Facts
 
 REMOTE = Facts(certificates=None, concurrency=16, calls_per_second=100, burst=100)
@@ -80,3 +82,33 @@ def test_seats_of_a_claim_that_was_taken_back_are_free_again(pacer):
     pacer.back_to(before)
     assert pacer.busy() == 0
     assert free(pacer, 999) == REMOTE.concurrency
+
+
+def test_seats_of_a_worker_whose_clock_is_ahead_count_while_there_is_word_of_it_and_no_longer(monkeypatch):
+    clock = ManualClock(NOW)
+    pacer, one, away = Pacer(clock, uuid4()), ready(1), timedelta(days=1)
+    told = lambda: {"its": [10, (clock.now() + away + KEEP).isoformat()]}  # noqa: E731
+    word = told()
+
+    def left():
+        one.pace.seats = dict(word)  # as it stands in the table: what is read there is not written in each turn
+        return pacer.room(one, clock.now()).urgent
+
+    assert left() == 6
+    clock.advance(KEEP - timedelta(seconds=1))
+    assert left() == 6
+    word = told()
+    assert left() == 6
+    clock.advance(KEEP - timedelta(seconds=1))
+    assert left() == 6
+    clock.advance(timedelta(seconds=1))
+    assert left() == 16
+    assert left() == 16, "it is not taken for a new word"
+    monkeypatch.setattr(pacing, "_MOST_AHEAD", 1)
+    assert left() == 6, "what is remembered has an end, and begins anew"
+
+
+def test_seats_of_a_worker_that_vanished_are_free_when_their_time_is_over(pacer):
+    one = ready(1)
+    one.pace.seats = {"its": [10, (NOW + KEEP).isoformat()], "gone": [3, NOW.isoformat()]}
+    assert pacer.room(one, NOW).urgent == 6
