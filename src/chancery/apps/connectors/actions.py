@@ -86,7 +86,7 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     judged = trial.judged(act, authority, values, None, tested, untested)
     _insert(act, connector)
     _new_version(act, connector, configured, {}, judged)
-    posture.refuse(connector, configured.secrets)
+    posture.refuse(connector)
     _note(act, connector, detail=_trial_note(judged))
     # A new one is no row that outlives being held back.
     wanted = _wanted(Kind.CREATE, connector, fresh=True)
@@ -139,7 +139,7 @@ def edit(
         end_change(connector, act.at, act.actor.name, "edited")
         Connector.objects.filter(pk=connector.pk).update(credential_expires_on=None)
     _new_version(act, connector, configured, kept(connector, before, moved=moved), judged, account=same)
-    posture.refuse(connector, configured.secrets)
+    posture.refuse(connector)
     _note(act, connector, changed=changed, detail=_trial_note(judged))
     _take_profiles_along(act, connector)
     wanted.needed = needed(Kind.EDIT, wanted.environment, connector.environment_id)

@@ -10,7 +10,9 @@ from django.apps import apps
 from chancery.apps.accounts import actions as people
 from chancery.apps.certificates.tests.conftest import NOW, clock  # noqa: F401  fixture
 from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors import rotating
 from chancery.apps.connectors.models import Connector
+from chancery.apps.connectors.versions import unsealed_version
 from chancery.apps.inventory.models import Finding as Difference
 from chancery.apps.inventory.models import Pull
 from chancery.apps.posture import actions, prints, queries, sharing
@@ -133,6 +135,30 @@ def test_what_is_enforced_is_refused_before_anything_is_saved(cast, two, setting
             cast.ada, berlin.pk, 2, {**third, "name": "Berlin", "allowed_networks": ["10.0.0.0/8"], "api_key": "x"}
         )
     connectors.activate(cast.ada, berlin.pk)
+
+
+def test_the_next_with_a_credential_is_refused_before_a_worker_has_looked(cast, local, clock, settings):
+    settings.POSTURE_ENFORCED = frozenset({"shared_credential"})
+    berlin = connectors.create(cast.ada, "digicert", values())
+    with pytest.raises(Conflict, match="share a credential"):
+        connectors.create(cast.ada, "digicert", {**values(), "name": "Tokyo"})
+    kept = {**values(), "description": "other"}
+    del kept["api_key"]
+    connectors.edit(cast.ada, berlin.pk, 1, kept)
+    with pytest.raises(Conflict, match="share a credential"):
+        connectors.create(cast.ada, "digicert", {**values(), "name": "Tokyo"})
+
+
+@pytest.mark.parametrize(("kind", "given"), [("shared_credential", "one and the same"), ("untested", "one of its own")])
+def test_a_rotation_leads_past_nothing_that_is_enforced(cast, two, settings, kind, given):
+    connectors.create(cast.ada, "digicert", {**values(), "name": "Third", "api_key": "of the third"})
+    third = Connector.objects.get(name="Third")
+    settings.POSTURE_ENFORCED = frozenset({kind})
+    rotating.stage(cast.ada, third.pk, {"api_key": given})
+    with pytest.raises(Conflict, match="does not allow it"):
+        rotating.switch(cast.ada, third.pk, untested="The CA is away.")
+    third.refresh_from_db()
+    assert unsealed_version(third.current)["api_key"].reveal() == "of the third"
 
 
 def test_an_empty_secret_has_no_fingerprint(cast, two):
