@@ -77,12 +77,15 @@ def approve(act: Act, ident: object) -> Change:
     if change.votes.filter(user_id=act.actor.user or 0).exists():
         raise Conflict("You have approved this already.", remedy="Somebody else has to, too.", code="approved")
     Vote.objects.create(change=change, user_id=act.actor.user or 0, name=act.actor.name, at=act.at)
-    if change.votes.count() >= change.needed:
+    if _agreed(change) >= change.needed:
         if change.not_before is not None and change.not_before > act.at:
-            change.state = State.SCHEDULED
+            change.state, change.text = State.SCHEDULED, ""
             change.save()
         else:
             _apply(act, change)
+    elif change.text != (text := _lost(change)):
+        change.text = text
+        change.save()
     _note(act, change)
     return change
 
@@ -258,11 +261,11 @@ def _apply(act: Act, change: Change) -> None:
         if change.connector is not None and change.connector.revision != change.revision:
             raise Conflict("The connector was changed meanwhile.", remedy="Propose it again.", code="stale")
         who = replace(actor_of(person, how=f"change:{change.pk}"), address=act.actor.address, via=act.actor.via)
-        with applying(change.votes.count()):
+        with applying(_agreed(change)):
             done = APPLY[change.kind](who, **_args(change))
     except Held as held:
         change.state, change.needed = State.WAITING, held.wanted.needed
-        change.text = f"By the rule of today {change.needed} have to approve it."
+        change.text = f"By the rule of today {change.needed} have to approve it. {_lost(change)}".strip()
         change.save()
         return
     except ChanceryError as refusal:
@@ -274,6 +277,18 @@ def _apply(act: Act, change: Change) -> None:
     if change.kind == Kind.CREATE:
         change.connector_id = done.pk
     _end(act, change, State.APPLIED, "")
+
+
+def _agreed(change: Change) -> int:
+    """Return how many approved it and may still: whoever was kept out or lost the right since then counts no more."""
+    place = (change.team_id, change.environment_id)
+    voters = [vote.user for vote in change.votes.select_related("user") if vote.user.is_active]
+    return sum(actor_of(user, how="vote").may(Permission.CHANGE_APPROVE, *place) for user in voters)
+
+
+def _lost(change: Change) -> str:
+    number = change.votes.count() - _agreed(change)
+    return f"Of those who approved it {number} may not any more, and do not count." if number else ""
 
 
 def _end(act: Act, change: Change, state: State, text: str) -> None:

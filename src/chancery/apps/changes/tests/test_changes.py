@@ -107,6 +107,34 @@ def test_nothing_leads_past_it_not_a_token_not_a_limited_one_not_a_machine(offic
     assert not change.votes.exists()
 
 
+@pytest.mark.parametrize(
+    "take", [lambda o, pk: people.disable_user(o.host, pk), lambda o, pk: people.set_grants(o.host, pk, [])]
+)
+def test_the_approval_of_somebody_who_may_no_more_does_not_count(office, connector, clock, take):
+    need(2)
+    change = held(lambda: connectors.deactivate(office.eva, connector.pk))
+    actions.approve(office.amy, change.pk)
+    take(office, office.users["amy"].pk)
+    done = actions.approve(office.ann, change.pk)
+    assert (done.state, done.text) == ("waiting", "Of those who approved it 1 may not any more, and do not count.")
+    assert Connector.objects.get().status == "active"
+    third = people.create_user(office.host, "ute", PASSWORD, grants=[("approver", None, None)])
+    assert actions.approve(who.actor_of(third, how="test"), change.pk).state == "applied"
+
+
+def test_what_was_approved_for_later_waits_anew_where_its_approver_may_no_more(office, connector, clock):
+    whole = {**history.values(connector, connector.current.number), "owner": "Somebody new"}
+    at = clock.now() + timedelta(hours=1)
+    change = held(lambda: connectors.edit(office.eva, connector.pk, 1, whole, not_before=at))
+    assert actions.approve(office.amy, change.pk).state == "scheduled"
+    people.disable_user(office.host, office.users["amy"].pk)
+    clock.advance(timedelta(hours=1))
+    done = actions.apply_due(engine_actor(), change.pk)
+    assert (done.state, Connector.objects.get().owner) == ("waiting", "")
+    assert done.text.endswith("Of those who approved it 1 may not any more, and do not count.")
+    assert (actions.approve(office.ann, change.pk).state, Connector.objects.get().owner) == ("applied", "Somebody new")
+
+
 def test_each_approver_counts_once_and_the_last_one_does_it(office, connector):
     need(2)
     change = held(lambda: connectors.deactivate(office.eva, connector.pk))
