@@ -8,10 +8,11 @@ import pytest
 from django.apps import apps
 
 from chancery.apps.accounts import actions as people
+from chancery.apps.accounts.models import Environment
 from chancery.apps.certificates.tests.conftest import NOW, clock  # noqa: F401  fixture
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors import rotating
-from chancery.apps.connectors.models import Connector
+from chancery.apps.connectors.models import Connector, ConnectorVersion
 from chancery.apps.connectors.versions import unsealed_version
 from chancery.apps.inventory.models import Finding as Difference
 from chancery.apps.inventory.models import Pull
@@ -116,6 +117,28 @@ def test_a_decision_lasts_until_its_day_and_says_why(cast, two, settings):
     settings.POSTURE_ENFORCED = frozenset({"shared_credential"})
     with pytest.raises(Conflict, match="cannot wait"):
         actions.decide(cast.ada, key, until=SOON, reason="x")
+
+
+def test_what_weighs_more_than_what_was_put_off_is_open_again(cast, two):
+    berlin, tokyo = two
+    own, shared = f"untested-{berlin.pk.hex}", queries.listing(cast.ada, kind="shared_credential").items[0].finding.key
+    for key in (own, shared):
+        actions.decide(cast.ada, key, until=SOON, reason="The CA is slow.")
+    assert berlin.pk not in [one.connectors[0].pk for one in queries.listing(cast.ada, kind="untested").items]
+    assert kinds(cast.ada, kind="shared_credential") == []
+    ConnectorVersion.objects.filter(pk=berlin.current_id).update(untested_reason="It has faults.")
+    Connector.objects.filter(pk=tokyo.pk).update(environment=Environment.objects.create(name="Trials"))
+    assert kinds(cast.ada, kind="untested", level="warning") == ["untested"]
+    assert kinds(cast.ada, kind="untested", level="warning", state="decided") == []
+    assert kinds(cast.ada, kind="shared_credential", level="serious") == ["shared_credential"]
+    assert queries.serious(cast.ada) == 1
+    assert [queries.get(cast.ada, key).decided for key in (own, shared)] == [False, False]
+    for key in (own, shared):
+        actions.decide(cast.ada, key, until=SOON, reason="Known.")
+    ConnectorVersion.objects.filter(pk=berlin.current_id).update(untested_reason="")
+    assert [queries.get(cast.ada, key).decided for key in (own, shared)] == [True, True]
+    assert berlin.pk not in [one.connectors[0].pk for one in queries.listing(cast.ada, kind="untested").items]
+    assert queries.serious(cast.ada) == 0
 
 
 def test_what_is_enforced_is_refused_before_anything_is_saved(cast, two, settings):
