@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
@@ -17,7 +18,8 @@ from chancery.apps.changes.holding import APPLY, DOORS, Held, Proposed, Wanted, 
 from chancery.apps.changes.models import ENDED, OPEN, Change, Kind, Rule, State, Vote
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.sealed import PROPOSAL_TABLE
-from chancery.apps.shared.action import Act, action
+from chancery.apps.shared import asked
+from chancery.apps.shared.action import Act, action, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean
@@ -123,11 +125,24 @@ def _renewed(act: Act, ident: object) -> dict[str, Any]:
 def renew(actor: Actor, ident: object) -> None:
     """Propose again, for the connector as it is now, what one has proposed before; nothing has to be typed again.
 
-    Raises `Proposed`, as what proposes does; where nobody has to approve it any more, it is done.
+    Raises `Proposed`, as what proposes does; where nobody has to approve it any more, it is done. A time that is over is left
+    out. What is refused leaves the change as it was, with its credentials.
     """
-    args = _renewed(actor, ident)
-    kind, later = args.pop("kind"), args.pop("not_before")
-    DOORS[kind](actor, **args, **({"not_before": later} if later is not None else {}))
+    waits, at = None, current_clock().now()
+    try:
+        with transaction.atomic():
+            args = _renewed(actor, ident)
+            kind, later = args.pop("kind"), args.pop("not_before")
+            try:
+                DOORS[kind](actor, **args, **({"not_before": later} if later is not None and later > at else {}))
+            except Proposed as proposed:
+                waits = proposed
+    except ChanceryError as refusal:
+        # What the record said of it was taken back with all the rest.
+        record_refusal(actor, "changes.end_renewed", at, refusal, lambda: asked.of("changes", ident))
+        raise
+    if waits is not None:
+        raise waits
 
 
 @action("changes.apply", Permission.CHANGE_APPROVE)

@@ -8,6 +8,7 @@ import pytest
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
+from chancery.apps.accounts import roles
 from chancery.apps.accounts.models import Environment
 from chancery.apps.changes import actions, queries
 from chancery.apps.changes.holding import Proposed
@@ -257,6 +258,35 @@ def test_a_version_comes_into_force_at_its_time(office, connector, clock):
     assert Connector.objects.get().owner == "Later"
     renewed = held(lambda: edited_later(office, clock))
     assert held(lambda: actions.renew(office.eva, renewed.pk)).not_before == renewed.not_before
+
+
+def test_what_went_stale_at_its_time_is_proposed_anew_with_its_credentials(office, connector, clock):
+    whole = {**history.values(connector, 1), "owner": "Later", "api_key": SECRET}
+    at = clock.now() + timedelta(hours=1)
+    change = held(lambda: connectors.edit(office.eva, connector.pk, 1, whole, not_before=at))
+    actions.approve(office.amy, change.pk)
+    need(0)
+    connectors.deactivate(office.eva, connector.pk)
+    need(1)
+    clock.advance(timedelta(hours=2))
+    assert actions.apply_due(engine_actor(), change.pk).state == "stale"
+    anew = held(lambda: actions.renew(office.eva, change.pk))
+    assert (anew.state, anew.not_before) == ("waiting", None)
+    assert actions.approve(office.amy, anew.pk).state == "applied"
+    connector = Connector.objects.get()
+    assert connectors.unsealed_version(connector.current)["api_key"].reveal() == SECRET
+
+
+def test_what_may_not_be_proposed_anew_stays_as_it_is_and_the_refusal_is_recorded(office, connector):
+    change = edited(office, connector, api_key=SECRET)
+    roles.create(office.host, "withdrawer", ["connectors.view", "changes.view", "changes.withdraw"])
+    people.set_grants(office.host, office.users["eva"].pk, [("withdrawer", None, None)])
+    with pytest.raises(NotPermitted):
+        actions.renew(who.actor_of(office.users["eva"], how="test"), change.pk)
+    change.refresh_from_db()
+    assert (change.state, set(change.sealed)) == ("waiting", {"api_key"})
+    (entry,) = said("changes.end_renewed")
+    assert (entry["outcome"], entry["target"]["id"]) == ("refused", str(change.pk))
 
 
 def edited_later(office, clock):
