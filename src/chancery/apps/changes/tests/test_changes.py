@@ -304,6 +304,22 @@ def test_an_approval_after_its_time_applies_at_once(office, connector, clock):
     assert actions.approve(office.amy, change.pk).state == "applied"
 
 
+def test_neither_a_new_connector_nor_one_that_moves_in_leads_past_the_rule_for_switching_on(office):
+    Rule.objects.exclude(kind="activate").delete()
+    trials = Environment.objects.create(name="Trials")
+    change = held(lambda: connectors.create(office.eva, "digicert", values()))
+    assert (change.kind, change.needed) == ("create", 1)
+    connectors.create(office.eva, "digicert", {**values(), "name": "Off", "status": "inactive"})
+    away = connectors.create(office.eva, "digicert", {**values(), "name": "Away", "environment": "Trials"})
+    whole = {**history.values(away, 1), "environment": "Production"}
+    change = held(lambda: connectors.edit(office.eva, away.pk, 1, whole))
+    assert (change.kind, change.needed) == ("edit", 1)
+    assert actions.approve(office.amy, change.pk).state == "applied"
+    Rule.objects.all().update(kind="create", needed=2, environment=trials)
+    back = {**whole, "environment": "Trials"}
+    assert held(lambda: connectors.edit(office.eva, away.pk, 2, back)).needed == 2
+
+
 def test_to_ask_fewer_takes_as_many_as_before_unless_the_host_says_so(office):
     assert actions.set_rule(office.ada, office.place, "edit", 2).needed == 2
     change = held(lambda: actions.set_rule(office.ada, office.place, "edit", 0))
