@@ -134,6 +134,11 @@ class Limits:
     egress: str = ""
 
 
+def up_to(level: Level) -> list[Level]:
+    """Return this weight and every weightier one: what was put off at one of them is put off at this one too."""
+    return [one for one in Level if _RANK[one] <= _RANK[level]]
+
+
 def plain(ident: str) -> str:
     """Return an id as it stands in a key."""
     return ident.replace("-", "")

@@ -77,6 +77,7 @@ def actor_of_token(text: str, address: str = "", via: str = "api") -> Actor | No
         "address": address,
         "via": via,
         "strong": bool(strong),
+        "bound": tuple(networks or ()),
     }
     if not strong and any(row[12] for row in rows):
         return Actor(**who, limited=True, needs_factor=True)

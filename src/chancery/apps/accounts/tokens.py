@@ -33,7 +33,8 @@ def create_token(
     """Make an API token for the actor; the text is returned once and kept nowhere.
 
     It gives no more than `permissions` (None: all that the person has), in one team and environment (None: in all), and
-    answers only to addresses of `networks` (empty: to all). A token that is limited itself makes no other.
+    answers only to addresses of `networks` (empty: to all). A token that is limited itself makes no other, and one that is
+    bound to networks none that answers elsewhere: whoever steals it would be rid of that.
     """
     if act.actor.user is None:
         raise Invalid.one("user", "A token belongs to a person.", "Log in as the person who needs it.")
@@ -54,7 +55,7 @@ def create_token(
         permissions=None if permissions is None else known(permissions),
         team_id=_known(Team, team, "team"),
         environment_id=_known(Environment, environment, "environment"),
-        networks=_networks(networks),
+        networks=_inside(_networks(networks), act.actor.bound),
         strong=act.actor.strong,
     )
     limits = {n: v for n in ("permissions", "team_id", "environment_id", "networks") if (v := getattr(token, n))}
@@ -106,6 +107,19 @@ def _networks(given: Sequence[str]) -> list[str]:
     if len(found) > _MOST_NETWORKS:
         raise Invalid.one("networks", f"There are {len(found)}; {_MOST_NETWORKS} is the most.", "Join some.")
     return sorted(found)
+
+
+def _inside(wanted: list[str], bound: tuple[str, ...]) -> list[str]:
+    """Return networks that are all inside of those that the token is bound to which makes another; its own for none."""
+    if not bound:
+        return wanted
+    around = [ip_network(text) for text in bound]
+    for text in wanted:
+        one = ip_network(text)
+        if not any(one.network_address in n and one.broadcast_address in n for n in around):
+            problem = f"{text} is not inside of {', '.join(bound)}, to which the token is bound that asks."
+            raise Invalid.one("networks", problem, "Choose a network inside of them, or log in.")
+    return wanted or list(bound)
 
 
 def _known(model: type[Team | Environment], ident: int | None, field: str) -> int | None:

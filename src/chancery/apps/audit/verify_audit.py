@@ -199,11 +199,19 @@ def checkpoint(raw: str) -> Checkpoint:
     text, _, below = raw.rpartition("\n\n")
     lines = text.split("\n")
     marks = [re.fullmatch("— ([^ +]+) (\\S+)", line) for line in below.splitlines()]
-    if len(lines) < 3 or not lines[1].isdigit() or not marks or None in marks:
+    if len(lines) < 3 or not re.fullmatch("[0-9]{1,18}", lines[1]) or not marks or None in marks:
         raise Bad(f"a checkpoint cannot be read: {raw[:80]!r}")
     following = [line.partition(" ")[2] for line in lines[3:] if line.startswith("chancery-next-key ")]
     signatures = [(m[1], unbase64(m[2])) for m in marks if m]
     return Checkpoint(lines[0], int(lines[1]), unbase64(lines[2]), "".join(following[:1]), text + "\n", signatures)
+
+
+def written(line: str) -> str:
+    """Return the note that a line of JSON holds."""
+    try:
+        return str(json.loads(line)["chancery_checkpoint"])
+    except (ValueError, RecursionError):
+        raise Bad(f"a line with a checkpoint cannot be read: {line[:80]!r}") from None
 
 
 def notes(raw: str) -> Iterator[str]:
@@ -212,7 +220,7 @@ def notes(raw: str) -> Iterator[str]:
     for line in raw.splitlines(keepends=True):
         found = re.search('\\{"chancery_checkpoint":.*\\}', line)
         if found:
-            yield json.loads(found[0])["chancery_checkpoint"]
+            yield written(found[0])
             continue
         if lines and lines[-1].startswith("— ") and not line.startswith("— "):
             yield "".join(lines)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
@@ -17,7 +18,8 @@ from chancery.apps.changes.holding import APPLY, DOORS, Held, Proposed, Wanted, 
 from chancery.apps.changes.models import ENDED, OPEN, Change, Kind, Rule, State, Vote
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.sealed import PROPOSAL_TABLE
-from chancery.apps.shared.action import Act, action
+from chancery.apps.shared import asked
+from chancery.apps.shared.action import Act, action, current_clock, record_refusal
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean
@@ -77,12 +79,15 @@ def approve(act: Act, ident: object) -> Change:
     if change.votes.filter(user_id=act.actor.user or 0).exists():
         raise Conflict("You have approved this already.", remedy="Somebody else has to, too.", code="approved")
     Vote.objects.create(change=change, user_id=act.actor.user or 0, name=act.actor.name, at=act.at)
-    if change.votes.count() >= change.needed:
+    if _agreed(change) >= change.needed:
         if change.not_before is not None and change.not_before > act.at:
-            change.state = State.SCHEDULED
+            change.state, change.text = State.SCHEDULED, ""
             change.save()
         else:
             _apply(act, change)
+    elif change.text != (text := _lost(change)):
+        change.text = text
+        change.save()
     _note(act, change)
     return change
 
@@ -120,11 +125,24 @@ def _renewed(act: Act, ident: object) -> dict[str, Any]:
 def renew(actor: Actor, ident: object) -> None:
     """Propose again, for the connector as it is now, what one has proposed before; nothing has to be typed again.
 
-    Raises `Proposed`, as what proposes does; where nobody has to approve it any more, it is done.
+    Raises `Proposed`, as what proposes does; where nobody has to approve it any more, it is done. A time that is over is left
+    out. What is refused leaves the change as it was, with its credentials.
     """
-    args = _renewed(actor, ident)
-    kind, later = args.pop("kind"), args.pop("not_before")
-    DOORS[kind](actor, **args, **({"not_before": later} if later is not None else {}))
+    waits, at = None, current_clock().now()
+    try:
+        with transaction.atomic():
+            args = _renewed(actor, ident)
+            kind, later = args.pop("kind"), args.pop("not_before")
+            try:
+                DOORS[kind](actor, **args, **({"not_before": later} if later is not None and later > at else {}))
+            except Proposed as proposed:
+                waits = proposed
+    except ChanceryError as refusal:
+        # What the record said of it was taken back with all the rest.
+        record_refusal(actor, "changes.end_renewed", at, refusal, lambda: asked.of("changes", ident))
+        raise
+    if waits is not None:
+        raise waits
 
 
 @action("changes.apply", Permission.CHANGE_APPROVE)
@@ -258,11 +276,11 @@ def _apply(act: Act, change: Change) -> None:
         if change.connector is not None and change.connector.revision != change.revision:
             raise Conflict("The connector was changed meanwhile.", remedy="Propose it again.", code="stale")
         who = replace(actor_of(person, how=f"change:{change.pk}"), address=act.actor.address, via=act.actor.via)
-        with applying(change.votes.count()):
+        with applying(_agreed(change)):
             done = APPLY[change.kind](who, **_args(change))
     except Held as held:
         change.state, change.needed = State.WAITING, held.wanted.needed
-        change.text = f"By the rule of today {change.needed} have to approve it."
+        change.text = f"By the rule of today {change.needed} have to approve it. {_lost(change)}".strip()
         change.save()
         return
     except ChanceryError as refusal:
@@ -274,6 +292,18 @@ def _apply(act: Act, change: Change) -> None:
     if change.kind == Kind.CREATE:
         change.connector_id = done.pk
     _end(act, change, State.APPLIED, "")
+
+
+def _agreed(change: Change) -> int:
+    """Return how many approved it and may still: whoever was kept out or lost the right since then counts no more."""
+    place = (change.team_id, change.environment_id)
+    voters = [vote.user for vote in change.votes.select_related("user") if vote.user.is_active]
+    return sum(actor_of(user, how="vote").may(Permission.CHANGE_APPROVE, *place) for user in voters)
+
+
+def _lost(change: Change) -> str:
+    number = change.votes.count() - _agreed(change)
+    return f"Of those who approved it {number} may not any more, and do not count." if number else ""
 
 
 def _end(act: Act, change: Change, state: State, text: str) -> None:

@@ -86,10 +86,11 @@ def create(act: Act, authority: str, values: dict[str, Any], *, tested: object =
     judged = trial.judged(act, authority, values, None, tested, untested)
     _insert(act, connector)
     _new_version(act, connector, configured, {}, judged)
-    posture.refuse(connector, configured.secrets)
+    posture.refuse(connector)
     _note(act, connector, detail=_trial_note(judged))
     # A new one is no row that outlives being held back.
     wanted = _wanted(Kind.CREATE, connector, fresh=True)
+    wanted.needed = _needed_to_come(connector)
     wanted.diff, wanted.secrets = held({}, _readable(configured), frozenset(configured.secrets)), _secret(connector)
     hold(act, wanted)
     return connector
@@ -139,10 +140,12 @@ def edit(
         end_change(connector, act.at, act.actor.name, "edited")
         Connector.objects.filter(pk=connector.pk).update(credential_expires_on=None)
     _new_version(act, connector, configured, kept(connector, before, moved=moved), judged, account=same)
-    posture.refuse(connector, configured.secrets)
+    posture.refuse(connector)
     _note(act, connector, changed=changed, detail=_trial_note(judged))
     _take_profiles_along(act, connector)
     wanted.needed = needed(Kind.EDIT, wanted.environment, connector.environment_id)
+    if wanted.environment != connector.environment_id:
+        wanted.needed = max(wanted.needed, _needed_to_come(connector))
     wanted.diff, wanted.secrets, wanted.not_before = diff, _secret(connector), not_before
     hold(act, wanted)
     return connector
@@ -257,6 +260,12 @@ def _wanted(kind: Kind, connector: Connector, *, fresh: bool = False) -> Wanted:
     one = Wanted(kind, connector.name, place, needed(kind, place), connector.team_id)
     one.connector, one.revision = (None, None) if fresh else (connector.pk, connector.revision)
     return one
+
+
+def _needed_to_come(connector: Connector) -> int:
+    """Return how many have to approve that there is such a connector in its environment, and that it is switched on there."""
+    kinds = (Kind.CREATE, Kind.ACTIVATE) if connector.status == Status.ACTIVE else (Kind.CREATE,)
+    return max(needed(kind, connector.environment_id) for kind in kinds)
 
 
 def _secret(connector: Connector) -> frozenset[str]:

@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -65,7 +66,11 @@ def fresh(store: KeyStore | None = None) -> SealingKey:
     store = store or _store()
     kid = secrets.token_hex(8)
     wrapped = store.wrap(os.urandom(KEY), _bound(kid))
-    row = SealingKey(kid=kid, store=store.ident[:300], wrapped=wrapped, created_at=current_clock().now())
+    at, before = current_clock().now(), newest()
+    if before is not None:
+        # The newest seals: a clock that was set back since would leave the key in force that is to be replaced.
+        at = max(at, before.created_at + timedelta(microseconds=1))
+    row = SealingKey(kid=kid, store=store.ident[:300], wrapped=wrapped, created_at=at)
     row.save(force_insert=True)
     return row
 

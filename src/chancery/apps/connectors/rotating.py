@@ -24,6 +24,7 @@ from chancery.apps.connectors.models import Call, CallKind, CallState, Connector
 from chancery.apps.connectors.sealed import CHANGE_TABLE
 from chancery.apps.connectors.versions import current, kept, unsealed_change
 from chancery.apps.orders.models import Order
+from chancery.apps.posture import guard as posture
 from chancery.apps.shared.action import Act, action
 from chancery.apps.shared.actor import Actor, engine_actor
 from chancery.core.errors import Absent, Conflict, Invalid
@@ -95,6 +96,7 @@ def switch(act: Act, ident: object, grace_days: int = GRACE, untested: str = "")
         raise Invalid.one("untested", text, "Test it, or say why it is used all the same.", "not_tested")
     whole = kept(connector, before, moved=False)
     _put(act, connector, new, whole, judged)
+    posture.refuse(connector)
     change.sealed = _sealed(change, {name: whole[name] for name in change.names if name in whole and grace_days})
     change.state, change.switched_at, change.switched_by = CredentialChange.SWITCHED, act.at, act.actor.name
     change.version, change.grace_until = connector.current, act.at + timedelta(days=grace_days)
@@ -112,7 +114,9 @@ def switch_back(act: Act, ident: object) -> CredentialChange:
     if change is None or change.state != CredentialChange.SWITCHED or not change.sealed:
         text = f"No credential of before is kept for {connector.name}."
         raise Conflict(text, remedy="Stage one and switch to it.", code="nothing_kept")
-    old, whole = unsealed_change(change), kept(connector, current(connector), moved=False)
+    old, present = unsealed_change(change), kept(connector, current(connector), moved=False)
+    # What the old credential did not have belongs to the new one.
+    whole = {name: secret for name, secret in present.items() if name not in change.names}
     _put(act, connector, old, whole, trial.Trial(None, "Switched back to the credential of before."))
     _end(change, act, "switched_back")
     Connector.objects.filter(pk=connector.pk).update(credential_expires_on=None)

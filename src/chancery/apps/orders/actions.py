@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.apps.accounts.permissions import Permission
+from chancery.apps.accounts.queries import actor_of
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.orders import again, causing, queries
 from chancery.apps.orders.models import Approval, Order
@@ -215,14 +216,17 @@ def _locked(act: Act, ident: object) -> Order:
 
 
 def _agreed(act: Act, order: Order) -> int:
-    """Count one more person who agrees, and return how many there are; whoever operates the host is none."""
+    """Count one more person who agrees, and return how many do; whoever operates the host is none."""
     if act.actor.user is None:
         raise NotPermitted(Permission.ORDER_APPROVE, "Only people approve orders.", "Log in as a person.")
     allowed(order, State.QUEUED, "order.approved")
     if order.given.filter(user_id=act.actor.user).exists():
         raise Conflict("You have approved this already.", remedy="Somebody else has to, too.", code="approved")
     Approval.objects.create(order=order, user_id=act.actor.user, name=act.actor.name, at=act.at)
-    return order.given.count()
+    people = [one.user for one in order.given.select_related("user") if one.user.is_active]
+    # Whoever was kept out or lost the right since then counts no more.
+    place = (order.team_id, order.environment_id)
+    return sum(actor_of(user, how="approval").may(Permission.ORDER_APPROVE, *place) for user in people)
 
 
 def _stuck(order: Order) -> None:

@@ -20,7 +20,7 @@ LONGEST = timedelta(days=366)
 def decide(act: Act, key: str, *, owner: str = "", until: str = "", reason: str = "") -> Decision:
     """Say who looks after a finding, and put it off until a day (ISO 8601) for a reason; without a day it is open again."""
     shown = _seen(act, key)
-    row = Decision(key=key, kind=shown.finding.kind, by=act.actor.name, at=act.at)
+    row = Decision(key=key, kind=shown.finding.kind, level=shown.finding.level, by=act.actor.name, at=act.at)
     row.connector = None if shown.finding.kind in SHARED else shown.connectors[0]
     row.owner = clean("owner", owner, 200)
     row.until = _day(until, act.at.date())

@@ -27,12 +27,14 @@ class Print(models.Model):
 class Decision(models.Model):
     """Who looks after a finding, and until when it is not to be shown as open, and why.
 
-    `key` is the finding's own. `connector` is the one that it is about; None where there are several.
+    `key` is the finding's own. `connector` is the one that it is about; None where there are several. `level` is how much it weighed
+    then: what weighs more by now is open again. Decisions of before this was kept have none, and last.
     """
 
     key = models.CharField(max_length=64, primary_key=True)
     connector = models.ForeignKey("connectors.Connector", null=True, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=30)
+    level = models.CharField(max_length=10, blank=True, default="", db_default="")
     owner = models.CharField(max_length=200, blank=True)
     until = models.DateField(null=True)
     reason = models.CharField(max_length=500, blank=True)

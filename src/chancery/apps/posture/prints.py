@@ -1,4 +1,7 @@
-"""Keyed fingerprints of the secrets in force: made by a worker, which opens secrets anyway; kept instead of any of them."""
+"""Keyed fingerprints of the secrets in force, kept instead of any of them.
+
+A worker makes them, which opens secrets anyway; where shared credentials are refused, whatever saves or switches on does.
+"""
 
 from __future__ import annotations
 
@@ -31,17 +34,21 @@ def take(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
     missing = [row for row in rows.exclude(secrets={}) if str(row.pk) not in tried][:_AT_ONCE]
     mine = key() if missing else b""
     for version in missing:
-        try:
-            secrets = unsealed_version(version)
-        except ChanceryError:
-            tried.add(str(version.pk))
-            continue
-        made = [Print(version=version, field=n, value=fingerprint(mine, s)) for n, s in secrets.items() if s.reveal()]
-        Print.objects.bulk_create(made, ignore_conflicts=True)
-        if not made:
+        if not make(version, mine):
             tried.add(str(version.pk))
     Print.objects.exclude(version__in=Connector.objects.filter(deleted_at=None).values("current")).delete()
     return {"tried": sorted(tried)[-1000:]}
+
+
+def make(version: ConnectorVersion, key: bytes) -> bool:
+    """Make the fingerprints of a version; False where it cannot be opened, or has none to make."""
+    try:
+        secrets = unsealed_version(version)
+    except ChanceryError:
+        return False
+    made = [Print(version=version, field=n, value=fingerprint(key, s)) for n, s in secrets.items() if s.reveal()]
+    Print.objects.bulk_create(made, ignore_conflicts=True)
+    return bool(made)
 
 
 def fingerprint(key: bytes, secret: Secret) -> str:

@@ -25,7 +25,7 @@ from chancery.apps.shared.paging import Page, by_id, one_of
 from chancery.apps.shared.scope import visible
 from chancery.core.errors import Absent
 from chancery.core.inventory import FindingKind
-from chancery.core.posture import ORDER, SHARED, Facts, Finding, Kind, Level, Limits, of_one
+from chancery.core.posture import ORDER, SHARED, Facts, Finding, Kind, Level, Limits, of_one, up_to
 from chancery.sdk.authority import Descriptor
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def listing(
             answers = [_Answer(weight, what, None, rows, one) for one, rows in _shared(seen, weight, what, state)]
             walk.among(number, [(one.told.text, one.told.key, one) for one in answers if one.told is not None])
         else:
-            rows = seen.filter(conditions.condition(weight, what, limits()), *_decided(what, state))
+            rows = seen.filter(conditions.condition(weight, what, limits()), *_decided(weight, what, state))
             walk.along(number, rows, partial(_Answer, weight, what))
     items, following, previous = walk.ends()
     return Page(_shown(items), following, previous, str)
@@ -85,15 +85,18 @@ def _shared(
     seen: QuerySet[Connector], level: Level, kind: Kind, state: str
 ) -> Iterator[tuple[Finding, list[Connector]]]:
     found = [(one, rows) for one, rows in sharing.found(kind, seen, facts) if one.level == level]
-    holding = {
-        row.key for row in Decision.objects.filter(key__in=[one.key for one, _rows in found], until__gt=_today())
-    }
+    holding = {row.key for row in _holding(level).filter(key__in=[one.key for one, _rows in found])}
     return ((one, rows) for one, rows in found if (state, one.key in holding) not in _HIDDEN)
 
 
-def _decided(kind: Kind, state: str) -> list[Q]:
-    """Return the condition that a finding of a kind about a connector was put off, or that it was not."""
-    rows = Decision.objects.filter(connector=OuterRef("pk"), kind=kind, until__gt=_today())
+def _holding(level: Level) -> QuerySet[Decision]:
+    """Return the decisions by which a finding of a weight is put off today."""
+    return Decision.objects.filter(until__gt=_today(), level__in=["", *up_to(level)])
+
+
+def _decided(level: Level, kind: Kind, state: str) -> list[Q]:
+    """Return the condition that a finding of a weight and kind about a connector was put off, or that it was not."""
+    rows = _holding(level).filter(connector=OuterRef("pk"), kind=kind)
     return {"open": [~Q(Exists(rows))], "decided": [Q(Exists(rows))]}.get(state or STATES[0], [])
 
 
@@ -116,7 +119,8 @@ def _of(known: dict[str, list[Finding]], answer: _Answer) -> Finding | None:
 
 
 def _one(one: Finding, rows: list[Connector], decision: Decision | None) -> Shown:
-    decided = decision is not None and decision.until is not None and decision.until > _today()
+    until, level = (None, "") if decision is None else (decision.until, decision.level)
+    decided = until is not None and until > _today() and level in {"", *up_to(one.level)}
     return Shown(one, rows, decision, decided, one.kind in settings.POSTURE_ENFORCED)
 
 
@@ -147,7 +151,7 @@ def serious(actor: Actor) -> int:
         if level is Level.SERIOUS and kind in SHARED:
             number += len(list(_shared(seen, level, kind, "open")))
         elif level is Level.SERIOUS:
-            number += seen.filter(conditions.condition(level, kind, limits()), *_decided(kind, "open")).count()
+            number += seen.filter(conditions.condition(level, kind, limits()), *_decided(level, kind, "open")).count()
     return number
 
 

@@ -49,7 +49,8 @@ class Actor:
 
     `user` is the id of a person, or None for the engine and the host's operator, who hold every right, and for a `machine`,
     which holds what its grants give. `limited` says that a token gives less than the person has, `needs_factor` that one of
-    the roles is only for whoever logged in with a second factor, and `strong` that they did.
+    the roles is only for whoever logged in with a second factor, and `strong` that they did. `bound` are the networks to which
+    alone the token answers.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Actor:
     limited: bool = False
     needs_factor: bool = False
     strong: bool = False
+    bound: tuple[str, ...] = ()
 
     @property
     def rights(self) -> tuple[object, ...]:

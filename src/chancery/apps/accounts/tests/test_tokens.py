@@ -126,3 +126,17 @@ def test_a_token_made_without_a_second_factor_gives_nothing_once_a_role_asks_for
         assert queries.actor_of_token(text).grants == cast.rob.grants
     roles.require_factor(cast.ada, "requester", needed=False)
     assert queries.actor_of_token(weak).grants == cast.rob.grants
+
+
+def test_what_a_bound_token_makes_is_bound_as_well(cast):
+    _, text = actions.create_token(cast.rob, "bound", networks=["192.0.2.0/24", "2001:db8::/32"])
+    bound = queries.actor_of_token(text, "192.0.2.7")
+    for wider in ("192.0.0.0/16", "198.51.100.7", "::/0"):
+        with refused("networks"):
+            actions.create_token(bound, "next", networks=["192.0.2.7", wider])
+    _, alike = actions.create_token(bound, "next")
+    _, narrower = actions.create_token(bound, "next", networks=["192.0.2.0/28"])
+    assert queries.actor_of_token(alike, "198.51.100.7") is None
+    assert queries.actor_of_token(alike, "192.0.2.200").bound == bound.bound
+    assert queries.actor_of_token(narrower, "192.0.2.200") is None
+    assert queries.actor_of_token(narrower, "192.0.2.1") is not None

@@ -478,6 +478,24 @@ def test_checkpoints_are_read_from_lines_of_syslog_too(tmp_path, capsys):
     assert "1 from elsewhere" in alone(capsys, packed(tmp_path), "--checkpoints", lines)[1]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"chancery_checkpoint": 5}',
+        '{"chancery_checkpoint": oh}',
+        "a\n²\nQUJD\n\n— a QUJD",
+        f"a\n{'9' * 5000}\nQUJD\n\n— a QUJD",
+    ],
+)
+def test_what_somebody_wrote_among_checkpoints_is_told_of_and_no_fault_of_the_program(tmp_path, capsys, line):
+    sealed(5)
+    kept = tmp_path / "kept"
+    kept.write_text(f"{line}\n", encoding="utf-8")
+    status, said = alone(capsys, packed(tmp_path), "--checkpoints", str(kept))
+    assert (status, said[:4]) == (1, "BAD:")
+    assert "cannot be read" in said
+
+
 def test_signatures_of_the_program_are_those_of_the_library():
     for n in range(8):
         key = Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32)

@@ -8,6 +8,7 @@ import pytest
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
+from chancery.apps.accounts import roles
 from chancery.apps.accounts.models import Environment
 from chancery.apps.changes import actions, queries
 from chancery.apps.changes.holding import Proposed
@@ -105,6 +106,34 @@ def test_nothing_leads_past_it_not_a_token_not_a_limited_one_not_a_machine(offic
         with pytest.raises(NotPermitted, match="people"):
             actions.approve(nobody, change.pk)
     assert not change.votes.exists()
+
+
+@pytest.mark.parametrize(
+    "take", [lambda o, pk: people.disable_user(o.host, pk), lambda o, pk: people.set_grants(o.host, pk, [])]
+)
+def test_the_approval_of_somebody_who_may_no_more_does_not_count(office, connector, clock, take):
+    need(2)
+    change = held(lambda: connectors.deactivate(office.eva, connector.pk))
+    actions.approve(office.amy, change.pk)
+    take(office, office.users["amy"].pk)
+    done = actions.approve(office.ann, change.pk)
+    assert (done.state, done.text) == ("waiting", "Of those who approved it 1 may not any more, and do not count.")
+    assert Connector.objects.get().status == "active"
+    third = people.create_user(office.host, "ute", PASSWORD, grants=[("approver", None, None)])
+    assert actions.approve(who.actor_of(third, how="test"), change.pk).state == "applied"
+
+
+def test_what_was_approved_for_later_waits_anew_where_its_approver_may_no_more(office, connector, clock):
+    whole = {**history.values(connector, connector.current.number), "owner": "Somebody new"}
+    at = clock.now() + timedelta(hours=1)
+    change = held(lambda: connectors.edit(office.eva, connector.pk, 1, whole, not_before=at))
+    assert actions.approve(office.amy, change.pk).state == "scheduled"
+    people.disable_user(office.host, office.users["amy"].pk)
+    clock.advance(timedelta(hours=1))
+    done = actions.apply_due(engine_actor(), change.pk)
+    assert (done.state, Connector.objects.get().owner) == ("waiting", "")
+    assert done.text.endswith("Of those who approved it 1 may not any more, and do not count.")
+    assert (actions.approve(office.ann, change.pk).state, Connector.objects.get().owner) == ("applied", "Somebody new")
 
 
 def test_each_approver_counts_once_and_the_last_one_does_it(office, connector):
@@ -231,6 +260,35 @@ def test_a_version_comes_into_force_at_its_time(office, connector, clock):
     assert held(lambda: actions.renew(office.eva, renewed.pk)).not_before == renewed.not_before
 
 
+def test_what_went_stale_at_its_time_is_proposed_anew_with_its_credentials(office, connector, clock):
+    whole = {**history.values(connector, 1), "owner": "Later", "api_key": SECRET}
+    at = clock.now() + timedelta(hours=1)
+    change = held(lambda: connectors.edit(office.eva, connector.pk, 1, whole, not_before=at))
+    actions.approve(office.amy, change.pk)
+    need(0)
+    connectors.deactivate(office.eva, connector.pk)
+    need(1)
+    clock.advance(timedelta(hours=2))
+    assert actions.apply_due(engine_actor(), change.pk).state == "stale"
+    anew = held(lambda: actions.renew(office.eva, change.pk))
+    assert (anew.state, anew.not_before) == ("waiting", None)
+    assert actions.approve(office.amy, anew.pk).state == "applied"
+    connector = Connector.objects.get()
+    assert connectors.unsealed_version(connector.current)["api_key"].reveal() == SECRET
+
+
+def test_what_may_not_be_proposed_anew_stays_as_it_is_and_the_refusal_is_recorded(office, connector):
+    change = edited(office, connector, api_key=SECRET)
+    roles.create(office.host, "withdrawer", ["connectors.view", "changes.view", "changes.withdraw"])
+    people.set_grants(office.host, office.users["eva"].pk, [("withdrawer", None, None)])
+    with pytest.raises(NotPermitted):
+        actions.renew(who.actor_of(office.users["eva"], how="test"), change.pk)
+    change.refresh_from_db()
+    assert (change.state, set(change.sealed)) == ("waiting", {"api_key"})
+    (entry,) = said("changes.end_renewed")
+    assert (entry["outcome"], entry["target"]["id"]) == ("refused", str(change.pk))
+
+
 def edited_later(office, clock):
     connector = Connector.objects.get()
     whole = {**history.values(connector, connector.current.number), "owner": "Even later"}
@@ -244,6 +302,22 @@ def test_an_approval_after_its_time_applies_at_once(office, connector, clock):
     )
     clock.advance(timedelta(hours=2))
     assert actions.approve(office.amy, change.pk).state == "applied"
+
+
+def test_neither_a_new_connector_nor_one_that_moves_in_leads_past_the_rule_for_switching_on(office):
+    Rule.objects.exclude(kind="activate").delete()
+    trials = Environment.objects.create(name="Trials")
+    change = held(lambda: connectors.create(office.eva, "digicert", values()))
+    assert (change.kind, change.needed) == ("create", 1)
+    connectors.create(office.eva, "digicert", {**values(), "name": "Off", "status": "inactive"})
+    away = connectors.create(office.eva, "digicert", {**values(), "name": "Away", "environment": "Trials"})
+    whole = {**history.values(away, 1), "environment": "Production"}
+    change = held(lambda: connectors.edit(office.eva, away.pk, 1, whole))
+    assert (change.kind, change.needed) == ("edit", 1)
+    assert actions.approve(office.amy, change.pk).state == "applied"
+    Rule.objects.all().update(kind="create", needed=2, environment=trials)
+    back = {**whole, "environment": "Trials"}
+    assert held(lambda: connectors.edit(office.eva, away.pk, 2, back)).needed == 2
 
 
 def test_to_ask_fewer_takes_as_many_as_before_unless_the_host_says_so(office):

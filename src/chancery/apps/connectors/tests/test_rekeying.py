@@ -81,6 +81,15 @@ def test_a_rotation_wraps_everything_anew_and_leaves_the_secrets_alone(sealed, k
     assert sealed() == SECRETS, "as another process reads it"
 
 
+def test_a_clock_that_was_set_back_makes_no_key_of_before_the_newest_again(sealed):
+    ahead = rekeying.rotate(HOST)
+    SealingKey.objects.filter(pk=ahead.pk).update(created_at=current_clock().now() + timedelta(days=1))
+    row = rekeying.rotate(HOST)
+    assert sealing.key_id() == row.kid
+    assert finish() == 4
+    assert set(sealing.sealed_with()) == {row.kid}
+
+
 def test_where_notices_go_is_wrapped_anew_too(cast, keys):
     ident, now = uuid4(), current_clock().now()
     where = {"team": Team.objects.get(name="Operations"), "created_at": now, "updated_at": now}

@@ -161,6 +161,13 @@ def test_the_way_back_is_open_while_the_old_one_is_kept(desk):
         desk.switch(untested="x", grace_days=91)
 
 
+def test_the_way_back_takes_along_nothing_of_the_new_one(desk):
+    rotating.stage(desk.actor, desk.pk, {"api_key": NEW, "second_api_key": "another-new-key"})
+    desk.switch(untested="x")
+    rotating.switch_back(desk.actor, desk.pk)
+    assert {n: s.reveal() for n, s in unsealed_version(desk.row().current).items()} == {"api_key": OLD}
+
+
 def test_one_at_a_time_and_each_step_in_its_turn(desk):
     for early in (
         desk.switch,

@@ -21,7 +21,7 @@ from chancery.apps.shared.tests.looking import conflict, refused, said
 from chancery.core.again import OPEN_FOR
 from chancery.core.errors import Absent, NotPermitted
 from chancery.core.order import MOVES, Cause, State
-from tests.cast import request_pem
+from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
 FENCE = "00000000-0000-4000-8000-000000000000"
@@ -301,6 +301,19 @@ def test_an_order_that_needs_two_goes_ahead_with_the_second_person_who_agrees(ca
     assert sorted(made.given.values_list("name", flat=True)) == ["amy"]
     assert actions.approve(cast.ada, made.pk).state == "queued"
     assert said("orders.approve")[-1]["detail"] == {"state": "queued"}
+
+
+def test_the_agreement_of_somebody_who_may_no_more_does_not_count(cast, local, order):
+    Profile.objects.filter(name="Careful").update(approvals=2)
+    made = order(profile="Careful")
+    actions.approve(cast.amy, made.pk)
+    people.disable_user(cast.host, cast.users["amy"].pk)
+    assert actions.approve(cast.ada, made.pk).state == "awaiting_approval"
+    assert said("orders.approve")[-1]["detail"] == {"approvals": 1, "needed": 2}
+    people.enable_user(cast.host, cast.users["amy"].pk, PASSWORD)
+    people.set_grants(cast.host, cast.users["amy"].pk, [("requester", None, None)])
+    third = people.create_user(cast.host, "ute", PASSWORD, grants=[("approver", None, None)])
+    assert actions.approve(who.actor_of(third, how="test"), made.pk).state == "queued"
 
 
 def deploying(cast, made):

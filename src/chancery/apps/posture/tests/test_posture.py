@@ -8,9 +8,12 @@ import pytest
 from django.apps import apps
 
 from chancery.apps.accounts import actions as people
+from chancery.apps.accounts.models import Environment
 from chancery.apps.certificates.tests.conftest import NOW, clock  # noqa: F401  fixture
 from chancery.apps.connectors import actions as connectors
-from chancery.apps.connectors.models import Connector
+from chancery.apps.connectors import rotating
+from chancery.apps.connectors.models import Connector, ConnectorVersion
+from chancery.apps.connectors.versions import unsealed_version
 from chancery.apps.inventory.models import Finding as Difference
 from chancery.apps.inventory.models import Pull
 from chancery.apps.posture import actions, prints, queries, sharing
@@ -116,6 +119,28 @@ def test_a_decision_lasts_until_its_day_and_says_why(cast, two, settings):
         actions.decide(cast.ada, key, until=SOON, reason="x")
 
 
+def test_what_weighs_more_than_what_was_put_off_is_open_again(cast, two):
+    berlin, tokyo = two
+    own, shared = f"untested-{berlin.pk.hex}", queries.listing(cast.ada, kind="shared_credential").items[0].finding.key
+    for key in (own, shared):
+        actions.decide(cast.ada, key, until=SOON, reason="The CA is slow.")
+    assert berlin.pk not in [one.connectors[0].pk for one in queries.listing(cast.ada, kind="untested").items]
+    assert kinds(cast.ada, kind="shared_credential") == []
+    ConnectorVersion.objects.filter(pk=berlin.current_id).update(untested_reason="It has faults.")
+    Connector.objects.filter(pk=tokyo.pk).update(environment=Environment.objects.create(name="Trials"))
+    assert kinds(cast.ada, kind="untested", level="warning") == ["untested"]
+    assert kinds(cast.ada, kind="untested", level="warning", state="decided") == []
+    assert kinds(cast.ada, kind="shared_credential", level="serious") == ["shared_credential"]
+    assert queries.serious(cast.ada) == 1
+    assert [queries.get(cast.ada, key).decided for key in (own, shared)] == [False, False]
+    for key in (own, shared):
+        actions.decide(cast.ada, key, until=SOON, reason="Known.")
+    ConnectorVersion.objects.filter(pk=berlin.current_id).update(untested_reason="")
+    assert [queries.get(cast.ada, key).decided for key in (own, shared)] == [True, True]
+    assert berlin.pk not in [one.connectors[0].pk for one in queries.listing(cast.ada, kind="untested").items]
+    assert queries.serious(cast.ada) == 0
+
+
 def test_what_is_enforced_is_refused_before_anything_is_saved(cast, two, settings):
     berlin, _ = two
     third = {**values(), "name": "Third"}
@@ -133,6 +158,30 @@ def test_what_is_enforced_is_refused_before_anything_is_saved(cast, two, setting
             cast.ada, berlin.pk, 2, {**third, "name": "Berlin", "allowed_networks": ["10.0.0.0/8"], "api_key": "x"}
         )
     connectors.activate(cast.ada, berlin.pk)
+
+
+def test_the_next_with_a_credential_is_refused_before_a_worker_has_looked(cast, local, clock, settings):
+    settings.POSTURE_ENFORCED = frozenset({"shared_credential"})
+    berlin = connectors.create(cast.ada, "digicert", values())
+    with pytest.raises(Conflict, match="share a credential"):
+        connectors.create(cast.ada, "digicert", {**values(), "name": "Tokyo"})
+    kept = {**values(), "description": "other"}
+    del kept["api_key"]
+    connectors.edit(cast.ada, berlin.pk, 1, kept)
+    with pytest.raises(Conflict, match="share a credential"):
+        connectors.create(cast.ada, "digicert", {**values(), "name": "Tokyo"})
+
+
+@pytest.mark.parametrize(("kind", "given"), [("shared_credential", "one and the same"), ("untested", "one of its own")])
+def test_a_rotation_leads_past_nothing_that_is_enforced(cast, two, settings, kind, given):
+    connectors.create(cast.ada, "digicert", {**values(), "name": "Third", "api_key": "of the third"})
+    third = Connector.objects.get(name="Third")
+    settings.POSTURE_ENFORCED = frozenset({kind})
+    rotating.stage(cast.ada, third.pk, {"api_key": given})
+    with pytest.raises(Conflict, match="does not allow it"):
+        rotating.switch(cast.ada, third.pk, untested="The CA is away.")
+    third.refresh_from_db()
+    assert unsealed_version(third.current)["api_key"].reveal() == "of the third"
 
 
 def test_an_empty_secret_has_no_fingerprint(cast, two):

@@ -116,3 +116,16 @@ def test_guesses_of_a_code_are_counted_with_them_and_a_code_counts_once(cast, cl
         owner.post("/login", {"username": "rob", "password": PASSWORD})
         answer = owner.post("/login/second", {"code": good})
         assert answer.headers.get("Location") == expected, "the same code opened twice"
+
+
+def test_guesses_of_the_present_password_are_counted_with_them(cast, clock, looked_at, client):
+    client.force_login(cast.users["rob"])
+    fresh = {"fresh": "a new and long enough one", "again": "a new and long enough one"}
+    for n in range(30):
+        assert client.post("/password", {"present": f"guess {n}", **fresh}).status_code == 200
+    assert len(looked_at) == entering.TRIES
+    assert b"Too many wrong tries" in client.post("/password", {"present": PASSWORD, **fresh}).content
+    clock.advance(entering.PAUSE + STEP)
+    assert client.post("/password", {"present": PASSWORD, "fresh": "short", "again": "short"}).status_code == 200
+    assert client.post("/password", {"present": PASSWORD, **fresh}).status_code == 302
+    assert log_in("rob", "a new and long enough one", "198.51.100.1").status_code == 302

@@ -24,7 +24,7 @@ from chancery.doors.console.views.base import show
 _HALF = "half"
 """Where a session keeps who has shown the password and not yet the second factor."""
 _SOON = timedelta(minutes=10)
-_PAUSED = "Too many wrong tries. Wait an hour, or ask whoever runs the server to end the pause."
+PAUSED = "Too many wrong tries. Wait an hour, or ask whoever runs the server to end the pause."
 
 
 def log_in(request: HttpRequest) -> HttpResponse:
@@ -111,7 +111,7 @@ def _by_password(request: HttpRequest) -> tuple[str, int]:
     name, address = request.POST.get("username", "").strip().lower(), request.META.get("REMOTE_ADDR", "")
     left = entering.attempt(name, address)
     if not left:
-        return _(_PAUSED), 429
+        return _(PAUSED), 429
     user = authenticate(request, username=name, password=request.POST.get("password", ""))
     if not isinstance(user, User):
         entering.turn_away(name, address, paused=left == 1)
@@ -127,7 +127,7 @@ def _by_code(request: HttpRequest, user: User) -> tuple[str, int]:
     name, address = user.username, request.META.get("REMOTE_ADDR", "")
     left = entering.attempt(name, address)
     if not left:
-        return _(_PAUSED), 429
+        return _(PAUSED), 429
     kind = factors.prove(user, request.POST.get("code", "")[:40])
     if not kind:
         entering.turn_away(name, address, paused=left == 1, reason="wrong_code")

@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chancery.apps.accounts import actions, ending, factors, queries
+from chancery.apps.accounts import actions, ending, entering, factors, queries
 from chancery.apps.accounts.models import Environment, User
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.shared.action import current_clock
@@ -22,6 +22,7 @@ from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent
 from chancery.doors.console import picking
 from chancery.doors.console.views.base import attempt, page, show, whole
+from chancery.doors.console.views.login import PAUSED
 
 _FEW = 20
 
@@ -42,15 +43,22 @@ def password(request: HttpRequest) -> HttpResponse:
 
 def _change(request: HttpRequest, user: User) -> str:
     fresh = request.POST.get("fresh", "")
+    address = request.META.get("REMOTE_ADDR", "")
+    # Whoever has only come by a session guesses here no faster than at the door.
+    left = entering.attempt(user.username, address)
+    if not left:
+        return _(PAUSED)
     if not user.check_password(request.POST.get("present", "")):
+        entering.turn_away(user.username, address, paused=left == 1)
         return _("The present password is wrong.")
+    entering.succeeded(user, address)
     if fresh != request.POST.get("again", ""):
         return _("The two new passwords differ.")
     try:
         validate_password(fresh, user)
     except ValidationError as error:
         return " ".join(error.messages)
-    actor = queries.actor_of(user, how="session", address=request.META.get("REMOTE_ADDR", ""))
+    actor = queries.actor_of(user, how="session", address=address)
     actions.change_own_password(actor, fresh)
     user.refresh_from_db()
     update_session_auth_hash(request, user)
