@@ -217,7 +217,9 @@ def _still_stands(journal: Journal, target: Target[Any]) -> None:
     at = STAGES.index(journal.stage)
     gone = at >= _SWITCHED and journal.version not in target.versions()
     if gone or (at > _SWITCHED and target.present() != journal.version):
-        raise Refused("It went back, and this could not be written down then.", "Make room on the disk; deploy it again.")
+        raise Refused(
+            "It went back, and this could not be written down then.", "Make room on the disk; deploy it again."
+        )
 
 
 def _earlier(target: Target[Any]) -> str:

@@ -366,7 +366,6 @@ class Conformance(ABC):
         assert number > 1
         assert old == fingerprint(self.OLD)
 
-
     def test_a_home_that_is_full_while_the_service_s_folder_is_not(
         self, stand: Stand, old: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
