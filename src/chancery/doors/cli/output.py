@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
@@ -12,6 +13,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Control characters of both sets (a terminal takes U+009B for ESC [), but for tab and new line, and what turns a line."""
 to_programs: ContextVar[bool] = ContextVar("to_programs", default=False)
 """Whether this command was given --json: then what goes to standard error is JSON, too, an object on each line."""
 
@@ -85,10 +88,8 @@ def hint(text: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Return text that cannot steer a terminal; it may come from a CA."""
-    from rich.control import strip_control_codes
-
-    return strip_control_codes(text.replace("\x1b", ""))
+    """Return text that can neither steer a terminal nor show itself in another order; it may come from a CA."""
+    return _STEERING.sub("", text)
 
 
 def show(
