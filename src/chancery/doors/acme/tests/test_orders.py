@@ -220,6 +220,8 @@ def test_an_account_gets_another_key_and_an_end(door, client):
     assert [client.post(url, w).status for w in wrong] == [400, 400, 400, 403]
     clash = client.post(url, sign(other.key, {**header, "jwk": jwk(other.key)}, inner))
     assert (clash.status, clash.headers["location"]) == (409, other.kid)
+    same = client.post(url, sign(client.key, {**header, "jwk": jwk(client.key)}, inner))
+    assert (same.status, same.headers["location"]) == (409, kid)
     assert client.post(url, sign(fresh, header, inner)).status == 200
     assert client.post(kid).status == 403
     client.key = fresh
