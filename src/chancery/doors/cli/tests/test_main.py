@@ -11,6 +11,7 @@ from django.db import IntegrityError, OperationalError
 from chancery.core.errors import Conflict
 from chancery.doors.cli import main as command
 from chancery.doors.cli.output import Exit
+from tests.commands import invoke
 
 
 @pytest.fixture
@@ -62,3 +63,11 @@ def test_a_name_that_the_terminal_cannot_show_does_not_end_the_command(monkeypat
     command.main()
     narrow.flush()
     assert narrow.buffer.getvalue() == b"Zo\\xeb\n"
+
+
+def test_a_shell_completes_commands_and_options():
+    script = invoke([], prog_name="chancery", env={"_CHANCERY_COMPLETE": "source_bash"})
+    assert "complete -o default -F _chancery_completion chancery" in script.stdout
+    for words, wanted in (("chancery webh", "webhooks"), ("chancery orders create --id", "--idempotency-key")):
+        asked = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1), "_CHANCERY_COMPLETE": "complete_bash"}
+        assert invoke([], prog_name="chancery", env=asked).stdout.split() == [wanted]
