@@ -720,6 +720,10 @@ def test_acme_clients_from_the_command_line(cli, tmp_path):
     assert "Internal is offered." in cli(*offered).stdout
     assert "10.1.0.0/16" in cli("acme", "offers").stdout
     assert "challenges" in cli("acme", "offer", "Internal", "--challenge", "x", code=Exit.REFUSED).stderr
+    for more, proof in ((("--no-listed",), ["dns-01"]), (("--challenge", "", "--network", "10.2.0.0/16"), [])):
+        row = data(cli, "acme", "offer", "Internal", *more)
+        assert (row["challenges"], row["listed"]) == (proof, False), "what is not given keeps its value"
+    assert row["networks"] == ["10.2.0.0/16"]
     key = tmp_path / "key"
     made = ("acme", "create-credential", "web-1", "--profile", "Internal", "--accounts", "3")
     assert f"is in {key}." in cli(*made, "--out", str(key)).stdout

@@ -215,7 +215,12 @@ def bots_edit_target(
     row = _target(rest, name, target)
     body = {n: row[n] for n in ("name", "kind", "profile", "names", "key_type", "renew_days", "window", "revision")}
     body |= {"settings": {**row["settings"], **_settings(values)}}
-    given = {"name": new_name or None, "profile": profile or None, "names": host or None, "key_type": key_type or None}
+    given: dict[str, Any] = {
+        "name": new_name or None,
+        "profile": profile or None,
+        "names": host or None,
+        "key_type": key_type or None,
+    }
     given |= {"renew_days": renew_days, "window": window}
     body |= {n: v for n, v in given.items() if v is not None}
     done = rest.call("PUT", f"/targets/{row['id']}", body)
