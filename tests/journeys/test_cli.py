@@ -712,6 +712,16 @@ def test_the_flags_of_a_ca_type_that_there_is_not(cli):
     assert "no CA type 'x'" in cli("connectors", "create", "x", "--help-fields", code=Exit.REFUSED).stderr
 
 
+@pytest.mark.parametrize(
+    "ident", ["../connectors/{}/deactivate?", "../connectors/{}/deactivate#", "..", "%2E%2E", "\0"]
+)
+def test_an_id_leads_to_no_other_request_than_the_commands(cli, local, ident):
+    for command in (("orders", "cancel"), ("orders", "show"), ("bots", "cancel"), ("bots", "timeline")):
+        assert "neither an id nor a name" in cli(*command, ident.format(local.pk), code=Exit.USAGE).stderr
+    local.refresh_from_db()
+    assert local.status == "active"
+
+
 # ACME clients
 
 
