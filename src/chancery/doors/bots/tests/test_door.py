@@ -474,6 +474,25 @@ def test_a_certificate_whose_key_was_reported_is_not_given_to_its_bot(cast, loca
         actions.again(cast.ada, row.pk)
 
 
+def test_a_certificate_whose_key_was_reported_is_not_put_back(cast, local, stage, enrolled, engine):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    assert queries.before(row) is None
+    second = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(second).state == Stage.READY)
+    stage.agent.turn()
+    assert queries.before(row) == first.certificate
+    actions.roll_back(cast.ada, row.pk)
+    stage.agent.turn()
+    assert queries.before(row) == now(second).certificate
+    actions.again(cast.ada, row.pk)
+    stage.agent.turn()
+    reporting.report_key(cast.ada, first.certificate_id)
+    with conflict("key_compromised"):
+        actions.roll_back(cast.ada, row.pk)
+
+
 def test_a_question_is_answered_alike_however_often_it_is_asked(cast, local, stage, enrolled, engine):
     from chancery_bot import material
 
