@@ -59,6 +59,44 @@ def test_from_nothing_to_the_file_and_no_further(cli, file):
     assert CANARY not in seen.output + again.output
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ca.example.com", "ca.example.com/"),
+        ("base_url: https://ca.example.com", "base_url: ''"),
+        ("region: eu", "limit_rate: 5"),
+        ("region: eu", "limit_seats: '3'"),
+        ("region: eu", "region: ' eu '"),
+        ("region: eu", "allowed_networks: 10.2.0.0/16, 10.1.0.0/16"),
+        ("region: eu", "allowed_networks: ['fd00:0::/8']"),
+        ("[web, mail]", "[web, mail, web]"),
+        ("[web, mail]", "web,mail"),
+        ("rate_percent: 50", "rate_percent:"),
+        ("rate_percent: 50", "rate_percent: '50'"),
+    ],
+)
+def test_what_the_server_writes_otherwise_is_no_drift(cli, file, before, after):
+    path = file(FILE.replace(before, after))
+    cli("apply", path)
+    assert data(cli, "apply", path, "--plan")["steps"][0]["changes"] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("region: eu", "region: '7'"),
+        ("region: eu", "description: web, then mail"),
+        ("region: eu", "limit_rate: 5.5"),
+        ("rate_percent: 50", "rate_percent: much"),
+        ("[web, mail]", "[web]"),
+    ],
+)
+def test_what_means_something_else_is_drift(cli, file, before, after):
+    cli("apply", file(FILE.replace("region: eu", "region: '007'\n    description: mail, then web\n    limit_rate: 5")))
+    (step,) = data(cli, "apply", file(FILE.replace(before, after)), "--plan", code=Exit.DIFFERS)["steps"]
+    assert after.split(":")[0].strip() in {"[web]", *(c["field"] for c in step["changes"])}
+
+
 def test_drift_is_shown_and_mended_and_secrets_go_along_where_the_server_forgets_them(cli, file):
     cli("apply", file())
     cli("connectors", "edit", "Berlin", "--set", "region=us")

@@ -712,6 +712,16 @@ def test_the_flags_of_a_ca_type_that_there_is_not(cli):
     assert "no CA type 'x'" in cli("connectors", "create", "x", "--help-fields", code=Exit.REFUSED).stderr
 
 
+@pytest.mark.parametrize(
+    "ident", ["../connectors/{}/deactivate?", "../connectors/{}/deactivate#", "..", "%2E%2E", "\0"]
+)
+def test_an_id_leads_to_no_other_request_than_the_commands(cli, local, ident):
+    for command in (("orders", "cancel"), ("orders", "show"), ("bots", "cancel"), ("bots", "timeline")):
+        assert "neither an id nor a name" in cli(*command, ident.format(local.pk), code=Exit.USAGE).stderr
+    local.refresh_from_db()
+    assert local.status == "active"
+
+
 # ACME clients
 
 
@@ -720,6 +730,10 @@ def test_acme_clients_from_the_command_line(cli, tmp_path):
     assert "Internal is offered." in cli(*offered).stdout
     assert "10.1.0.0/16" in cli("acme", "offers").stdout
     assert "challenges" in cli("acme", "offer", "Internal", "--challenge", "x", code=Exit.REFUSED).stderr
+    for more, proof in ((("--no-listed",), ["dns-01"]), (("--challenge", "", "--network", "10.2.0.0/16"), [])):
+        row = data(cli, "acme", "offer", "Internal", *more)
+        assert (row["challenges"], row["listed"]) == (proof, False), "what is not given keeps its value"
+    assert row["networks"] == ["10.2.0.0/16"]
     key = tmp_path / "key"
     made = ("acme", "create-credential", "web-1", "--profile", "Internal", "--accounts", "3")
     assert f"is in {key}." in cli(*made, "--out", str(key)).stdout
@@ -772,6 +786,14 @@ def test_a_bot_and_its_targets_from_the_command_line(cli, tmp_path):
     assert data(cli, "bots", "edit-target", "web-1", "www", "--name", "w.example.com", "--profile", "Internal")[
         "names"
     ] == ["w.example.com"]
+    more = ("--new-name", "shop", "--key-type", "RSA-2048", "--renew-days", "20", "--window", "")
+    changed = data(cli, "bots", "edit-target", "web-1", "www", *more)
+    assert [changed[n] for n in ("name", "key_type", "renew_days", "window", "names", "settings")] == [
+        "shop", "RSA-2048", 20, "", ["w.example.com"], edited["settings"],
+    ]  # fmt: skip
+    assert (
+        data(cli, "bots", "edit-target", "web-1", "shop", "--new-name", "www", "--renew-days", "0")["renew_days"] == 0
+    )
     assert "no target" in cli("bots", "deploy", "web-1", "other", code=Exit.REFUSED).stderr
     wanted = data(cli, "bots", "deploy", "web-1", "www")
     assert (wanted["kind"], wanted["state"]) == ("issue", "wanted")
@@ -791,3 +813,21 @@ def test_a_bot_and_its_targets_from_the_command_line(cli, tmp_path):
     assert "deleted" in cli("bots", "delete-target", "web-2", "www").stdout
     assert "deleted" in cli("bots", "delete", "web-2").stdout
     assert data(cli, "bots", "list")["items"] == []
+
+
+@pytest.mark.parametrize("kind", ["webhooks", "channels"])
+def test_what_is_told_is_renamed_and_its_lists_are_emptied(cli, kind):
+    Path("url").write_text("json://tickets.example.com/hook")
+    own = {
+        "webhooks": ("https://tickets.example.com/hook", "--secret-out", "secret", "--event", "order.issued"),
+        "channels": ("--secret", "url=@url", "--kind", "ca_stale"),
+    }
+    made = data(cli, kind, "create", "Tickets", *own[kind], "--network", "127.0.0.0/8", "--network", "10.1.0.0/16")
+    listed = "events" if kind == "webhooks" else "kinds"
+    kept = data(cli, kind, "edit", "Tickets", "--new-name", "Tickets 2", "--off")
+    assert [kept[n] for n in ("name", listed, "allowed_networks", "is_active")] == [
+        "Tickets 2", made[listed], made["allowed_networks"], False,
+    ]  # fmt: skip
+    again = ("--secret", "url=@url") if kind == "channels" else ()
+    emptied = data(cli, kind, "edit", "Tickets 2", f"--{listed.removesuffix('s')}", "", "--network", "", *again)
+    assert (emptied[listed], emptied["allowed_networks"]) == ([], [])

@@ -101,6 +101,7 @@ def test_by_the_command_line(cli, two):
     assert "Both" in cli("pools", "list").stdout
     cli("pools", "resume", "Both", "Berlin")
     assert data(cli, "pools", "edit", "Both", "--patience", "9")["patience_minutes"] == 9
+    assert data(cli, "pools", "edit", "Both", "--description", "Two roots")["description"] == "Two roots"
     assert "Web" in cli("pools", "impact", "Berlin").stdout
     cli("profiles", "create", "French", "Paris")
     assert "French" in cli("pools", "repoint", "Paris", "Both").stdout

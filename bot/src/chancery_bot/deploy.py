@@ -100,6 +100,7 @@ class Deployer:
     def _forward(self, journal: Journal, target: Target[Any]) -> str:
         """Take every stage from where the journal is; returns what is served, '' where nobody can look."""
         served = ""
+        _still_stands(journal, target)
         for stage in STAGES[STAGES.index(journal.stage) :]:
             if stage != journal.stage:
                 journal.stage = stage
@@ -206,6 +207,19 @@ class Deployer:
         at: datetime = self._clock.now()
         deployment: UUID = journal.task.deployment
         self._state.tell(Record.model_validate({"number": 1, "at": at, "deployment": deployment, **said}))
+
+
+def _still_stands(journal: Journal, target: Target[Any]) -> None:
+    """Raise `Refused` where a deployment went back already, which a disk without room did not let it write down.
+
+    What is in force is then the version before: tested, reloaded and looked at, it would be told as the new one.
+    """
+    at = STAGES.index(journal.stage)
+    gone = at >= _SWITCHED and journal.version not in target.versions()
+    if gone or (at > _SWITCHED and target.present() != journal.version):
+        raise Refused(
+            "It went back, and this could not be written down then.", "Make room on the disk; deploy it again."
+        )
 
 
 def _earlier(target: Target[Any]) -> str:

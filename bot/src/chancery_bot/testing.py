@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import tempfile
 import uuid
@@ -365,6 +366,30 @@ class Conformance(ABC):
         assert number > 1
         assert old == fingerprint(self.OLD)
 
+    def test_a_home_that_is_full_while_the_service_s_folder_is_not(
+        self, stand: Stand, old: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is told in the end is what is in force, wherever the bot could not write down that it went back."""
+        number, met = 0, True
+        while met:
+            number += 1
+            before, given, task, disk = stand.present(), pair(), stand.task(), FullHome(number)
+            stand.state.keep_key(task.deployment, given[1])
+            monkeypatch.setattr(posix, "step", disk.step)
+            with suppress(OSError):
+                stand.deployer.begin(task, given[0].decode())
+            monkeypatch.setattr(posix, "step", lambda _name: None)
+            stand.start()
+            stand.deployer.recover()
+            ends = [r for r in stand.told() if r.kind == "outcome" and r.deployment == task.deployment]
+            assert number == 1 or len(ends) == 1, f"full from change {number} on"
+            wanted = fingerprint(given) if ends and ends[0].outcome == "deployed" else before
+            assert stand.present() == wanted, f"full from change {number} on, and told: {ends}"
+            met = disk.met
+            stand.state.told(max((r.number for r in stand.told()), default=0))
+        assert number > 2
+        assert old == fingerprint(self.OLD)
+
 
 class FullDisk:
     """From a change on, whatever needs room fails; moving and removing need none."""
@@ -378,6 +403,17 @@ class FullDisk:
         if self.left <= 0 and name.startswith(("write", "link", "folder")):
             self.met = True
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class FullHome(FullDisk):
+    """From a change on, the bot's journal and what it has to tell find no room; what it deploys does."""
+
+    _HOME = re.compile(rf"write \.({TARGET}|\d{{20}})\.json\.")
+
+    def step(self, name: str) -> None:
+        """Stand where the bot announces a change."""
+        if self._HOME.match(name):
+            super().step(name)
 
 
 def _killed(stand: Stand, task: Task, given: Pair, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:

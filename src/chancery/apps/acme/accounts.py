@@ -182,6 +182,8 @@ def roll_over(account: Account, old: Any, key: Key, address: str) -> Account:
         raise malformed(
             "payload.oldKey", "It is not the account's present key.", "Sign with the present key, and name it."
         )
+    if key.thumbprint == account.thumbprint:
+        raise taken(key)
     now = current_clock().now()
     try:
         with transaction.atomic():

@@ -168,11 +168,25 @@ def _loaded(canonical: str) -> Key:
         public = None
     if not isinstance(public, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)):
         raise _bad_key("It cannot be decoded.")
+    if _written(public) != {name: text for name, text in members.items() if name not in {"kty", "crv"}}:
+        # Written otherwise, one key would have several thumbprints, and with each an account.
+        raise _bad_key("Its numbers are not written as RFC 7518 section 6 says: without padding or leading zeros.")
     problems = check_key(public, "jwk")
     if problems:
         raise AcmeError("badPublicKey", f"jwk: {problems[0].message}", "Make a new account key.")
     thumbprint = encode(sha256(canonical.encode()).digest())
     return Key(public, members, thumbprint, spki_sha256(public))
+
+
+def _written(public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> dict[str, str]:
+    """Return a key's numbers as they are to be written (RFC 7518 sections 6.2.1 and 6.3.1)."""
+    if isinstance(public, rsa.RSAPublicKey):
+        whole = public.public_numbers()
+        found = {name: (value, (value.bit_length() + 7) // 8) for name, value in (("n", whole.n), ("e", whole.e))}
+    else:
+        point, size = public.public_numbers(), (public.key_size + 7) // 8
+        found = {"x": (point.x, size), "y": (point.y, size)}
+    return {name: encode(value.to_bytes(size, "big")) for name, (value, size) in found.items()}
 
 
 def _bad_key(wrong: str) -> AcmeError:

@@ -49,6 +49,18 @@ def of(account: Account, ident: UUID) -> Authorization:
     return found
 
 
+def challenged(account: Account, ident: UUID, challenge: str) -> Authorization:
+    """Return the authorization of a challenge that there is, by its kind."""
+    row = of(account, ident)
+    if challenge not in {row.challenge, *challenges_for(row.order.offer, row.kind, _whole(row))}:
+        raise _no_challenge()
+    return row
+
+
+def _no_challenge() -> AcmeError:
+    return malformed("url", "This account has no such challenge.", "Look at the authorization for its own.", 404)
+
+
 def beforehand(account: Account, ident: UUID, index: int) -> tuple[AcmeOrder, list[str]]:
     """Return the name of an order that was authorised beforehand, with the order, as [kind, value]."""
     rows = instances(AcmeOrder, "FROM acme_acmeorder WHERE id = %s AND account_id = %s", [ident, account.pk])
@@ -72,7 +84,7 @@ def begin(account: Account, ident: UUID, challenge: str) -> Authorization:
         rows = Authorization.objects.select_for_update(of=("self",)).select_related("order__offer")
         row = rows.filter(pk=ident, account=account).first()
         if row is None or challenge not in challenges_for(row.order.offer, row.kind, _whole(row)):
-            raise malformed("url", "This account has no such challenge.", "Look at the authorization for its own.", 404)
+            raise _no_challenge()
         if state(row, now) != AuthorizationState.PENDING or row.challenge == challenge:
             return row
         if row.challenge:

@@ -124,6 +124,10 @@ def roll_back(act: Act, ident: object) -> Deployment:
     target = _target(act, ident)
     if not queries.deployed().filter(target=target).exists():
         raise Conflict("Nothing was deployed there yet.", remedy="There is nothing to take back.", code="nothing_there")
+    before = queries.before(target)
+    if before is not None and keys.bars(before):
+        text = f"The certificate before may not be put back. {keys.TEXT}"
+        raise Conflict(text, remedy="Order a new certificate.", code=keys.CODE)
     return _begin(act, target, "rollback", state=Stage.READY)
 
 

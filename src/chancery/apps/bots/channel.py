@@ -294,7 +294,9 @@ def _told(bot: Bot, row: Deployment, record: wire.Record, address: str, now: dat
             row.state = Stage.DEPLOYING
             row.save(update_fields=["state"])
         return
-    if record.kind != "outcome" or row.state not in OPEN:
+    # A bot tells of a rollback when it has ended: one that somebody gave up meanwhile was done all the same.
+    done = row.kind == "rollback" and row.state == Stage.CANCELLED
+    if record.kind != "outcome" or not (done or row.state in OPEN):
         return
     row.state, row.finished_at, row.text, row.served = record.outcome, now, text, record.served
     row.save(update_fields=["state", "finished_at", "text", "served"])

@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots.models import UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Stage, Standing, Target
 from chancery.apps.certificates import keys
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import OrderEvent
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.look import EVERYTHING, starting
@@ -24,6 +25,8 @@ from chancery.core.errors import Absent
 if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
 
+_LOOKED_BACK = 50
+"""Deployments of a target among which the certificate before the present one is looked for."""
 SHOWN = 50
 """Deployments of a bot, and lines of its log, that its page shows."""
 
@@ -144,6 +147,14 @@ def issued() -> QuerySet[Deployment]:
 def deployed() -> QuerySet[Deployment]:
     """Return the deployments that can be taken back."""
     return Deployment.objects.filter(state=Stage.DEPLOYED)
+
+
+def before(target: Target) -> Certificate | None:
+    """Return the certificate that a target served before its present one; None where there was none, or it is not ours."""
+    ends = Deployment.objects.filter(target=target, state__in=(Stage.DEPLOYED, Stage.ROLLED_BACK)).exclude(served="")
+    served = list(ends.order_by("-id").values_list("served", flat=True)[:_LOOKED_BACK])
+    print_ = next((one for one in served if one != served[0]), "")
+    return Certificate.objects.filter(sha256=print_).first()
 
 
 def offered(found: Iterable[Target], under_way: Mapping[object, Deployment]) -> dict[object, frozenset[str]]:

@@ -1,7 +1,7 @@
 """The ACME server (RFC 8555): reads signed messages, hands them to `apps.acme`, and says what became of them.
 
-Every answer brings a nonce, also a refusal. An address in a message counts only if it is the one that the settings give
-this server: what a proxy or a client calls it says nothing.
+Every answer brings a nonce, also a refusal, but for the directory, which caches may keep. An address in a message counts
+only if it is the one that the settings give this server: what a proxy or a client calls it says nothing.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def answer(request: HttpRequest, path: str) -> HttpResponse:
         response = refused(_fault(request, error))
     response.headers.setdefault("Cache-Control", "no-store")
     if settings.ACME_URL:
-        response.headers["Replay-Nonce"] = nonces.fresh()
+        if response.headers["Cache-Control"] == "no-store":
+            # A cache would give one nonce to several clients.
+            response.headers["Replay-Nonce"] = nonces.fresh()
         index = f'<{at("directory")}>;rel="index"'
         before = response.headers.get("Link")
         response.headers["Link"] = f"{before}, {index}" if before else index

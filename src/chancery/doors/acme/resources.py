@@ -149,7 +149,7 @@ def _challenge(asked: Asked, parts: list[str]) -> HttpResponse:
         asked.payload()
         row = proving.begin(asked.account, ident, parts[2])
     else:
-        row = proving.of(asked.account, ident)
+        row = proving.challenged(asked.account, ident, parts[2])
     up = f'<{at(f"authz/{row.pk.hex}")}>;rel="up"'
     return shown(documents.challenge(row, parts[2]), Link=up, Retry_After=str(states.SOON))
 

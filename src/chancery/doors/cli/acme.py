@@ -9,11 +9,13 @@ from urllib.parse import quote
 import typer
 
 from chancery.doors.cli import files
+from chancery.doors.cli.given import anew
 from chancery.doors.cli.output import Json, minute, say, show
 from chancery.doors.cli.rest import Rest
 
 acme = typer.Typer(no_args_is_help=True, help="ACME clients: who may order what.")
 Limit = Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")]
+_UNOFFERED: dict[str, Any] = {"challenges": [], "networks": [], "listed": False}
 
 
 @acme.command("offers")
@@ -35,17 +37,22 @@ def acme_offers(as_json: Json = False) -> None:
 def acme_offer(
     profile: Annotated[str, typer.Argument(help="The profile, by name or id.")],
     challenge: Annotated[
-        list[str] | None, typer.Option(help="http-01, dns-01 or tls-alpn-01 (repeatable); none: no proof is wanted.")
+        list[str] | None,
+        typer.Option(help="http-01, dns-01 or tls-alpn-01 (repeatable); none, or an empty one: no proof is wanted."),
     ] = None,
     network: Annotated[
         list[str] | None, typer.Option(help="A private network where names may be validated (repeatable).")
     ] = None,
-    listed: Annotated[bool, typer.Option(help="Show its name in the directory.")] = False,
+    listed: Annotated[bool | None, typer.Option(help="Show its name in the directory.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Let ACME clients order with a profile, or change how its names are validated."""
-    body = {"challenges": challenge or [], "networks": network or [], "listed": listed}
-    done = Rest().call("PUT", f"/acme/offers/{quote(profile, safe='')}", body)
+    """Let ACME clients order with a profile, or change how its names are validated: what is not given keeps its value."""
+    rest = Rest()
+    offers = rest.rows("/acme/offers")
+    present = next((row for row in offers if profile in {row["profile"], row["profile_name"]}), _UNOFFERED)
+    given = {"challenges": anew(challenge), "networks": anew(network), "listed": listed}
+    body = {n: present[n] if value is None else value for n, value in given.items()}
+    done = rest.call("PUT", f"/acme/offers/{quote(profile, safe='')}", body)
     say(f"{done['profile_name']} is offered.", done, as_json)
 
 

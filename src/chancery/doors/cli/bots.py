@@ -199,8 +199,13 @@ def bots_add_target(
 def bots_edit_target(
     name: str,
     target: TargetName,
+    new_name: Annotated[str, typer.Option(help="What it is called from now on.")] = "",
     profile: str = "",
     host: Annotated[list[str] | None, typer.Option("--name", help="A name for the certificate (repeatable).")] = None,
+    key_type: Annotated[str, typer.Option(help="Of its next key, for example EC-P256.")] = "",
+    renew_days: Annotated[
+        int | None, typer.Option(min=0, help="Days before its end; 0 for the usual share of its life.")
+    ] = None,
     window: Annotated[str | None, typer.Option(help="When it may be deployed; empty for any time.")] = None,
     values: Sets = None,
     as_json: Json = False,
@@ -210,8 +215,14 @@ def bots_edit_target(
     row = _target(rest, name, target)
     body = {n: row[n] for n in ("name", "kind", "profile", "names", "key_type", "renew_days", "window", "revision")}
     body |= {"settings": {**row["settings"], **_settings(values)}}
-    body |= {**({"profile": profile} if profile else {}), **({"names": host} if host else {})}
-    body |= {} if window is None else {"window": window}
+    given: dict[str, Any] = {
+        "name": new_name or None,
+        "profile": profile or None,
+        "names": host or None,
+        "key_type": key_type or None,
+    }
+    given |= {"renew_days": renew_days, "window": window}
+    body |= {n: v for n, v in given.items() if v is not None}
     done = rest.call("PUT", f"/targets/{row['id']}", body)
     say(f"{done['name']} is changed.", done, as_json)
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 
 import yaml
@@ -170,8 +171,10 @@ def _step(entry: dict[str, Any], row: dict[str, Any] | None, kind: Mapping[str, 
         return step
     present = {**_defaults(kind), **row["settings"], **{n: row[n] for n in (*_COMMON, "name")}}
     step.row = row
+    usual = {**_defaults(kind), "base_url": kind["default_base_url"]}
+    meant = {n: usual.get(n) if v is None or v == "" else v for n, v in given.items()}
     step.changes = [
-        Change(n, shown(present.get(n)), shown(v)) for n, v in given.items() if shown(present.get(n)) != shown(v)
+        Change(n, shown(present.get(n)), shown(v)) for n, v in given.items() if not _same(n, present.get(n), meant[n])
     ]
     if not (secrets or {c.field for c in step.changes} & _CLEARING):
         sent = {n: ref for n, ref in sent.items() if n not in row["secrets_set"]}
@@ -196,10 +199,37 @@ def _defaults(kind: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """Return a value as it is compared and shown: a list and a text with commas are the same."""
+    """Return a value as it is shown."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(sorted(map(str, value)))
-    text = "" if value is None else str(value)
-    return ", ".join(sorted(p.strip() for p in text.split(","))) if "," in text and "\n" not in text else text.strip()
+    return "" if value is None else str(value).strip()
+
+
+def _same(name: str, present: Any, given: Any) -> bool:
+    """Say whether the server has a value already, however else the file writes it: what stays for good is no drift."""
+    if isinstance(present, list) or isinstance(given, list):
+        return _parts(name, present) == _parts(name, given)
+    if isinstance(present, (int, float)) and not isinstance(present, bool):
+        try:
+            return float(present) == float(given)
+        except (TypeError, ValueError):
+            return False
+    one, other = shown(present), shown(given)
+    return one.rstrip("/") == other.rstrip("/") if name == "base_url" else one == other
+
+
+def _parts(name: str, value: Any) -> set[str]:
+    if not isinstance(value, list):
+        text = shown(value)
+        value = text.replace(",", " ").split() if name == "allowed_networks" else text.split(",")
+    found = {str(part).strip() for part in value} - {""}
+    return {_network(part) for part in found} if name == "allowed_networks" else found
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:  # the server says what is wrong with it
+        return text

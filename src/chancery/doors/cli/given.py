@@ -38,3 +38,8 @@ def secrets(given: list[str] | None) -> dict[str, str]:
             stop(f"--secret {name}: secrets are read from files.", remedy, Exit.USAGE)
         found[name] = files.secret(Path(value[1:]), f"--secret {name}")
     return found
+
+
+def anew(given: list[str] | None) -> list[str] | None:
+    """Return what takes the place of a list, None where nothing was given; an empty word stands for an empty list."""
+    return None if given is None else [word for word in given if word]

@@ -49,7 +49,7 @@ def _words(said: Sequence[str]) -> list[str]:
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     # What stands in variables while something fails may be a secret.
     pretty_exceptions_show_locals=False,
     help="One console, API and engine for every CA.",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chancery.doors.cli.given import Secrets, secrets
+from chancery.doors.cli.given import Secrets, anew, secrets
 from chancery.doors.cli.output import Exit, Json, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
 
@@ -18,6 +18,12 @@ _KEPT = ("name", "team", "environment", "kinds", "allowed_networks", "is_active"
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only this kind; may be repeated. Without: every one.")]
 Networks = Annotated[
     list[str] | None, typer.Option("--network", help="A private network that the address may lead into, 10.1.0.0/16.")
+]
+KindsAnew = Annotated[
+    list[str] | None, typer.Option("--kind", help="Instead of the present ones; may be repeated. Empty for every one.")
+]
+NetworksAnew = Annotated[
+    list[str] | None, typer.Option("--network", help="Instead of the present ones; may be repeated. Empty for none.")
 ]
 
 
@@ -63,8 +69,9 @@ def channels_create(
 def channels_edit(
     name: str,
     secret: Secrets = None,
-    kind: Kinds = None,
-    network: Networks = None,
+    new_name: Annotated[str, typer.Option(help="Another name for it.")] = "",
+    kind: KindsAnew = None,
+    network: NetworksAnew = None,
     team: str = "",
     environment: Annotated[str | None, typer.Option(help="Empty for every one.")] = None,
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether anything is sent.")] = None,
@@ -73,8 +80,8 @@ def channels_edit(
     """Change a channel; what is not given keeps its value."""
     rest = Rest()
     row = rest.find("channels", name)
-    given: dict[str, Any] = {"kinds": kind, "allowed_networks": network, "team": team or None}
-    given |= {"environment": environment, "is_active": on}
+    given: dict[str, Any] = {"kinds": anew(kind), "allowed_networks": anew(network), "team": team or None}
+    given |= {"name": new_name or None, "environment": environment, "is_active": on}
     body = {n: row[n] for n in _KEPT} | {n: v for n, v in given.items() if v is not None} | secrets(secret)
     done = rest.call("PUT", f"/channels/{row['id']}", {**body, "revision": row["revision"]})
     say(f"{done['name']} is changed.", done, as_json)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.output import Exit, Json, Stop, hint, minute, plain, say, show, stop
+from chancery.doors.cli.output import Exit, Json, Stop, counted, hint, minute, plain, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 orders = typer.Typer(no_args_is_help=True, help="Requests for certificates.")
@@ -171,7 +171,7 @@ def orders_batch(
     hint(f"Run {run}: {len(found)} orders.")
     items = [{"profile": profile, "csr": csr, "idempotency_key": f"{run}-{n}"} for n, csr in enumerate(found, 1)]
     results: list[dict[str, Any]] = []
-    for start in range(0, len(items), _GROUP):
+    for start in counted(range(0, len(items), _GROUP), f"{len(items)} orders"):
         results += _group(rest, items[start : start + _GROUP], start, run, as_json)
     if as_json:
         print(json.dumps({"run": run, "results": results}, indent=2))

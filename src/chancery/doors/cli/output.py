@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from enum import IntEnum
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Control characters of both sets (a terminal takes U+009B for ESC [), but for tab and new line, and what turns a line."""
 to_programs: ContextVar[bool] = ContextVar("to_programs", default=False)
 """Whether this command was given --json: then what goes to standard error is JSON, too, an object on each line."""
 
@@ -85,10 +89,8 @@ def hint(text: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Return text that cannot steer a terminal; it may come from a CA."""
-    from rich.control import strip_control_codes
-
-    return strip_control_codes(text.replace("\x1b", ""))
+    """Return text that can neither steer a terminal nor show itself in another order; it may come from a CA."""
+    return _STEERING.sub("", text)
 
 
 def show(
@@ -118,6 +120,20 @@ def show(
 def say(text: str, whole: Any, as_json: bool) -> None:
     """Print one sentence, or `whole` as JSON."""
     print(json.dumps(whole, indent=2) if as_json else plain(text))
+
+
+def counted(parts: Sequence[T], about: str) -> Iterator[T]:
+    """Yield the parts of long work; a bar on standard error shows how far it is, where the results go elsewhere than to it."""
+    if to_programs.get() or not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from parts
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # What is printed meanwhile goes where it was to go, and not above the bar.
+    bar = Progress(console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
+    with bar:
+        yield from bar.track(parts, description=about)
 
 
 def minute(moment: str | None) -> str:

@@ -69,6 +69,7 @@ def pools_edit(
     patience: Annotated[
         int | None, typer.Option(help="Minutes that a member may be sick before others stand in.")
     ] = None,
+    description: Annotated[str | None, typer.Option(help="What its members have in common.")] = None,
     as_json: Json = False,
 ) -> None:
     """Change a pool; what is not given keeps its value. Members are given all together, or not at all."""
@@ -80,6 +81,7 @@ def pools_edit(
     body["members"] = _members(rest, member) if member else places
     given = {"name": rename, "trust": trust, "trust_reason": trust_reason, "patience_minutes": patience}
     body |= {n: v for n, v in given.items() if v not in {"", None}}
+    body |= {} if description is None else {"description": description}
     done = rest.call("PUT", f"/pools/{row['id']}", body)
     say(f"{done['name']} is changed.", done, as_json)
 

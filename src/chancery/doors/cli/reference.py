@@ -25,6 +25,7 @@ operating-system user. Every other command speaks REST, from anywhere:
 
 Results stand on standard output: tables for people, no wider than the terminal (80 columns in a pipe), and with `--json`
 the API's own documents. Everything else stands on standard error. Things are named by their id or their whole name.
+`chancery --install-completion` has your shell complete commands and options (bash, zsh, fish, PowerShell).
 
 With `--json` each line on standard error is a JSON object, too. One with `code` says how the command ended badly: it is a problem
 document (RFC 9457), the server's own where the server refused, and `exit` is the exit status. Where a change waits for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 90.0
 _PAGE = 200
+_PATH = re.compile(r"(/(?!\.{1,2}(/|%2F|\Z))([^/?#\\%\x00-\x1f\x7f]|%(?!2E)[0-9A-F]{2})*)+")
+"""A path below /api/v1, in which what has a meaning for addresses is written as `quote` does."""
 _NO_CHANCERY = "Is CHANCERY_URL the address of a Chancery server?"
 
 
@@ -89,6 +92,9 @@ class Rest:
     ) -> httpx.Response:
         import httpx
 
+        if not _PATH.fullmatch(path):
+            # An id of somebody else's making, as `../connectors/…/deactivate?`, would be another request than the command's.
+            stop("This is neither an id nor a name.", "Ids and names stand in the listings (--json).", Exit.USAGE)
         given = {k: v for k, v in params.items() if v}
         try:
             response = self._client.request(

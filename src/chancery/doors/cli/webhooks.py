@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files
+from chancery.doors.cli.given import anew
 from chancery.doors.cli.output import Exit, Json, hint, say, show, stop
 from chancery.doors.cli.rest import Rest
 
@@ -20,6 +21,12 @@ Events = Annotated[
 ]
 Networks = Annotated[
     list[str] | None, typer.Option("--network", help="A private network that the address may lead into, 10.1.0.0/16.")
+]
+EventsAnew = Annotated[
+    list[str] | None, typer.Option("--event", help="Instead of the present ones; may be repeated. Empty for every one.")
+]
+NetworksAnew = Annotated[
+    list[str] | None, typer.Option("--network", help="Instead of the present ones; may be repeated. Empty for none.")
 ]
 Out = Annotated[Path, typer.Option("--secret-out", help="A new file for the secret; it is shown nowhere else.")]
 
@@ -63,8 +70,9 @@ def webhooks_create(
 def webhooks_edit(
     name: str,
     url: str = "",
-    event: Events = None,
-    network: Networks = None,
+    new_name: Annotated[str, typer.Option(help="Another name for it.")] = "",
+    event: EventsAnew = None,
+    network: NetworksAnew = None,
     team: str = "",
     environment: Annotated[str | None, typer.Option(help="Empty for every one.")] = None,
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether anything is sent.")] = None,
@@ -73,8 +81,8 @@ def webhooks_edit(
     """Change a webhook; what is not given keeps its value."""
     rest = Rest()
     row = rest.find("webhooks", name)
-    given: dict[str, Any] = {"events": event, "allowed_networks": network, "team": team or None, "url": url or None}
-    given |= {"environment": environment, "is_active": on}
+    given: dict[str, Any] = {"events": anew(event), "allowed_networks": anew(network), "is_active": on}
+    given |= {"team": team or None, "url": url or None, "name": new_name or None, "environment": environment}
     body = {n: row[n] for n in _KEPT} | {n: v for n, v in given.items() if v is not None}
     done = rest.call("PUT", f"/webhooks/{row['id']}", {**body, "revision": row["revision"]})
     say(f"{done['name']} is changed.", done, as_json)

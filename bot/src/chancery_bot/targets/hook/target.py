@@ -62,12 +62,8 @@ class Target(Base[Settings]):
             posix.remove(self.store / "current")
 
     def versions(self) -> list[str]:
-        """Return the versions that are there."""
-        return (
-            sorted(p.name for p in self.store.iterdir() if p.is_dir() and not p.is_symlink())
-            if self.store.is_dir()
-            else []
-        )
+        """Return the names of whole versions."""
+        return sorted(p.name for p in self._folders() if p.suffix != ".part")
 
     def fingerprint(self, version: str) -> str:
         """Return what was noted beside the files."""
@@ -75,10 +71,10 @@ class Target(Base[Settings]):
         return path.read_text(encoding="ascii") if version and path.exists() else ""
 
     def tidy(self, keep: set[str]) -> None:
-        """Remove other versions."""
-        for name in self.versions():
-            if name not in keep | {self.present()}:
-                posix.remove_tree(self.store / name)
+        """Remove other versions, and what a broken-off `stage` left."""
+        for path in self._folders():
+            if path.name not in keep | {self.present()}:
+                posix.remove_tree(path)
 
     def test(self) -> None:
         """Ask the hook whether it could."""
@@ -92,6 +88,10 @@ class Target(Base[Settings]):
         """Return where the settings say."""
         found = self.settings
         return Endpoint(found.probe_host, found.probe_port, found.server_name) if found.probe_port else None
+
+    def _folders(self) -> list[Path]:
+        found = list(self.store.iterdir()) if self.store.is_dir() else []
+        return [path for path in found if path.is_dir() and not path.is_symlink()]
 
     def _run(self, verb: str) -> None:
         if not self.present():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import string
 from datetime import timedelta
 from hashlib import sha256
 
@@ -11,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench.acme_client import b64, binding, jwk, sign
-from chancery.apps.acme import actions, nonces, queries
+from chancery.apps.acme import actions, jose, nonces, queries
+from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.models import Account, AcmeOrder, Credential, SpentNonce
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
@@ -203,6 +205,26 @@ def test_keys_that_may_not_sign(door):
         {**good, "x": 1},
     ):
         assert kind(nobody.post(url, {}, jwk=wrong)) == "badPublicKey"
+
+
+def test_a_key_has_one_spelling_and_so_one_account():
+    rsa_key = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
+    modulus = rsa_key.n.to_bytes(256, "big")
+    whole = {"kty": "RSA", "e": "AQAB", "n": b64(modulus)}
+    point = jwk(ec.generate_private_key(ec.SECP256R1()))
+    assert jose.key(whole).members == whole
+    assert jose.key(point).members == point
+    # The last of 43 characters has two bits more than 32 bytes need.
+    signs = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    other = point["x"][:-1] + signs[signs.index(point["x"][-1]) + 1]
+    for wrong in (
+        {**whole, "n": b64(b"\0" + modulus)},
+        {**whole, "e": b64(b"\0\1\0\1")},
+        {**point, "x": other},
+        {**point, "y": point["y"] + "="},
+    ):
+        with pytest.raises(AcmeError, match="not written as RFC 7518"):
+            jose.key(wrong)
 
 
 def test_bindings_that_do_not_count(door, cast):

@@ -22,7 +22,7 @@ from chancery.apps.renewals.models import Plan
 from chancery.core import csr
 from chancery.core.names import parse_name
 from chancery.doors.acme import waiting
-from chancery.doors.acme.tests.conftest import aside
+from chancery.doors.acme.tests.conftest import SERVER, aside
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -220,6 +220,8 @@ def test_an_account_gets_another_key_and_an_end(door, client):
     assert [client.post(url, w).status for w in wrong] == [400, 400, 400, 403]
     clash = client.post(url, sign(other.key, {**header, "jwk": jwk(other.key)}, inner))
     assert (clash.status, clash.headers["location"]) == (409, other.kid)
+    same = client.post(url, sign(client.key, {**header, "jwk": jwk(client.key)}, inner))
+    assert (same.status, same.headers["location"]) == (409, kid)
     assert client.post(url, sign(fresh, header, inner)).status == 200
     assert client.post(kid).status == 403
     client.key = fresh
@@ -251,6 +253,8 @@ def test_a_known_key_is_told_of_its_account(door, client):
 
 def test_the_directory_shows_what_was_chosen_to_be_shown(door, client, settings):
     assert list(client.urls["meta"]["profiles"]) == ["Internal"]
+    kept = client.send("GET", f"{SERVER}/acme/directory", None, {}).headers
+    assert (kept["cache-control"], "replay-nonce" in kept) == ("max-age=60", False)
     door.offer(listed=False)
     assert "profiles" not in door.client().urls["meta"]
     assert kind(client.order("a.example.com", profile="Careful")) == "invalidProfile"

@@ -186,6 +186,31 @@ def test_the_next_one_is_ordered_when_it_is_due_and_replaces_the_last(cast, loca
     assert (now(once_more).state, now(row).certificate_id) == (Stage.DEPLOYED, second.certificate_id)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_its_bot_was_doing_while_somebody_gave_it_up_is_what_counts(
+    cast, local, stage, enrolled, engine, monkeypatch, fails
+):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    second = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(second).state == Stage.READY)
+    stage.agent.turn()
+    back, given_up = actions.roll_back(cast.ada, row.pk), []
+
+    def give_up(name):
+        if name.startswith("run") and not given_up:
+            given_up.append(actions.cancel(cast.ada, back.pk))
+            (stage.folder / "reload.fails").touch() if fails else None
+
+    monkeypatch.setattr(posix, "step", give_up)
+    stage.agent.turn()
+    assert given_up[0].state == Stage.CANCELLED
+    served, outcome = (second, Stage.FAILED) if fails else (first, Stage.ROLLED_BACK)
+    assert (now(back).state, now(row).certificate_id) == (outcome, now(served).certificate_id)
+    assert bool(row.problem) == fails
+
+
 def test_a_certificate_has_one_renewal_at_a_time_whoever_ordered_it(cast, local, stage, enrolled, engine):
     first = deployed(cast, enrolled, stage, engine)
     theirs = certificates.renew(cast.rob, first.certificate_id)
@@ -447,6 +472,25 @@ def test_a_certificate_whose_key_was_reported_is_not_given_to_its_bot(cast, loca
     assert now(row).problem == first.text
     with conflict("key_compromised"):
         actions.again(cast.ada, row.pk)
+
+
+def test_a_certificate_whose_key_was_reported_is_not_put_back(cast, local, stage, enrolled, engine):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    assert queries.before(row) is None
+    second = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(second).state == Stage.READY)
+    stage.agent.turn()
+    assert queries.before(row) == first.certificate
+    actions.roll_back(cast.ada, row.pk)
+    stage.agent.turn()
+    assert queries.before(row) == now(second).certificate
+    actions.again(cast.ada, row.pk)
+    stage.agent.turn()
+    reporting.report_key(cast.ada, first.certificate_id)
+    with conflict("key_compromised"):
+        actions.roll_back(cast.ada, row.pk)
 
 
 def test_a_question_is_answered_alike_however_often_it_is_asked(cast, local, stage, enrolled, engine):

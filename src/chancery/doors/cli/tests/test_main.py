@@ -10,7 +10,8 @@ from django.db import IntegrityError, OperationalError
 
 from chancery.core.errors import Conflict
 from chancery.doors.cli import main as command
-from chancery.doors.cli.output import Exit
+from chancery.doors.cli.output import Exit, counted, to_programs
+from tests.commands import invoke
 
 
 @pytest.fixture
@@ -62,3 +63,34 @@ def test_a_name_that_the_terminal_cannot_show_does_not_end_the_command(monkeypat
     command.main()
     narrow.flush()
     assert narrow.buffer.getvalue() == b"Zo\\xeb\n"
+
+
+def test_a_shell_completes_commands_and_options():
+    script = invoke([], prog_name="chancery", env={"_CHANCERY_COMPLETE": "source_bash"})
+    assert "complete -o default -F _chancery_completion chancery" in script.stdout
+    for words, wanted in (("chancery webh", "webhooks"), ("chancery orders create --id", "--idempotency-key")):
+        asked = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1), "_CHANCERY_COMPLETE": "complete_bash"}
+        assert invoke([], prog_name="chancery", env=asked).stdout.split() == [wanted]
+
+
+class Screen(io.StringIO):
+    """A terminal, or what is none."""
+
+    def __init__(self, *, seen):
+        super().__init__()
+        self.isatty = lambda: seen
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "programs", "bar"), [(0, 1, 0, True), (1, 1, 0, False), (0, 0, 0, False), (0, 1, 1, False)]
+)
+def test_a_bar_shows_how_far_long_work_is_where_nothing_else_is_seen(monkeypatch, out, err, programs, bar):
+    monkeypatch.setattr(sys, "stdout", Screen(seen=bool(out)))
+    monkeypatch.setattr(sys, "stderr", Screen(seen=bool(err)))
+    monkeypatch.setenv("TERM", "xterm")
+    was = to_programs.set(bool(programs))
+    for part in counted(range(3), "3 orders"):
+        print(part)
+    to_programs.reset(was)
+    assert sys.stdout.getvalue() == "0\n1\n2\n"
+    assert ("3 orders" in sys.stderr.getvalue()) == bar

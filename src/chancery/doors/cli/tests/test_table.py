@@ -3,7 +3,7 @@
 import pytest
 
 from chancery.doors.cli import table
-from chancery.doors.cli.output import show
+from chancery.doors.cli.output import plain, show
 
 CONNECTORS = ("name", "authority", "base_url", "environment", "region", "status", "health", "queue", "last_issue")
 LESS = ("region", "base_url", "queue", "environment")
@@ -79,3 +79,12 @@ def test_the_first_two_columns_stay_however_narrow_it_is(monkeypatch, capsys):
     assert (
         "Left out for want of room: BASE URL, ENVIRONMENT, REGION, HEALTH, QUEUE, LAST ISSUE (--json has all)." in err
     )
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[31m", "\x9b31m", "\x9d0;title\x9c", "\x0e", "\r", "\x7f", "\u202e", "\u2066", "\ufeff", "\x85"]
+)
+def test_what_a_ca_says_neither_steers_the_terminal_nor_turns_the_line(text):
+    left = plain(f"a{text}b\n\tc")
+    assert (left[0], left[-4:], left.isascii()) == ("a", "b\n\tc", True)
+    assert not any(sign in left for sign in "\x1b\x0e\r\x7f")

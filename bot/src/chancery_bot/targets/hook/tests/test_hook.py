@@ -1,7 +1,9 @@
 """A command hook on the common suite, and the variables that it finds."""
 
+import errno
 from pathlib import Path
 
+from chancery_bot import posix
 from chancery_bot.testing import TARGET, Case, Conformance, fingerprint, host, program
 
 _HOOK = """#!/bin/sh
@@ -50,3 +52,16 @@ class TestHook(Conformance):
         assert stand.deploy(self.NEW, hook="slow", seconds=1) == "failed"
         assert any("did not end within 1 seconds" in r.text for r in stand.told())
         assert stand.present() == old
+
+    def test_files_that_were_half_written_are_nothing_to_go_back_to(self, stand, old, monkeypatch):
+        def full(name):
+            if name == "write privkey.pem":
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        assert stand.deploy(self.NEW) == "deployed"
+        monkeypatch.setattr(posix, "step", full)
+        assert stand.deploy(self.BAD) == "failed"
+        monkeypatch.setattr(posix, "step", lambda _name: None)
+        assert stand.deployer.begin(stand.task("rollback"), "") == "rolled_back"
+        assert stand.present() == old
+        assert list(stand.folder.rglob("*.part")) == []

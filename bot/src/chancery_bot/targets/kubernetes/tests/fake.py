@@ -38,7 +38,12 @@ class Cluster:
         self.version += 1
         self.writes.append(manager)
         meta = {**patch["metadata"], "namespace": where[0], "resourceVersion": str(self.version)}
-        self.secrets[where] = {**patch, "type": patch.get("type", "Opaque"), "metadata": meta, "manager": manager}
+        # What others put beside it stays: a manager that applies takes away only what it alone had applied before.
+        others = {n: v for n, v in (before or {}).get("data", {}).items() if n not in (before or {}).get("applied", ())}
+        data = {**others, **patch["data"]}
+        applied = {n for n in patch["data"] if n not in others}
+        made = {**patch, "type": patch.get("type", "Opaque"), "metadata": meta, "data": data}
+        self.secrets[where] = {**made, "manager": manager, "applied": applied}
         return (200 if before else 201), self.secrets[where]
 
 
@@ -46,7 +51,7 @@ class _Talk(BaseHTTPRequestHandler):
     def _answer(self, status, body):
         if isinstance(body, str):
             body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": body, "code": status}
-        raw = json.dumps({k: v for k, v in body.items() if k != "manager"}).encode()
+        raw = json.dumps({k: v for k, v in body.items() if k not in {"manager", "applied"}}).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))

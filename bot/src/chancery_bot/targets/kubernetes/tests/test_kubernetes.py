@@ -44,6 +44,14 @@ class TestKubernetes(Conformance):
         assert "type 'Opaque'" in stand.told()[-1].text
         assert self.cluster.writes == []
 
+    def test_what_others_keep_in_the_secret_beside_it_stays_and_is_no_fault(self, stand, old):
+        self.cluster.secrets[WHERE]["data"]["ca.crt"] = "Y2E="
+        assert stand.deploy(self.NEW) == "deployed"
+        assert stand.deploy(self.BAD) == "deployed"
+        assert stand.deployer.begin(stand.task("rollback"), "") == "rolled_back"
+        assert stand.present() == fingerprint(self.NEW)
+        assert self.cluster.secrets[WHERE]["data"]["ca.crt"] == "Y2E="
+
     @pytest.mark.parametrize(
         ("change", "says"),
         [
