@@ -323,7 +323,9 @@ def revocations(desk, **columns):
     made = issued(desk)
     Certificate.objects.filter(pk=made.pk).update(due_at=desk.now, revocation_reason="superseded", **columns)
     with transaction.atomic():
-        return claim.claim_revocations(claim.connector_row(desk.connector.pk), desk.now, 5)
+        row, looks = claim.connector_row(desk.connector.pk), columns.get("revocation") == "waiting_at_ca"
+        assert claim.claim_revocations(row, desk.now, 5, looks=not looks) == []
+        return claim.claim_revocations(row, desk.now, 5, looks=looks)
 
 
 @pytest.mark.parametrize(("state", "kind"), [("requested", Kind.REVOKE), ("waiting_at_ca", Kind.POLL_REVOCATION)])
