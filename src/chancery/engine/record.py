@@ -22,6 +22,7 @@ from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import BreakerState, Call, CallKind, CallState, Connector, ConnectorVersion, Health
+from chancery.apps.health.queries import in_vain
 from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
@@ -29,7 +30,7 @@ from chancery.apps.renewals import planning
 from chancery.apps.shared.actor import engine_actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import one_of, returned
-from chancery.core.breaker import Fault, Standing, failed, login_gap, probed
+from chancery.core.breaker import Breaker, Fault, Standing, failed, login_gap, probed
 from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
@@ -97,6 +98,7 @@ _HEALTH = {
 """Kind of error → what is shown; anything else means that nobody answers."""
 _ISSUED_ALL_THE_SAME = f"{keys.TEXT[:-1]} while the CA had it, and it was issued all the same. Have it revoked."
 _CAUSE = {"cause": keys.CODE}
+_IN_VAIN = "Its probe passes, but all {} acts on what it has failed in the last half hour; the orders say how."
 _PROOFS = (Good, Waiting, Missing, Cancelled, Revoked, RevocationPending)
 _READABLE = {"RejectedByPolicy", "ValidationFailed"}
 """Answers to acts that only a CA which works gives; a readable no to one request is one too."""
@@ -464,6 +466,8 @@ class Recorder:
         patient = Q(health=Health.THROTTLED, breaker_until__gt=self._now)
         rows = Connector.objects.filter(reduce(or_, known)).exclude(patient)
         sick = rows.exclude(health=Health.HEALTHY, breaker=BreakerState.CLOSED, failures=0, breaker_until=None)
+        # What a probe has just said of looks at orders is for the next probe to take back: a new order proves nothing of it.
+        sick = sick.exclude(health=Health.ERROR, breaker=BreakerState.CLOSED, failures=0, breaker_until=None)
         sick.update(health=Health.HEALTHY, health_text="", health_at=self._now, **columns_of(Standing()))
 
     # Revocations and calls ---------------------------------------------------------------------------
@@ -530,9 +534,13 @@ class Recorder:
         row = Connector.objects.filter(pk=job.connector or job.row, epoch=job.epoch).first()
         if row is None or (row.health == Health.THROTTLED and row.breaker_until and row.breaker_until > self._now):
             return
-        columns = columns_of(probed(standing(row), self._now))
-        if row.health != Health.HEALTHY:
-            columns |= {"health": Health.HEALTHY, "health_text": "", "health_at": self._now}
+        before = standing(row)
+        columns = columns_of(probed(before, self._now))
+        # A CA may answer whoever looks whether it is there, and yet fail whatever is asked about what it has.
+        failed = in_vain(row, self._now) if before.state is Breaker.CLOSED else 0
+        health, text = (Health.ERROR, _IN_VAIN.format(failed)) if failed else (Health.HEALTHY, "")
+        if (row.health, row.health_text) != (health, text):
+            columns |= {"health": health, "health_text": text, "health_at": self._now}
         Connector.objects.filter(pk=row.pk).update(**columns)
 
 
