@@ -10,7 +10,7 @@ SHARE = 2 / 3
 
 _SPREAD = 0.05
 _LONGEST_WARNING = timedelta(days=30)
-_LEAST_GAP, _GAPS_LEFT = timedelta(hours=1), 8
+_LEAST_GAP, _SHORTEST_GAP, _GAPS_LEFT = timedelta(hours=1), timedelta(minutes=1), 8
 
 
 def renew_at(not_before: datetime, not_after: datetime, share: float = SHARE, seed: str = "") -> datetime:
@@ -38,8 +38,11 @@ def worry_at(not_before: datetime, not_after: datetime, share: float = SHARE) ->
 
 
 def again_after(left: timedelta) -> timedelta:
-    """Return how long to wait after a renewal that came to nothing: an eighth of what is left, an hour at least."""
-    return max(left / _GAPS_LEFT, _LEAST_GAP)
+    """Return how long to wait after a renewal that came to nothing: an eighth of what is left, an hour at least.
+
+    Of what lives for hours only, half of what is left: the next try comes before the end, and never in less than a minute.
+    """
+    return max(left / _GAPS_LEFT, min(_LEAST_GAP, left / 2), _SHORTEST_GAP)
 
 
 def _fraction(seed: str) -> float:

@@ -49,3 +49,5 @@ def test_worry_begins_half_way_between_renewal_and_end_and_a_month_before_at_the
 def test_the_less_is_left_the_sooner_a_renewal_is_tried_again() -> None:
     assert again_after(timedelta(days=8)) == timedelta(days=1)
     assert again_after(timedelta(hours=2)) == timedelta(hours=1)
+    assert again_after(timedelta(minutes=40)) == timedelta(minutes=20), "the next try comes before the end"
+    assert again_after(timedelta(seconds=30)) == timedelta(minutes=1)
