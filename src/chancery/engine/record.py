@@ -71,7 +71,10 @@ _UNREVOKED = _NOES | {"NotFound"}
 _FOR_GOOD = 6
 """How often in a row, in some two minutes, an act must be forbidden until that is an answer: a proxy may be wrong for one."""
 """Act → errors that end a revocation as refused. A person may ask for it once more, after the CA gave the right."""
-_MIN_WAIT = timedelta(seconds=1)
+_MIN_WAIT, _MAX_WAIT = timedelta(seconds=1), timedelta(days=7)
+"""Bounds of the pause until the next look, whatever an authority says: an order put off for years would wait unseen."""
+_MOST_PATIENCE = timedelta(days=1)
+"""For so long a CA may be left alone because it asks for patience; then it is probed."""
 _MAX_SENT_AGAIN = 3
 _SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
 """Where nothing of an order is answered to a CA any more."""
@@ -308,7 +311,7 @@ class Recorder:
         pending = result.pending
         note = pending.text != order.reason or order.state != State.PENDING
         columns: dict[str, Any] = {
-            "due_at": self._now + max(pending.next_check, _MIN_WAIT),
+            "due_at": self._next_look(pending.next_check),
             "poll_state": pending.state,
             "pending_kind": str(pending.kind),
             "ca_reference": pending.reference[:200] or order.ca_reference,
@@ -389,9 +392,15 @@ class Recorder:
             lag = max(descriptor.facts.search_lag, _MIN_WAIT)
             return self._now + lag if "finds" in descriptor.powers else None
         if rule.retry is Retry.WHEN_TOLD and error.until is not None:
-            return max(error.until, self._now + _MIN_WAIT)
+            return max(self._patience(error.until), self._now + _MIN_WAIT)
         # Its own spacing, whatever the breaker does: one that fails whenever it is tried leaves its turn to others.
         return self._spaced(rule, attempt, left)
+
+    def _next_look(self, wait: timedelta) -> datetime:
+        return self._now + min(max(wait, _MIN_WAIT), _MAX_WAIT)
+
+    def _patience(self, until: datetime) -> datetime:
+        return min(until, self._now + _MOST_PATIENCE)
 
     def _spaced(self, rule: Consequence, attempt: int, left: timedelta | None = None) -> datetime:
         gap = next_gap(attempt, self._rng, left)
@@ -439,7 +448,8 @@ class Recorder:
             return
         before = standing(row)
         refused = error.kind == "AuthFailed" and error.code != SETTINGS_UNUSABLE and effect is not Effect.ASK
-        fault = Fault(effect, refused, error.until, probe=job.kind is Kind.CALL)
+        until = self._patience(error.until) if error.until is not None else None
+        fault = Fault(effect, refused, until, probe=job.kind is Kind.CALL)
         after = failed(before, fault, self._now, self._rng)
         columns: dict[str, Any] = columns_of(after) if after != before else {}
         if after.failures > before.failures or after.state is not before.state:
@@ -492,7 +502,7 @@ class Recorder:
             done = {"revocation": RevocationState.CONFIRMED, "revoked_at": self._now, "due_at": None}
             return {**done, "revocation_text": result.text[:1000]}
         if isinstance(result, RevocationPending):
-            due = self._now + max(result.next_check, _MIN_WAIT)
+            due = self._next_look(result.next_check)
             waiting = {
                 "revocation": RevocationState.WAITING_AT_CA,
                 "due_at": due,

@@ -59,6 +59,9 @@ def test_a_revocation_that_waits_for_a_person_at_the_ca_is_looked_at_again(desk,
     after = revoke(desk, certificate, RevocationPending({"request": 7}, timedelta(minutes=5), "Waiting."))
     assert (after.revocation, after.revocation_state) == ("waiting_at_ca", {"request": 7})
     assert after.due_at == desk.now + timedelta(minutes=5)
+    Certificate.objects.update(fence=FENCE)
+    after = revoke(desk, certificate, RevocationPending({"request": 7}, timedelta.max, "Waiting."))
+    assert after.due_at == desk.now + timedelta(days=7), "no authority puts it off for longer"
 
 
 @pytest.mark.parametrize("kind", ["RejectedByPolicy", "ValidationFailed", "NotFound", "Forbidden"])
