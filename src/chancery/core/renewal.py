@@ -9,7 +9,7 @@ SHARE = 2 / 3
 """How much of a lifetime passes before renewal, as ACME clients and RFC 9773 servers commonly have it."""
 
 _SPREAD = 0.05
-_LONGEST_WARNING = timedelta(days=30)
+_LONGEST_WARNING, _LONGEST_REST = timedelta(days=30), timedelta(hours=12)
 _LEAST_GAP, _SHORTEST_GAP, _GAPS_LEFT = timedelta(hours=1), timedelta(minutes=1), 8
 
 
@@ -27,6 +27,11 @@ def renew_at(not_before: datetime, not_after: datetime, share: float = SHARE, se
 def within(start: datetime, end: datetime, seed: str) -> datetime:
     """Return a moment of a window that a CA suggests (RFC 9773 section 4.2): spread, and for one certificate the same."""
     return start + (end - start) * _fraction(seed)
+
+
+def rest(life: timedelta) -> timedelta:
+    """Return for how long a certificate that has just replaced another is kept, though the CA's window be over already."""
+    return min(life / 10, _LONGEST_REST)
 
 
 def worry_at(not_before: datetime, not_after: datetime, share: float = SHARE) -> datetime:
