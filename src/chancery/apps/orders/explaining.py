@@ -8,8 +8,8 @@ from django.db.models import Q
 
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.connectors.models import Connector as ConnectorRow
 from chancery.apps.connectors.models import BreakerState, Health, PoolMember
+from chancery.apps.connectors.models import Connector as ConnectorRow
 from chancery.apps.connectors.pace import limits
 from chancery.apps.orders import again, causing
 from chancery.apps.orders.models import Order, OrderEvent
