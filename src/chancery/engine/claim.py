@@ -256,8 +256,8 @@ def _by_lot(ready: Ready, team: int, now: datetime, draw: Draw) -> tuple[str, li
     A profile whose orders all fail has many that never failed before: drawn by lot among profiles, they keep no other waiting.
     """
     profiles = [profile for (profile,) in read(_PROFILES, [ready.id, team, now])]
-    # None is left where somebody has just cancelled the last order, and none has this number.
-    return _TRIAL.format(lock=skip_locked()) + _INTEND, [ready.id, team, now, draw(profiles or [0])]
+    # None is left where somebody has just cancelled the last order; no profile equals NULL.
+    return _TRIAL.format(lock=skip_locked()) + _INTEND, [ready.id, team, now, draw(profiles or [None])]
 
 
 def _by_turns(ready: Ready, turns: dict[int, int], now: datetime) -> tuple[str, list[Any]]:
