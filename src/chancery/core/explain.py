@@ -122,14 +122,22 @@ def _queue_wait(facts: Facts) -> Said:
     if later and facts.due_at is not None:
         tried = number(facts.attempt, "try", "tries")
         yield _say(Topic.RETRY, f"It is tried again at {at(facts.due_at)}, after {tried} in vain.")
-    if connector.active and connector.installed and connector.paused_until is None and not later:
+    if _goes(connector) and not later:
         yield _say(Topic.LIMIT, _line(connector))
+
+
+def _goes(connector: Connector) -> bool:
+    """Say whether new orders go out, each when its turn comes."""
+    held = connector.stopped or connector.paused_until is not None
+    return connector.active and connector.installed and not held
 
 
 def _line(connector: Connector) -> str:
     ahead = number(connector.ahead, "order of this team is", "orders of this team are") + " more urgent"
     seats = f"{connector.under_way} of {number(connector.seats, 'seat', 'seats')} taken"
     pace = f"at most {connector.per_second:g} calls a second"
+    if connector.one_at_a_time:
+        pace += ", and one at a time until one has succeeded"
     return f"{connector.name} takes of each team in turn the most urgent first: {ahead}, {seats}, {pace}."
 
 
@@ -140,13 +148,14 @@ def _held_up(facts: Facts) -> Said:
         yield _say(Topic.CONNECTOR, f"What speaks to the CA of {connector.name} is not installed, or cannot be loaded.")
     if not facts.worker_alive:
         yield _say(Topic.WORKER, "No worker is running, so nothing reaches any CA.")
-    if connector.paused_until is None:
-        return
     said = f" ({connector.health_text.rstrip('.')})" if connector.health_text else ""
-    until = at(connector.paused_until)
-    yield _say(
-        Topic.BREAKER, f"{connector.name} is {connector.health.lower()}{said}: its breaker is open until {until}."
-    )
+    if connector.stopped:
+        text = f"{connector.name} was refused its login so often{said} that nothing is tried before a person acts."
+        yield _say(Topic.BREAKER, text)
+    elif connector.paused_until is not None:
+        until = at(connector.paused_until)
+        text = f"{connector.name} is {connector.health.lower()}{said}: its breaker is open until {until}."
+        yield _say(Topic.BREAKER, text)
 
 
 def _call_wait(facts: Facts) -> Said:
@@ -212,18 +221,23 @@ def _queue_on(facts: Facts) -> Said:
     if not connector.active:
         yield _say(Topic.CONNECTOR, f"Activate {connector.name}.")
     if connector.paused_until is not None and connector.login_refused:
-        text = f"Mend the credential or the account of {connector.name} and activate it, which tries it at once."
-        yield _say(Topic.BREAKER, text)
+        yield _say(Topic.BREAKER, _login(connector))
     elif connector.paused_until is not None:
         yield _say(
             Topic.BREAKER, "A harmless probe is sent when the pause ends; if it passes, the queue goes on by itself."
         )
     yield from _mend(facts)
-    if connector.active and connector.installed and connector.paused_until is None and facts.worker_alive:
+    if _goes(connector) and facts.worker_alive:
         yield _say(Topic.LIMIT, "Nobody has to do anything.")
 
 
+def _login(connector: Connector) -> str:
+    return f"Mend the credential or the account of {connector.name} and activate it, which tries it at once."
+
+
 def _mend(facts: Facts) -> Said:
+    if facts.connector.stopped:
+        yield _say(Topic.BREAKER, _login(facts.connector))
     if not facts.connector.installed:
         yield _say(
             Topic.CONNECTOR, "Install that type of CA, or mend it: chancery authorities list says what is wrong."
@@ -243,7 +257,7 @@ def _ca_on(facts: Facts) -> Said:
         yield _say(Topic.PERSON, "Accept what it warns of and it is sent; cancel it and it ends.")
     elif facts.pending_kind in {"approval", "validation", "action"}:
         yield _say(Topic.PERSON, "What the CA waits for; the engine notices by itself.")
-    else:
+    elif not facts.connector.stopped:
         yield _say(Topic.CONNECTOR, "The CA's answer; nobody has to do anything here.")
     if not facts.connector.cancels:
         yield _say(Topic.PERSON, "If no answer will come: give it up with a reason. It cannot be withdrawn from here.")

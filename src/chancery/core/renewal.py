@@ -9,8 +9,8 @@ SHARE = 2 / 3
 """How much of a lifetime passes before renewal, as ACME clients and RFC 9773 servers commonly have it."""
 
 _SPREAD = 0.05
-_LONGEST_WARNING = timedelta(days=30)
-_LEAST_GAP, _GAPS_LEFT = timedelta(hours=1), 8
+_LONGEST_WARNING, _LONGEST_REST = timedelta(days=30), timedelta(hours=12)
+_LEAST_GAP, _SHORTEST_GAP, _GAPS_LEFT = timedelta(hours=1), timedelta(minutes=1), 8
 
 
 def renew_at(not_before: datetime, not_after: datetime, share: float = SHARE, seed: str = "") -> datetime:
@@ -29,6 +29,11 @@ def within(start: datetime, end: datetime, seed: str) -> datetime:
     return start + (end - start) * _fraction(seed)
 
 
+def rest(life: timedelta) -> timedelta:
+    """Return for how long a certificate that has just replaced another is kept, though the CA's window be over already."""
+    return min(life / 10, _LONGEST_REST)
+
+
 def worry_at(not_before: datetime, not_after: datetime, share: float = SHARE) -> datetime:
     """Return from when on a certificate that was not renewed is told of: half-way between its renewal and its end.
 
@@ -38,8 +43,11 @@ def worry_at(not_before: datetime, not_after: datetime, share: float = SHARE) ->
 
 
 def again_after(left: timedelta) -> timedelta:
-    """Return how long to wait after a renewal that came to nothing: an eighth of what is left, an hour at least."""
-    return max(left / _GAPS_LEFT, _LEAST_GAP)
+    """Return how long to wait after a renewal that came to nothing: an eighth of what is left, an hour at least.
+
+    Of what lives for hours only, half of what is left: the next try comes before the end, and never in less than a minute.
+    """
+    return max(left / _GAPS_LEFT, min(_LEAST_GAP, left / 2), _SHORTEST_GAP)
 
 
 def _fraction(seed: str) -> float:

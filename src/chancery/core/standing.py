@@ -85,8 +85,9 @@ class Pool:
 class Connector:
     """The order's connector as it stands now.
 
-    `installed` says whether what speaks to its type of CA can be loaded. `under_way` counts the connector's orders that
-    have a seat, `ahead` those of its team in the queue that are more urgent.
+    `installed` says whether what speaks to its type of CA can be loaded; `stopped` that its login was refused so often that
+    nothing is tried before a person acts; `one_at_a_time` that one act is to show whether its CA works. `under_way` counts
+    the connector's orders that have a seat, `ahead` those of its team in the queue that are more urgent.
     """
 
     name: str
@@ -102,6 +103,8 @@ class Connector:
     search_lag: timedelta
     search_tries: int
     version: int | None
+    stopped: bool = False
+    one_at_a_time: bool = False
     cancels: bool = False
     under_way: int = 0
     ahead: int = 0

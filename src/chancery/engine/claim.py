@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
@@ -256,7 +256,8 @@ def _by_lot(ready: Ready, team: int, now: datetime, draw: Draw) -> tuple[str, li
     A profile whose orders all fail has many that never failed before: drawn by lot among profiles, they keep no other waiting.
     """
     profiles = [profile for (profile,) in read(_PROFILES, [ready.id, team, now])]
-    return _TRIAL.format(lock=skip_locked()) + _INTEND, [ready.id, team, now, draw(profiles)]
+    # None is left where somebody has just cancelled the last order; no profile equals NULL.
+    return _TRIAL.format(lock=skip_locked()) + _INTEND, [ready.id, team, now, draw(profiles or [None])]
 
 
 def _by_turns(ready: Ready, turns: dict[int, int], now: datetime) -> tuple[str, list[Any]]:
@@ -341,16 +342,19 @@ def _lease(jobs: list[Job], ready: Ready, fence: UUID, now: datetime) -> None:
         Order.objects.filter(pk__in=others).update(**common)
 
 
-def claim_revocations(ready: Ready, now: datetime, most: int) -> list[Job]:
-    """Claim due revocations of one connector; they go on while it is inactive."""
+def claim_revocations(ready: Ready, now: datetime, most: int, *, looks: bool = False) -> list[Job]:
+    """Claim revocations that are asked for, or `looks` at those that wait at the CA; they go on while it is inactive."""
     if ready.broken:
         return []
-    rows = Certificate.objects.filter(connector=ready.id, due_at__lte=now).order_by("due_at")
+    waits = Q(revocation=RevocationState.WAITING_AT_CA)
+    rows = Certificate.objects.filter(waits if looks else ~waits, connector=ready.id, due_at__lte=now)
+    rows = rows.order_by("due_at")
     if connection.vendor == "postgresql":
         rows = rows.select_for_update(skip_locked=True, of=("self",))
     found = list(rows[:most])
     fence, until = uuid.uuid4(), now + ready.facts.lease
-    Certificate.objects.filter(pk__in=[c.pk for c in found]).update(fence=fence, lease_until=until, due_at=until)
+    if found:
+        Certificate.objects.filter(pk__in=[c.pk for c in found]).update(fence=fence, lease_until=until, due_at=until)
     return [_revocation_job(c, ready, fence) for c in found]
 
 

@@ -22,6 +22,7 @@ from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate, Chain
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import BreakerState, Call, CallKind, CallState, Connector, ConnectorVersion, Health
+from chancery.apps.health.queries import in_vain
 from chancery.apps.orders import published
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import EVENT_COLUMNS
@@ -29,7 +30,7 @@ from chancery.apps.renewals import planning
 from chancery.apps.shared.actor import engine_actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.returning import one_of, returned
-from chancery.core.breaker import Fault, Standing, failed, login_gap, probed
+from chancery.core.breaker import Breaker, Fault, Standing, failed, login_gap, probed
 from chancery.core.effects import Consequence, Doing, Effect, Retry, consequence
 from chancery.core.ids import new_id
 from chancery.core.order import Cause, RevocationState, State, move
@@ -70,7 +71,10 @@ _UNREVOKED = _NOES | {"NotFound"}
 _FOR_GOOD = 6
 """How often in a row, in some two minutes, an act must be forbidden until that is an answer: a proxy may be wrong for one."""
 """Act → errors that end a revocation as refused. A person may ask for it once more, after the CA gave the right."""
-_MIN_WAIT = timedelta(seconds=1)
+_MIN_WAIT, _MAX_WAIT = timedelta(seconds=1), timedelta(days=7)
+"""Bounds of the pause until the next look, whatever an authority says: an order put off for years would wait unseen."""
+_MOST_PATIENCE = timedelta(days=1)
+"""For so long a CA may be left alone because it asks for patience; then it is probed."""
 _MAX_SENT_AGAIN = 3
 _SILENT = {State.REJECTED, State.FAILED, State.CANCELLED, State.QUARANTINED, State.QUEUED}
 """Where nothing of an order is answered to a CA any more."""
@@ -97,6 +101,7 @@ _HEALTH = {
 """Kind of error → what is shown; anything else means that nobody answers."""
 _ISSUED_ALL_THE_SAME = f"{keys.TEXT[:-1]} while the CA had it, and it was issued all the same. Have it revoked."
 _CAUSE = {"cause": keys.CODE}
+_IN_VAIN = "Its probe passes, but all {} acts on what it has failed in the last half hour; the orders say how."
 _PROOFS = (Good, Waiting, Missing, Cancelled, Revoked, RevocationPending)
 _READABLE = {"RejectedByPolicy", "ValidationFailed"}
 """Answers to acts that only a CA which works gives; a readable no to one request is one too."""
@@ -306,7 +311,7 @@ class Recorder:
         pending = result.pending
         note = pending.text != order.reason or order.state != State.PENDING
         columns: dict[str, Any] = {
-            "due_at": self._now + max(pending.next_check, _MIN_WAIT),
+            "due_at": self._next_look(pending.next_check),
             "poll_state": pending.state,
             "pending_kind": str(pending.kind),
             "ca_reference": pending.reference[:200] or order.ca_reference,
@@ -387,9 +392,15 @@ class Recorder:
             lag = max(descriptor.facts.search_lag, _MIN_WAIT)
             return self._now + lag if "finds" in descriptor.powers else None
         if rule.retry is Retry.WHEN_TOLD and error.until is not None:
-            return max(error.until, self._now + _MIN_WAIT)
+            return max(self._patience(error.until), self._now + _MIN_WAIT)
         # Its own spacing, whatever the breaker does: one that fails whenever it is tried leaves its turn to others.
         return self._spaced(rule, attempt, left)
+
+    def _next_look(self, wait: timedelta) -> datetime:
+        return self._now + min(max(wait, _MIN_WAIT), _MAX_WAIT)
+
+    def _patience(self, until: datetime) -> datetime:
+        return min(until, self._now + _MOST_PATIENCE)
 
     def _spaced(self, rule: Consequence, attempt: int, left: timedelta | None = None) -> datetime:
         gap = next_gap(attempt, self._rng, left)
@@ -437,7 +448,8 @@ class Recorder:
             return
         before = standing(row)
         refused = error.kind == "AuthFailed" and error.code != SETTINGS_UNUSABLE and effect is not Effect.ASK
-        fault = Fault(effect, refused, error.until, probe=job.kind is Kind.CALL)
+        until = self._patience(error.until) if error.until is not None else None
+        fault = Fault(effect, refused, until, probe=job.kind is Kind.CALL)
         after = failed(before, fault, self._now, self._rng)
         columns: dict[str, Any] = columns_of(after) if after != before else {}
         if after.failures > before.failures or after.state is not before.state:
@@ -464,6 +476,8 @@ class Recorder:
         patient = Q(health=Health.THROTTLED, breaker_until__gt=self._now)
         rows = Connector.objects.filter(reduce(or_, known)).exclude(patient)
         sick = rows.exclude(health=Health.HEALTHY, breaker=BreakerState.CLOSED, failures=0, breaker_until=None)
+        # What a probe has just said of looks at orders is for the next probe to take back: a new order proves nothing of it.
+        sick = sick.exclude(health=Health.ERROR, breaker=BreakerState.CLOSED, failures=0, breaker_until=None)
         sick.update(health=Health.HEALTHY, health_text="", health_at=self._now, **columns_of(Standing()))
 
     # Revocations and calls ---------------------------------------------------------------------------
@@ -488,7 +502,7 @@ class Recorder:
             done = {"revocation": RevocationState.CONFIRMED, "revoked_at": self._now, "due_at": None}
             return {**done, "revocation_text": result.text[:1000]}
         if isinstance(result, RevocationPending):
-            due = self._now + max(result.next_check, _MIN_WAIT)
+            due = self._next_look(result.next_check)
             waiting = {
                 "revocation": RevocationState.WAITING_AT_CA,
                 "due_at": due,
@@ -530,9 +544,13 @@ class Recorder:
         row = Connector.objects.filter(pk=job.connector or job.row, epoch=job.epoch).first()
         if row is None or (row.health == Health.THROTTLED and row.breaker_until and row.breaker_until > self._now):
             return
-        columns = columns_of(probed(standing(row), self._now))
-        if row.health != Health.HEALTHY:
-            columns |= {"health": Health.HEALTHY, "health_text": "", "health_at": self._now}
+        before = standing(row)
+        columns = columns_of(probed(before, self._now))
+        # A CA may answer whoever looks whether it is there, and yet fail whatever is asked about what it has.
+        failed = in_vain(row, self._now) if before.state is Breaker.CLOSED else 0
+        health, text = (Health.ERROR, _IN_VAIN.format(failed)) if failed else (Health.HEALTHY, "")
+        if (row.health, row.health_text) != (health, text):
+            columns |= {"health": health, "health_text": text, "health_at": self._now}
         Connector.objects.filter(pk=row.pk).update(**columns)
 
 

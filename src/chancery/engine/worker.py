@@ -284,10 +284,38 @@ class Worker:
             return self._trial(ready, now)
         jobs = claim.claim_revocations(ready, now, room.urgent)
         left = min(room.others, room.urgent - len(jobs))
-        orders = self._orders(ready, now, left) if left else []
+        orders = self._shared(ready, now, left)
         # An inventory takes what orders leave of the pace.
         left -= len(orders)
         return [*jobs, *orders, *(inventory.claim(ready, now, left) if left else [])]
+
+    def _shared(self, ready: claim.Ready, now: Any, most: int) -> list[Job]:
+        """Claim looks at what waits at the CA, and new orders, which share the room: neither keeps the other waiting for long.
+
+        Looks come round for as long as people at a CA take their time, so enough of them would take a slow CA's whole pace.
+        What one leaves goes to the next; the odd place is drawn by lot.
+        """
+        lanes: list[Callable[[int], list[Job]]] = [
+            lambda most: claim.claim_revocations(ready, now, most, looks=True),
+            lambda most: self._orders(ready, now, most, [claim.BEGUN]),
+            lambda most: self._orders(ready, now, most, [claim.QUEUED]),
+        ]
+        parts = [most // len(lanes)] * len(lanes)
+        for at in self._rng.sample(range(len(lanes)), most % len(lanes)):
+            parts[at] += 1
+        found: list[Job] = []
+        short, given = [], 0
+        for lane, part in zip(lanes, parts, strict=True):
+            given += part
+            free = given - len(found)
+            jobs = lane(free) if free else []
+            if len(jobs) == free:
+                short.append(lane)
+            found += jobs
+        for lane in short:
+            if len(found) < most:
+                found += lane(most - len(found))
+        return found
 
     def _trial(self, ready: claim.Ready, now: Any) -> list[Job]:
         """Claim the one act that is to show whether a CA works, of a lane drawn by lot.
@@ -296,7 +324,7 @@ class Worker:
         inventory goes where nothing else is due: one that succeeds does not close the breaker, and one that fails shuts it.
         """
         lanes: list[Callable[[], list[Job]]] = [
-            lambda: claim.claim_revocations(ready, now, 1),
+            lambda: claim.claim_revocations(ready, now, 1) or claim.claim_revocations(ready, now, 1, looks=True),
             lambda: self._orders(ready, now, 1, [claim.BEGUN]),
             lambda: self._orders(ready, now, 1, [claim.QUEUED]),
         ]
@@ -304,9 +332,7 @@ class Worker:
         lanes.append(lambda: inventory.claim(ready, now, 1))
         return next((jobs for lane in lanes if (jobs := lane())), [])
 
-    def _orders(
-        self, ready: claim.Ready, now: Any, most: int, lanes: Sequence[str] = (claim.BEGUN, claim.QUEUED)
-    ) -> list[Job]:
+    def _orders(self, ready: claim.Ready, now: Any, most: int, lanes: Sequence[str]) -> list[Job]:
         """Claim orders; those that a worker lost, and those whose key was reported, are no acts any more."""
         orders, lost = claim.claim_orders(ready, now, most, lanes, self._rng.choice)
         if lost:

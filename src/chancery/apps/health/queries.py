@@ -13,6 +13,9 @@ from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.paging import one_of
 
 _P95 = 0.95
+_LATELY, _A_FEW = timedelta(minutes=30), 3
+_ON_WHAT_IT_HAS = ("poll", "settle", "adopt", "cancel", "release", "revoke", "poll_revocation")
+_FAULTS = frozenset({"Unreachable", "OutcomeUnknown", "AuthFailed", "QuotaExhausted", "ProtocolViolation", "Bug"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +153,18 @@ def ever() -> Iterable[Bucket]:
     """Return the buckets without end of all connectors, for counters."""
     rows = Bucket.objects.filter(width=EVER, connector__deleted_at=None).select_related("connector")
     return rows.order_by("connector", "operation", "outcome")
+
+
+def in_vain(connector: Connector, now: datetime) -> int:
+    """Return how many acts on what its CA has failed of late, where none succeeded and they were a few; else 0.
+
+    A no to one of them is an answer; patience that the CA asks for shows by itself; a missing right is the row's own matter.
+    What was before a person changed the connector says nothing any more.
+    """
+    since = max(now - _LATELY, connector.updated_at)
+    rows = Bucket.objects.filter(connector=connector, width=FINE, start__gt=since, operation__in=_ON_WHAT_IT_HAS)
+    found: dict[bool, int] = {}
+    for outcome, number in rows.exclude(outcome="Forbidden").values_list("outcome", "number"):
+        found[outcome in _FAULTS] = found.get(outcome in _FAULTS, 0) + number
+    failed = found.get(True, 0)
+    return failed if failed >= _A_FEW and False not in found else 0

@@ -8,14 +8,16 @@ from django.db.models import Q
 
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.descriptors import descriptor_of
+from chancery.apps.connectors.models import BreakerState, Health, PoolMember
 from chancery.apps.connectors.models import Connector as ConnectorRow
-from chancery.apps.connectors.models import Health, PoolMember
+from chancery.apps.connectors.pace import limits
 from chancery.apps.orders import again, causing
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.core.effects import Doing
 from chancery.core.errors import Absent
 from chancery.core.explain import explain
 from chancery.core.order import State
+from chancery.core.pacing import Limits, share
 from chancery.core.reasons import ERRORS
 from chancery.core.standing import Connector, Decided, Error, Explanation, Facts, Pool
 
@@ -106,6 +108,7 @@ def _connector(order: Order, now: datetime) -> Connector:
         about = None
     facts = about.facts if about is not None else None
     under_way, ahead = _line(order, now) if order.state == State.QUEUED else (0, 0)
+    pace = limits(row, facts) if facts is not None else Limits(0, 0.0, 0)
     return Connector(
         name=row.name,
         active=row.usable,
@@ -114,8 +117,10 @@ def _connector(order: Order, now: datetime) -> Connector:
         health_text=row.health_text,
         paused_until=row.breaker_until,
         login_refused=row.health in {Health.LOGIN_REFUSED, Health.NO_RIGHTS},
-        seats=facts.concurrency if facts is not None else 0,
-        per_second=facts.calls_per_second if facts is not None else 0.0,
+        stopped=row.breaker == BreakerState.STOPPED,
+        one_at_a_time=row.breaker == BreakerState.HALF_OPEN and facts is not None and not facts.cpu_bound,
+        seats=pace.seats,
+        per_second=round(pace.rate * share(row.slowed, row.slowed_at, now), 3),
         finds=about is not None and "finds" in about.powers,
         cancels=about is not None and "cancels" in about.powers,
         search_lag=facts.search_lag if facts is not None else timedelta(0),

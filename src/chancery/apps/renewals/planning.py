@@ -15,7 +15,7 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals.models import Plan, PlanState, Policy
 from chancery.core.ids import first_of
-from chancery.core.renewal import renew_at, within
+from chancery.core.renewal import renew_at, rest, within
 
 State = dict[str, Any]
 _AT_ONCE = 200
@@ -96,7 +96,11 @@ def schedule(plan: Plan) -> None:
     plan.state = PlanState.PLANNED
     plan.due_at = renew_at(row.not_before, row.not_after, profile.renewal_share / 100, str(plan.pk))
     if plan.hint_start is not None and plan.hint_end is not None:
-        plan.due_at = min(within(plan.hint_start, plan.hint_end, str(plan.pk)), row.not_after)
+        due = within(plan.hint_start, plan.hint_end, str(plan.pk))
+        if row.order is not None and row.order.replaces_id is not None:
+            # A CA whose windows are always over would have each successor replaced at once, without end.
+            due = max(due, row.stored_at + rest(row.not_after - row.not_before))
+        plan.due_at = min(due, row.not_after)
 
 
 def recover(now: datetime, state: State) -> State:

@@ -108,6 +108,30 @@ WAITS = {
         "login refused: its",
         "credential",
     ),
+    "stopped": (
+        facts(connector={"stopped": True, "health": "Login refused", "health_text": "No such key."}),
+        Topic.BREAKER,
+        "refused its login so often (No such key) that nothing is tried before a person acts",
+        "Mend the credential",
+    ),
+    "at a CA whose connector is stopped": (
+        facts(State.PENDING, {"stopped": True}),
+        Topic.BREAKER,
+        "before a person acts",
+        "Mend the credential",
+    ),
+    "unknown at a CA whose connector is stopped": (
+        facts(State.OUTCOME_UNKNOWN, {"stopped": True}, due_at=SOON),
+        Topic.BREAKER,
+        "before a person acts",
+        "Mend the credential",
+    ),
+    "one at a time": (
+        facts(connector={"one_at_a_time": True}),
+        Topic.LIMIT,
+        "5 calls a second, and one at a time until one has succeeded",
+        "Nobody has to",
+    ),
     "no worker": (facts(worker_alive=False), Topic.WORKER, "No worker", "chancery worker"),
     "tried in vain": (facts(due_at=SOON, attempt=2), Topic.RETRY, "02:05:00 UTC, after 2 tries", "Nobody has to"),
     "in line": (
@@ -148,6 +172,13 @@ def test_what_it_waits_for_and_what_makes_it_go_on(name: str) -> None:
     found = explain(given)
     assert any(s.topic is topic and waits in s.text for s in found.waits_for), found.waits_for
     assert any(goes_on in s.text for s in found.goes_on), found.goes_on
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.PENDING])
+def test_where_a_person_has_to_act_nobody_is_told_that_there_is_nothing_to_do(state: State) -> None:
+    said = texts(explain(facts(state, {"stopped": True})))
+    assert "obody has to do anything" not in said
+    assert "takes of each team" not in said
 
 
 def test_where_the_ca_can_withdraw_it_nobody_is_told_to_give_it_up() -> None:

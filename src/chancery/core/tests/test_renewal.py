@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chancery.core.renewal import again_after, renew_at, within, worry_at
+from chancery.core.renewal import again_after, renew_at, rest, within, worry_at
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 LIFE = timedelta(days=90)
@@ -49,3 +49,10 @@ def test_worry_begins_half_way_between_renewal_and_end_and_a_month_before_at_the
 def test_the_less_is_left_the_sooner_a_renewal_is_tried_again() -> None:
     assert again_after(timedelta(days=8)) == timedelta(days=1)
     assert again_after(timedelta(hours=2)) == timedelta(hours=1)
+    assert again_after(timedelta(minutes=40)) == timedelta(minutes=20), "the next try comes before the end"
+    assert again_after(timedelta(seconds=30)) == timedelta(minutes=1)
+
+
+def test_a_successor_rests_for_half_a_day_or_a_tenth_of_its_life() -> None:
+    assert rest(timedelta(days=47)) == timedelta(hours=12)
+    assert rest(timedelta(days=1)) == timedelta(hours=2.4)

@@ -296,6 +296,22 @@ def test_where_one_act_shows_whether_the_ca_works_what_failed_least_goes_before_
     assert found.index(third) < found.index(urgent)
 
 
+def test_an_order_that_is_cancelled_while_its_profile_is_drawn_is_no_fault(desk, monkeypatch):
+    """On PostgreSQL each statement sees what was committed until then."""
+    desk.order("queued", fence=None)
+    plain = claim.read
+
+    def read(sql, params):
+        if sql == claim._PROFILES:
+            Order.objects.update(state="cancelled", due_at=None)
+        return plain(sql, params)
+
+    monkeypatch.setattr(claim, "read", read)
+    with transaction.atomic():
+        row = replace(claim.connector_row(desk.connector.pk), half_open=True)
+        assert claim.claim_orders(row, desk.now, 1, [claim.QUEUED], rng().choice) == ([], [])
+
+
 def issued(desk):
     order = desk.order()
     desk.record((desk.job(order, Kind.SUBMIT), do(job(), Toy(submit=Issued(leaf().der, (CA.der,), "ca-1")), at)))
@@ -323,7 +339,9 @@ def revocations(desk, **columns):
     made = issued(desk)
     Certificate.objects.filter(pk=made.pk).update(due_at=desk.now, revocation_reason="superseded", **columns)
     with transaction.atomic():
-        return claim.claim_revocations(claim.connector_row(desk.connector.pk), desk.now, 5)
+        row, looks = claim.connector_row(desk.connector.pk), columns.get("revocation") == "waiting_at_ca"
+        assert claim.claim_revocations(row, desk.now, 5, looks=not looks) == []
+        return claim.claim_revocations(row, desk.now, 5, looks=looks)
 
 
 @pytest.mark.parametrize(("state", "kind"), [("requested", Kind.REVOKE), ("waiting_at_ca", Kind.POLL_REVOCATION)])

@@ -433,3 +433,17 @@ def test_what_may_be_at_the_ca_with_a_compromised_key_stays_unknown(desk):
     assert states[fresh.pk] == ("failed", "key_compromised")
     assert states[bound.pk] == ("outcome_unknown", "key_compromised")
     assert states[elsewhere.pk][0] == "pending"
+
+
+@pytest.mark.parametrize("far", [timedelta(days=20_000), timedelta.max])
+def test_no_authority_puts_an_order_off_for_longer_than_a_week(desk, far):
+    after, _ = desk.result(Waiting(Pending({"v": 1}, next_check=far)), Kind.SUBMIT)
+    assert (after.state, after.due_at) == ("pending", desk.now + timedelta(days=7))
+
+
+def test_no_authority_has_its_connector_left_alone_for_longer_than_a_day(desk):
+    Connector.objects.update(breaker="closed")
+    far = desk.now + timedelta(days=20_000)
+    after, _ = desk.result(Failed("Throttled", "Later.", until=far), Kind.SUBMIT)
+    row = Connector.objects.get(pk=desk.connector.pk)
+    assert {after.due_at, row.breaker_until, row.slowed_at} == {desk.now + timedelta(days=1)}

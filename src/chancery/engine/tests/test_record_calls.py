@@ -1,6 +1,6 @@
 """Revocations, tests, probes and pick lists: what is written of them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,6 +11,7 @@ from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors.models import Call, CallKind, CallState, Connector, Health
+from chancery.apps.health.record import Tally, add
 from chancery.apps.orders.models import Order
 from chancery.core.breaker import LOGIN_GAPS
 from chancery.core.ids import new_id
@@ -21,6 +22,7 @@ from chancery.engine.tests.test_record import GOOD
 from chancery.sdk.outcome import RevocationPending, Revoked
 
 pytestmark = pytest.mark.django_db
+NEVER_SEEN = datetime(2100, 1, 1, tzinfo=UTC)
 DOWN = {"findings": [{"stage": "tcp", "level": "failed"}]}
 
 
@@ -57,6 +59,9 @@ def test_a_revocation_that_waits_for_a_person_at_the_ca_is_looked_at_again(desk,
     after = revoke(desk, certificate, RevocationPending({"request": 7}, timedelta(minutes=5), "Waiting."))
     assert (after.revocation, after.revocation_state) == ("waiting_at_ca", {"request": 7})
     assert after.due_at == desk.now + timedelta(minutes=5)
+    Certificate.objects.update(fence=FENCE)
+    after = revoke(desk, certificate, RevocationPending({"request": 7}, timedelta.max, "Waiting."))
+    assert after.due_at == desk.now + timedelta(days=7), "no authority puts it off for longer"
 
 
 @pytest.mark.parametrize("kind", ["RejectedByPolicy", "ValidationFailed", "NotFound", "Forbidden"])
@@ -209,3 +214,53 @@ def test_a_pick_list_says_nothing_about_health(desk):
 
 def test_a_stale_fence_answers_no_call(desk):
     assert call(desk, CallKind.PROBE, Answered({}), fence=uuid4()).state == CallState.RUNNING
+
+
+def seen(desk, outcome, number=3, operation="poll"):
+    """Count calls that ended a moment ago."""
+    tally = Tally()
+    tally.add(number, 0.1)
+    add({(desk.connector.pk, operation, outcome): tally}, desk.now - timedelta(minutes=6))
+
+
+def shown(desk):
+    row = Connector.objects.get(pk=desk.connector.pk)
+    return row.health, row.health_text, row.breaker
+
+
+@pytest.fixture
+def at_work(desk):
+    hour_ago = desk.now - timedelta(hours=1)
+    Connector.objects.update(breaker="closed", health=Health.HEALTHY, updated_at=hour_ago)
+    return desk
+
+
+def test_a_ca_that_fails_every_look_is_not_called_healthy_because_its_probe_passes(at_work):
+    seen(at_work, "OutcomeUnknown")
+    call(at_work, CallKind.PROBE, Answered({"findings": []}))
+    after = shown(at_work)
+    assert after[0] == Health.ERROR
+    assert after[1].startswith("Its probe passes, but all 3 acts")
+    assert after[2] == "closed", "new orders go out all the same"
+    at_work.record((at_work.job(at_work.order(), Kind.SUBMIT), GOOD))
+    assert shown(at_work) == after, "a new order proves nothing of looks; the next probe says so, by all that was seen"
+    seen(at_work, "ok", 1)
+    call(at_work, CallKind.PROBE, Answered({"findings": []}))
+    assert shown(at_work) == (Health.HEALTHY, "", "closed")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "number", "changes"),
+    [
+        ("Unreachable", 2, {}),
+        ("NotFound", 9, {}),
+        ("Forbidden", 9, {}),
+        ("Unreachable", 9, {"breaker": "half_open"}),
+        ("Unreachable", 9, {"updated_at": NEVER_SEEN}),
+    ],
+)
+def test_a_few_failures_and_those_of_before_say_nothing(at_work, outcome, number, changes):
+    Connector.objects.update(**changes)
+    seen(at_work, outcome, number)
+    call(at_work, CallKind.PROBE, Answered({"findings": []}))
+    assert shown(at_work)[:2] == (Health.HEALTHY, "")

@@ -426,3 +426,49 @@ def test_in_half_open_an_inventory_goes_where_nothing_else_is_due(desk, worker):
         row = replace(claim.connector_row(desk.connector.pk), half_open=True)
         kinds = [job.kind for _ in range(2) for job in worker._trial(row, desk.now)]
     assert kinds == [Kind.POLL, Kind.LIST]
+
+
+@pytest.mark.parametrize("looks", ["pending", "waiting_at_ca"])
+def test_looks_and_new_orders_share_a_slow_ca(desk, worker, looks):
+    """A few hundred orders or revocations that wait for people are enough to fill the pace of a CA that allows a call a second."""
+    made = desk.order()
+    desk.record((desk.job(made, Kind.SUBMIT), GOOD))
+    for _ in range(3):
+        desk.order("pending" if looks == "pending" else "issued", fence=None)
+    desk.order("queued", fence=None)
+    Connector.objects.update(breaker="closed")
+    kinds = set()
+    for _ in range(60):
+        # They come round before anybody has got through them.
+        Order.objects.filter(state="pending").update(due_at=desk.now)
+        if looks == "waiting_at_ca":
+            columns = {"revocation": looks, "revocation_reason": "superseded"}
+            Certificate.objects.update(due_at=desk.now, **columns)
+        with transaction.atomic():
+            row = claim.connector_row(desk.connector.pk)
+            kinds |= {job.kind for job in worker._acts(row, Room(1, 1), desk.now)}
+    assert kinds == {Kind.SUBMIT, Kind.POLL if looks == "pending" else Kind.POLL_REVOCATION}
+
+
+def test_what_one_lane_leaves_goes_to_the_others(desk, worker):
+    for _ in range(3):
+        desk.order("pending", fence=None)
+    desk.order("queued", fence=None)
+    Connector.objects.update(breaker="closed")
+    with transaction.atomic():
+        jobs = worker._acts(claim.connector_row(desk.connector.pk), Room(4, 4), desk.now)
+    assert sorted(job.kind for job in jobs) == [Kind.POLL] * 3 + [Kind.SUBMIT]
+
+
+def test_a_look_at_a_revocation_leaves_the_seat_and_token_that_are_kept_for_one(desk, worker):
+    made = desk.order()
+    desk.record((desk.job(made, Kind.SUBMIT), GOOD))
+    columns = {"due_at": desk.now, "revocation": "waiting_at_ca", "revocation_reason": "superseded"}
+    Certificate.objects.update(**columns)
+    kinds = []
+    for state, room in (("waiting_at_ca", Room(1, 0)), ("requested", Room(1, 0))):
+        Certificate.objects.update(revocation=state)
+        with transaction.atomic():
+            row = claim.connector_row(desk.connector.pk)
+            kinds += [job.kind for job in worker._acts(row, room, desk.now)]
+    assert kinds == [Kind.REVOKE]

@@ -128,6 +128,18 @@ def test_the_connectors_switch_and_breaker_and_the_way_through_the_queue(cast, l
     assert "Activate Local." in words(why(cast, first))
 
 
+def test_a_login_that_is_not_tried_again_and_the_limits_in_force(cast, account, order):
+    made = order(profile="Public")
+    at = current_clock().now() - timedelta(seconds=1)
+    rows = Connector.objects.filter(pk=account.pk)
+    rows.update(breaker="half_open", limit_seats=3, limit_rate=2.0, slowed=0.5, slowed_at=at)
+    assert "0 of 3 seats taken, at most 1.012 calls a second, and one at a time" in words(why(cast, made))
+    rows.update(breaker="stopped", health_text="Wrong key.")
+    said = words(why(cast, made))
+    assert "refused its login so often (Wrong key) that nothing is tried" in said
+    assert "Nobody has to do anything" not in said
+
+
 def test_rules_decisions_and_errors_are_told_from_the_timeline(cast, local, order):
     made = order(profile="Careful")
     actions.approve(cast.amy, made.pk)

@@ -8,6 +8,7 @@ import pytest
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.connectors.models import Connector
+from chancery.apps.orders.models import Order
 from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals import planning
 from chancery.apps.renewals.models import Plan
@@ -149,6 +150,18 @@ def test_the_window_of_the_ca_goes_before_the_share(planned):
     found = plan(row)
     assert NOW + timedelta(days=10) <= found.due_at <= NOW + timedelta(days=12)
     assert (found.hint_url, found.hint_at, found.ask_at) == (HINT["explanation"], NOW, NOW + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("generation", ["first", "successor"])
+def test_a_ca_whose_windows_are_always_over_has_no_successor_replaced_at_once(planned, issued, generation):
+    """Its first certificate is replaced as the CA wants it; what came instead is kept for half a day."""
+    row = planned()
+    if generation == "successor":
+        Order.objects.filter(pk=row.certificate.order_id).update(replaces=issued("b.example.com"))
+    over = {**HINT, "start": (NOW - timedelta(days=2)).isoformat(), "end": (NOW - timedelta(days=1)).isoformat()}
+    planning.hinted(str(row.pk), over, NOW)
+    due = plan(row).due_at
+    assert due < NOW if generation == "first" else due == NOW + timedelta(hours=12)
 
 
 def test_a_window_beyond_the_end_is_cut_to_it(planned):
