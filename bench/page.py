@@ -25,6 +25,9 @@ processors, each order has two audit entries, and the issuer's key is P-256. A p
 | --- | --- | --- | --- |"""
 
 _TAIL = """
+*Speed* is how many million small steps one processor did in a second for the interpreter after that part: figures of a shared machine
+are to be compared only where it is about the same.
+
 *Bare signing* is the same code that decodes, checks and signs, on as many processes, storing nothing: the ceiling of any
 path that signs in Python. What lies between is the work of keeping promises: two transactions, an event and an audit
 entry at each step, the check of every certificate that comes back, and placing, which runs on the same processors.
@@ -91,12 +94,13 @@ _ROWS: tuple[tuple[str, str, Callable[[Results], object]], ...] = (
 
 
 def _measured(found: dict[str, Results]) -> list[str]:
-    lines = ["", "| Part | Database | When | Commit | Processors |", "| --- | --- | --- | --- | --- |"]
+    lines = ["", "| Part | Database | When | Commit | Processors | Speed |", "| --- | --- | --- | --- | --- | --- |"]
     for database, results in found.items():
         for part, result in results.items():
             machine = result["machine"]
             where = f"{machine['cpus']}, Python {machine['python']}"
-            lines.append(f"| {part} | {database} | {result['at'][:16]} | {machine['commit']} | {where} |")
+            speed = machine.get("million_steps_per_second", "")
+            lines.append(f"| {part} | {database} | {result['at'][:16]} | {machine['commit']} | {where} | {speed} |")
     return lines
 
 
