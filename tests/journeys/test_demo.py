@@ -66,7 +66,7 @@ def output(home):
     return (home / "out").read_text(errors="replace")
 
 
-def until(done, what, seconds=40):
+def until(done, what, seconds=120):
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, what()
