@@ -60,8 +60,13 @@ def _once(about: dict[str, Any], token: str, number: int, prefix: str) -> dict[s
         listed = _listed(token)
         ca.switch(about, "up")
         begun = time.monotonic()
-        own = [_own(worker)]
-        stand.wait(lambda: own.append(_own(worker)) or _open() == 0, _LONGEST, 0.5)
+        own: list[float] = []
+
+        def drained() -> bool:
+            own.append(_own(worker))
+            return _open() == 0
+
+        stand.wait(drained, _LONGEST, 0.5)
         took, peak = time.monotonic() - begun, max(own)
     return {
         "orders": number,

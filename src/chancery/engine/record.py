@@ -68,9 +68,9 @@ _NOES = frozenset({"RejectedByPolicy", "ValidationFailed"})
 _UNWILLING = {Kind.CANCEL: _NOES, Kind.RELEASE: _NOES | {"Forbidden"}}
 """Act → errors by which the CA says no to it alone, and not to the order or the connector."""
 _UNREVOKED = _NOES | {"NotFound"}
+"""Errors that end a revocation as refused. A person may ask for it once more, after the CA gave the right."""
 _FOR_GOOD = 6
 """How often in a row, in some two minutes, an act must be forbidden until that is an answer: a proxy may be wrong for one."""
-"""Act → errors that end a revocation as refused. A person may ask for it once more, after the CA gave the right."""
 _MIN_WAIT, _MAX_WAIT = timedelta(seconds=1), timedelta(days=7)
 """Bounds of the pause until the next look, whatever an authority says: an order put off for years would wait unseen."""
 _MOST_PATIENCE = timedelta(days=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,12 @@ def actor_of(user: User, *, how: str, address: str = "", via: str = "console", s
         needs_factor=any(row[4] for row in rows),
         strong=strong,
     )
+
+
+def able(people: Iterable[User], permission: Permission, team: int | None, environment: int | None) -> int:
+    """Return how many of some people are let in and have a permission there now, whatever they had before."""
+    still = (actor_of(user, how="look") for user in people if user.is_active)
+    return sum(actor.may(permission, team, environment) for actor in still)
 
 
 def actor_of_token(text: str, address: str = "", via: str = "api") -> Actor | None:

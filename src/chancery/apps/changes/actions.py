@@ -12,7 +12,7 @@ from django.db import transaction
 
 from chancery.apps.accounts.models import Environment
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.accounts.queries import actor_of
+from chancery.apps.accounts.queries import able, actor_of
 from chancery.apps.changes import queries
 from chancery.apps.changes.holding import APPLY, DOORS, Held, Proposed, Wanted, applying, fields, hold, proposable
 from chancery.apps.changes.models import ENDED, OPEN, Change, Kind, Rule, State, Vote
@@ -296,9 +296,8 @@ def _apply(act: Act, change: Change) -> None:
 
 def _agreed(change: Change) -> int:
     """Return how many approved it and may still: whoever was kept out or lost the right since then counts no more."""
-    place = (change.team_id, change.environment_id)
-    voters = [vote.user for vote in change.votes.select_related("user") if vote.user.is_active]
-    return sum(actor_of(user, how="vote").may(Permission.CHANGE_APPROVE, *place) for user in voters)
+    voters = [vote.user for vote in change.votes.select_related("user")]
+    return able(voters, Permission.CHANGE_APPROVE, change.team_id, change.environment_id)
 
 
 def _lost(change: Change) -> str:

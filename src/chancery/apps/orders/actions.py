@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.accounts.queries import actor_of
+from chancery.apps.accounts.queries import able
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.orders import again, causing, queries
 from chancery.apps.orders.models import Approval, Order
@@ -223,10 +223,9 @@ def _agreed(act: Act, order: Order) -> int:
     if order.given.filter(user_id=act.actor.user).exists():
         raise Conflict("You have approved this already.", remedy="Somebody else has to, too.", code="approved")
     Approval.objects.create(order=order, user_id=act.actor.user, name=act.actor.name, at=act.at)
-    people = [one.user for one in order.given.select_related("user") if one.user.is_active]
+    people = [one.user for one in order.given.select_related("user")]
     # Whoever was kept out or lost the right since then counts no more.
-    place = (order.team_id, order.environment_id)
-    return sum(actor_of(user, how="approval").may(Permission.ORDER_APPROVE, *place) for user in people)
+    return able(people, Permission.ORDER_APPROVE, order.team_id, order.environment_id)
 
 
 def _stuck(order: Order) -> None:

@@ -10,6 +10,12 @@ import typer
 from chancery.doors.cli import files
 from chancery.doors.cli.output import Exit, stop
 
+Networks = Annotated[
+    list[str] | None, typer.Option("--network", help="A private network that the address may lead into, 10.1.0.0/16.")
+]
+NetworksAnew = Annotated[
+    list[str] | None, typer.Option("--network", help="Instead of the present ones; may be repeated. Empty for none.")
+]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="name=value; a list by commas, true and false for switches.")
 ]

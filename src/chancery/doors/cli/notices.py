@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chancery.doors.cli.given import Secrets, anew, secrets
+from chancery.doors.cli.given import Networks, NetworksAnew, Secrets, anew, secrets
 from chancery.doors.cli.output import Exit, Json, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
 
@@ -16,14 +16,8 @@ channels = typer.Typer(no_args_is_help=True, help="Where notices go.")
 _FOLLOW = 90.0
 _KEPT = ("name", "team", "environment", "kinds", "allowed_networks", "is_active")
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only this kind; may be repeated. Without: every one.")]
-Networks = Annotated[
-    list[str] | None, typer.Option("--network", help="A private network that the address may lead into, 10.1.0.0/16.")
-]
 KindsAnew = Annotated[
     list[str] | None, typer.Option("--kind", help="Instead of the present ones; may be repeated. Empty for every one.")
-]
-NetworksAnew = Annotated[
-    list[str] | None, typer.Option("--network", help="Instead of the present ones; may be repeated. Empty for none.")
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.given import anew
+from chancery.doors.cli.given import Networks, NetworksAnew, anew
 from chancery.doors.cli.output import Exit, Json, hint, say, show, stop
 from chancery.doors.cli.rest import Rest
 
@@ -19,14 +19,8 @@ _KEPT = ("name", "team", "environment", "url", "events", "allowed_networks", "is
 Events = Annotated[
     list[str] | None, typer.Option("--event", help="order.issued, or order.*; may be repeated. Without: every one.")
 ]
-Networks = Annotated[
-    list[str] | None, typer.Option("--network", help="A private network that the address may lead into, 10.1.0.0/16.")
-]
 EventsAnew = Annotated[
     list[str] | None, typer.Option("--event", help="Instead of the present ones; may be repeated. Empty for every one.")
-]
-NetworksAnew = Annotated[
-    list[str] | None, typer.Option("--network", help="Instead of the present ones; may be repeated. Empty for none.")
 ]
 Out = Annotated[Path, typer.Option("--secret-out", help="A new file for the secret; it is shown nowhere else.")]
 

@@ -87,13 +87,15 @@ def test_seats_of_a_claim_that_was_taken_back_are_free_again(pacer):
 def test_seats_of_a_worker_whose_clock_is_ahead_count_while_there_is_word_of_it_and_no_longer(monkeypatch):
     clock = ManualClock(NOW)
     pacer, one, away = Pacer(clock, uuid4()), ready(1), timedelta(days=1)
-    told = lambda: {"its": [10, (clock.now() + away + KEEP).isoformat()]}  # noqa: E731
-    word = told()
+
+    def told():
+        return {"its": [10, (clock.now() + away + KEEP).isoformat()]}
 
     def left():
         one.pace.seats = dict(word)  # as it stands in the table: what is read there is not written in each turn
         return pacer.room(one, clock.now()).urgent
 
+    word = told()
     assert left() == 6
     clock.advance(KEEP - timedelta(seconds=1))
     assert left() == 6
