@@ -184,6 +184,10 @@ def test_what_waits_for_approval_is_searched_for_once_it_is_approved(desk):
     Order.objects.filter(pk=fresh.pk).update(intended_at=None)  # as one that was placed afterwards
     assert (found.searched, found.held) == (0, 2)
     assert now_of(order).state == "awaiting_approval"
+    held = {"kind": "order", "id": str(order.pk), "name": order.common_name}
+    assert [entry["detail"] for entry in said("orders.put_back") if entry["target"] == held] == [
+        {"state": "awaiting_approval"}
+    ]
     for one, state in ((order, "outcome_unknown"), (fresh, "queued")):
         actions.approve(desk.cast.amy, one.pk)
         assert Approval.objects.filter(order=one).count() == 1

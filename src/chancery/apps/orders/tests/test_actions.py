@@ -87,7 +87,7 @@ def test_each_action_in_each_state(cast, local, account, order, name, state):
 def test_the_table_above_is_the_table_of_moves():
     mine = {(o, t) for moves in POSSIBLE.values() for o, t in moves.items() if o != t}
     theirs = [m for m in MOVES if m.cause is Cause.PERSON and m.origin is not None]
-    # What the host's operator does to all of them at once is in test_restoring.py.
+    # What the host's operator does to all of them at once is in the engine's test_put_back.py.
     assert mine == {(m.origin, m.target) for m in theirs if m.event != "order.put_back"}
 
 
