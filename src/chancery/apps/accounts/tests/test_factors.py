@@ -226,6 +226,17 @@ def log_in(client, name="rob"):
     return client.post("/login", {"username": name, "password": PASSWORD})
 
 
+def test_a_new_password_ends_what_the_old_one_had_half_opened(cast, clock, app):
+    half = Client()
+    assert log_in(half).headers["Location"] == "/login/second"
+    assert half.get("/login/second").status_code == 200
+    actions.set_password(cast.ada, cast.users["rob"].pk, "quite another battery")
+    clock.advance(timedelta(seconds=30))
+    answer = half.post("/login/second", {"code": code(app, clock)})
+    assert answer.headers["Location"] == "/login"
+    assert half.get("/orders").status_code == 302
+
+
 def test_a_role_that_asks_for_a_second_factor_opens_nothing_before_it_is_shown(cast, clock):
     roles.require_factor(cast.ada, "requester", needed=True)
     client = Client()

@@ -11,6 +11,7 @@ from django.contrib.auth import authenticate, login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.dateparse import parse_datetime
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -91,7 +92,8 @@ def begin_half(request: HttpRequest, user: User, how: str, wanted: str) -> None:
     """Keep that somebody has shown one factor, and has to show another."""
     at = current_clock().now().isoformat()
     request.session.cycle_key()
-    request.session[_HALF] = {"user": user.pk, "at": at, "next": wanted, "how": how}
+    password = user.get_session_auth_hash()
+    request.session[_HALF] = {"user": user.pk, "at": at, "next": wanted, "how": how, "password": password}
 
 
 def to_second() -> HttpResponse:
@@ -158,9 +160,10 @@ def credential(request: HttpRequest) -> dict[str, Any]:
 
 
 def _half(request: HttpRequest) -> User | None:
-    """Return who has shown the password in this session lately."""
+    """Return who has shown the password in this session lately; a new password ends such halves as it ends sessions."""
     half = request.session.get(_HALF)
     at = parse_datetime(half["at"]) if half else None
     if not half or at is None or current_clock().now() - at > _SOON:
         return None
-    return User.objects.filter(pk=half["user"], is_active=True).first()
+    user = User.objects.filter(pk=half["user"], is_active=True).first()
+    return user if user and constant_time_compare(user.get_session_auth_hash(), half.get("password", "")) else None
