@@ -1,6 +1,7 @@
 """Connectors as a file declares them: what differs is shown, then done; what is not named stays."""
 
 import json
+import re
 
 import pytest
 
@@ -123,9 +124,9 @@ def test_drift_is_shown_and_mended_and_secrets_go_along_where_the_server_forgets
 def test_what_declare_writes_apply_finds_as_it_is(cli, file, monkeypatch):
     cli("apply", file())
     written = cli("connectors", "declare").stdout
-    assert "api_key: '@env:DIGICERT_API_KEY'" in written
+    assert "api_key: '@env:DIGICERT_BERLIN_API_KEY'" in written
     assert CANARY not in written
-    monkeypatch.setenv("DIGICERT_API_KEY", "other")
+    monkeypatch.setenv("DIGICERT_BERLIN_API_KEY", "other")
     assert "Everything is as the file says." in cli("apply", "-", "--plan", stdin=written).stderr
 
 
@@ -147,3 +148,14 @@ def test_what_waits_for_others_is_not_proposed_again_by_the_next_run(cli, file):
     assert told[0]["change"]["id"] == waits["id"]
     cli("apply", file(FILE.replace("region: eu", "region: us")), code=Exit.WAITS)
     assert len(data(cli, "changes", "list")["items"]) == 2
+
+
+def test_each_secret_that_is_declared_has_a_variable_of_its_own(cli, file):
+    cli("apply", file())
+    cli("apply", file(FILE.replace("name: Berlin", "name: Berlin (2)")))
+    cli("apply", file(FILE.replace("name: Berlin", "name: Berlin-2")))
+    written = cli("connectors", "declare").stdout
+    names = re.findall(r"@env:(\w+)", written)
+    assert sorted(names) == [
+        "DIGICERT_BERLIN_2_API_KEY", "DIGICERT_BERLIN_2_API_KEY_2", "DIGICERT_BERLIN_API_KEY",
+    ]  # fmt: skip

@@ -807,7 +807,12 @@ def test_a_bot_and_its_targets_from_the_command_line(cli, tmp_path):
         assert data(cli, "bots", *command)
     assert data(cli, "bots", "log", "web-1")["items"] == []
     assert "is changed" in cli("bots", "edit", "web-1", "--new-name", "web-2", "--poll-seconds", "9").stdout
-    assert data(cli, "bots", "edit", "web-2", "--tag", "rack=8")["tags"] == {"rack": "8"}
+    assert data(cli, "bots", "edit", "web-2", "--tag", "rack=8", "--tag", "live=true")["tags"] == {
+        "rack": "8",
+        "live": "true",
+    }
+    assert data(cli, "bots", "edit", "web-2", "--purpose", "both")["tags"] == {"rack": "8", "live": "true"}
+    assert data(cli, "bots", "edit", "web-2", "--tag", "")["tags"] == {}
     assert data(cli, "bots", "stop", "web-2")["status"] == "stopped"
     assert "work again" in cli("bots", "start", "web-2").stdout
     assert "deleted" in cli("bots", "delete-target", "web-2", "www").stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,12 +123,13 @@ def declare(
     rest = Rest()
     kinds = {one["slug"]: one for one in rest.call("GET", "/authorities")["items"]}
     rows = rest.rows("/connectors", authority=authority)
-    entries = [_entry(row, kinds.get(row["authority"], {"config": {}, "made": []})) for row in rows]
+    taken: set[str] = set()
+    entries = [_entry(row, kinds.get(row["authority"], {"config": {}, "made": []}), taken) for row in rows]
     text = yaml.safe_dump({"version": declared.VERSION, "connectors": entries}, sort_keys=False, allow_unicode=True)
     files.deliver(text.encode(), out)
 
 
-def _entry(row: dict[str, Any], kind: dict[str, Any]) -> dict[str, Any]:
+def _entry(row: dict[str, Any], kind: dict[str, Any], taken: set[str]) -> dict[str, Any]:
     common = {
         n: row[n] for n in ("base_url", "team", "environment", "owner", "contact", "region", "description", "tags")
     }
@@ -135,8 +138,16 @@ def _entry(row: dict[str, Any], kind: dict[str, Any]) -> dict[str, Any]:
     own = {n: v for n, v in row["settings"].items() if v != usual.get(n)}
     kept = {n: v for n, v in {**common, **more, **own}.items() if v not in (*_LEFT_OUT, [])}
     secrets = {
-        n: f"@env:{row['authority']}_{n}".upper().replace("@ENV:", "@env:")
+        n: f"@env:{_variable(taken, row['authority'], row['name'], n)}"
         for n in row["secrets_set"]
         if n not in kind["made"]
     }
     return {"authority": row["authority"], "name": row["name"], "status": row["status"], **kept, **secrets}
+
+
+def _variable(taken: set[str], *parts: str) -> str:
+    """Return what a variable of the environment can be called that is about these, and that no other is called yet."""
+    plain = re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper()).strip("_")
+    name = next(one for one in chain([plain], (f"{plain}_{n}" for n in count(2))) if one not in taken)
+    taken.add(name)
+    return name

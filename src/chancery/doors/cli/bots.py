@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.given import Sets, pairs
+from chancery.doors.cli.given import Sets, pairs, words
 from chancery.doors.cli.output import Json, minute, say, show, stop
 from chancery.doors.cli.rest import Rest
 
@@ -62,7 +62,7 @@ def bots_create(
         "purpose": purpose,
         "poll_seconds": poll_seconds,
     }
-    body |= {"days": days, "host": host, "tags": {k: str(v) for k, v in pairs(tag, "--tag").items()}}
+    body |= {"days": days, "host": host, "tags": words(tag, "--tag") or {}}
     _token(lambda: Rest().call("POST", "/bots", body), out, as_json)
 
 
@@ -91,7 +91,9 @@ def bots_edit(
     new_name: Annotated[str, typer.Option(help="Another name for it.")] = "",
     purpose: Annotated[str, typer.Option(help="both, provisioning or discovery.")] = "",
     poll_seconds: Annotated[int, typer.Option(min=0, max=3600, help="How often it asks for work; 0 leaves it.")] = 0,
-    tag: Annotated[list[str] | None, typer.Option(help="name=value (repeatable); replaces all of them.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="name=value (repeatable); replaces all of them, '' removes them.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change a bot; what is not given keeps its value."""
@@ -99,7 +101,8 @@ def bots_edit(
     row = rest.find("bots", name)
     body = {"name": new_name or row["name"], "purpose": purpose or row["purpose"]}
     body |= {"poll_seconds": poll_seconds or row["poll_seconds"]}
-    body |= {"tags": {k: str(v) for k, v in pairs(tag, "--tag").items()} if tag else row["tags"]}
+    tags = words(tag, "--tag")
+    body |= {"tags": row["tags"] if tags is None else tags}
     done = rest.call("PUT", f"/bots/{row['id']}", body)
     say(f"{done['name']} is changed.", done, as_json)
 

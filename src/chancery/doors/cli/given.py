@@ -34,6 +34,14 @@ def pairs(given: list[str] | None, option: str = "--set") -> dict[str, Any]:
     return found
 
 
+def words(given: list[str] | None, option: str) -> dict[str, str] | None:
+    """Return name=value pairs whose values are words, None where nothing was given; an empty word stands for none."""
+    kept = anew(given)
+    if kept is None:
+        return None
+    return {name: text.partition("=")[2] for text in kept for name in pairs([text], option)}
+
+
 def secrets(given: list[str] | None) -> dict[str, str]:
     """Return the secrets that files hold, by name."""
     found = {}
