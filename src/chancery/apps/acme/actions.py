@@ -101,12 +101,18 @@ def create_credential(
     made.accounts_left, made.orders_per_hour = accounts, orders_per_hour
     made.created_at, made.created_by, made.created_by_user_id = act.at, act.actor.name, act.actor.user
     made.expires_at = act.at + timedelta(days=days) if days else None
-    secret = encode(secrets.token_bytes(_MAC_BYTES))
+    secret = _mac_key()
     made.sealed = sealing.seal(secret, table=ACME_TABLE, record=str(made.pk), field=ACME_FIELD)
     with name_taken(f"There is already a credential {made.name!r}, or one that differs in capitals only."):
         made.save(force_insert=True)
     act.note("acme_credential", made.pk, made.name, team=made.team_id, detail={"profile": str(row.pk)})
     return made, secret
+
+
+def _mac_key() -> str:
+    """Return a new MAC key, base64url. One that begins with a dash would be taken for an option by the clients' command lines."""
+    drawn = iter(lambda: encode(secrets.token_bytes(_MAC_BYTES)), "")
+    return next(key for key in drawn if not key.startswith("-"))
 
 
 @action("acme_credentials.revoke", Permission.ACME_MANAGE)

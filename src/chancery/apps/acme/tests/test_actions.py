@@ -110,6 +110,12 @@ def test_a_credential_is_made_once_and_its_key_is_sealed(cast, offered):
     assert [b.kind for b in blocked.value.blockers] == ["acme_credential"]
 
 
+def test_no_command_line_takes_its_key_for_an_option(cast, offered, monkeypatch):
+    drawn = [b"\xfb" * 32, b"\xf8" * 32, b"\x00" * 32]
+    monkeypatch.setattr(actions.secrets, "token_bytes", lambda size: drawn.pop(0)[:size])
+    assert actions.create_credential(cast.ada, "web-1", profile="Internal")[1] == "A" * 43
+
+
 def test_its_key_moves_along_when_the_keys_change(cast, offered):
     made, secret = actions.create_credential(cast.ada, "web-1", profile="Internal")
     before = Credential.objects.get().sealed["kid"]
