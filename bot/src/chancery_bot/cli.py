@@ -79,6 +79,7 @@ def _enrol(given: argparse.Namespace) -> None:
         raise Refused("There is no token.", "The console shows one when a bot is made.")
     state, host = State(given.home), describe()
     with posix.only_one(given.home / "lock"):
+        state.tidy()
         if given.new_key:
             state.forget_own_key()
         trust = str(Path(given.trust).absolute()) if given.trust else ""
@@ -93,6 +94,7 @@ def _run(given: argparse.Namespace) -> None:
     state.identity()
     # Whoever starts it as a child shows for himself what goes well.
     with posix.only_one(given.home / "lock"), aloud.aloud("warning" if given.with_parent else "info"):
+        state.tidy()
         bot = Bot(state, _local(given), Clock())
         if given.once:
             bot.turn()

@@ -43,6 +43,12 @@ class State:
         for folder in (home, home / "keys", home / "journal", home / "spool", home / "work"):
             posix.make_folder(folder)
 
+    def tidy(self) -> None:
+        """Remove what a process that was killed before its rename left, keys among it; for the one that holds the lock."""
+        for folder in (self.home, self.home / "keys", self.home / "journal", self.home / "spool"):
+            for path in folder.glob(".*"):
+                posix.remove(path)
+
     # Who it is ---------------------------------------------------------------------------------------
 
     def identity(self) -> Identity:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -76,6 +77,23 @@ def test_while_the_server_is_away_lines_go_and_outcomes_stay(tmp_path, monkeypat
     assert left[0] == 1
     assert left[1:] == list(range(31 - len(left) + 1, 31))
     assert len(left) <= 15
+
+
+def test_a_key_that_a_kill_left_beside_its_place_is_removed(tmp_path):
+    made, number = State(tmp_path), uuid4()
+    child = os.fork()
+    if not child:  # pragma: no cover  it is killed
+        posix.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        made.keep_key(number, b"secret")
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert [p.read_bytes() for p in (tmp_path / "keys").iterdir()] == [b"secret"]
+    made.tidy()
+    assert list((tmp_path / "keys").iterdir()) == []
+    with pytest.raises(Refused):
+        made.key(number)
+    kept = made.keep_key(number, b"another")
+    made.tidy()
+    assert made.key(number) == kept
 
 
 def test_the_home_and_its_keys_are_the_bots_alone(tmp_path):
