@@ -6,16 +6,14 @@ import os
 import sys
 
 import pytest
-from hypothesis import HealthCheck, settings
+
+from tests import trying
 
 pytest_plugins = ["tests.cast", "tests.results", "tests.template"]
 # Compiled code is kept, whatever the machine is set to: hundreds of processes are started here, and compiling anew what each
 # of them loads would be half of its start.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# A slow machine is no failure: time is measured by `make bench`, and nowhere else.
-settings.register_profile("chancery", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("chancery")
 # Some hundred thousand things are loaded that no test throws away; searching them again and again took a tenth of the time.
 gc.set_threshold(20_000, 50, 100)
 SLOW = (
@@ -34,6 +32,10 @@ SLOW = (
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="also run what takes minutes")
+
+
+def pytest_configure(config):
+    trying.start(long=config.getoption("--long"))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -16,6 +16,7 @@ from tests.browser import routes
 from tests.cast import PASSWORD, request_pem
 from tests.hostile import oddities
 from tests.journeys.api import Api, description, operations
+from tests.trying import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EACH = 12
@@ -112,7 +113,7 @@ def filled(path, values):
 def drive(api, method, path, operation, texts):
     seen = set()
 
-    @settings(max_examples=EACH, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(EACH), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(requests(operation, path, texts))
     def run(asked):
         address, query, body, kind, headers = asked

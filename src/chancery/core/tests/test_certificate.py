@@ -18,6 +18,7 @@ from chancery.core.errors import Invalid
 from chancery.core.keys import available_key_labels, spki_sha256
 from chancery.core.names import Name
 from chancery.core.tests.making import NOW, Extensions, Holder, certify, dns, key_of, san
+from tests.trying import examples
 
 KEY = key_of("EC-P256")
 ROOT = certify("Root", key=key_of("EC-P256", 1), ca=True)
@@ -290,7 +291,7 @@ def test_published_certificates_are_decoded_or_refused(name: str) -> None:
 
 @LENIENT
 @pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning")  # the changed byte may name another attribute
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @example(57, 5)
 @given(st.integers(0, len(LEAF.der) - 1), st.integers(1, 255))
 def test_a_certificate_with_one_byte_changed_never_passes(where: int, change: int) -> None:

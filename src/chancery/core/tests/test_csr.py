@@ -20,6 +20,7 @@ from chancery.core.errors import Invalid, Problem
 from chancery.core.keys import available_key_labels
 from chancery.core.names import Name, parse_name
 from chancery.core.tests.making import Extensions, certify, distinguished, dns, key_of, request, san
+from tests.trying import examples
 
 KEY = key_of("EC-P256")
 GOOD = build(KEY, [Name("dns", "www.example.com")], "www.example.com")
@@ -317,7 +318,7 @@ def test_random_bytes_are_refused_and_nothing_else_happens(data: bytes) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_a_request_with_one_byte_changed_is_refused(where: int, change: int) -> None:
     data = bytearray(GOOD)

@@ -29,6 +29,7 @@ from chancery.sdk.errors import (
 from chancery.sdk.finding import Finding
 from chancery.sdk.inventory import InventoryPage
 from chancery.sdk.outcome import Absence, Choice, Found, Issued, Pending, RevocationPending, Revoked
+from tests.trying import examples
 
 ASKED = request(previous="1000004/1000006", order_days=365)
 TWIN = request(previous="1000004/1000006", renewal="duplicate")
@@ -185,7 +186,7 @@ def shown(outcome):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(script=answers)
 def test_odd_answers_become_typed_errors_without_a_secret(verb, script):
     ca, _ = scripted(cycle(script))
@@ -205,7 +206,7 @@ def test_odd_answers_become_typed_errors_without_a_secret(verb, script):
         assert all(isinstance(one, Finding | Choice) for one in outcome)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(script=answers)
 def test_at_most_one_order_is_sent_and_a_second_only_after_a_refusal(script):
     ca, door = scripted(cycle(script))
@@ -222,7 +223,7 @@ def test_at_most_one_order_is_sent_and_a_second_only_after_a_refusal(script):
         assert "renewal_of_order_id" not in posts[1][1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     state=st.dictionaries(
         st.sampled_from(["v", "order", "status", "looks", "looked", "kind", "text", "records"]), documents

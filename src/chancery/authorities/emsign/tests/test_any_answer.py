@@ -11,6 +11,7 @@ from chancery.core.order import RevocationReason
 from chancery.sdk.authority import Target
 from chancery.sdk.errors import AuthorityError
 from chancery.sdk.outcome import Absence, Found, Issued, Pending, RevocationPending, Revoked
+from tests.trying import examples
 
 SECRET = "0123456789abcdef0123456789abcdef"
 FIELDS = [
@@ -113,7 +114,7 @@ def said(act):
 
 
 @pytest.mark.parametrize("way", ["v2", "v1"])
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(data=st.data())
 def test_whatever_the_ca_answers(way, data):
     kinds = bodies if way == "v2" else st.one_of(v1_documents.map(lambda d: json.dumps(d).encode()), bodies)

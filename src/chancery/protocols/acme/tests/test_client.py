@@ -31,6 +31,7 @@ from chancery.sdk.errors import (
 )
 from chancery.sdk.outcome import Issued, Pending
 from chancery.sdk.testing import START, ManualClock
+from tests.trying import examples
 
 DIRECT = {"preauthorized": True}
 ACME = "urn:ietf:params:acme:error:"
@@ -429,7 +430,7 @@ REPLIES = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(REPLIES, min_size=1, max_size=6), st.booleans())
 def test_any_answer_becomes_an_outcome_or_an_error_of_the_sdk(replies, solves):
     left = list(replies)

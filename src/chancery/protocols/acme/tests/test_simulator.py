@@ -22,6 +22,7 @@ from chancery.protocols.acme.settings import Eab
 from chancery.protocols.acme.simulator import EAB_KEY, EAB_KEY_ID, build
 from chancery.protocols.acme.tests.zone import Zone
 from chancery.sdk.testing import START, ManualClock
+from tests.trying import examples
 
 
 class Talk:
@@ -465,7 +466,7 @@ PATHS = ["/new-order", "/new-acct", "/revoke-cert", "/key-change", "/acct/1", "/
 def test_no_request_breaks_the_ca(talk):
     talk.order()
 
-    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(120), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(PATHS), st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4), st.booleans())
     def any_request(path, payload, by_key):
         status, _, document = talk.post(path, payload, by_key=by_key)

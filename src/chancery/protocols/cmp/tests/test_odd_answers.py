@@ -32,6 +32,7 @@ from chancery.sdk.errors import (
     Unreachable,
 )
 from chancery.sdk.outcome import Issued, Pending, RevocationPending
+from tests.trying import examples
 
 NOTHING = tlv(SEQUENCE)
 WAITING = said(replies.error("", "Later.", replies.WAITING))
@@ -338,7 +339,7 @@ def test_any_bytes_are_read_or_refused(raw):
         read(raw)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 1200), octet=st.integers(0, 255), cut=st.booleans())
 def test_a_spoilt_answer_never_ends_an_order_and_never_counts(place, octet, cut):
     client, door = scripted(lambda asked: granted(), implicit=True)

@@ -24,6 +24,7 @@ from chancery.sdk import (
     RejectedByPolicy,
     Unreachable,
 )
+from tests.trying import examples
 
 CA = EnrolmentCa(NOW)
 REQUEST = request()
@@ -157,7 +158,7 @@ def test_a_chain_without_root_is_told():
     assert found.remedy
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     status=st.integers(200, 599),
     body=st.one_of(
@@ -189,7 +190,7 @@ def test_any_answer_at_all_is_an_outcome_or_an_error_and_shows_no_password(statu
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # the flipped bit may be its sign
 @pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning")  # or name another attribute
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, len(certs_only([LEAF])) - 1), st.integers(1, 255))
 def test_a_flipped_bit_never_breaks_the_reading(place, flip):
     der = bytearray(certs_only([LEAF]))

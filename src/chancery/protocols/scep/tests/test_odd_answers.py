@@ -46,6 +46,7 @@ from chancery.sdk import (
     Throttled,
     Unreachable,
 )
+from tests.trying import examples
 
 CLOCK = ManualClock(NOW)
 CA = EnrolmentCa(NOW, rsa_keys=True)
@@ -149,7 +150,7 @@ def test_a_question_that_is_answered_senselessly_sends_no_order(operation, answe
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # the flipped bit may be its sign
 @pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning")  # or name another attribute
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     place=st.integers(0, 10_000),
     flip=st.integers(1, 255),
@@ -171,7 +172,7 @@ def test_a_flipped_bit_becomes_an_outcome_or_an_error(place, flip, operation):
         assert TRANSPORT.reveal()[40:80] not in repr(vars(error))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(status=st.integers(200, 599), body=st.binary(max_size=300), text=st.text(max_size=20))
 def test_any_answer_at_all_is_an_error(status, body, text):
     answer = saying(status, body, {"retry-after": text, "location": text})

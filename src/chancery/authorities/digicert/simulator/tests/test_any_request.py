@@ -11,6 +11,7 @@ from chancery.authorities.digicert.simulator.tests.talk import order
 from chancery.core.clock import ManualClock
 from chancery.sandbox.ca import SandboxCa
 from chancery.sandbox.frame import Asked
+from tests.trying import examples
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CA = SandboxCa(NOW)
@@ -101,7 +102,7 @@ queries = st.lists(
 idents = st.one_of(st.integers(1_000_001, 1_000_014), st.sampled_from(["none", "00", "²", 10**30]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(data=st.data())
 def test_every_request_is_answered(data):
     method, pattern = data.draw(st.sampled_from(ROUTES))

@@ -10,6 +10,7 @@ from chancery.authorities.emsign.simulator.tests.conftest import CA, NOW
 from chancery.authorities.emsign.simulator.tests.talk import Talk, order, v1_order
 from chancery.core.clock import ManualClock
 from chancery.sandbox.frame import Asked
+from tests.trying import examples
 
 SIM = build(clock=ManualClock(NOW), ca=CA, burst=(10.0, 10**9))
 SERVICE = SIM.tick.__self__
@@ -106,7 +107,7 @@ queries = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(route=st.sampled_from(ROUTES), ident=st.sampled_from([FIRST, "1", "x"]), body=bodies, query=queries)
 def test_v2_answers_every_request(route, ident, body, query):
     method, pattern = route
@@ -132,7 +133,7 @@ near_v1 = st.dictionaries(st.sampled_from([*v1_order(), "orderNumber"]), texts, 
 parts = ("orderDetails", "dcvDetails", "revocationDetails", "agreementDetails", "searchCriteria", "productDetails")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     name=st.sampled_from(sorted(SERVICE.v1.methods)),
     body=st.one_of(near_v1, st.dictionaries(st.sampled_from(parts), texts, max_size=3)),
