@@ -61,12 +61,13 @@ interop: setup-test ## Our clients against other people's servers; installs Go t
 	.venv/bin/pytest -q -rs tests/interop
 
 # What has no size of its own takes CHANCERY_CHAOS_MINUTES; whatever hangs ends with its part's time.
-chaos: setup-test ## Everything that fails, at full size; 3 hours at most (CHANCERY_CHAOS_SEED=n repeats)
+chaos: setup-test ## Everything that fails, at full size; 3 hours and a third at most (CHANCERY_CHAOS_SEED=n repeats)
 	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),6) timeout -k 60 80m .venv/bin/pytest -q --long tests/chaos
 	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),3) timeout -k 60 70m bash scripts/with-postgres.sh --fleeting \
 	  .venv/bin/pytest -q --long tests/chaos
 	timeout -k 60 30m $(TEST) --long -k "ordered_once_at_most or bulk or wrong_edition" src/chancery/authorities src/chancery/protocols \
 	  tests/plugins
+	timeout -k 60 20m $(TEST) --long -m hypothesis src tests
 
 bench: setup-test ## Measure rates, listings and waits on both databases; an hour and a half (results in bench/results)
 	@bash scripts/packages.sh golang-cfssl || echo "Without cfssl it is not compared with."

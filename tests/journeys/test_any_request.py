@@ -133,6 +133,7 @@ def quiet(caplog):
     caplog.set_level(logging.ERROR, logger="chancery")
 
 
+@pytest.mark.hypothesis  # each operation draws its own
 def test_any_request_is_answered_as_described(cast, local, monkeypatch):
     from chancery.apps.connectors import trial
     from chancery.apps.orders import grouping

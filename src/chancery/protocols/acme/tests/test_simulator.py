@@ -463,6 +463,7 @@ PATHS = ["/new-order", "/new-acct", "/revoke-cert", "/key-change", "/acct/1", "/
          "/chall/z1/0", "/cert/1"]  # fmt: skip
 
 
+@pytest.mark.hypothesis  # it draws its own, each after the others
 def test_no_request_breaks_the_ca(talk):
     talk.order()
 
