@@ -14,7 +14,9 @@ ROOMS := core sdk apps engine
 # protocols twice. On PostgreSQL they are followed where something is said for it alone.
 COVER := $(foreach room,$(ROOMS),--cov=chancery.$(room)) --cov-report=
 BESIDE := $(addprefix src/chancery/,$(ROOMS) doors $(addprefix authorities/,local digicert \
-  acme/tests/test_conformance.py adcs/tests/test_over_services.py)) tests/journeys tests/plugins
+  acme/tests/test_conformance.py adcs/tests/test_over_services.py)) tests/plugins \
+  $(filter-out $(addprefix tests/journeys/test_,any_request.py apply.py calendar.py demo.py diagnosis.py host.py scale.py), \
+  $(wildcard tests/journeys/test_*.py))
 COVER_POSTGRESQL := $(addprefix --cov=chancery.,engine apps.shared apps.audit.sequencer apps.notices.sending \
   apps.pools.repointing apps.acme.ordering) --cov-report= --cov-append
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice. Of what is above
@@ -24,8 +26,9 @@ ON_POSTGRESQL := $(addprefix src/chancery/,apps engine doors/acme doors/bots set
   tests/journeys tests/browser/test_journey.py \
   $(addprefix tests/chaos/test_,barriers.py boundaries.py deleting.py everything.py gate.py random_kills.py) \
   $(addprefix --ignore=,src/chancery/doors/acme/tests/test_hostile.py \
-  $(addprefix tests/journeys/test_,any_request.py calendar.py cli.py diagnosis.py hostile.py)) \
-  --deselect=tests/journeys/test_api.py::test_every_operation_says_all_there_is_to_say
+  $(addprefix tests/journeys/test_,any_request.py calendar.py cli.py diagnosis.py hostile.py scale.py)) \
+  $(addprefix --deselect=tests/,journeys/test_api.py::test_every_operation_says_all_there_is_to_say \
+  journeys/test_api.py::test_the_description_is_openapi browser/test_journey.py::test_journey[Keyboard)
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18

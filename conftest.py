@@ -4,6 +4,7 @@ import gc
 import itertools
 import os
 import sys
+from collections import defaultdict
 
 import pytest
 
@@ -29,6 +30,9 @@ SLOW = (
 )
 """Where one test may wait for a minute, the longest first: begun last, it leaves the other processes without work for as long."""
 
+VALUES = 8
+"""Of a test's values are run on PostgreSQL, if it has more."""
+
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="also run what takes minutes")
@@ -43,7 +47,19 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: make chaos runs it"))
+        if os.environ.get("CHANCERY_DATABASE_URL"):
+            _few(config, items)
     items[:] = _spread(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def _few(config, items):
+    """Keep of each test that has many values a few, from all over: all are run on SQLite, and what they do to tables is the same."""
+    alike = defaultdict(list)
+    for item in items:
+        alike[item.nodeid.partition("[")[0]].append(item)
+    left = {item for some in alike.values() for item in some[:: -(-len(some) // VALUES)]}
+    config.hook.pytest_deselected(items=[item for item in items if item not in left])
+    items[:] = [item for item in items if item in left]
 
 
 def _spread(items, parts):

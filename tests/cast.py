@@ -9,6 +9,7 @@ import pytest
 
 from chancery.core import csr, keys, pem
 from chancery.core.names import parse_name
+from tests.remembered import remembered
 
 PASSWORD = "correct horse battery"
 
@@ -26,7 +27,10 @@ class Cast:
     actors: dict = field(default_factory=dict)
 
     def __getattr__(self, name):
-        return self.actors[name]
+        try:
+            return self.__dict__["actors"][name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 @contextmanager
@@ -48,6 +52,7 @@ def cast(db):
     return gathered()
 
 
+@remembered
 def gathered():
     """Make the cast, two teams and an environment."""
     from chancery.apps.accounts import actions, queries
@@ -77,6 +82,7 @@ def local(cast):
     return local_ca(cast)
 
 
+@remembered
 def local_ca(cast):
     """Make the connector *Local* and the profiles *Internal* and *Careful* for it."""
     from chancery.apps.connectors import actions as connectors

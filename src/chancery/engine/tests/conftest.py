@@ -7,11 +7,18 @@ from chancery.engine.jobs import ORIGIN, Job
 from chancery.engine.record import Recorder
 from chancery.engine.tests.kit import FENCE, asked, rng
 from tests.cast import request_pem
+from tests.remembered import remembered
 
 
 @pytest.fixture
 def remote(cast):
     """An active DigiCert connector at an address where nobody listens, and its profile."""
+    return nobody(cast)
+
+
+@remembered
+def nobody(cast):
+    """Make them."""
     from chancery.apps.connectors import actions as connectors
     from chancery.apps.profiles import actions as profiles
 
