@@ -40,13 +40,13 @@ def _prepare() -> None:
     import django
 
     django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0, interactive=False)
     from chancery.apps.accounts import actions, start
     from chancery.apps.accounts.models import User
     from chancery.apps.connectors import actions as connectors
     from chancery.apps.profiles import actions as profiles
+    from chancery.apps.shared import tables
+
+    tables.up_to_date()
 
     actor = host()
     start.first_administrator(actor, USER)

@@ -10,9 +10,9 @@ def main():
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
     django.setup()
-    from django.core.management import call_command
+    from chancery.apps.shared import tables
 
-    call_command("migrate", verbosity=0, interactive=False)
+    tables.up_to_date()
     from chancery.apps.accounts import actions as people
     from chancery.apps.accounts import queries, start
     from chancery.apps.connectors import actions as connectors

@@ -167,14 +167,15 @@ def _interrupt(number: int, _frame: Any) -> None:
 
 def _sandbox(children: Children, home: Path) -> Where:
     import django
-    from django.core.management import call_command
 
     ports = home / "sandbox.json"
     ports.unlink(missing_ok=True)
     _say("Making the tables and starting the simulated CAs")
     children.start("sandbox with the simulated CAs", "chancery.sandbox", "--port-file", str(ports))
     django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
+    from chancery.apps.shared import tables
+
+    tables.up_to_date()
     children.wait(ports.exists, _START, "Starting the simulated CAs")
     where: Where = json.loads(ports.read_text(encoding="utf-8"))["simulators"]
     return where

@@ -43,10 +43,10 @@ def migrate() -> None:
 
 def _up_to_date() -> None:
     """Bring the database to this release's schema; of several nodes that start together one does it, the others wait."""
-    from django.core.management import call_command
+    from chancery.apps.shared import tables
 
     with ready.alone():
-        call_command("migrate", verbosity=0, interactive=False)
+        tables.up_to_date()
 
 
 def init(username: Annotated[str, typer.Option(help="Login name of the first administrator.")] = "admin") -> None:
