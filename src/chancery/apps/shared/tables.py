@@ -27,9 +27,8 @@ def make(database: BaseDatabaseWrapper) -> bool:
             return False
         recorder = MigrationRecorder(database)
         models: list[type[Model]] = [*apps.get_models(), recorder.Migration]
-        for model in models:
-            if model._meta.can_migrate(database):
-                editor.create_model(model)
+        for model in [one for one in models if one._meta.can_migrate(database)]:
+            editor.create_model(model)
         done = [recorder.Migration(app=app, name=name) for app, name in sorted(MigrationLoader(None).disk_migrations)]
         recorder.migration_qs.bulk_create(done)
     return True

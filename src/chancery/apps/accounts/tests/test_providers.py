@@ -5,6 +5,7 @@ import pytest
 from chancery.apps.accounts import actions, providers
 from chancery.apps.accounts.models import Team
 from chancery.apps.shared.tests.looking import said
+from chancery.core.errors import NotPermitted
 
 pytestmark = pytest.mark.django_db
 VALUES = {
@@ -45,3 +46,10 @@ def test_a_provider_is_trusted_no_longer_and_that_is_on_record(cast):
     providers.delete(cast.ada, "keycloak")
     (entry,) = said("providers.delete")
     assert (entry["target"]["kind"], entry["target"]["name"]) == ("provider", "Our Keycloak")
+
+
+def test_the_settings_of_providers_are_for_those_who_may_see_people(cast):
+    made = providers.save(cast.ada, "keycloak", VALUES, "a client's canary")
+    assert providers.listing(cast.ada) == [made]
+    with pytest.raises(NotPermitted):
+        providers.listing(cast.rob)

@@ -31,7 +31,7 @@ from tests.cast import gathered, lasting, local_ca
 from tests.plans import scans
 
 pytestmark = pytest.mark.django_db
-ROWS = 120
+ROWS = 180
 
 
 @pytest.fixture(scope="module")
