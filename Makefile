@@ -24,7 +24,7 @@ COVER_POSTGRESQL := $(addprefix --cov=chancery.,engine apps.shared apps.audit.se
 # `make chaos` has all of it on both. Not what is about texts, forms and refusals: that stores nothing.
 ON_POSTGRESQL := $(addprefix src/chancery/,apps engine doors/acme doors/bots settings tests) \
   tests/journeys tests/browser/test_journey.py \
-  $(addprefix tests/chaos/test_,barriers.py boundaries.py deleting.py everything.py gate.py random_kills.py) \
+  $(addprefix tests/chaos/test_,barriers.py boundaries.py deleting.py everything.py gate.py machine.py random_kills.py) \
   $(addprefix --ignore=,src/chancery/doors/acme/tests/test_hostile.py \
   $(addprefix tests/journeys/test_,any_request.py calendar.py cli.py diagnosis.py hostile.py scale.py)) \
   $(addprefix --deselect=tests/,journeys/test_api.py::test_every_operation_says_all_there_is_to_say \

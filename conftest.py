@@ -42,6 +42,7 @@ def pytest_configure(config):
     trying.start(long=config.getoption("--long"))
 
 
+@pytest.hookimpl(trylast=True)  # of what was asked for by name
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("--long"):
         for item in items:
@@ -57,7 +58,9 @@ def _few(config, items):
     alike = defaultdict(list)
     for item in items:
         alike[item.nodeid.partition("[")[0]].append(item)
-    left = {item for some in alike.values() for item in some[:: -(-len(some) // VALUES)]}
+    left = {
+        item for some in alike.values() for item in sorted(some, key=lambda one: one.nodeid)[:: -(-len(some) // VALUES)]
+    }
     config.hook.pytest_deselected(items=[item for item in items if item not in left])
     items[:] = [item for item in items if item in left]
 

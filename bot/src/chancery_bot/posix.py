@@ -27,6 +27,8 @@ from pathlib import Path
 from chancery_bot.errors import Refused
 
 _MOST_SAID = 4000
+_FRESH = ".chancery-new"
+"""How a file ends that is to take another's place."""
 _MOST_WHOLE = 2_000_000
 _DEATH_SIGNAL = 1
 HTTPS = 443
@@ -58,7 +60,7 @@ def write_new(path: Path, content: bytes, mode: int = 0o600, owner: Owner = KEEP
 
 def write_over(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace a file in one step: whoever reads it sees the old content or the new."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_FRESH)
     os.close(handle)
     fresh = Path(name)
     fresh.unlink()
@@ -67,6 +69,14 @@ def write_over(path: Path, content: bytes, mode: int = 0o600) -> None:
         rename(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `write_over` left in a folder whose process was killed before the rename, and nothing else."""
+    for path in folder.glob(f".*{_FRESH}"):
+        with suppress(OSError):
+            if stat.S_ISREG(path.lstat().st_mode):
+                remove(path)
 
 
 def link_over(path: Path, to: str) -> None:

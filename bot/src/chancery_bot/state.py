@@ -45,9 +45,8 @@ class State:
 
     def tidy(self) -> None:
         """Remove what a process that was killed before its rename left, keys among it; for the one that holds the lock."""
-        for folder in (self.home, self.home / "keys", self.home / "journal", self.home / "spool"):
-            for path in folder.glob(".*"):
-                posix.remove(path)
+        for folder in (self.home, *(self.home / name for name in ("keys", "journal", "spool"))):
+            posix.sweep(folder)
 
     # Who it is ---------------------------------------------------------------------------------------
 

@@ -278,7 +278,7 @@ def test_what_goes_wrong_is_one_sentence_and_an_exit_status(tmp_path, capsys, mo
 def test_one_turn_that_failed_says_so_where_it_runs_and_so_does_the_status(tmp_path, capsys, status, body, code, says):
     state = State(tmp_path / "home")
     state.own_key(make=True)
-    left = tmp_path / "home" / "keys" / ".key.pem.x1"
+    left = tmp_path / "home" / "keys" / ".key.pem.x1.chancery-new"
     left.touch()
     with serving(lambda path, given: (status, body)) as url:
         state.enrolled(Identity(url, str(uuid4()), "web-1"))

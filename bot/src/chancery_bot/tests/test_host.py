@@ -87,8 +87,13 @@ def test_a_key_that_a_kill_left_beside_its_place_is_removed(tmp_path):
         made.keep_key(number, b"secret")
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     assert [p.read_bytes() for p in (tmp_path / "keys").iterdir()] == [b"secret"]
+    # The home may be somebody's own: what is not the bot's stays, whatever it is.
+    (tmp_path / ".profile").touch()
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".odd.chancery-new").mkdir()
     made.tidy()
     assert list((tmp_path / "keys").iterdir()) == []
+    assert {p.name for p in tmp_path.glob(".*")} == {".profile", ".cache", ".odd.chancery-new"}
     with pytest.raises(Refused):
         made.key(number)
     kept = made.keep_key(number, b"another")

@@ -94,6 +94,7 @@ class Target(Base[Settings]):
         for name in self.versions():
             if name not in keep | {self.present()}:
                 posix.remove(self.store / f"{name}.json")
+        posix.sweep(self.store)
 
     def test(self) -> None:
         """See that the secret holds what was applied."""
