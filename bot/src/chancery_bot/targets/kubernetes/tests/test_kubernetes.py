@@ -82,6 +82,14 @@ class TestKubernetes(Conformance):
         assert "JSONDecodeError" in stand.told()[-1].text
         assert list(stand.state.journals()) == []
 
+    def test_what_a_kill_left_beside_a_version_goes_with_the_next(self, stand):
+        assert stand.deploy(self.NEW) == "deployed"
+        (store,) = {path.parent for path in stand.case.local.work.rglob("*.json")}
+        left = store / ".v1.json.x1.chancery-new"
+        left.touch()
+        assert stand.deploy(self.OLD) == "deployed"
+        assert not left.exists()
+
     def test_somebody_who_writes_over_it_is_noticed(self, stand, old):
         real = self.cluster.apply
 
