@@ -10,7 +10,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
 TEST := .venv/bin/pytest -q -n 4 --dist worksteal
 ROOMS := core sdk apps engine
 # Lines are followed only in the rooms that must be covered whole, and by the tests beside them, their doors, the journeys
-# through them, and the authorities that the conformance suite is whole with: following costs half as much again, for
+# through them (but those that run in processes of their own, or only repeat much), and the authorities that the conformance suite is whole with: following costs half as much again, for
 # protocols twice. On PostgreSQL they are followed where something is said for it alone.
 COVER := $(foreach room,$(ROOMS),--cov=chancery.$(room)) --cov-report=
 BESIDE := $(addprefix src/chancery/,$(ROOMS) doors $(addprefix authorities/,local digicert \

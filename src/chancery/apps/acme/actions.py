@@ -111,8 +111,9 @@ def create_credential(
 
 def _mac_key() -> str:
     """Return a new MAC key, base64url. One that begins with a dash would be taken for an option by the clients' command lines."""
-    drawn = iter(lambda: encode(secrets.token_bytes(_MAC_BYTES)), "")
-    return next(key for key in drawn if not key.startswith("-"))
+    while (key := encode(secrets.token_bytes(_MAC_BYTES))).startswith("-"):
+        pass
+    return key
 
 
 @action("acme_credentials.revoke", Permission.ACME_MANAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,21 +26,21 @@ Secrets = Annotated[list[str] | None, typer.Option("--secret", help="name=@file:
 
 def pairs(given: list[str] | None, option: str = "--set") -> dict[str, Any]:
     """Return name=value pairs; true and false are switches."""
-    found: dict[str, Any] = {}
-    for text in given or []:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            stop(f"{option} {text}: this is not name=value.", "Write name=value.", Exit.USAGE)
-        found[name] = {"true": True, "false": False}.get(value, value)
-    return found
+    return {name: {"true": True, "false": False}.get(value, value) for name, value in _named(given, option)}
 
 
 def words(given: list[str] | None, option: str) -> dict[str, str] | None:
     """Return name=value pairs whose values are words, None where nothing was given; an empty word stands for none."""
     kept = anew(given)
-    if kept is None:
-        return None
-    return {name: text.partition("=")[2] for text in kept for name in pairs([text], option)}
+    return None if kept is None else dict(_named(kept, option))
+
+
+def _named(given: list[str] | None, option: str) -> Iterator[tuple[str, str]]:
+    for text in given or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            stop(f"{option} {text}: this is not name=value.", "Write name=value.", Exit.USAGE)
+        yield name, value
 
 
 def secrets(given: list[str] | None) -> dict[str, str]:

@@ -172,11 +172,11 @@ def _finish(name: str, manifest: dict[str, Any], *, same_accounts: bool) -> None
     import django
 
     django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0, interactive=False)
     from chancery.apps.audit import occasions
+    from chancery.apps.shared import tables
     from chancery.apps.shared.actor import host_actor
+
+    tables.up_to_date()
 
     _, found = put_back(same_accounts=same_accounts)
     print(sentence(found))
