@@ -54,6 +54,8 @@ MOVES: tuple[Move, ...] = (
     Move(_S.QUEUED, _S.SUBMITTING, "order.submitting", _E),
     Move(_S.QUEUED, _S.CANCELLED, "order.cancelled", _P),
     Move(_S.QUEUED, _S.FAILED, "order.failed", _E),
+    # An answer to the call before came after the CA had been taken not to have it.
+    Move(_S.QUEUED, _S.OUTCOME_UNKNOWN, "order.answered_late", _E),
     Move(_S.SUBMITTING, _S.ISSUED, "order.issued", _E),
     Move(_S.SUBMITTING, _S.PENDING, "order.pending", _E),
     Move(_S.SUBMITTING, _S.QUEUED, "order.requeued", _E),

@@ -259,12 +259,14 @@ class Recorder:
     def _late(self, job: Job, result: Result) -> None:
         """Let an answer settle the call that it is about, though it came after its worker had been given up for lost.
 
-        A certificate for an order that has ended meanwhile is listed, for somebody to decide about. Nothing else that comes
-        under a stale fence changes anything.
+        An order that waits to be sent again, since the CA seemed not to have it, is not sent. A certificate for an order
+        that has ended meanwhile is listed, for somebody to decide about. Nothing else that comes under a stale fence
+        changes anything.
         """
         if not isinstance(result, Good | Waiting):
             return
         number = _asked(job).again
+        self._stay(job, number)
         unknown = Order.objects.filter(pk=job.row, state=State.OUTCOME_UNKNOWN, again=number)
         if unknown.exclude(fence=job.fence).update(fence=job.fence):
             told = result.evidence or "The answer came after its worker had been given up for lost."
@@ -273,6 +275,14 @@ class Recorder:
             watching.late(job, result, self._now)
         elif isinstance(result, Good):
             watching.unwanted(job, result, self._now)
+
+    def _stay(self, job: Job, number: int) -> None:
+        """Keep an order from being sent once more, as its CA has it after all."""
+        sent = Order.objects.filter(pk=job.row, again=number, connector=job.connector, bound=True)
+        queued = sent.filter(state=State.QUEUED).select_for_update(of=("self",)).first()
+        if queued is not None:
+            text = "An answer to the call before came late: the CA has it, and it is not sent once more."
+            self._move(queued, State.OUTCOME_UNKNOWN, text, due_at=None)
 
     @cached_property
     def _outcomes(self) -> dict[type[Any], Callable[[Order, Job, Any], None]]:

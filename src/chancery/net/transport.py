@@ -6,10 +6,11 @@ could differ from the one that was checked.
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
 
@@ -19,11 +20,10 @@ from chancery.core.clock import SYSTEM_CLOCK
 from chancery.net.addresses import AddressPolicy
 from chancery.net.connect import Guard, Resolver, own_context, refuses_us, resolve, tls_context
 from chancery.net.identity import ClientIdentity
+from chancery.net.kept import KEEP_ALIVE, Kept
 from chancery.net.progress import Cause, Failed, Progress
 from chancery.net.url import Url
 
-_MAX_CONNECTIONS = 64
-_KEEP_ALIVE = 15.0
 _BROKEN = (httpcore.NetworkError, httpcore.ProtocolError)
 _FAULTS = (*_BROKEN, httpcore.TimeoutException, httpcore.ProxyError)
 
@@ -98,11 +98,8 @@ class Outgoing:
         guard = Guard(
             policy, self._progress, resolver=resolver, layers=layers, pins=pins, pinned_host=pinned_host, own=own
         )
-        self._pool = partial(_pool, guard, trust_pem, proxy)
-        self._kept = self._pool(keep=_MAX_CONNECTIONS)
-        # What must not be sent twice never goes over a connection that was kept alive: the server may have closed it
-        # already, and then nobody could say whether it read the request.
-        self._fresh = self._pool(keep=0)
+        self._pool = partial(_pool, guard, tls_context(trust_pem), proxy)
+        self._kept = Kept(partial(self._pool, keep=1))
 
     def _progress(self) -> Progress:
         progress: Progress = self._mine.progress
@@ -128,7 +125,7 @@ class Outgoing:
         if over is not None:
             return self._send_over(over, call, progress)
         try:
-            return self._exchange(self._fresh if call.once else self._kept, call, progress)
+            return self._alone(call, progress) if call.once else self._over_kept(call, progress)
         except _BROKEN as error:
             if progress.connected or progress.stage == "response":
                 raise _failed(error, progress) from None
@@ -136,9 +133,20 @@ class Outgoing:
             raise _failed(error, progress) from None
         again = Progress(progress.deadline, call.before_send)
         try:
-            return self._exchange(self._fresh, call, again)
+            return self._alone(call, again)
         except _FAULTS as error:
             raise _failed(error, again) from None
+
+    def _over_kept(self, call: Call, progress: Progress) -> Reply:
+        with self._kept.one(call.url) as pool:
+            return self._exchange(pool, call, progress)
+
+    def _alone(self, call: Call, progress: Progress) -> Reply:
+        # What must not be sent twice never goes over a connection that was kept alive: the server may have closed it
+        # already, and then nobody could say whether it read the request.
+        asked = replace(call, headers=(*call.headers, (b"Connection", b"close")))
+        with self._pool(keep=0) as pool:
+            return self._exchange(pool, asked, progress)
 
     def _send_over(self, over: Connection, call: Call, progress: Progress) -> Reply:
         progress.stays = over.begun
@@ -169,9 +177,8 @@ class Outgoing:
         request = httpcore.Request(
             call.method,
             httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
-            headers=[*call.headers, (b"Connection", b"close")] if pool is self._fresh else list(call.headers),
+            headers=list(call.headers),
             content=call.content,
-            extensions={"timeout": {"pool": max(0.0, progress.deadline - SYSTEM_CLOCK.monotonic())}},
         )
         response = pool.handle_request(request)
         try:
@@ -183,26 +190,25 @@ class Outgoing:
     def close(self) -> None:
         """Close the connections that are kept alive."""
         self._kept.close()
-        self._fresh.close()
 
 
-def _pool(guard: Guard, trust_pem: str | None, proxy: Url | None, *, keep: int) -> httpcore.ConnectionPool:
-    context = tls_context(trust_pem)
+def _pool(guard: Guard, context: ssl.SSLContext, proxy: Url | None, *, keep: int) -> httpcore.ConnectionPool:
+    """Return a pool of one connection, to be kept between calls or not."""
     if proxy is None:
         return httpcore.ConnectionPool(
             ssl_context=context,
-            max_connections=_MAX_CONNECTIONS,
+            max_connections=1,
             max_keepalive_connections=keep,
-            keepalive_expiry=_KEEP_ALIVE,
+            keepalive_expiry=KEEP_ALIVE,
             network_backend=guard,
         )
     return httpcore.HTTPProxy(
         httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
         ssl_context=context,
         proxy_ssl_context=context if proxy.scheme == "https" else None,
-        max_connections=_MAX_CONNECTIONS,
+        max_connections=1,
         max_keepalive_connections=keep,
-        keepalive_expiry=_KEEP_ALIVE,
+        keepalive_expiry=KEEP_ALIVE,
         network_backend=guard,
     )
 

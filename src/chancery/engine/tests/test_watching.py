@@ -1,6 +1,7 @@
 """The call that an order left behind is searched for, and a certificate that turns up is listed, not lost and not used."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -190,6 +191,25 @@ def test_a_late_number_settles_it_too_also_while_somebody_searches(desk):
     pending = Waiting(Pending({"v": 1}, reference="4711"))
     after = desk.record((desk.job(order, Kind.SUBMIT, late=True), pending))[0]
     assert (after.state, after.ca_reference) == ("pending", "4711")
+
+
+@pytest.mark.parametrize(
+    ("came", "state"), [(GOOD, "issued"), (Waiting(Pending({"v": 1}, reference="4711")), "pending")]
+)
+def test_an_order_that_was_to_be_sent_again_is_not_sent_when_its_answer_comes_after_all(desk, came, state):
+    order = desk.order("queued", fence=None, bound=True, due_at=desk.now)
+    after = desk.record((desk.job(order, Kind.SUBMIT, late=True), came))[0]
+    assert after.state == state
+    kinds = list(after.events.order_by("id").values_list("kind", flat=True))
+    assert kinds[-2:] == ["order.answered_late", "order.settled"]
+
+
+@pytest.mark.parametrize("other", [{"again": 1}, {"bound": False}])
+def test_a_late_answer_holds_no_order_that_was_never_sent_like_that(desk, other):
+    order = desk.order("queued", **{"fence": None, "bound": True, **other})
+    late = desk.job(order, Kind.SUBMIT, late=True)
+    late = replace(late, asked=replace(late.asked, again=0))
+    assert desk.record((late, GOOD))[0].state == "queued"
 
 
 @pytest.mark.parametrize("result", [Failed("Unreachable", "x"), Stopped(), Missing("x")])
