@@ -9,14 +9,14 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
 # than the two processors of the smallest machine, since tests wait for servers, browsers and workers half of their time.
 TEST := .venv/bin/pytest -q -n 4 --dist worksteal
 ROOMS := core sdk apps engine
-# Lines are followed only in the rooms that must be covered whole, and by the tests beside them, their doors, the journeys
-# through them (but those that run in processes of their own, or only repeat much), and the authorities that the conformance suite is whole with: following costs half as much again, for
-# protocols twice. On PostgreSQL they are followed where something is said for it alone.
+# Lines are followed only in the rooms that must be covered whole, and by the tests beside them, of the doors that know them
+# best, and of the authorities that the conformance suite is whole with: following costs half as much again, for protocols
+# twice. On PostgreSQL they are followed where something is said for it alone.
 COVER := $(foreach room,$(ROOMS),--cov=chancery.$(room)) --cov-report=
-BESIDE := $(addprefix src/chancery/,$(ROOMS) doors $(addprefix authorities/,local digicert \
-  acme/tests/test_conformance.py adcs/tests/test_over_services.py)) tests/plugins \
-  $(filter-out $(addprefix tests/journeys/test_,any_request.py apply.py calendar.py demo.py diagnosis.py host.py scale.py), \
-  $(wildcard tests/journeys/test_*.py))
+BESIDE := $(addprefix src/chancery/,$(ROOMS) $(addprefix doors/,acme bots console) $(addprefix authorities/,local \
+  digicert/tests/test_conformance.py digicert/tests/test_ordering.py acme/tests/test_conformance.py \
+  adcs/tests/test_over_services.py) doors/tests/test_metrics.py) tests/plugins/test_wrong_editions.py \
+  $(addprefix tests/journeys/test_,adcs.py doors.py main_job.py pools.py sign_on.py)
 COVER_POSTGRESQL := $(addprefix --cov=chancery.,engine apps.shared apps.audit.sequencer apps.notices.sending \
   apps.pools.repointing apps.acme.ordering) --cov-report= --cov-append
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice. Of what is above

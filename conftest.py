@@ -17,14 +17,14 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Some hundred thousand things are loaded that no test throws away; searching them again and again took a tenth of the time.
 gc.set_threshold(20_000, 50, 100)
+BROWSER = "tests/browser/"
 SLOW = (
+    BROWSER,
     "tests/chaos/test_canaries.py",
     "tests/interop/test_acme_clients.py",
     "tests/journeys/test_demo.py",
-    "tests/browser/test_journey.py",
     "tests/interop/test_bots.py",
     "tests/chaos/",
-    "tests/browser/",
     "tests/interop/",
     "tests/journeys/test_host.py",
 )
@@ -79,7 +79,12 @@ def _spread(items, parts):
 
 
 def _modules(items):
-    return [list(some) for _, some in itertools.groupby(items, key=lambda item: item.nodeid.partition("::")[0])]
+    return [list(some) for _, some in itertools.groupby(items, key=_module)]
+
+
+def _module(item):
+    # All that use a browser go on with one installation, which works as long as it stands.
+    return BROWSER if item.nodeid.startswith(BROWSER) else item.nodeid.partition("::")[0]
 
 
 def _rank(module):

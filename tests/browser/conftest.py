@@ -1,4 +1,4 @@
-"""One installation per test process, one Chromium per module."""
+"""One installation for all that use a browser, one Chromium per module."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,13 +9,13 @@ from tests.browser import stand as stands
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def where():
     with stands.stand() as made:
         yield made
 
 
-# Not for the session: while Playwright is open its event loop runs in this thread, where other tests use the database.
+# Not for all of them: while Playwright is open its event loop runs in this thread, where other tests use the database.
 @pytest.fixture(scope="module")
 def browser():
     with stands.chromium() as made:

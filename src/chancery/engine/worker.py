@@ -43,14 +43,15 @@ from chancery.engine.meter import Meter
 from chancery.engine.notary import notary
 from chancery.engine.pacing import BATCH, SEATS, Pacer
 from chancery.engine.record import Pair, Recorder, unstorable
+from chancery.engine.resting import Resting
 from chancery.engine.said import fit
 from chancery.engine.work import do
 from chancery.sdk.authority import Facts
 
 log = logging.getLogger("chancery.worker")
-IDLE, _TOLD = 0.05, 0.25
+IDLE, _TOLD = 0.05, 0.5
 """On PostgreSQL: seconds between two looks when there is nothing to do, without and with its word of what is new."""
-_LOOK, _LOOKS = 0.025, 10
+_LOOK, _LOOKS = 0.025, 20
 """On SQLite: seconds between two questions whether anything changed, and how many are asked before a look all the same."""
 _CALLS_AT_ONCE = 8
 _DRAIN = 30.0
@@ -103,6 +104,7 @@ class Worker:
         self._last_beat = float("-inf")
         self._lately, self._looked = 0.0, float("-inf")
         self._meter, self._duties = Meter(), Duties()
+        self._resting = Resting(self._clock)
         self._trouble = Trouble()
         self.leading = Leading(self.id, self._clock)
         self._listener = Listener(lambda: self._results.put([]))
@@ -235,7 +237,10 @@ class Worker:
             return
         for _ in range(_LOOKS):
             self._wait(_LOOK)
-            if not self._results.empty() or self._changes.since_the_last_look():
+            if not self._results.empty():
+                return
+            if self._changes.since_the_last_look():
+                self._resting.something_changed()
                 return
 
     def _wait(self, seconds: float) -> None:
@@ -245,6 +250,8 @@ class Worker:
     def _collect(self) -> list[Pair]:
         pairs: list[Pair] = []
         while not self._results.empty():
+            # Also where it is empty: then PostgreSQL has told that there is something new.
+            self._resting.something_changed()
             pairs += self._results.get()
         return pairs
 
@@ -265,7 +272,7 @@ class Worker:
 
     def _claim(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
         claimed = self._claim_calls(now)
-        for ident in claim.due_connectors(now):
+        for ident in self._resting.awake(claim.due_connectors(now)):
             ready = claim.connector_row(ident)
             if ready is None:
                 continue
@@ -276,6 +283,8 @@ class Worker:
             if jobs:
                 self._pacer.begun(ready, len(jobs), now)
                 claimed.append((self._built(ready.authority, ready.version, jobs), jobs))
+            else:
+                self._resting.nothing_to_begin(ident)
         return claimed
 
     def _acts(self, ready: claim.Ready, room: Room, now: Any) -> list[Job]:

@@ -19,12 +19,14 @@ from chancery.apps.inventory import actions as inventories
 from chancery.apps.inventory.models import Pull
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
+from chancery.core.clock import ManualClock
 from chancery.core.errors import Unavailable
 from chancery.core.pacing import Room
 from chancery.engine import claim
 from chancery.engine import worker as workers
 from chancery.engine.jobs import Kind, Missing
 from chancery.engine.record import Recorder
+from chancery.engine.resting import Resting
 from chancery.engine.tests.kit import job
 from chancery.engine.tests.test_record import CERTIFICATE, GOOD, good
 from chancery.engine.worker import Worker
@@ -59,6 +61,19 @@ def issued(order):
 
 def internal(cast, name="www.example.com"):
     return place(cast.rob, PlaceOrder("Internal", request_pem(name)))
+
+
+def test_what_is_held_at_a_connector_that_is_off_is_not_looked_at_in_every_turn(cast, local, worker, monkeypatch):
+    order, plain, asked = internal(cast), claim.connector_row, []
+    connectors.deactivate(cast.ada, local.pk)
+    worker._resting = Resting(ManualClock(LONG_AGO))
+    monkeypatch.setattr(claim, "connector_row", lambda ident: asked.append(ident) or plain(ident))
+    for _ in range(3):
+        worker.turn()
+    assert asked == [local.pk]
+    connectors.activate(cast.ada, local.pk)
+    worker._report([])
+    turns(worker, issued(order))
 
 
 def test_a_result_that_cannot_be_stored_keeps_back_no_other(desk, worker, caplog, monkeypatch):

@@ -243,3 +243,8 @@ def test_an_administrator_ends_a_pause_and_what_is_old_is_forgotten(cast, clock)
     assert not LoginTry.objects.exists()
     assert not Session.objects.exists()
     assert client.get("/account").status_code == 302
+
+
+def test_who_has_a_role_is_for_those_who_see_people(cast):
+    assert queries.held(cast.rob) is None
+    assert "requester" in queries.held(cast.ada)
