@@ -67,7 +67,11 @@ def _few(config, items):
 
 def _spread(items, parts):
     """Return the tests so that each of some contiguous parts, all as long, has its share of slow modules, and none at its end."""
-    slow = sorted(_modules([item for item in items if item.nodeid.startswith(SLOW)]), key=_rank)
+    # Sorted by module first: in random order, modules of one group do not stand together.
+    slow = [item for item in items if item.nodeid.startswith(SLOW)]
+    first = {_module(item): -n for n, item in enumerate(slow)}
+    slow.sort(key=lambda item: first[_module(item)])
+    slow = sorted(_modules(slow), key=_rank)
     quick = [item for item in items if not item.nodeid.startswith(SLOW)]
     spread, taken = [], 0
     for n in range(parts):

@@ -88,7 +88,8 @@ _ROWS: tuple[tuple[str, str, Callable[[Results], object]], ...] = (
     ("orders that waited over an outage, then drained; listed while they waited, p95 in ms", "< 1 000", lambda r: f"{r['waiting']['large']['orders']}: {r['waiting']['large']['listed']['p95_ms']}"),
     ("how many times as long as a tenth of them they took to drain", "≤ 11", lambda r: r["waiting"]["drained_times"]),
     ("how many times the worker's memory with a tenth of them", "≤ 1.1", lambda r: r["waiting"]["memory_times"]),
-    ("rate at a remote CA, 64 connections, as a share of its client's alone", "≥ 0.8", lambda r: r["overhead"]["ratio"]),
+    ("rate at which a queue drains to a remote CA, 64 connections, as a share of its client's alone", "≥ 0.8", lambda r: r["overhead"]["ratio"]),
+    ("the same where the orders are placed meanwhile, on the same processors", "", lambda r: r["overhead"]["ratio_placed_meanwhile"]),
     ("placed to issued when idle, p95 in ms", "< 300", lambda r: r["writers"]["placed_to_issued_idle"]["p95_ms"]),
 )  # fmt: skip
 

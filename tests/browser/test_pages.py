@@ -97,7 +97,9 @@ def test_page(looked, where, name):
             assert serious(page) == []
     page.emulate_media(color_scheme="dark")
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
-    assert serious(page, COLOURS) == []
+    for width in JUDGED:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert serious(page, COLOURS) == []
     assert said == []
     assert [u for u in asked if urlsplit(u).scheme != "data" and not u.startswith(where.url + "/")] == []
 

@@ -57,7 +57,7 @@ from chancery.engine.jobs import (
     Waiting,
 )
 from chancery.engine.timers import sooner
-from chancery.sdk.outcome import RevocationPending, Revoked
+from chancery.sdk.outcome import PendingKind, RevocationPending, Revoked
 
 Pair = tuple[Job, Result]
 _ACTION = "engine.record"
@@ -260,13 +260,15 @@ class Recorder:
         """Let an answer settle the call that it is about, though it came after its worker had been given up for lost.
 
         An order that waits to be sent again, since the CA seemed not to have it, is not sent. A certificate for an order
-        that has ended meanwhile is listed, for somebody to decide about. Nothing else that comes under a stale fence
-        changes anything.
+        that has another by now, or has ended, is listed, for somebody to decide about. Nothing else that comes under a stale
+        fence changes anything.
         """
-        if not isinstance(result, Good | Waiting):
+        if not isinstance(result, Good | Waiting | Bad) or _only_asks(result):
             return
         number = _asked(job).again
-        self._stay(job, number)
+        self._stay(job, number, searched=isinstance(result, Bad))
+        if isinstance(result, Bad):
+            return
         unknown = Order.objects.filter(pk=job.row, state=State.OUTCOME_UNKNOWN, again=number)
         if unknown.exclude(fence=job.fence).update(fence=job.fence):
             told = result.evidence or "The answer came after its worker had been given up for lost."
@@ -276,13 +278,13 @@ class Recorder:
         elif isinstance(result, Good):
             watching.unwanted(job, result, self._now)
 
-    def _stay(self, job: Job, number: int) -> None:
-        """Keep an order from being sent once more, as its CA has it after all."""
+    def _stay(self, job: Job, number: int, *, searched: bool) -> None:
+        """Keep an order from being sent once more, as its CA has it after all; where the answer does not settle it, it is searched."""
         sent = Order.objects.filter(pk=job.row, again=number, connector=job.connector, bound=True)
         queued = sent.filter(state=State.QUEUED).select_for_update(of=("self",)).first()
         if queued is not None:
             text = "An answer to the call before came late: the CA has it, and it is not sent once more."
-            self._move(queued, State.OUTCOME_UNKNOWN, text, due_at=None)
+            self._move(queued, State.OUTCOME_UNKNOWN, text, due_at=self._now if searched else None)
 
     @cached_property
     def _outcomes(self) -> dict[type[Any], Callable[[Order, Job, Any], None]]:
@@ -562,6 +564,11 @@ class Recorder:
         if (row.health, row.health_text) != (health, text):
             columns |= {"health": health, "health_text": text, "health_at": self._now}
         Connector.objects.filter(pk=row.pk).update(**columns)
+
+
+def _only_asks(result: Result) -> bool:
+    """Say whether nothing was sent: a person here is to accept something first."""
+    return isinstance(result, Waiting) and result.pending.kind is PendingKind.CONFIRMATION
 
 
 def _proves(job: Job, result: Result) -> bool:

@@ -22,12 +22,14 @@ from chancery.core.names import Name
 from chancery.core.order import ENDS, State
 from chancery.engine.jobs import Answered, Asked, Fetched, Good, Job, Result, Waiting
 from chancery.engine.timers import ask
+from chancery.sdk.authority import Dedup
 
 _AT_ONCE = 20
 _AGAIN = timedelta(minutes=15)
 """After a search that failed, or one that nobody has answered yet."""
 _ACTION = "engine.record"
-_WITHOUT_ONE = ENDS - {State.ISSUED}
+_NOT_FOR_IT = ENDS | {State.SUBMITTING}
+"""Where a certificate that comes late is none that the order can have: it ended, or is being ordered once more."""
 
 
 def ask_earlier(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
@@ -98,15 +100,24 @@ def late(job: Job, result: Good | Waiting, now: datetime) -> None:
 
 
 def unwanted(job: Job, result: Good, now: datetime) -> None:
-    """List a certificate that came for an order which had ended without one, such as by a person who gave it up meanwhile."""
-    order = Order.objects.filter(pk=job.row, state__in=list(_WITHOUT_ONE)).first()
-    if order is None or Certificate.objects.filter(sha256=result.facts.sha256).exists():
+    """List a certificate for an order that has another by now, or is about to, or was given up meanwhile by a person.
+
+    A CA that is asked once more and gives the original back brings that one here in a moment.
+    """
+    order = Order.objects.filter(pk=job.row, state__in=list(_NOT_FOR_IT)).first()
+    if order is None or (order.state == State.SUBMITTING and _gives_back(job)):
+        return
+    if Certificate.objects.filter(sha256=result.facts.sha256).exists():
         return
     came = Fetched(result.facts, result.chain, result.reference, "Its answer came late.")
     text = f"It comes from the order {order.pk}, which was {order.state} when the CA's answer came."
     _listed(order, came, result.reference, text, now)
     told = f"The CA did issue it, serial number {result.facts.serial}. It is listed in the inventory, and not used."
     _line(order, "order.came_late", told, {"came_late": result.facts.serial}, now)
+
+
+def _gives_back(job: Job) -> bool:
+    return descriptor_of(job.authority, job.version).facts.dedup is Dedup.RETURN_ORIGINAL
 
 
 def _failed(row: EarlierCall, text: str, now: datetime) -> None:

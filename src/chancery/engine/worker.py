@@ -283,7 +283,7 @@ class Worker:
             if jobs:
                 self._pacer.begun(ready, len(jobs), now)
                 claimed.append((self._built(ready.authority, ready.version, jobs), jobs))
-            else:
+            elif room.others:
                 self._resting.nothing_to_begin(ident)
         return claimed
 
@@ -349,6 +349,9 @@ class Worker:
         bad = with_bad_keys(job for job in orders if job.kind is Kind.SUBMIT)
         if bad:
             Recorder(now, self._rng).compromised([job.row for job in bad])
+        if lost or bad:
+            # They took places that others are due for, who are looked for at once.
+            self._report([])
         return [job for job in orders if job not in bad]
 
     def _claim_calls(self, now: Any) -> list[tuple[Built | None, list[Job]]]:

@@ -35,7 +35,10 @@ class Kept:
 
     @contextmanager
     def one(self, url: Url) -> Iterator[httpcore.ConnectionPool]:
-        """Give a connection to the place of `url`, a new one where none waits, and keep it afterwards."""
+        """Give a connection to the place of `url`, a new one where none waits, and keep it afterwards.
+
+        One whose call failed is closed: what state it is in, such as of a tunnel half made, nobody can say.
+        """
         place = (url.scheme, url.host, url.port)
         with self._lock:
             waiting = self._waiting[place]
@@ -43,9 +46,11 @@ class Kept:
         pool = pool or self._make()
         try:
             yield pool
-        finally:
-            for each in self._back(waiting, pool):
-                each.close()
+        except BaseException:
+            pool.close()
+            raise
+        for each in self._back(waiting, pool):
+            each.close()
 
     def _back(self, waiting: _Waiting, pool: httpcore.ConnectionPool) -> list[httpcore.ConnectionPool]:
         """Keep a connection; returns those to be closed."""

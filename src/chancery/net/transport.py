@@ -179,6 +179,8 @@ class Outgoing:
             httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
             headers=list(call.headers),
             content=call.content,
+            # A pool of one is never waited for, but where the library holds on to a tunnel that came to nothing.
+            extensions={"timeout": {"pool": max(0.0, progress.deadline - SYSTEM_CLOCK.monotonic())}},
         )
         response = pool.handle_request(request)
         try:

@@ -46,6 +46,7 @@ from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean_folded
 from chancery.apps.shared.unique import name_taken
+from chancery.apps.shared.waking import wake
 from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, Problem
 from chancery.core.ids import new_id
 from chancery.core.order import State
@@ -430,6 +431,7 @@ def _switch(act: Act, connector: Connector, status: Status) -> None:
     connector.status, connector.updated_at, connector.updated_by = status, act.at, act.actor.name
     _touch(connector)
     _note(act, connector, changed=changed)
+    wake()
 
 
 def _status(values: dict[str, Any]) -> Status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -19,6 +20,7 @@ from chancery.sdk.authority import Dedup, Descriptor
 
 _SENT_ANEW = ("order.ordered_again", "order.settled_absent", "order.requeued", "order.confirmed")
 """After these the order is sent once more; what was known of the call before is no evidence of the next one."""
+_ANSWERED_LATE = "order.answered_late"
 _MOST = 200
 
 
@@ -105,10 +107,16 @@ def _about(order: Order) -> Descriptor | None:
 
 
 def _present(order: Order) -> QuerySet[OrderEvent]:
-    """Return the events since the present call was due."""
+    """Return the events since the present call was due: the one before it, where that one's answer came after all."""
     events = OrderEvent.objects.filter(order=order)
-    since = events.filter(kind__in=_SENT_ANEW).order_by("-id").values_list("pk", flat=True).first()
-    return events.filter(pk__gt=since) if since is not None else events
+    begun: list[UUID] = []
+    turns = events.filter(kind__in=(*_SENT_ANEW, _ANSWERED_LATE)).order_by("id")
+    for ident, kind in turns.values_list("pk", "kind"):
+        if kind == _ANSWERED_LATE:
+            del begun[-1:]
+        else:
+            begun.append(ident)
+    return events.filter(pk__gt=begun[-1]) if begun else events
 
 
 def _sent(order: Order) -> Sent:

@@ -20,11 +20,12 @@ from chancery.core.ids import new_id
 from chancery.engine import inventory as pulls
 from chancery.engine import routine, watching, work
 from chancery.engine.earlier import told
-from chancery.engine.jobs import Answered, Failed, Fetched, Kind, Missing, Stopped, Waiting
+from chancery.engine.jobs import Answered, Bad, Failed, Fetched, Kind, Missing, Stopped, Waiting
 from chancery.engine.said import fit
 from chancery.engine.tests.kit import CA, FENCE, KEY, Toy, asked, at, job, leaf
-from chancery.engine.tests.test_record import GOOD
-from chancery.sdk.outcome import Absence, Found, Issued, Pending
+from chancery.engine.tests.test_record import GOOD, good
+from chancery.sdk.authority import Dedup
+from chancery.sdk.outcome import Absence, Found, Issued, Pending, PendingKind
 
 pytestmark = pytest.mark.django_db
 DER = leaf(key=KEY).der
@@ -202,6 +203,43 @@ def test_an_order_that_was_to_be_sent_again_is_not_sent_when_its_answer_comes_af
     assert after.state == state
     kinds = list(after.events.order_by("id").values_list("kind", flat=True))
     assert kinds[-2:] == ["order.answered_late", "order.settled"]
+
+
+def test_what_came_late_and_cannot_be_taken_has_the_ca_searched_instead_of_asked_again(desk):
+    order = desk.order("queued", fence=None, bound=True, due_at=desk.now)
+    after = desk.record((desk.job(order, Kind.SUBMIT, late=True), Bad(("Another key.",))))[0]
+    assert (after.state, after.due_at) == ("outcome_unknown", desk.now)
+
+
+def test_what_a_person_was_to_accept_came_of_nothing_that_was_sent(desk):
+    order = desk.order("queued", fence=None, bound=True, poll_state={"confirmed": True})
+    asks = Waiting(Pending({"v": 1}, kind=PendingKind.CONFIRMATION, text="A deposit is due."))
+    after = desk.record((desk.job(order, Kind.SUBMIT, late=True), asks))[0]
+    assert (after.state, after.poll_state) == ("queued", {"confirmed": True})
+
+
+@pytest.mark.parametrize(
+    ("dedup", "listed"), [(Dedup.NONE, True), (Dedup.ISSUES_LATER, True), (Dedup.RETURN_ORIGINAL, False)]
+)
+def test_a_certificate_that_comes_while_its_order_is_sent_again_is_listed_where_the_ca_makes_another(
+    desk, monkeypatch, dedup, listed
+):
+    about = watching.descriptor_of("digicert", desk.connector.current_id)
+    other = replace(about, facts=replace(about.facts, dedup=dedup))
+    monkeypatch.setattr(watching, "descriptor_of", lambda *_: other)
+    order = desk.order("submitting", fence=UUID(int=8))
+    after = desk.record((desk.job(order, Kind.SUBMIT, late=True), GOOD))[0]
+    assert (after.state, after.fence, Finding.objects.count()) == ("submitting", UUID(int=8), int(listed))
+
+
+def test_a_second_certificate_of_an_order_that_has_one_is_listed(desk):
+    order = desk.order()
+    submitted, second = desk.job(order, Kind.SUBMIT), good(leaf())
+    desk.record((submitted, GOOD))
+    desk.record((submitted, GOOD))
+    assert not Finding.objects.exists()
+    after = desk.record((submitted, second))[0]
+    assert (after.state, Finding.objects.get().serial) == ("issued", second.facts.serial)
 
 
 @pytest.mark.parametrize("other", [{"again": 1}, {"bound": False}])

@@ -386,7 +386,17 @@ def test_local_orders_under_way_are_counted_at_deactivation_and_end_well(cast, l
 
 def test_lost_submissions_are_found_in_a_turn(desk, worker):
     order = desk.order("submitting", due_at=LONG_AGO)
-    turns(worker, lambda: Order.objects.get(pk=order.pk).state == "outcome_unknown")
+    worker.turn()
+    assert Order.objects.get(pk=order.pk).state == "outcome_unknown"
+    # They took the place of others, which are not left waiting for it.
+    assert not worker._results.empty()
+
+
+def test_a_connector_without_room_for_orders_is_asked_again_in_the_next_turn(desk, worker, monkeypatch):
+    desk.order("queued", due_at=LONG_AGO)
+    monkeypatch.setattr(worker._pacer, "room", lambda *_: Room(1, 0))
+    worker.turn()
+    assert worker._resting.awake([desk.connector.pk]) == [desk.connector.pk]
 
 
 def test_seats_are_kept_and_a_busy_connector_waits(desk, worker, monkeypatch):

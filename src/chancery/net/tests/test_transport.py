@@ -272,6 +272,20 @@ def test_a_proxy_that_refuses_means_nothing_was_sent(root: Made) -> None:
     assert "407" in failed.text
 
 
+def test_a_tunnel_that_came_to_nothing_keeps_no_later_call_waiting(root: Made, tmp_path: Path) -> None:
+    strange = make("ca.example").serving(tmp_path)
+    with Server(tls=strange) as server, Server(proxying({b"ca.example:443": server.port})) as proxy:
+        way = proxied(root, proxy)
+        for _ in range(3):
+            assert failure(way, call("https://ca.example/", timeout=10.0)).cause is Cause.TLS_UNKNOWN_ISSUER
+        with way.connection() as over:
+            for cause in (Cause.TLS_UNKNOWN_ISSUER, Cause.TIMEOUT):
+                with pytest.raises(Failed) as caught:
+                    way.send(call("https://ca.example/", timeout=1.0), over)
+                assert caught.value.cause is cause
+        way.close()
+
+
 def test_a_proxy_that_hangs_up_means_nothing_was_sent(root: Made) -> None:
     with Server(lambda *_: None) as proxy:
         failed = failure(proxied(root, proxy), call("https://ca.example/", "POST", once=True))

@@ -83,6 +83,16 @@ def test_what_was_known_of_a_call_is_no_evidence_of_the_next(cast, account, orde
     assert (found.arrived, found.searches) == (None, ())
 
 
+def test_what_was_known_of_a_call_counts_again_once_its_answer_came_after_all(cast, account, order):
+    made = order("outcome_unknown", "Public")
+    tell(made, "order.outcome_unknown", "OutcomeUnknown: It broke off.", **FAILED)
+    tell(made, "order.searched", "Nothing.")
+    tell(made, "order.settled_absent", "It is sent again.")
+    tell(made, "order.answered_late", "The CA has it.")
+    found = known(cast, made)
+    assert (found.arrived.error, [s.text for s in found.searches]) == ("OutcomeUnknown", ["Nothing."])
+
+
 def test_an_order_that_is_settled_has_evidence_and_no_risk(cast, account, order):
     found = known(cast, order("issued", "Public"))
     assert (found.risk, found.request, found.settling.next_look_at) == ((), None, None)
