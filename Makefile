@@ -37,7 +37,7 @@ setup: ## Make .venv with .venv/bin/chancery
 	@bash scripts/setup.sh
 
 setup-test: setup
-	@bash scripts/packages.sh postgresql chromium pebble caddy openssl iproute2 softhsm2 nginx-light apache2 haproxy
+	@bash scripts/packages.sh postgresql chromium-headless-shell pebble caddy openssl iproute2 softhsm2 nginx-light apache2 haproxy
 
 demo: setup ## Start sandbox, server and worker, order certificates, show the address
 	@bash scripts/packages.sh nginx-light || echo "Without nginx the demo shows no web server."

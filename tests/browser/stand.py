@@ -19,7 +19,7 @@ from tests.browser.samples import PASSWORD
 from tests.template import fill
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"
 
 
 @dataclass
@@ -114,7 +114,7 @@ def wait(ready):
 
 @contextmanager
 def chromium():
-    """Debian's Chromium; Playwright's own is never downloaded."""
+    """Debian's Chromium, the one without a window, which draws none; Playwright's own is never downloaded."""
     from playwright.sync_api import sync_playwright
 
     # Its sandbox refuses to run as root.
