@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q
 
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.descriptors import descriptor_of
@@ -18,7 +18,7 @@ from chancery.apps.connectors.models import BreakerState, Call, CallState, Conne
 from chancery.apps.connectors.pace import limits
 from chancery.apps.inventory.models import Finding, Pull
 from chancery.apps.orders.models import Order
-from chancery.apps.shared.returning import held, read, returned, skip_locked
+from chancery.apps.shared.returning import columns_of, held, instances, joined, key, one_of, read, returned, skip_locked
 from chancery.core.names import Name
 from chancery.core.order import RevocationState, State
 from chancery.core.pacing import Limits, shares
@@ -57,6 +57,7 @@ WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'qu
 # The same for several teams: a part for each, which reads the index by team and urgency.
 _PART = """SELECT id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
            AND (due_at <= %s) IS TRUE ORDER BY deadline_at, id LIMIT %s"""
+_EXISTS = "EXISTS (SELECT 1 FROM {table} x WHERE x.connector_id = c.id AND x.due_at <= %s) AS {name}"
 BEGUN, QUEUED = "begun", "queued"
 """Lanes of orders: what the CA has or may have, and what it has never seen."""
 # Where one act is to show whether the CA works: an order that fails by itself shows nothing, nor does a profile whose orders all do.
@@ -111,15 +112,28 @@ class Ready:
         return self.status == Status.ACTIVE and not self.broken
 
 
-def due_connectors(now: datetime) -> list[UUID]:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A connector, and of what kind it has something to look at."""
+
+    connector: UUID
+    orders: bool = True
+    revocations: bool = True
+    inventory: bool = True
+
+
+_KINDS = {"orders": Order, "revocations": Certificate, "pulls": Pull, "fetches": Finding}
+_DUE_AT = f"""
+SELECT * FROM (
+  SELECT c.id, {", ".join(_EXISTS.format(table=m._meta.db_table, name=n) for n, m in _KINDS.items())}
+  FROM connectors_connector c WHERE c.deleted_at IS NULL) d
+WHERE orders OR revocations OR pulls OR fetches ORDER BY id"""
+
+
+def due_connectors(now: datetime) -> list[Due]:
     """Return the connectors that have an order, a revocation or a part of an inventory to look at."""
-    orders = Order.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
-    revocations = Certificate.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
-    pulls = Pull.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
-    fetches = Finding.objects.filter(connector=OuterRef("pk"), due_at__lte=now)
-    due = Exists(orders) | Exists(revocations) | Exists(pulls) | Exists(fetches)
-    rows = Connector.objects.filter(deleted_at=None).filter(due)
-    return list(rows.order_by("pk").values_list("pk", flat=True))
+    found = read(_DUE_AT, [now] * 4)
+    return [Due(key(row[0]), bool(row[1]), bool(row[2]), bool(row[3] or row[4])) for row in found]
 
 
 def connector_row(ident: UUID) -> Ready | None:
@@ -169,10 +183,13 @@ def _shared(row: Connector, facts: Facts) -> bool:
 
 def _pace(ident: UUID) -> Pace | None:
     """Return what the workers share of a connector, locked, and the connector with it; None where there is none to be had."""
-    rows = Pace.objects.select_related("connector").filter(pk=ident)
-    if connection.vendor == "postgresql":
-        rows = rows.select_for_update(skip_locked=True, of=("self",))
-    return rows.first()
+    lock = " FOR UPDATE OF connectors_pace SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    sql = "FROM connectors_pace JOIN connectors_connector ON connectors_connector.id = connectors_pace.connector_id"
+    for pace, row in joined([(Pace, ()), (Connector, ())], f"{sql} WHERE connector_id = %s{lock}", [ident]):
+        found: Pace = pace
+        found.connector = row
+        return found
+    return None
 
 
 def _new_pace(ident: UUID) -> Pace | None:
@@ -202,7 +219,9 @@ def _begun(ready: Ready, now: datetime, most: int) -> tuple[list[Job], list[UUID
     states = [State.SUBMITTING]
     if not ready.broken:
         states += [State.PENDING, State.OUTCOME_UNKNOWN]
-    rows = _due(Order.objects.filter(connector=ready.id, state__in=states), now, most)
+    some, values = one_of([str(state) for state in states])
+    sql = f"FROM orders_order WHERE connector_id = %s AND due_at <= %s AND state {some} ORDER BY due_at LIMIT %s{skip_locked()}"
+    rows = columns_of(Order, _ORDER_FIELDS, sql, [ready.id, now, *values, most])
     fence = uuid.uuid4()
     kinds = [_kind(row, ready, now) for row in rows]
     previous = _previous(rows, ready)
@@ -273,13 +292,6 @@ def _previous(rows: list[dict[str, Any]], ready: Ready) -> dict[UUID, str]:
     wanted = [row["replaces_id"] for row in rows if row["replaces_id"] is not None]
     found = Certificate.objects.filter(pk__in=wanted, connector__authority=ready.authority)
     return dict(found.values_list("pk", "ca_reference")) if wanted else {}
-
-
-def _due(rows: QuerySet[Order], now: datetime, most: int) -> list[dict[str, Any]]:
-    found = rows.filter(due_at__lte=now).order_by("due_at").values(*_ORDER_FIELDS)
-    if connection.vendor == "postgresql":
-        found = found.select_for_update(skip_locked=True, of=("self",))
-    return list(found[:most])
 
 
 def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:
@@ -375,10 +387,9 @@ def _revocation_job(certificate: Certificate, ready: Ready, fence: UUID) -> Job:
 
 def claim_calls(now: datetime, most: int) -> list[Call]:
     """Claim due tests, probes and pick lists, also of inactive connectors."""
-    rows = Call.objects.filter(state__in=[CallState.DUE, CallState.RUNNING], due_at__lte=now).order_by("due_at")
-    if connection.vendor == "postgresql":
-        rows = rows.select_for_update(skip_locked=True)
-    found = list(rows[:most])
+    # The states are written out for the partial index: a parameter would keep SQLite from using it.
+    sql = f"FROM connectors_call WHERE state IN ('due', 'running') AND due_at <= %s ORDER BY due_at LIMIT %s{skip_locked()}"
+    found = instances(Call, sql, [now, most])
     until = now + timedelta(seconds=60)
     for call in found:
         call.fence, call.lease_until, call.due_at, call.state = uuid.uuid4(), until, until, CallState.RUNNING

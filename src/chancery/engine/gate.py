@@ -14,13 +14,16 @@ from contextlib import suppress
 from django.db import DatabaseError, connection, connections
 
 from chancery.apps.connectors.models import Status
-from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.returning import key, one_of, read
 from chancery.engine.jobs import Job, Kind
 from chancery.engine.work import StopHere
 
 log = logging.getLogger("chancery.engine")
 _TIMEOUT = 30.0
+_HELD = """
+SELECT o.id, o.fence, o.connector_id, c.epoch FROM orders_order o JOIN connectors_connector c ON c.id = o.connector_id
+WHERE c.deleted_at IS NULL AND c.status = %s AND o.fence IS NOT NULL AND o.lease_until > %s AND o.id"""
 _Question = tuple[Job, "Future[bool]"]
 
 
@@ -96,11 +99,8 @@ def still(jobs: list[Job]) -> list[bool]:
 
     A worker that was asleep for long may have lost the order to another one, which must not send it twice.
     """
-    rows = Order.objects.filter(
-        pk__in=[job.row for job in jobs],
-        lease_until__gt=current_clock().now(),
-        connector__deleted_at=None,
-        connector__status=Status.ACTIVE,
-    )
-    held = set(rows.values_list("pk", "fence", "connector_id", "connector__epoch"))
+    some, values = one_of([job.row for job in jobs])
+    now = current_clock().now()
+    rows = read(f"{_HELD} {some}", [str(Status.ACTIVE), now, *values])
+    held = {(key(row), key(fence), key(connector), epoch) for row, fence, connector, epoch in rows}
     return [(job.row, job.fence, job.connector, job.epoch) in held for job in jobs]

@@ -5,7 +5,6 @@ To find nothing to begin costs half a dozen statements for each of them, and whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from chancery.core.clock import Clock
@@ -29,7 +28,6 @@ class Resting:
         """Ask all of them again."""
         self._until.clear()
 
-    def awake(self, connectors: Iterable[UUID]) -> list[UUID]:
-        """Return those that are to be asked now."""
-        now = self._clock.monotonic()
-        return [ident for ident in connectors if self._until.get(ident, now) <= now]
+    def rests(self, connector: UUID) -> bool:
+        """Say whether it is not to be asked now."""
+        return self._until.get(connector, float("-inf")) > self._clock.monotonic()

@@ -272,43 +272,48 @@ class Worker:
 
     def _claim(self, now: Any) -> list[tuple[Built | None, list[Job]]]:
         claimed = self._claim_calls(now)
-        for ident in self._resting.awake(claim.due_connectors(now)):
-            ready = claim.connector_row(ident)
+        for due in claim.due_connectors(now):
+            if self._resting.rests(due.connector):
+                continue
+            ready = claim.connector_row(due.connector)
             if ready is None:
                 continue
             room = self._pacer.room(ready, now)
             if room.urgent == 0:
                 continue
-            jobs = self._acts(ready, room, now)
+            jobs = self._acts(ready, due, room, now)
             if jobs:
                 self._pacer.begun(ready, len(jobs), now)
                 claimed.append((self._built(ready.authority, ready.version, jobs), jobs))
             elif room.others:
-                self._resting.nothing_to_begin(ident)
+                self._resting.nothing_to_begin(due.connector)
         return claimed
 
-    def _acts(self, ready: claim.Ready, room: Room, now: Any) -> list[Job]:
+    def _acts(self, ready: claim.Ready, due: claim.Due, room: Room, now: Any) -> list[Job]:
         """Claim what a connector has room for: revocations have a lane of their own, which no flood of orders fills."""
         if ready.one_at_a_time:
             return self._trial(ready, now)
-        jobs = claim.claim_revocations(ready, now, room.urgent)
+        jobs = claim.claim_revocations(ready, now, room.urgent) if due.revocations else []
         left = min(room.others, room.urgent - len(jobs))
-        orders = self._shared(ready, now, left)
+        orders = self._shared(ready, due, now, left)
         # An inventory takes what orders leave of the pace.
         left -= len(orders)
-        return [*jobs, *orders, *(inventory.claim(ready, now, left) if left else [])]
+        return [*jobs, *orders, *(inventory.claim(ready, now, left) if left and due.inventory else [])]
 
-    def _shared(self, ready: claim.Ready, now: Any, most: int) -> list[Job]:
+    def _shared(self, ready: claim.Ready, due: claim.Due, now: Any, most: int) -> list[Job]:
         """Claim looks at what waits at the CA, and new orders, which share the room: neither keeps the other waiting for long.
 
         Looks come round for as long as people at a CA take their time, so enough of them would take a slow CA's whole pace.
         What one leaves goes to the next; the odd place is drawn by lot.
         """
-        lanes: list[Callable[[int], list[Job]]] = [
-            lambda most: claim.claim_revocations(ready, now, most, looks=True),
-            lambda most: self._orders(ready, now, most, [claim.BEGUN]),
-            lambda most: self._orders(ready, now, most, [claim.QUEUED]),
-        ]
+        lanes: list[Callable[[int], list[Job]]] = []
+        if due.revocations:
+            lanes.append(lambda most: claim.claim_revocations(ready, now, most, looks=True))
+        if due.orders:
+            lanes.append(lambda most: self._orders(ready, now, most, [claim.BEGUN]))
+            lanes.append(lambda most: self._orders(ready, now, most, [claim.QUEUED]))
+        if not lanes:
+            return []
         parts = [most // len(lanes)] * len(lanes)
         for at in self._rng.sample(range(len(lanes)), most % len(lanes)):
             parts[at] += 1

@@ -25,13 +25,30 @@ M = TypeVar("M", bound=Model)
 
 def returned(model: type[Model], columns: Sequence[str], sql: str, params: Sequence[Any]) -> list[dict[str, Any]]:
     """Run `sql`, which ends before RETURNING, and return `columns` (attribute names) of each changed row."""
-    readers = _readers(model, tuple(columns), connection.vendor)
-    fields = {f.attname: f.column for f in model._meta.concrete_fields}
-    wanted = ", ".join(connection.ops.quote_name(fields[name]) for name in columns)
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql} RETURNING {wanted}", [_adapted(p) for p in params])
+        cursor.execute(f"{sql} RETURNING {_wanted(model, columns)}", [_adapted(p) for p in params])
         rows = cursor.fetchall()
+    return _as_dicts(model, columns, rows)
+
+
+def columns_of(model: type[Model], columns: Sequence[str], sql: str, params: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return `columns` (attribute names) of rows of one table; `sql` begins at FROM. For what is asked as often as `read`."""
+    return _as_dicts(model, columns, read(f"SELECT {_wanted(model, columns)} {sql}", params))
+
+
+def _wanted(model: type[Model], columns: Sequence[str]) -> str:
+    fields = {f.attname: f.column for f in model._meta.concrete_fields}
+    return ", ".join(connection.ops.quote_name(fields[name]) for name in columns)
+
+
+def _as_dicts(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    readers = _readers(model, tuple(columns), connection.vendor)
     return [dict(zip(columns, _read(row, readers), strict=True)) for row in rows]
+
+
+def key(value: UUID | str) -> UUID:
+    """Return a key that `read` brought: SQLite keeps it as text."""
+    return _uuid(value) if isinstance(value, str) else value
 
 
 def read(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -130,7 +147,7 @@ def counted(sql: str, ids: Sequence[UUID], most: int) -> dict[UUID, int]:
     some, values = one_of(ids)
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} {some}", [most, *[_adapted(v) for v in values]])
-        return {_uuid(ident) if isinstance(ident, str) else ident: number for ident, number in cursor.fetchall()}
+        return {key(ident): number for ident, number in cursor.fetchall()}
 
 
 def skip_locked() -> str:
@@ -149,7 +166,7 @@ def held(model: type[Model], ids: Iterable[UUID], *, skip: bool = False) -> set[
     lock = f" FOR SHARE{' SKIP LOCKED' if skip else ''}" if connection.vendor == "postgresql" else ""
     table = connection.ops.quote_name(model._meta.db_table)
     rows = read(f"SELECT id FROM {table} WHERE deleted_at IS NULL AND id {some}{lock}", values)
-    return {_uuid(value) if isinstance(value, str) else value for (value,) in rows}
+    return {key(value) for (value,) in rows}
 
 
 def _adapted(value: Any) -> Any:

@@ -349,7 +349,9 @@ def test_revocations_go_on_while_the_connector_is_inactive(desk, state, kind):
     Connector.objects.filter(pk=desk.connector.pk).update(status="inactive")
     found = revocations(desk, revocation=state)
     assert [(j.kind, j.extra["reference"]) for j in found] == [(kind, "ca-1")]
-    assert claim.due_connectors(desk.now + timedelta(hours=1)) == [desk.connector.pk]
+    assert claim.due_connectors(desk.now + timedelta(hours=1)) == [
+        claim.Due(desk.connector.pk, orders=False, revocations=True, inventory=False)
+    ]
 
 
 def test_revocations_wait_while_the_ca_is_away(desk):

@@ -151,7 +151,7 @@ def test_what_people_wait_for_goes_first_and_a_broken_connector_is_left_in_peace
 
 def test_an_inactive_connector_lists_all_the_same(lists):
     Connector.objects.update(status="inactive")
-    assert claim.due_connectors(lists.now) == [lists.connector.pk]
+    assert [d.connector for d in claim.due_connectors(lists.now)] == [lists.connector.pk]
     assert [job.kind for job in lists.claimed()] == [Kind.LIST]
 
 
@@ -160,7 +160,7 @@ def test_a_fetch_alone_makes_its_connector_due(lists):
     lists.compare()
     assert claim.due_connectors(lists.now) == []
     lists.finding()
-    assert claim.due_connectors(lists.now) == [lists.connector.pk]
+    assert [d.connector for d in claim.due_connectors(lists.now)] == [lists.connector.pk]
 
 
 def test_a_ca_that_lists_no_more_ends_the_pull(lists):

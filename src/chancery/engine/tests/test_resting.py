@@ -12,15 +12,15 @@ HELD, OTHER = UUID(int=1), UUID(int=2)
 def test_one_with_nothing_to_begin_is_left_alone_for_a_while():
     clock = ManualClock(datetime(2026, 11, 27, tzinfo=UTC))
     resting = Resting(clock)
-    assert resting.awake([HELD, OTHER]) == [HELD, OTHER]
+    assert not resting.rests(HELD)
     resting.nothing_to_begin(HELD)
-    assert resting.awake([HELD, OTHER]) == [OTHER]
+    assert (resting.rests(HELD), resting.rests(OTHER)) == (True, False)
     clock.advance(timedelta(seconds=REST))
-    assert resting.awake([HELD, OTHER]) == [HELD, OTHER]
+    assert not resting.rests(HELD)
 
 
 def test_all_are_asked_again_when_something_changed():
     resting = Resting(ManualClock(datetime(2026, 11, 27, tzinfo=UTC)))
     resting.nothing_to_begin(HELD)
     resting.something_changed()
-    assert resting.awake([HELD]) == [HELD]
+    assert not resting.rests(HELD)

@@ -396,7 +396,7 @@ def test_a_connector_without_room_for_orders_is_asked_again_in_the_next_turn(des
     desk.order("queued", due_at=LONG_AGO)
     monkeypatch.setattr(worker._pacer, "room", lambda *_: Room(1, 0))
     worker.turn()
-    assert worker._resting.awake([desk.connector.pk]) == [desk.connector.pk]
+    assert not worker._resting.rests(desk.connector.pk)
 
 
 def test_seats_are_kept_and_a_busy_connector_waits(desk, worker, monkeypatch):
@@ -471,7 +471,7 @@ def test_looks_and_new_orders_share_a_slow_ca(desk, worker, looks):
             Certificate.objects.update(due_at=desk.now, **columns)
         with transaction.atomic():
             row = claim.connector_row(desk.connector.pk)
-            kinds |= {job.kind for job in worker._acts(row, Room(1, 1), desk.now)}
+            kinds |= {job.kind for job in worker._acts(row, claim.Due(row.id), Room(1, 1), desk.now)}
     assert kinds == {Kind.SUBMIT, Kind.POLL if looks == "pending" else Kind.POLL_REVOCATION}
 
 
@@ -481,7 +481,7 @@ def test_what_one_lane_leaves_goes_to_the_others(desk, worker):
     desk.order("queued", fence=None)
     Connector.objects.update(breaker="closed")
     with transaction.atomic():
-        jobs = worker._acts(claim.connector_row(desk.connector.pk), Room(4, 4), desk.now)
+        jobs = worker._acts(claim.connector_row(desk.connector.pk), claim.Due(desk.connector.pk), Room(4, 4), desk.now)
     assert sorted(job.kind for job in jobs) == [Kind.POLL] * 3 + [Kind.SUBMIT]
 
 
@@ -495,5 +495,5 @@ def test_a_look_at_a_revocation_leaves_the_seat_and_token_that_are_kept_for_one(
         Certificate.objects.update(revocation=state)
         with transaction.atomic():
             row = claim.connector_row(desk.connector.pk)
-            kinds += [job.kind for job in worker._acts(row, room, desk.now)]
+            kinds += [job.kind for job in worker._acts(row, claim.Due(row.id), room, desk.now)]
     assert kinds == [Kind.REVOKE]
