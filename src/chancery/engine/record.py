@@ -57,6 +57,7 @@ from chancery.engine.jobs import (
     Waiting,
 )
 from chancery.engine.timers import sooner
+from chancery.sdk.authority import Dedup
 from chancery.sdk.outcome import PendingKind, RevocationPending, Revoked
 
 Pair = tuple[Job, Result]
@@ -179,11 +180,14 @@ class Recorder:
         alive = self._complete([job for job, _ in pairs])
         # By fence, too: an act whose lease ran out may have come back together with the one that took its place.
         kept = [(job, result) for job, result in pairs if (job.row, job.fence) in alive and isinstance(result, Good)]
+        if kept:
+            self._stored(kept)
+        # Afterwards: what has come twice is stored by then.
         for job, result in pairs:
             if (job.row, job.fence) not in alive:
                 self._late(job, result)
-        if not kept:
-            return
+
+    def _stored(self, kept: list[tuple[Job, Good]]) -> None:
         if any(job.kind is not Kind.SUBMIT for job, _ in kept):
             published.remove(job.row for job, _ in kept)
         self._chains({result.chain for _, result in kept})
@@ -270,7 +274,7 @@ class Recorder:
         if not isinstance(result, Good | Waiting | Bad) or _only_asks(result):
             return
         number = _asked(job).again
-        self._stay(job, number, searched=isinstance(result, Bad))
+        self._stay(job, number, result)
         if isinstance(result, Bad):
             return
         unknown = Order.objects.filter(pk=job.row, state=State.OUTCOME_UNKNOWN, again=number)
@@ -282,13 +286,23 @@ class Recorder:
         elif isinstance(result, Good):
             watching.unwanted(job, result, self._now)
 
-    def _stay(self, job: Job, number: int, *, searched: bool) -> None:
-        """Keep an order from being sent once more, as its CA has it after all; where the answer does not settle it, it is searched."""
+    def _stay(self, job: Job, number: int, result: Result) -> None:
+        """Keep an order from being sent once more, as its CA has it after all.
+
+        What cannot be taken settles nothing: then the CA is searched, or a person decides. One that gives the original back
+        is asked for it once more, as it was to be.
+        """
+        about = descriptor_of(job.authority, job.version)
+        unusable = isinstance(result, Bad)
+        if unusable and about.facts.dedup is Dedup.RETURN_ORIGINAL:
+            return
         sent = Order.objects.filter(pk=job.row, again=number, connector=job.connector, bound=True)
         queued = sent.filter(state=State.QUEUED).select_for_update(of=("self",)).first()
         if queued is not None:
             text = "An answer to the call before came late: the CA has it, and it is not sent once more."
-            self._move(queued, State.OUTCOME_UNKNOWN, text, due_at=self._now if searched else None)
+            self._move(
+                queued, State.OUTCOME_UNKNOWN, text, due_at=self._now if unusable and "finds" in about.powers else None
+            )
 
     @cached_property
     def _outcomes(self) -> dict[type[Any], Callable[[Order, Job, Any], None]]:

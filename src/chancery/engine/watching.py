@@ -19,8 +19,8 @@ from chancery.core.again import LOOKS, call_reference, next_look
 from chancery.core.ids import new_id
 from chancery.core.inventory import FindingKind
 from chancery.core.names import Name
-from chancery.core.order import ENDS, State
-from chancery.engine.jobs import Answered, Asked, Fetched, Good, Job, Result, Waiting
+from chancery.core.order import ENDS
+from chancery.engine.jobs import Answered, Asked, Fetched, Good, Job, Kind, Result, Waiting
 from chancery.engine.timers import ask
 from chancery.sdk.authority import Dedup
 
@@ -28,8 +28,6 @@ _AT_ONCE = 20
 _AGAIN = timedelta(minutes=15)
 """After a search that failed, or one that nobody has answered yet."""
 _ACTION = "engine.record"
-_NOT_FOR_IT = ENDS | {State.SUBMITTING}
-"""Where a certificate that comes late is none that the order can have: it ended, or is being ordered once more."""
 
 
 def ask_earlier(now: datetime, state: dict[str, Any]) -> dict[str, Any]:
@@ -100,20 +98,24 @@ def late(job: Job, result: Good | Waiting, now: datetime) -> None:
 
 
 def unwanted(job: Job, result: Good, now: datetime) -> None:
-    """List a certificate for an order that has another by now, or is about to, or was given up meanwhile by a person.
+    """List a certificate for an order that has ended, with another one or without; where it goes on, its timeline tells.
 
-    A CA that is asked once more and gives the original back brings that one here in a moment.
+    Of an order that goes on nobody can say yet whether the certificate will be its own: nothing is offered for revocation.
     """
-    order = Order.objects.filter(pk=job.row, state__in=list(_NOT_FOR_IT)).first()
-    if order is None or (order.state == State.SUBMITTING and _gives_back(job)):
+    order = Order.objects.filter(pk=job.row).first()
+    if order is None or Certificate.objects.filter(sha256=result.facts.sha256).exists():
         return
-    if Certificate.objects.filter(sha256=result.facts.sha256).exists():
+    serial = result.facts.serial
+    told = f"The CA did issue it, serial number {serial}. It is listed in the inventory, and not used."
+    if order.state in ENDS:
+        came = Fetched(result.facts, result.chain, result.reference, "Its answer came late.")
+        text = f"It comes from the order {order.pk}, which was {order.state} when the CA's answer came."
+        _listed(order, came, result.reference, text, now)
+    elif job.kind is Kind.SUBMIT and not _gives_back(job):
+        told = f"An answer to a call before came late: the CA issued serial number {serial}. The order goes on with its present call."
+    else:
         return
-    came = Fetched(result.facts, result.chain, result.reference, "Its answer came late.")
-    text = f"It comes from the order {order.pk}, which was {order.state} when the CA's answer came."
-    _listed(order, came, result.reference, text, now)
-    told = f"The CA did issue it, serial number {result.facts.serial}. It is listed in the inventory, and not used."
-    _line(order, "order.came_late", told, {"came_late": result.facts.serial}, now)
+    _line(order, "order.came_late", told, {"came_late": serial}, now)
 
 
 def _gives_back(job: Job) -> bool:

@@ -126,6 +126,8 @@ class Worker:
             except Exception:
                 # One row that nobody foresaw must not end the work on all the others.
                 log.exception("a turn failed; trying again")
+                # A fresh one is what a statement needs that was prepared before the tables were changed.
+                connection.close()
                 stop.wait(_PAUSE)
                 continue
             self._trouble.over()
@@ -285,7 +287,8 @@ class Worker:
             if jobs:
                 self._pacer.begun(ready, len(jobs), now)
                 claimed.append((self._built(ready.authority, ready.version, jobs), jobs))
-            elif room.others:
+            elif room.others and not due.inventory:
+                # (Comparing an inventory is done in turns, and begins nothing.)
                 self._resting.nothing_to_begin(due.connector)
         return claimed
 

@@ -18,7 +18,7 @@ from chancery.apps.orders.models import EarlierCall, Order
 from chancery.core.again import LOOKS, call_reference
 from chancery.core.ids import new_id
 from chancery.engine import inventory as pulls
-from chancery.engine import routine, watching, work
+from chancery.engine import record, routine, watching, work
 from chancery.engine.earlier import told
 from chancery.engine.jobs import Answered, Bad, Failed, Fetched, Kind, Missing, Stopped, Waiting
 from chancery.engine.said import fit
@@ -221,7 +221,7 @@ def test_what_a_person_was_to_accept_came_of_nothing_that_was_sent(desk):
 @pytest.mark.parametrize(
     ("dedup", "listed"), [(Dedup.NONE, True), (Dedup.ISSUES_LATER, True), (Dedup.RETURN_ORIGINAL, False)]
 )
-def test_a_certificate_that_comes_while_its_order_is_sent_again_is_listed_where_the_ca_makes_another(
+def test_a_certificate_that_comes_while_its_order_is_sent_again_is_told_of_where_the_ca_makes_another(
     desk, monkeypatch, dedup, listed
 ):
     about = watching.descriptor_of("digicert", desk.connector.current_id)
@@ -229,7 +229,30 @@ def test_a_certificate_that_comes_while_its_order_is_sent_again_is_listed_where_
     monkeypatch.setattr(watching, "descriptor_of", lambda *_: other)
     order = desk.order("submitting", fence=UUID(int=8))
     after = desk.record((desk.job(order, Kind.SUBMIT, late=True), GOOD))[0]
-    assert (after.state, after.fence, Finding.objects.count()) == ("submitting", UUID(int=8), int(listed))
+    told = order.events.filter(kind="order.came_late")
+    assert (after.state, after.fence, told.count()) == ("submitting", UUID(int=8), int(listed))
+    # It may be the one that this order gets in the end, so nobody is offered to revoke it.
+    assert not Finding.objects.exists()
+
+
+def test_what_could_not_be_taken_is_sent_again_where_the_ca_gives_the_original_back_and_is_a_persons_without_a_search(
+    desk, monkeypatch
+):
+    about = record.descriptor_of("digicert", desk.connector.current_id)
+    for dedup, state in ((Dedup.RETURN_ORIGINAL, "queued"), (Dedup.NONE, "outcome_unknown")):
+        other = replace(about, facts=replace(about.facts, dedup=dedup), powers=about.powers - {"finds"})
+        monkeypatch.setattr(record, "descriptor_of", lambda *_, other=other: other)
+        order = desk.order("queued", fence=None, bound=True, due_at=desk.now)
+        after = desk.record((desk.job(order, Kind.SUBMIT, late=True), Bad(("Another key.",))))[0]
+        assert (after.state, after.due_at) == (state, desk.now if state == "queued" else None)
+
+
+def test_what_came_twice_at_once_is_stored_and_not_listed(desk):
+    order = desk.order()
+    current = desk.job(order, Kind.SUBMIT)
+    desk.record((replace(current, fence=UUID(int=8)), GOOD), (current, GOOD))
+    assert (Certificate.objects.count(), Finding.objects.count()) == (1, 0)
+    assert not order.events.filter(kind="order.came_late").exists()
 
 
 def test_a_second_certificate_of_an_order_that_has_one_is_listed(desk):
