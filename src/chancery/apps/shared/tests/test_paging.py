@@ -312,6 +312,13 @@ def test_counts_end_at_ten_thousand(filled, monkeypatch):
     assert paging.count_text(1_000_000) == f"{ROWS - 1}+"
 
 
+@pytest.mark.parametrize("order", ["-id", "id"])
+def test_rows_of_several_sources_go_as_far_as_the_first_of_them_that_had_to_stop(filled, order):
+    rows, look = list(Order.objects.order_by(order)[:6]), Look(Order, order, "", 9, paging.EVERYTHING)
+    stop = look.key(rows[2])
+    assert paging._merged([(rows[::2], stop), (rows[1::2], None)], look) == (rows[:3], stop)
+
+
 def test_where_nothing_can_be_found_nothing_is_counted(db):
     assert paging._counted(Order.objects.none(), 5) == 0
 
