@@ -399,6 +399,14 @@ def test_a_connector_without_room_for_orders_is_asked_again_in_the_next_turn(des
     assert not worker._resting.rests(desk.connector.pk)
 
 
+def test_only_what_is_due_is_looked_for(desk, worker):
+    desk.order("queued", due_at=LONG_AGO)
+    row = claim.connector_row(desk.connector.pk)
+    nothing = claim.Due(row.id, orders=False, revocations=False)
+    assert worker._acts(row, nothing, Room(4, 4), desk.now) == []
+    assert [job.kind for job in worker._acts(row, claim.Due(row.id), Room(4, 4), desk.now)] == [Kind.SUBMIT]
+
+
 def test_seats_are_kept_and_a_busy_connector_waits(desk, worker, monkeypatch):
     desk.order("queued", due_at=LONG_AGO)
     monkeypatch.setattr(worker._pacer, "room", lambda *_: Room(0, 0))
