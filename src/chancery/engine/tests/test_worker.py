@@ -401,7 +401,7 @@ def test_a_connector_without_room_for_orders_is_asked_again_in_the_next_turn(des
 
 def test_only_what_is_due_is_looked_for(desk, worker):
     desk.order("queued", due_at=LONG_AGO)
-    row = claim.connector_row(desk.connector.pk)
+    row = replace(claim.connector_row(desk.connector.pk), half_open=False)
     nothing = claim.Due(row.id, orders=False, revocations=False)
     assert worker._acts(row, nothing, Room(4, 4), desk.now) == []
     assert [job.kind for job in worker._acts(row, claim.Due(row.id), Room(4, 4), desk.now)] == [Kind.SUBMIT]
