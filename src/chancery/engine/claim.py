@@ -54,6 +54,10 @@ WHERE id IN (SELECT id FROM due)"""
 _DUE = """
 WITH due AS (SELECT id FROM orders_order WHERE connector_id = %s AND state = 'queued' AND (due_at <= %s) IS TRUE
              ORDER BY deadline_at, id LIMIT %s{lock})"""
+# The first condition on the state is the partial index's own.
+_BEGUN = """
+FROM orders_order WHERE connector_id = %s AND state IN ('submitting', 'pending', 'outcome_unknown') AND due_at IS NOT NULL
+AND due_at <= %s AND state {some} ORDER BY due_at LIMIT %s{lock}"""
 # The same for several teams: a part for each, which reads the index by team and urgency.
 _PART = """SELECT id FROM orders_order WHERE connector_id = %s AND team_id = %s AND state = 'queued'
            AND (due_at <= %s) IS TRUE ORDER BY deadline_at, id LIMIT %s"""
@@ -220,8 +224,9 @@ def _begun(ready: Ready, now: datetime, most: int) -> tuple[list[Job], list[UUID
     if not ready.broken:
         states += [State.PENDING, State.OUTCOME_UNKNOWN]
     some, values = one_of([str(state) for state in states])
-    sql = f"FROM orders_order WHERE connector_id = %s AND due_at <= %s AND state {some} ORDER BY due_at LIMIT %s{skip_locked()}"
-    rows = columns_of(Order, _ORDER_FIELDS, sql, [ready.id, now, *values, most])
+    rows = columns_of(
+        Order, _ORDER_FIELDS, _BEGUN.format(some=some, lock=skip_locked()), [ready.id, now, *values, most]
+    )
     fence = uuid.uuid4()
     kinds = [_kind(row, ready, now) for row in rows]
     previous = _previous(rows, ready)

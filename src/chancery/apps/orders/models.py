@@ -85,6 +85,12 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(fields=["connector", "due_at"], condition=Q(due_at__isnull=False), name="order_due"),
+            # A hundred thousand that are queued and due would be read for the few that the CA has, or may have.
+            models.Index(
+                fields=["connector", "due_at"],
+                condition=Q(state__in=["submitting", "pending", "outcome_unknown"], due_at__isnull=False),
+                name="order_begun",
+            ),
             # Written out in the engine's claim, word by word: a parameter would keep SQLite from using it.
             models.Index(
                 fields=["connector", "deadline_at", "id"], condition=Q(state="queued"), name="order_by_urgency"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from chancery import catalog
 from chancery.apps.accounts.models import Team
@@ -368,3 +368,11 @@ def test_two_workers_never_hold_the_same_order(desk):
     Recorder(later, rng()).lost([first[0].row], "digicert")
     assert Order.objects.get(pk=first[0].row).fence is None
     assert UUID(str(first[0].fence)) == first[0].fence
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL chooses by how many rows there are")
+def test_what_the_ca_has_is_found_without_reading_what_is_queued(desk):
+    sql = claim._BEGUN.format(some="IN (%s)", lock="")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN SELECT id {sql}", [desk.connector.pk.hex, str(desk.now), "pending", 64])
+        assert "order_begun" in str(cursor.fetchall())
