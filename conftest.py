@@ -67,11 +67,7 @@ def _few(config, items):
 
 def _spread(items, parts):
     """Return the tests so that each of some contiguous parts, all as long, has its share of slow modules, and none at its end."""
-    # Sorted by module first: in random order, modules of one group do not stand together.
-    slow = [item for item in items if item.nodeid.startswith(SLOW)]
-    first = {_module(item): -n for n, item in enumerate(slow)}
-    slow.sort(key=lambda item: first[_module(item)])
-    slow = sorted(_modules(slow), key=_rank)
+    slow = sorted(_modules([item for item in items if item.nodeid.startswith(SLOW)]), key=_rank)
     quick = [item for item in items if not item.nodeid.startswith(SLOW)]
     spread, taken = [], 0
     for n in range(parts):
@@ -83,7 +79,11 @@ def _spread(items, parts):
 
 
 def _modules(items):
-    return [list(some) for _, some in itertools.groupby(items, key=_module)]
+    # Wherever they stand: in random order, the modules of one group are not side by side.
+    found = defaultdict(list)
+    for item in items:
+        found[_module(item)].append(item)
+    return list(found.values())
 
 
 def _module(item):

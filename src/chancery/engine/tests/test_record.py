@@ -98,7 +98,7 @@ def test_a_stale_fence_changes_nothing(desk, result):
     desk.record((desk.job(order, Kind.SUBMIT), result))
     again = Order.objects.get(pk=order.pk)
     assert (again.state, again.fence, again.due_at) == ("submitting", UUID(int=8), order.due_at)
-    # A certificate is listed, whosever it is; that is all.
+    # A certificate is told of on the timeline; that is all.
     assert again.events.count() == 1 + (result is GOOD)
     assert not Certificate.objects.exists()
 
