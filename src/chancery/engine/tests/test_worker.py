@@ -403,8 +403,9 @@ def test_only_what_is_due_is_looked_for(desk, worker):
     desk.order("queued", due_at=LONG_AGO)
     row = replace(claim.connector_row(desk.connector.pk), half_open=False)
     nothing = claim.Due(row.id, orders=False, revocations=False)
-    assert worker._acts(row, nothing, Room(4, 4), desk.now) == []
-    assert [job.kind for job in worker._acts(row, claim.Due(row.id), Room(4, 4), desk.now)] == [Kind.SUBMIT]
+    with transaction.atomic():
+        assert worker._acts(row, nothing, Room(4, 4), desk.now) == []
+        assert [job.kind for job in worker._acts(row, claim.Due(row.id), Room(4, 4), desk.now)] == [Kind.SUBMIT]
 
 
 def test_seats_are_kept_and_a_busy_connector_waits(desk, worker, monkeypatch):
