@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from dataclasses import replace
@@ -16,6 +17,10 @@ def unlimited() -> None:
     facts = authority.DigiCert.facts
     authority.DigiCert.facts = replace(facts, calls_per_second=100_000, burst=100_000, concurrency=CONNECTIONS)
 
+
+if multiprocessing.current_process().name == "calls":
+    # The process that calls for a worker knows the same CA.
+    unlimited()
 
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"

@@ -124,9 +124,22 @@ def _breaker_is_open() -> bool:
 
 
 def _own(process: subprocess.Popen[bytes]) -> float:
-    """Return the memory (MiB) that the worker's process has for itself now.
+    """Return the memory (MiB) that the worker's processes have for themselves now.
 
-    Pages of SQLite's file, which the system shares among all who read it and takes back at will, are not its own.
+    Pages of SQLite's file, which the system shares among all who read it and takes back at will, are not their own.
     """
-    lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
-    return round(int(next(line.split()[1] for line in lines if line.startswith("RssAnon"))) / 1024, 1)
+    return round(sum(map(_anonymous, [process.pid, *_children(process.pid)])) / 1024, 1)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(one) for task in Path(f"/proc/{pid}/task").glob("*/children") for one in _text(task).split()]
+
+
+def _anonymous(pid: int) -> int:
+    lines = _text(Path(f"/proc/{pid}/status")).splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)
+
+
+def _text(path: Path) -> str:
+    # A process, or a thread, may just have ended.
+    return path.read_text(encoding="ascii") if path.exists() else ""

@@ -47,7 +47,7 @@ class Boundary:
             os.kill(os.getpid(), self.number)
 
     def install(self):
-        from chancery.engine import claim, gate, record, worker
+        from chancery.engine import claim, gate, record, seats, worker
         from chancery.net import connect
         from chancery.sdk import http
 
@@ -56,7 +56,7 @@ class Boundary:
         wrap(gate, "still", self._still)
         wrap(connect._Watched, "read", self._read)
         wrap(http.HttpDoor, "request", self._request)
-        wrap(worker, "do", self._do)
+        wrap(seats, "do", self._do)
         wrap(record.Recorder, "record", self._record)
         wrap(record.Recorder, "flush", self._flush)
         wrap(worker.Worker, "_release", self._release)

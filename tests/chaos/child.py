@@ -5,6 +5,7 @@ tests slow. `CHAOS` may name a boundary (see `boundaries.py`) as `at kind order 
 how many seconds the machine's clock is wrong; it is read at each look at the clock, so that it may jump under way.
 """
 
+import multiprocessing
 import os
 import sys
 from dataclasses import replace
@@ -80,7 +81,7 @@ def careless():
     sealing.seal, HttpDoor.request = cannot_seal, cannot_ask
 
 
-if __name__ == "__main__":
+def begin():
     import django
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
@@ -92,6 +93,14 @@ if __name__ == "__main__":
         from chancery.apps.shared.action import use_clock
 
         use_clock(Jumping(os.environ["CHAOS_CLOCK"]))
+
+
+if multiprocessing.current_process().name == "calls":
+    # The process that calls for a worker: the same CA, the same clock.
+    begin()
+
+if __name__ == "__main__":
+    begin()
     if os.environ.get("CHAOS"):
         from tests.chaos.boundaries import Boundary
 

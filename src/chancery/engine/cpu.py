@@ -37,11 +37,15 @@ def run(settings: Settings, jobs: list[Job]) -> list[Result]:
 def _begin() -> None:
     # The worker stops its processes itself, after the batch; a terminal's Ctrl-C must not.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    follow()
+
+
+def follow() -> None:
+    """Have this process end with the worker, also when that is killed: nobody else would ever wake one that waits for work."""
     threading.Thread(target=_follow, name="follow", daemon=True).start()
 
 
 def _follow() -> None:
-    """End with the worker, also when it was killed: nobody else would ever wake a process that waits for work."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

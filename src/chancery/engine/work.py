@@ -97,6 +97,11 @@ def failed(error: AuthorityError) -> Failed:
     return Failed(error.kind, error.message, error.code, error.text, error.bytes_sent, until, error.remedy)
 
 
+def unsent(error: BaseException) -> Failed:
+    """Return what is recorded of a job that a worker could not do: no CA has seen anything of it."""
+    return Failed("Bug", f"This worker could not do it: {type(error).__name__}.", bytes_sent=False)
+
+
 def request_of(asked: Asked, authority: Any) -> Request:
     """Return what an authority gets to see of an order."""
     return Request(

@@ -1,4 +1,4 @@
-"""One worker: seats call CAs, one thread does all writing.
+"""One worker: seats call CAs (`seats.py`, under load in a process of their own: `apart.py`), one thread does all writing.
 
 Each turn writes the results that have come in and claims the next work in the same commit; that commit
 is what decides the speed, so it is shared by as many orders as are there.
@@ -13,8 +13,10 @@ import random
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
@@ -31,11 +33,11 @@ from chancery.apps.shared.waking import hurry_up
 from chancery.core.errors import Unavailable
 from chancery.core.pacing import Room
 from chancery.engine import claim, cpu, inventory, routine, timers
+from chancery.engine.apart import Apart
 from chancery.engine.bad_keys import with_bad_keys
 from chancery.engine.breaking import SETTINGS_UNUSABLE
-from chancery.engine.build import Builder, Built
+from chancery.engine.build import Built
 from chancery.engine.duties import Duties
-from chancery.engine.gate import Gate
 from chancery.engine.jobs import Failed, Job, Kind, Result
 from chancery.engine.leading import Leading
 from chancery.engine.listening import Changes, Listener
@@ -44,8 +46,8 @@ from chancery.engine.notary import notary
 from chancery.engine.pacing import BATCH, SEATS, Pacer
 from chancery.engine.record import Pair, Recorder, unstorable
 from chancery.engine.resting import Resting
-from chancery.engine.said import fit
-from chancery.engine.work import do
+from chancery.engine.seats import Seats
+from chancery.engine.work import unsent
 from chancery.sdk.authority import Facts
 
 log = logging.getLogger("chancery.worker")
@@ -89,16 +91,15 @@ class Trouble:
 class Worker:
     """Claims, dispatches and records until it is told to stop."""
 
-    def __init__(self, *, processes: int = 2, rng: random.Random | None = None) -> None:
+    def __init__(self, *, processes: int = 2, rng: random.Random | None = None, apart: bool = False) -> None:
         self.id = uuid.uuid4()
         self._clock = current_clock()
         self._started = self._clock.now()
         self._rng = rng or random.Random()  # noqa: S311  spreads retries, keeps no secret
-        self._gate = Gate()
-        self._builder = Builder(self._clock, self._gate.before_send)
         self._pacer = Pacer(self._clock, self.id)
         self._results: queue.SimpleQueue[list[Pair]] = queue.SimpleQueue()
-        self._seats = ThreadPoolExecutor(SEATS + _CALLS_AT_ONCE, thread_name_prefix="seat")
+        self._seats = Seats(self._clock, SEATS + _CALLS_AT_ONCE)
+        self._apart, self._apart_from = Apart(self._clock, self._done), _BUSY if apart else inf
         self._signers: Executor | None = None
         self._processes = processes
         self._last_beat = float("-inf")
@@ -225,12 +226,11 @@ class Worker:
     def close(self) -> None:
         """End threads and processes."""
         self._listener.close()
-        self._seats.shutdown(wait=True, cancel_futures=True)
+        self._apart.close()
+        self._seats.close()
         if self._signers is not None:
             self._signers.shutdown(wait=False, cancel_futures=True)
-        self._gate.close()
         self._duties.close()
-        self._builder.close()
 
     def _idle(self) -> None:
         """Wait until there may be something to do: an answer, something new, or what was to wait until now."""
@@ -377,7 +377,9 @@ class Worker:
             Kind.CALL, call.pk, call.fence or self.id, call.connector_id, epoch, version, call.authority, extra=extra
         )
         try:
-            built = self._builder.version(call.authority, version) if version else self._builder.unsaved(call)
+            built = (
+                self._seats.builder.version(call.authority, version) if version else self._seats.builder.unsaved(call)
+            )
         except Exception as error:
             self._report([(job, Failed("Bug", f"The connector cannot be built: {_safe(error)}"))])
             return None, []
@@ -386,7 +388,7 @@ class Worker:
 
     def _built(self, slug: str, version: UUID, jobs: list[Job]) -> Built | None:
         try:
-            return self._builder.version(slug, version)
+            return self._seats.builder.version(slug, version)
         except Exception as error:
             log.error("connector version %s cannot be built: %s", version, type(error).__name__)
             text = f"The connector's settings cannot be used: {_safe(error)}"
@@ -402,22 +404,20 @@ class Worker:
         if built.door is None and jobs[0].kind is not Kind.CALL:
             self._sign(built, jobs)
             return
+        if jobs[0].kind is not Kind.CALL and self._elsewhere(jobs):
+            return
         for job in jobs:
-            try:
-                self._seats.submit(self._sit, built, job)
-            except Exception as error:
-                # Such as no thread to be had. Whatever happens to one, every claimed job has a result.
-                log.error("a seat could not be taken: %s", type(error).__name__)
-                self._report([(job, _unsent(error))])
+            self._seats.take(built, job, partial(self._done, job))
 
-    def _sit(self, built: Built, job: Job) -> None:
-        self._gate.enter(job)
-        begun = self._clock.monotonic()
-        pair = (job, fit(do(job, built.authority, self._clock.now), built.secrets))
-        self._meter.seen([pair], self._clock.monotonic() - begun)
-        self._report([pair])
-        if job.version is None and built.door is not None:
-            built.door.close()
+    def _elsewhere(self, jobs: list[Job]) -> bool:
+        """Have the process for calls do them, which is begun under load; says whether it does."""
+        if self._lately >= self._apart_from:
+            self._apart.begin()
+        return self._apart.take(jobs)
+
+    def _done(self, job: Job, result: Result, seconds: float) -> None:
+        self._meter.seen([(job, result)], seconds)
+        self._report([(job, result)])
 
     def _sign(self, built: Built, jobs: list[Job]) -> None:
         for start in range(0, len(jobs), BATCH):
@@ -426,7 +426,7 @@ class Worker:
                 pool, future = self._to_signer(built, batch)
             except Exception as error:
                 self._lost_signers(self._signers, error)
-                self._report([(job, _unsent(error)) for job in batch])
+                self._report([(job, unsent(error)) for job in batch])
             else:
                 future.add_done_callback(lambda f, p=pool, b=batch, t=begun: self._signed(p, b, f, t))  # type: ignore[misc]  # the defaults bind this batch
 
@@ -450,15 +450,10 @@ class Worker:
         error = future.exception()
         if error is not None:
             self._lost_signers(pool, error)
-        results = future.result() if error is None else [_unsent(error) for _ in batch]
+        results = future.result() if error is None else [unsent(error) for _ in batch]
         pairs = list(zip(batch, results, strict=True))
         self._meter.seen(pairs, self._clock.monotonic() - begun)
         self._report(pairs)
-
-
-def _unsent(error: BaseException) -> Failed:
-    """Return what is recorded of a job that could not be done here: no CA has seen anything of it."""
-    return Failed("Bug", f"This worker could not do it: {type(error).__name__}.", bytes_sent=False)
 
 
 def run(stop: threading.Event, *, processes: int = 2) -> None:
@@ -466,7 +461,7 @@ def run(stop: threading.Event, *, processes: int = 2) -> None:
     with _only_one():
         if connection.vendor == "sqlite":
             _free_seats(stop)
-        worker = Worker(processes=processes)
+        worker = Worker(processes=processes, apart=True)
         with notary(lambda: worker.leading.held):
             worker.run(stop)
     connections.close_all()

@@ -105,8 +105,8 @@ def worker(
     """Run a worker: it is what talks to the CAs."""
     ready.begin()
     ready.key_file()
+    from chancery.apps.shared.settling import settle
     from chancery.doors.cli.parent import follow
-    from chancery.doors.cli.settling import settle
     from chancery.engine.worker import run
 
     settle()

@@ -12,10 +12,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from chancery.apps.shared.settling import spare
 from chancery.core.errors import ChanceryError
 from chancery.doors.cli import host, remote
 from chancery.doors.cli.output import Exit, stop, to_programs
-from chancery.doors.cli.settling import spare
 
 
 class Commands(TyperGroup):

@@ -17,8 +17,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
+from chancery.apps.shared.settling import give_back, settle
 from chancery.doors.cli.parent import follow
-from chancery.doors.cli.settling import give_back, settle
 from chancery.net import listening
 
 _BUFFER = 32 * 1024

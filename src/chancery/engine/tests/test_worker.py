@@ -315,10 +315,10 @@ def test_signing_processes_killed_while_idle_are_replaced_at_once(cast, local, w
 def test_where_no_process_and_no_thread_can_be_had_each_claimed_job_has_its_result(
     cast, local, desk, worker, monkeypatch, caplog
 ):
-    real, seats = worker._signers, worker._seats
+    real, threads = worker._signers, worker._seats._threads
     worker._signers = Broken()
     monkeypatch.setattr(workers.cpu, "pool", lambda _: Broken())
-    monkeypatch.setattr(worker, "_seats", SimpleNamespace(submit=lambda *_: Broken().submit()))
+    monkeypatch.setattr(worker._seats, "_threads", SimpleNamespace(submit=lambda *_: Broken().submit()))
     remote = desk.order("queued", due_at=LONG_AGO)
     orders = [internal(cast), remote]
     with caplog.at_level(logging.ERROR):
@@ -328,7 +328,30 @@ def test_where_no_process_and_no_thread_can_be_had_each_claimed_job_has_its_resu
     assert worker._pacer.busy() == 0
     assert worker._signers is None
     worker._signers = real
-    monkeypatch.setattr(worker, "_seats", seats)
+    monkeypatch.setattr(worker._seats, "_threads", threads)
+
+
+def test_under_load_acts_are_done_by_the_process_for_calls_and_else_by_the_worker(desk, worker, monkeypatch):
+    begun, taken = [], []
+    apart = SimpleNamespace(
+        begin=lambda: begun.append(True), take=lambda jobs: taken.append(jobs) or bool(begun), close=lambda: None
+    )
+    monkeypatch.setattr(worker, "_apart", apart)
+    monkeypatch.setattr(worker, "_apart_from", 100)
+    order = desk.order("queued", due_at=LONG_AGO)
+    turns(worker, lambda: Order.objects.get(pk=order.pk).attempt)
+    assert taken, "it is asked whether it does them"
+    assert not begun
+    taken.clear()
+    worker._lately = 100.0
+    Order.objects.filter(pk=order.pk).update(due_at=LONG_AGO)
+    Connector.objects.update(breaker_until=None)
+    turns(worker, lambda: begun)
+    ((job,),) = taken
+    assert worker._pacer.busy() == 1
+    worker._done(job, GOOD, 0.1)
+    turns(worker, lambda: Order.objects.get(pk=order.pk).state == "issued")
+    assert worker._pacer.busy() == 0
 
 
 def test_news_of_old_signing_processes_does_not_end_the_new_ones(worker, caplog):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chancery.doors.cli.settling import give_back, settle
+from chancery.apps.shared.settling import give_back, settle
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""The threads that call CAs, with what they call through and the last look before each submission."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from chancery.core.clock import Clock
+from chancery.engine.build import Builder, Built
+from chancery.engine.gate import Gate
+from chancery.engine.jobs import Job, Kind, Result
+from chancery.engine.said import fit
+from chancery.engine.work import do, unsent
+
+log = logging.getLogger("chancery.worker")
+Done = Callable[[Result, float], None]
+"""Told what came of a job, and in how many seconds."""
+
+
+class Seats:
+    """So many threads of one process. Whatever happens to a job, its result is told once."""
+
+    def __init__(self, clock: Clock, number: int) -> None:
+        self._clock = clock
+        self.gate = Gate()
+        self.builder = Builder(clock, self.gate.before_send)
+        self._threads = ThreadPoolExecutor(number, thread_name_prefix="seat")
+
+    def take(self, built: Built, job: Job, done: Done) -> None:
+        """Have a job done by the next free thread."""
+        try:
+            self._threads.submit(self._sit, built, job, done)
+        except Exception as error:
+            # Such as no thread to be had.
+            log.error("a seat could not be taken: %s", type(error).__name__)
+            done(unsent(error), 0.0)
+
+    def close(self, *, wait: bool = True) -> None:
+        """End threads and connections; `wait` for the calls that are under way."""
+        self._threads.shutdown(wait=wait, cancel_futures=True)
+        self.gate.close()
+        self.builder.close()
+
+    def _sit(self, built: Built, job: Job, done: Done) -> None:
+        self.gate.enter(job)
+        begun = self._clock.monotonic()
+        result = fit(do(job, built.authority, self._clock.now), built.secrets)
+        done(result, self._clock.monotonic() - begun)
+        if job.kind is Kind.CALL and job.version is None and built.door is not None:
+            built.door.close()
