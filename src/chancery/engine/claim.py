@@ -295,8 +295,10 @@ def _by_turns(ready: Ready, turns: dict[int, int], now: datetime) -> tuple[str, 
 def _previous(rows: list[dict[str, Any]], ready: Ready) -> dict[UUID, str]:
     """Return what the CA calls the certificates that these orders replace; what another type of CA calls one says nothing."""
     wanted = [row["replaces_id"] for row in rows if row["replaces_id"] is not None]
+    if not wanted:
+        return {}
     found = Certificate.objects.filter(pk__in=wanted, connector__authority=ready.authority)
-    return dict(found.values_list("pk", "ca_reference")) if wanted else {}
+    return dict(found.values_list("pk", "ca_reference"))
 
 
 def _kind(row: dict[str, Any], ready: Ready, now: datetime) -> Kind | None:

@@ -6,6 +6,7 @@ worker passes the connector over until its next turn. An authority that signs he
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from chancery.apps.connectors.models import Pace
+from chancery.apps.shared.returning import execute
 from chancery.core import pacing
 from chancery.core.clock import Clock
 from chancery.core.pacing import Bucket, Room
@@ -30,6 +32,7 @@ KEEP = timedelta(seconds=6)
 """How long seats count without a word of the worker that has them: one that was killed gives them back then."""
 _AHEAD, _MOST_AHEAD = 2 * KEEP, 1000
 """From then on a word is of a worker whose clock is ahead; of so many it is remembered when it came."""
+_TAKEN = "UPDATE connectors_pace SET tokens = %s, at = %s, seats = %s, turn = %s WHERE connector_id = %s"
 Kept = tuple[dict[UUID, int], dict[UUID, tuple[int, datetime]]]
 
 
@@ -65,8 +68,9 @@ class Pacer:
         self._busy[ready.id] = self._busy.get(ready.id, 0) + number
         bucket = pacing.spent(self._bucket(ready, now), number)
         self._tell(ready.pace, now)
-        ready.pace.tokens, ready.pace.at = bucket.tokens, bucket.at
-        ready.pace.save(update_fields=["tokens", "at", "seats", "turn"])
+        pace = ready.pace
+        pace.tokens, pace.at = bucket.tokens, bucket.at
+        execute(_TAKEN, [pace.tokens, pace.at, json.dumps(pace.seats), pace.turn, pace.pk])
 
     def alone(self, ident: UUID, facts: Facts) -> int:
         """Return how many acts may start now that no other worker counts."""

@@ -226,8 +226,14 @@ class Recorder:
         return done
 
     def _chains(self, chains: set[tuple[bytes, ...]]) -> None:
-        rows = [Chain(sha256=_chain_id(c), ders=[base64.b64encode(d).decode() for d in c]) for c in chains]
-        Chain.objects.bulk_create(rows, ignore_conflicts=True)
+        # Nearly always they are there: a CA has few.
+        new = {_chain_id(chain): chain for chain in chains}
+        some, values = one_of(list(new))
+        for (known,) in read(f"SELECT sha256 FROM certificates_chain WHERE sha256 {some}", values):
+            del new[known]
+        if new:
+            rows = [Chain(sha256=i, ders=[base64.b64encode(d).decode() for d in c]) for i, c in new.items()]
+            Chain.objects.bulk_create(rows, ignore_conflicts=True)
 
     def _certificate(self, job: Job, result: Good) -> list[Any]:
         facts, asked = result.facts, _asked(job)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chancery.apps.bots.models import Bot, Deployment, DeploymentEvent, Stage, Target
+from chancery.apps.shared.returning import instances, one_of
 from chancery.core.ids import new_id
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
     """Make the deployments due whose orders (order → certificate) were just issued."""
-    waiting = Deployment.objects.filter(order__in=list(found), state=Stage.ORDERED)
-    for row in list(waiting):
+    some, values = one_of(list(found))
+    for row in instances(
+        Deployment, f"FROM bots_deployment WHERE state = %s AND order_id {some}", [str(Stage.ORDERED), *values]
+    ):
         row.state, row.certificate_id = Stage.READY, found[row.order_id or row.pk]
         row.save(update_fields=["state", "certificate"])
         say(row.pk, now, "due", "engine", "The certificate is here; the bot fetches it at its next look.")

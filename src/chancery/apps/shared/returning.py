@@ -37,6 +37,12 @@ def columns_of(model: type[Model], columns: Sequence[str], sql: str, params: Seq
 
 
 def _wanted(model: type[Model], columns: Sequence[str]) -> str:
+    return _columns(model, tuple(columns), connection.vendor)
+
+
+@lru_cache(maxsize=64)
+def _columns(model: type[Model], columns: tuple[str, ...], vendor: str) -> str:
+    del vendor  # it decides how a name is quoted
     fields = {f.attname: f.column for f in model._meta.concrete_fields}
     return ", ".join(connection.ops.quote_name(fields[name]) for name in columns)
 

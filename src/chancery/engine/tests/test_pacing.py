@@ -20,7 +20,8 @@ LOCAL = Facts(certificates=None, concurrency=800, calls_per_second=10_000, burst
 
 
 @pytest.fixture
-def pacer():
+def pacer(monkeypatch):
+    monkeypatch.setattr(pacing, "execute", lambda sql, params: None)
     return Pacer(ManualClock(NOW), uuid4())
 
 
@@ -28,7 +29,7 @@ def ready(number, facts=REMOTE):
     """Return a connector with a row to share, which no table has to keep here."""
     ident = UUID(int=number)
     limits = Limits(facts.concurrency, facts.calls_per_second, facts.burst)
-    pace = SimpleNamespace(pk=ident, tokens=None, at=None, seats={}, save=lambda update_fields: None)
+    pace = SimpleNamespace(pk=ident, tokens=None, at=None, seats={}, turn=0, save=lambda update_fields: None)
     shared = None if facts.cpu_bound else pace
     return Ready(ident, "toy", "active", 1, uuid4(), False, facts, frozenset(), limits, pace=shared)
 
