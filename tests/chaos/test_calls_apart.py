@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc"),
 ]
-ORDERS = 60
+ORDERS, SLOW = 60, 0.3
 
 
 def spawned(worker):
@@ -42,9 +43,11 @@ class Calling:
         self.simulator.dials.reset()
         until(lambda: self.is_served(worker), 120, lambda: f"no process for calls: {states()} {self.stand.said()}")
         # From here on the CA takes its time, so that something is under way whenever that is.
-        self.simulator.dials.set(delay=0.3)
+        self.simulator.dials.set(delay=SLOW)
         self.more()
         until(lambda: states().get("submitting"), 60, states)
+        # From the commit of the intent to the call it is a moment; the calls of so many orders take seconds.
+        time.sleep(SLOW / 2)
         return worker
 
     def is_served(self, worker):

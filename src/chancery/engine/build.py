@@ -48,13 +48,16 @@ class Builder:
         self._lock = threading.Lock()
 
     def version(self, slug: str, version_id: UUID) -> Built:
-        """Return the authority of a stored version; call it on the thread that owns the database."""
+        """Return the authority of a version in force; call it on the thread that owns the database. Raises `Unavailable`."""
         with self._lock:
             found = self._cache.get(version_id)
         if found is not None and found.until <= self._clock.monotonic():
             found = self._again(version_id, found)
         if found is None:
-            version = ConnectorVersion.objects.get(pk=version_id)
+            version = ConnectorVersion.objects.select_related("connector").get(pk=version_id)
+            if version.pk != version.connector.current_id:
+                # Its secrets are erased, and what is built without them could be another account's.
+                raise Unavailable("The connector was just edited.", remedy="Try again.", code="edited")
             where = {n: getattr(version, n) for n in ("base_url", "proxy", "trust_pem", "allowed_networks")}
             cls = catalog.build(slug)
             plain = cls.config.upgrade(version.schema, version.settings)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from chancery.core.clock import Clock
 from chancery.engine.build import Builder, Built
 from chancery.engine.gate import Gate
-from chancery.engine.jobs import Job, Kind, Result
+from chancery.engine.jobs import Failed, Job, Kind, Result
 from chancery.engine.said import fit
 from chancery.engine.work import do, unsent
 
@@ -29,12 +30,14 @@ class Seats:
 
     def take(self, built: Built, job: Job, done: Done) -> None:
         """Have a job done by the next free thread."""
+        mine = threading.Lock()
         try:
-            self._threads.submit(self._sit, built, job, done)
+            self._threads.submit(self._sit, built, job, done, mine)
         except Exception as error:
-            # Such as no thread to be had.
+            # Such as no thread to be had; the job stands in the queue all the same, unless somebody has begun it already.
             log.error("a seat could not be taken: %s", type(error).__name__)
-            done(unsent(error), 0.0)
+            if mine.acquire(blocking=False):
+                done(unsent(error), 0.0)
 
     def close(self, *, wait: bool = True) -> None:
         """End threads and connections; `wait` for the calls that are under way."""
@@ -42,10 +45,19 @@ class Seats:
         self.gate.close()
         self.builder.close()
 
-    def _sit(self, built: Built, job: Job, done: Done) -> None:
+    def _sit(self, built: Built, job: Job, done: Done, mine: threading.Lock) -> None:
+        if not mine.acquire(blocking=False):
+            return
         self.gate.enter(job)
         begun = self._clock.monotonic()
-        result = fit(do(job, built.authority, self._clock.now), built.secrets)
-        done(result, self._clock.monotonic() - begun)
+        done(self._result(built, job), self._clock.monotonic() - begun)
         if job.kind is Kind.CALL and job.version is None and built.door is not None:
             built.door.close()
+
+    def _result(self, built: Built, job: Job) -> Result:
+        try:
+            return fit(do(job, built.authority, self._clock.now), built.secrets)
+        except BaseException as error:
+            # A plug-in may raise what ends a thread, and say what is no text. The CA may have the job.
+            log.error("bug in authority %s: %s", job.authority, type(error).__name__)
+            return Failed("Bug", f"The authority failed unexpectedly ({type(error).__name__}).")

@@ -99,7 +99,7 @@ class Worker:
         self._pacer = Pacer(self._clock, self.id)
         self._results: queue.SimpleQueue[list[Pair]] = queue.SimpleQueue()
         self._seats = Seats(self._clock, SEATS + _CALLS_AT_ONCE)
-        self._apart, self._apart_from = Apart(self._clock, self._done), _BUSY if apart else inf
+        self._apart, self._apart_from = Apart(self._clock, self._done, self._own), _BUSY if apart else inf
         self._signers: Executor | None = None
         self._processes = processes
         self._last_beat = float("-inf")
@@ -404,16 +404,19 @@ class Worker:
         if built.door is None and jobs[0].kind is not Kind.CALL:
             self._sign(built, jobs)
             return
-        if jobs[0].kind is not Kind.CALL and self._elsewhere(jobs):
+        if jobs[0].kind is not Kind.CALL and self._elsewhere(built, jobs):
             return
         for job in jobs:
-            self._seats.take(built, job, partial(self._done, job))
+            self._own(built, job)
 
-    def _elsewhere(self, jobs: list[Job]) -> bool:
+    def _own(self, built: Built, job: Job) -> None:
+        self._seats.take(built, job, partial(self._done, job))
+
+    def _elsewhere(self, built: Built, jobs: list[Job]) -> bool:
         """Have the process for calls do them, which is begun under load; says whether it does."""
         if self._lately >= self._apart_from:
             self._apart.begin()
-        return self._apart.take(jobs)
+        return self._apart.take(built, jobs)
 
     def _done(self, job: Job, result: Result, seconds: float) -> None:
         self._meter.seen([(job, result)], seconds)

@@ -334,7 +334,7 @@ def test_where_no_process_and_no_thread_can_be_had_each_claimed_job_has_its_resu
 def test_under_load_acts_are_done_by_the_process_for_calls_and_else_by_the_worker(desk, worker, monkeypatch):
     begun, taken = [], []
     apart = SimpleNamespace(
-        begin=lambda: begun.append(True), take=lambda jobs: taken.append(jobs) or bool(begun), close=lambda: None
+        begin=lambda: begun.append(True), take=lambda built, jobs: taken.append(jobs) or bool(begun), close=lambda: None
     )
     monkeypatch.setattr(worker, "_apart", apart)
     monkeypatch.setattr(worker, "_apart_from", 100)
