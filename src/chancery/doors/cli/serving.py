@@ -18,7 +18,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from chancery.doors.cli.parent import follow
-from chancery.doors.cli.settling import give_back, settle
+from chancery.doors.cli.settling import SERVING, give_back, settle
 from chancery.net import listening
 
 _BUFFER = 32 * 1024
@@ -103,7 +103,7 @@ def load() -> Callable[..., Any]:
     alive = living.Living()
     alive.start()
     atexit.register(alive.close)
-    settle()
+    settle(SERVING)
     return wsgi.application
 
 
