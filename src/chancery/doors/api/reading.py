@@ -56,12 +56,13 @@ class Reader(Parser):
         if charset.lower() not in {"utf-8", "utf8"}:
             shown = f"JSON in {charset[:40]!r} is not read."
             raise Refusal(415, "charset", "Content-Type", shown, "Send JSON in UTF-8 (RFC 8259 section 8.1).")
+        body = request.body
         try:
             # Not the bytes: json would guess other encodings, and let half characters through in UTF-8.
-            found = json.loads(request.body.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_once)
+            found = json.loads(body.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_once)
         except (ValueError, RecursionError):
             raise Invalid.one("body", "The body is no JSON.", "Send a JSON object in UTF-8.", "json") from None
-        if _SUSPECT.search(request.body):
+        if _SUSPECT.search(body):
             _check(found, "")
         return found
 
