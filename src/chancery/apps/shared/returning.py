@@ -71,7 +71,7 @@ def read(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
 @lru_cache(maxsize=256)
 def _marked(sql: str) -> str:
     """Return a statement with the marks that SQLite has for values, as the framework writes them."""
-    return FORMAT_QMARK_REGEX.sub("?", sql).replace("%%", "%")
+    return str(FORMAT_QMARK_REGEX.sub("?", sql)).replace("%%", "%")
 
 
 def _prepared(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
