@@ -51,13 +51,28 @@ def _insert_postgresql(model: type[Model], columns: tuple[str, ...], rows: Seque
 
 
 def _insert_sqlite(model: type[Model], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
-    table = connection.ops.quote_name(model._meta.db_table)
-    names = ", ".join(connection.ops.quote_name(c) for c in columns)
-    marks = ", ".join(["?"] * len(columns))
     values = _converted(rows, _converters(model, columns, "sqlite"))
     connection.ensure_connection()
-    # The driver's own cursor: Django's rewrites every `%s` and logs each row.
-    connection.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
+    # The driver's own statements: Django's rewrites every `%s` and logs each row.
+    execute, begin = connection.connection.execute, 0
+    for size in _AT_ONCE:
+        while len(values) - begin >= size:
+            part = values[begin : begin + size]
+            execute(_statement(model, columns, size), [value for row in part for value in row])
+            begin += size
+
+
+_AT_ONCE = (32, 16, 8, 4, 2, 1)
+"""Rows of one statement. Between two statements whoever inserts may have to wait for all other threads of the process, and
+each of these few is prepared once."""
+
+
+@lru_cache(maxsize=256)
+def _statement(model: type[Model], columns: tuple[str, ...], rows: int) -> str:
+    table = connection.ops.quote_name(model._meta.db_table)
+    names = ", ".join(connection.ops.quote_name(c) for c in columns)
+    marks = f"({', '.join(['?'] * len(columns))})"
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * rows)}"
 
 
 def _converted(rows: Sequence[Sequence[Any]], converters: Sequence[tuple[int, Convert]]) -> list[list[Any]]:

@@ -16,6 +16,8 @@ _LARGE = 128 * 1024
 _TURN = 0.0005
 """Seconds after which a thread that computes lets another go on. Ours mostly wait for the database, and whoever has its answer
 should not wait for ten times as long as the answer took."""
+SERVING = 0.002
+"""The same of a process that serves: there thirty may want to go on at once, and each of them looks up after every turn."""
 
 
 def give_back() -> None:
@@ -33,9 +35,9 @@ def spare() -> None:
     gc.set_threshold(_YOUNG, 20, 20)
 
 
-def settle() -> None:
+def settle(turn: float = _TURN) -> None:
     """Leave everything loaded so far out of the search for garbage, which else costs a tenth of the time; take short turns."""
-    sys.setswitchinterval(_TURN)
+    sys.setswitchinterval(turn)
     gc.collect()
     gc.freeze()
     spare()

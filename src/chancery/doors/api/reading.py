@@ -22,6 +22,7 @@ _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _UNADDRESSABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 _LONGEST = 8192
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_KEY = "HTTP_IDEMPOTENCY_KEY"
 _HALF = "It holds a NUL or half a character."
 _NUMBER, _OBJECT, _BOOLEAN = "Send a number.", "Send a JSON object.", "Send true or false."
 _REMEDIES = {
@@ -55,12 +56,13 @@ class Reader(Parser):
         if charset.lower() not in {"utf-8", "utf8"}:
             shown = f"JSON in {charset[:40]!r} is not read."
             raise Refusal(415, "charset", "Content-Type", shown, "Send JSON in UTF-8 (RFC 8259 section 8.1).")
+        body = request.body
         try:
             # Not the bytes: json would guess other encodings, and let half characters through in UTF-8.
-            found = json.loads(request.body.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_once)
+            found = json.loads(body.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_once)
         except (ValueError, RecursionError):
             raise Invalid.one("body", "The body is no JSON.", "Send a JSON object in UTF-8.", "json") from None
-        if _SUSPECT.search(request.body):
+        if _SUSPECT.search(body):
             _check(found, "")
         return found
 
@@ -73,7 +75,7 @@ def actor(request: HttpRequest) -> Actor:
 
 def idempotency_key(request: HttpRequest) -> str | None:
     """Return the header's key, with or without the quotes that the draft's syntax has, None where there is none."""
-    text = request.headers.get("Idempotency-Key")
+    text: str | None = request.META.get(_KEY)
     quoted = _QUOTED.fullmatch(text.strip()) if text is not None else None
     return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text
 
@@ -83,7 +85,7 @@ def check_address(request: HttpRequest) -> None:
     for name, value in (
         ("path", request.path),
         ("query", unquote(request.META.get("QUERY_STRING", ""))),
-        ("Idempotency-Key", request.headers.get("Idempotency-Key", "")),
+        ("Idempotency-Key", request.META.get(_KEY, "")),
     ):
         if _UNADDRESSABLE.search(value):
             raise Refusal(400, "characters", name, "It holds a control character.", "Send plain text in UTF-8.")

@@ -101,7 +101,7 @@ def _checked(view: View, query: frozenset[str]) -> View:
     @functools.wraps(view)
     def run(request: HttpRequest, **values: Any) -> Any:
         check_address(request)
-        unknown = sorted(set(request.GET) - query)
+        unknown = sorted(set(request.GET) - query) if request.META.get("QUERY_STRING") else None
         if unknown:
             known = f"Parameters are: {', '.join(sorted(query))}." if query else "This address takes none."
             raise Refusal(400, "unknown_parameter", unknown[0][:60], "There is no such parameter.", known)

@@ -18,6 +18,12 @@ from chancery.doors.problems import Refusal
 class Bearer(HttpBearer):
     """`Authorization: Bearer chy_…`."""
 
+    def __call__(self, request: HttpRequest) -> Actor | None:
+        """Return the actor whose token came with a request, None where none did."""
+        # Past `request.headers`, which sorts all that came with a request, and the environment of the process with it.
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        return self.authenticate(request, token) if scheme.lower() == self.openapi_scheme else None
+
     def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
         """Return the actor whose token this is."""
         actor = actor_of_token(token, request.META.get("REMOTE_ADDR", ""))

@@ -17,7 +17,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from chancery.apps.shared.settling import give_back, settle
+from chancery.apps.shared.settling import SERVING, give_back, settle
 from chancery.doors.cli.parent import follow
 from chancery.net import listening
 
@@ -103,7 +103,7 @@ def load() -> Callable[..., Any]:
     alive = living.Living()
     alive.start()
     atexit.register(alive.close)
-    settle()
+    settle(SERVING)
     return wsgi.application
 
 
