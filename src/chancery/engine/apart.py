@@ -24,8 +24,8 @@ from chancery import __version__
 from chancery.core.clock import Clock
 from chancery.engine import calling
 from chancery.engine.build import Built
-from chancery.engine.calling import UNFIT
 from chancery.engine.jobs import Failed, Job, Result
+from chancery.engine.work import UNFIT
 
 log = logging.getLogger("chancery.worker")
 Done = Callable[[Job, Result, float], None]

@@ -24,7 +24,8 @@ from django.db import DatabaseError, connection
 from chancery import __version__, looking
 from chancery.core.clock import Clock
 from chancery.engine import cpu
-from chancery.engine.jobs import Failed, Job, Result
+from chancery.engine.jobs import Job, Result
+from chancery.engine.work import UNFIT
 
 if TYPE_CHECKING:
     from chancery.engine.build import Built
@@ -40,7 +41,6 @@ Answers = queue.SimpleQueue[tuple[int, bytes | None, float]]
 
 None stands for a job that was not begun, since its connector could not be built here.
 """
-UNFIT = Failed("Bug", "What the CA answered cannot be stored; the log names the place.")
 
 
 def run(pipe: Connection, release: str, clock: Clock) -> None:

@@ -57,6 +57,7 @@ from chancery.engine.jobs import (
     Waiting,
 )
 from chancery.engine.timers import sooner
+from chancery.engine.work import UNFIT
 from chancery.sdk.authority import Dedup
 from chancery.sdk.outcome import PendingKind, RevocationPending, Revoked
 
@@ -608,11 +609,11 @@ def _proves(job: Job, result: Result) -> bool:
 
 def unstorable(result: Result, error: Exception) -> Result:
     """Return what is recorded when the tables refuse `result`: the order stays findable, and a person is told."""
-    text = "What the CA answered cannot be stored; the log names the place."
+    text = UNFIT.message
     if isinstance(result, Good) and isinstance(error, IntegrityError):
         text = "The CA answered with a certificate that is stored already, for another order."
         return Bad((text,), reference=result.reference)
-    return Bad((text,)) if isinstance(result, Good) else Failed("Bug", text)
+    return Bad((text,)) if isinstance(result, Good) else UNFIT
 
 
 def _sent(order: Order) -> int:

@@ -39,9 +39,9 @@ class Seats:
             if mine.acquire(blocking=False):
                 done(unsent(error), 0.0)
 
-    def close(self, *, wait: bool = True) -> None:
-        """End threads and connections; `wait` for the calls that are under way."""
-        self._threads.shutdown(wait=wait, cancel_futures=True)
+    def close(self) -> None:
+        """Wait for the calls that are under way, and end threads and connections."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
         self.gate.close()
         self.builder.close()
 

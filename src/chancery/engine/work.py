@@ -97,6 +97,10 @@ def failed(error: AuthorityError) -> Failed:
     return Failed(error.kind, error.message, error.code, error.text, error.bytes_sent, until, error.remedy)
 
 
+UNFIT = Failed("Bug", "What the CA answered cannot be stored; the log names the place.")
+"""What is recorded in place of an answer that no table takes, or that cannot be passed on."""
+
+
 def unsent(error: BaseException) -> Failed:
     """Return what is recorded of a job that a worker could not do: no CA has seen anything of it."""
     return Failed("Bug", f"This worker could not do it: {type(error).__name__}.", bytes_sent=False)

@@ -13,9 +13,9 @@ import pytest
 from chancery.core.clock import ManualClock
 from chancery.engine import apart as aparts
 from chancery.engine.apart import Apart
-from chancery.engine.calling import UNFIT
 from chancery.engine.jobs import Cancelled
 from chancery.engine.tests.kit import job
+from chancery.engine.work import UNFIT
 
 BUILT = object()
 

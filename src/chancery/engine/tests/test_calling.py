@@ -13,9 +13,9 @@ from django.db import DatabaseError
 from chancery import __version__
 from chancery.core.clock import SYSTEM_CLOCK
 from chancery.engine import calling
-from chancery.engine.calling import UNFIT
 from chancery.engine.jobs import Cancelled, Waiting
 from chancery.engine.tests.kit import job
+from chancery.engine.work import UNFIT
 from chancery.sdk.outcome import Pending
 
 
