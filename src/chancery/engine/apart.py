@@ -113,6 +113,7 @@ class Apart:
             threading.Thread(target=hear, name="from-calls", daemon=True).start()
         except Exception:
             process.kill()
+            process.join()
             self._process = None
             raise
 

@@ -67,6 +67,11 @@ def read(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     here = connections[DEFAULT_DB_ALIAS]
     if here.vendor == "postgresql":
         return _prepared(sql, params)
+    if here.queries_logged:
+        # Whoever counts what is asked finds this as well.
+        with here.cursor() as cursor:
+            cursor.execute(sql, [_as_text(p) for p in params])
+            return list(cursor.fetchall())
     here.validate_no_broken_transaction()
     here.ensure_connection()
     with here.wrap_database_errors:

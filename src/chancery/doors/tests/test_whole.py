@@ -1,8 +1,12 @@
 """What is there whole is handed over in one piece and closed; a stream is left as it is."""
 
+import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 
 from chancery.doors.whole import Whole
+
+# Closing an answer ends the request, at which the framework looks at its connections.
+pytestmark = pytest.mark.django_db
 
 
 def answered(answer):

@@ -133,7 +133,7 @@ def test_a_claim_writes_one_statement_more_for_a_batch_and_not_for_an_order(pair
         pair.workers[0]._last_beat = pair.clock.monotonic()
         with CaptureQueriesContext(connection) as seen:
             assert len(pair.turn(0)) == number
-        counts.append(sum(q["sql"].startswith('UPDATE "connectors_pace"') for q in seen.captured_queries))
+        counts.append(sum(q["sql"].startswith("UPDATE connectors_pace") for q in seen.captured_queries))
         pair.answer(0, issued, 9)
         pair.turn(0)
         pair.clock.advance(timedelta(seconds=30))

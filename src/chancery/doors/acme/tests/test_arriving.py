@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.db import connection
 
 from bench.acme_client import jwk
 from chancery.apps.acme import accounts, arriving, jose, nonces, ordering
@@ -55,8 +56,8 @@ def test_a_group_asks_twice_and_each_message_has_its_own_account(client, door, d
         Arrival(uuid4(), one.thumbprint, second),
         Arrival(one.pk, one.thumbprint, third),
     ]
-    # What is asked often goes past the count.
-    with django_assert_num_queries(1):
+    # What is prepared on PostgreSQL goes past the count.
+    with django_assert_num_queries(1 if connection.vendor == "postgresql" else 2):
         told = arriving._arrive(group)
     assert [t.fresh for t in told] == [True, False, False, False, False, False, True]
     assert [t.account and t.account.pk for t in told] == [one.pk] * 4 + [gone.pk, None, one.pk]
