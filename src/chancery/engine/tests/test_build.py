@@ -9,6 +9,7 @@ from chancery.apps.connectors import actions as connectors
 from chancery.apps.connectors import references
 from chancery.apps.connectors.models import Call
 from chancery.core.clock import SYSTEM_CLOCK
+from chancery.core.errors import Unavailable
 from chancery.core.secret import MASK, Secret
 from chancery.engine import build
 from chancery.engine.build import Builder
@@ -35,6 +36,23 @@ def test_a_version_is_built_once(remote, builder):
     assert first.door is not None
     assert "an-api-key" not in repr(first.secrets)
     assert MASK in repr(first.secrets)
+
+
+def test_a_version_that_was_replaced_is_not_built_without_its_secrets(cast, remote, builder):
+    before = remote.current_id
+    kept = builder.version("digicert", before)
+    values = {
+        "name": "DigiCert", "base_url": "http://127.0.0.1:9", "allowed_networks": "127.0.0.0/8", "team": "Operations",
+        "environment": "Production", "api_key": "another-key-of-the-test", "reference_field_id": "11",
+    }  # fmt: skip
+    connectors.edit(cast.ada, remote.pk, remote.revision, values, untested="nobody listens")
+    remote.refresh_from_db()
+    assert remote.current_id != before
+    assert builder.version("digicert", before) is kept, "what is under way goes on"
+    other = Builder(SYSTEM_CLOCK, lambda: None)
+    with pytest.raises(Unavailable, match="just edited"):
+        other.version("digicert", before)
+    other.close()
 
 
 def test_pinned_keys_reach_the_door(cast, builder):
