@@ -80,11 +80,8 @@ def careless():
     sealing.seal, HttpDoor.request = cannot_seal, cannot_ask
 
 
-if __name__ == "__main__":
-    import django
-
-    os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
-    django.setup()
+def begin(command):
+    """Be the command that the words are; Django is set up."""
     hurry()
     if os.environ.get("CHAOS_BUG"):
         careless()
@@ -97,5 +94,13 @@ if __name__ == "__main__":
 
         at, kind, order, number = os.environ["CHAOS"].split()
         Boundary(at, kind, order, int(number)).install()
-    sys.argv[0] = "chancery"
+    sys.argv = ["chancery", *command]
     main()
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
+    django.setup()
+    begin(sys.argv[1:])
