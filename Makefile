@@ -12,13 +12,14 @@ ROOMS := core sdk apps engine
 # Lines are followed only in the rooms that must be covered whole, and by the tests beside them, of the doors that know them
 # best, and of the authorities that the conformance suite is whole with: following costs half as much again, for protocols
 # twice. On PostgreSQL they are followed where something is said for it alone.
-COVER := $(foreach room,$(ROOMS),--cov=chancery.$(room)) --cov-report=
-BESIDE := $(addprefix src/chancery/,$(ROOMS) $(addprefix doors/,acme bots console) $(addprefix authorities/,local \
-  digicert/tests/test_conformance.py digicert/tests/test_ordering.py acme/tests/test_conformance.py \
-  adcs/tests/test_over_services.py) doors/tests/test_metrics.py) tests/plugins/test_wrong_editions.py \
-  $(addprefix tests/journeys/test_,adcs.py doors.py main_job.py pools.py sign_on.py)
+COVER := $(foreach room,$(ROOMS),--cov=chancery.$(room)) --cov-report= $(addprefix --followed=,$(addprefix src/chancery/, \
+  $(ROOMS) $(addprefix doors/,acme bots console tests/test_metrics.py) $(addprefix authorities/,local \
+  digicert/tests/test_conformance.py acme/tests/test_conformance.py adcs/tests/test_over_services.py)) \
+  tests/plugins/test_wrong_editions.py $(addprefix tests/journeys/test_,adcs.py doors.py pools.py sign_on.py))
 COVER_POSTGRESQL := $(addprefix --cov=chancery.,engine apps.shared apps.audit.sequencer apps.notices.sending \
-  apps.pools.repointing apps.acme.ordering) --cov-report= --cov-append
+  apps.pools.repointing apps.acme.ordering) --cov-report= --cov-append $(addprefix --followed=src/chancery/, \
+  $(addprefix engine/tests/test_,claim.py leading.py listening.py worker.py) $(addprefix apps/,shared/tests/test_asked.py \
+  audit/tests/test_sequencer.py notices/tests/test_sending.py pools/tests/test_repointing.py) doors/acme/tests/test_orders.py)
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice. Of what is above
 # the tables: the doors that write rows themselves, the journeys, and of the chaos only what the database itself decides;
 # `make chaos` has all of it on both. Not what is about texts, forms and refusals: that stores nothing.
@@ -49,8 +50,7 @@ check: setup ## Format, lints, types, import contracts, missing migrations, docs
 # `check` has run the contracts.
 test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage gate
 	@rm -rf .coverage .coverage.* .venv/bytecode/tmp
-	$(TEST) $(addprefix --ignore=,$(BESIDE) tests/contracts) src tests bot
-	$(TEST) $(COVER) $(BESIDE)
+	$(TEST) $(COVER) --ignore=tests/contracts src tests bot
 	bash scripts/with-postgres.sh --fleeting $(TEST) $(COVER_POSTGRESQL) $(ON_POSTGRESQL)
 	@.venv/bin/python scripts/coverage_gate.py
 

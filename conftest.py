@@ -10,12 +10,12 @@ import pytest
 
 from tests import trying
 
-pytest_plugins = ["tests.cast", "tests.results", "tests.template"]
+pytest_plugins = ["tests.cast", "tests.following", "tests.results", "tests.template"]
 # Compiled code is kept, whatever the machine is set to: hundreds of processes are started here, and compiling anew what each
 # of them loads would be half of its start.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Some hundred thousand things are loaded that no test throws away; searching them again and again took a tenth of the time.
+# Searching what tests make again and again took a tenth of the time.
 gc.set_threshold(20_000, 50, 100)
 BROWSER = "tests/browser/"
 SLOW = (
@@ -103,9 +103,15 @@ def _mixed(slow, quick):
     return itertools.chain.from_iterable(quick)
 
 
-def pytest_collection_finish():
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Whatever is made while tests are looked for stays: it is not searched for garbage, neither then nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +121,21 @@ def _no_secret_of_another_test(monkeypatch):
 
     monkeypatch.setattr(redact, "_known", set(redact._known))
     monkeypatch.setattr(redact, "_known_frozen", redact._known_frozen)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _an_address_for_notices_is_looked_at_once():
+    """A process that takes seconds to load says whether it is understood, and of the same one always the same."""
+    from chancery.net import notify, redact
+
+    known, plain = {}, notify.check
+
+    def check(url):
+        redact.register(notify.secrets_of(url))
+        if url.reveal() not in known:
+            known[url.reveal()] = plain(url)
+        return known[url.reveal()]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(notify, "check", check)
+        yield

@@ -50,7 +50,25 @@ def _nothing_of_the_framework_is_written_again():
     """After each test that commits, Django would write its content types and permissions, which nothing here reads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.core.management.commands.flush.emit_post_migrate_signal", lambda *_told, **_more: None)
+        patch.setattr("django.core.management.commands.flush.sql_flush", _emptying)
         yield
+
+
+def _emptying(_style, connection, **_more):
+    """Empty the tables that hold rows, a tenth of all, and leave nothing to do: emptying a hundred takes longer than most tests."""
+    from django.db import transaction
+
+    name = connection.ops.quote_name
+    tables = connection.introspection.django_table_names(include_views=False)
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Once whoever a test has left behind is done with writing; and nobody looks for rows that refer to one which goes.
+            cursor.execute(f"LOCK TABLE {', '.join(map(name, tables))} IN EXCLUSIVE MODE")
+            cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(" UNION ALL ".join(f"SELECT '{t}' WHERE EXISTS (SELECT 1 FROM {name(t)})" for t in tables))
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"DELETE FROM {name(table)}")
+    return []
 
 
 def tables():

@@ -82,6 +82,7 @@ def careless():
 
 
 def begin():
+    """Make this process quick, and as wrong as its environment says."""
     import django
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
@@ -95,16 +96,21 @@ def begin():
         use_clock(Jumping(os.environ["CHAOS_CLOCK"]))
 
 
-if multiprocessing.current_process().name == "calls":
-    # The process that calls for a worker: the same CA, the same clock.
-    begin()
-
-if __name__ == "__main__":
+def be(command):
+    """Be the command that the words are."""
     begin()
     if os.environ.get("CHAOS"):
         from tests.chaos.boundaries import Boundary
 
         at, kind, order, number = os.environ["CHAOS"].split()
         Boundary(at, kind, order, int(number)).install()
-    sys.argv[0] = "chancery"
+    sys.argv = ["chancery", *command]
     main()
+
+
+if __name__ == "__mp_main__" and multiprocessing.current_process().name == "calls":
+    # The process that calls for a worker: the same CA, the same clock.
+    begin()
+
+if __name__ == "__main__":
+    be(sys.argv[1:])

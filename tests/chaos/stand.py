@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,6 +17,7 @@ from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.place import PlaceOrder, place_many
 from chancery.core.order import ENDS
 from tests.cast import request_pem
+from tests.chaos.nest import Nest
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 180.0
@@ -51,6 +50,7 @@ class Stand:
     def __init__(self, folder, lease=3.0):
         self._log, self._lease, self._all = folder / "children.log", lease, []
         self._where = home_at(folder / "home")
+        self._nests = {}
         self.clock = folder / "clock"
 
     @property
@@ -67,17 +67,16 @@ class Stand:
             "CHAOS_CLOCK": str(self.clock),
         }
         with self._log.open("a") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.child", *command],
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            process = self._nest(environment).start(command, environment, log)
         self._all.append(process)
         return process
+
+    def _nest(self, environment):
+        """Return what forks in these settings: they were read when it was loaded."""
+        given = frozenset((k, v) for k, v in environment.items() if k.startswith("CHANCERY_"))
+        if given not in self._nests:
+            self._nests[given] = Nest(environment)
+        return self._nests[given]
 
     def worker(self, chaos=""):
         return self.start("worker", "--processes", "1", chaos=chaos)
@@ -108,6 +107,8 @@ class Stand:
         for process in self._all:
             if process.poll() is None:
                 self.kill(process)
+        for nest in self._nests.values():
+            nest.close()
 
 
 def disband(pool, number):

@@ -50,6 +50,12 @@ LOOKS = {
 """Operations that change nothing though they take a body."""
 
 
+@cache
+def tree(function):
+    return ast.parse(textwrap.dedent(inspect.getsource(function)))
+
+
+@cache
 def called(view):
     """Return the functions of ours that a view names, through helpers of its module."""
     module = inspect.getmodule(view)
@@ -59,7 +65,7 @@ def called(view):
         if one in seen or not inspect.isfunction(one) or inspect.getmodule(one) is not module:
             continue
         seen.add(one)
-        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(one)))):
+        for node in ast.walk(tree(one)):
             name = _resolved(module, node)
             if inspect.isfunction(name):
                 found.add(inspect.unwrap(name))
