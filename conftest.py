@@ -5,12 +5,15 @@ import itertools
 import os
 import sys
 from collections import defaultdict
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from tests import trying
 
-pytest_plugins = ["tests.cast", "tests.following", "tests.results", "tests.template"]
+pytest_plugins = ["tests.cast", "tests.results", "tests.template"]
 # Compiled code is kept, whatever the machine is set to: hundreds of processes are started here, and compiling anew what each
 # of them loads would be half of its start.
 sys.dont_write_bytecode = False
@@ -30,8 +33,10 @@ SLOW = (
 )
 """Where one test may wait for a minute, the longest first: begun last, it leaves the other processes without work for as long."""
 
-VALUES = 8
-"""Of a test's values are run on PostgreSQL, if it has more."""
+VALUES = 3
+"""So many of a test's values are run, if it has more: on PostgreSQL, and of what is about the wire alone."""
+WIRE = ("src/chancery/authorities/", "src/chancery/protocols/")
+"""Where the same checks are made of each of two dozen ways to talk with a CA."""
 
 
 def pytest_addoption(parser):
@@ -45,24 +50,41 @@ def pytest_configure(config):
 @pytest.hookimpl(trylast=True)  # of what was asked for by name
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("--long"):
+        on = "postgresql" if os.environ.get("CHANCERY_DATABASE_URL") else "sqlite"
         for item in items:
-            if item.get_closest_marker("long"):
+            if any(mark.kwargs.get("on", on) == on for mark in item.iter_markers("long")):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: make chaos runs it"))
-        if os.environ.get("CHANCERY_DATABASE_URL"):
-            _few(config, items)
+        _few(config, items, WIRE if on == "sqlite" else ())
     items[:] = _spread(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
-def _few(config, items):
-    """Keep of each test that has many values a few, from all over: all are run on SQLite, and what they do to tables is the same."""
+def _few(config, items, where):
+    """Keep of each test there that has many values a few, from all over; what was asked for by its own name is kept."""
     alike = defaultdict(list)
     for item in items:
-        alike[item.nodeid.partition("[")[0]].append(item)
-    left = {
-        item for some in alike.values() for item in sorted(some, key=lambda one: one.nodeid)[:: -(-len(some) // VALUES)]
-    }
-    config.hook.pytest_deselected(items=[item for item in items if item not in left])
-    items[:] = [item for item in items if item in left]
+        name = item.nodeid.partition("[")[0]
+        if item.nodeid.startswith(where or "") and not any("::" in arg for arg in config.args):
+            alike[name].append(item)
+    dropped = set()
+    for some in alike.values():
+        some.sort(key=lambda one: one.nodeid)
+        dropped |= {*some} - {*some[:: -(-len(some) // VALUES)]}
+    config.hook.pytest_deselected(items=[item for item in items if item in dropped])
+    items[:] = [item for item in items if item not in dropped]
+
+
+def _load_a_share(config):
+    """Load each nth module of those asked for first: in a fresh clone, n processes would all compile each of them at one time."""
+    mine = getattr(config, "workerinput", None)
+    if mine is None:
+        return
+    asked = {Path(config.invocation_params.dir, arg.partition("::")[0]) for arg in config.args}
+    found = sorted(path.relative_to(config.rootpath) for one in asked for path in one.rglob("test_*.py"))
+    left_out = tuple(map(str, config.getoption("ignore") or ()))
+    for path in found[int(mine["workerid"].removeprefix("gw")) :: mine["workercount"]]:
+        if not str(path).startswith(left_out):
+            with suppress(Exception, pytest.skip.Exception):  # looking for its tests says why
+                import_module(".".join(path.with_suffix("").parts).removeprefix("src.").removeprefix("bot.src."))
 
 
 def _spread(items, parts):
@@ -104,10 +126,11 @@ def _mixed(slow, quick):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection():
+def pytest_collection(session):
     """Whatever is made while tests are looked for stays: it is not searched for garbage, neither then nor later."""
     gc.disable()
     try:
+        _load_a_share(session.config)
         return (yield)
     finally:
         gc.freeze()

@@ -95,10 +95,18 @@ class Stand:
     def settle(self, workers=1, seconds=120.0):
         """Let fresh workers finish everything that is open, then end them."""
         started = [self.worker() for _ in range(workers)]
-        until(lambda: all(alive(process) for process in started), START, "no sign of life")
+        self.await_life(started)
         until(lambda: not open_orders(), seconds, lambda: f"{states()}\n{self.said()}", 0.1)
         for process in started:
             self.stop(process)
+
+    def await_life(self, workers):
+        """Wait until each of them has given its first sign of life."""
+
+        def found():
+            return {p.pid: "alive" if alive(p) else "silent" if p.poll() is None else p.returncode for p in workers}
+
+        until(lambda: all(alive(p) for p in workers), START, lambda: f"no sign of life: {found()}\n{self.said()}")
 
     def said(self):
         return self._log.read_text()[-3000:]

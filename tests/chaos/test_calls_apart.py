@@ -10,7 +10,7 @@ import pytest
 
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import OrderEvent
-from tests.chaos.stand import START, alive, open_orders, paid, place, states, until
+from tests.chaos.stand import open_orders, paid, place, states, until
 from tests.chaos.test_orphans import members
 
 pytestmark = [
@@ -39,7 +39,7 @@ class Calling:
     def loaded(self):
         """Return a worker whose process for calls has some of them under way."""
         worker = self.stand.worker()
-        until(lambda: alive(worker), START, "no sign of life")
+        self.stand.await_life([worker])
         self.simulator.dials.reset()
         until(lambda: self.is_served(worker), 120, lambda: f"no process for calls: {states()} {self.stand.said()}")
         # From here on the CA takes its time, so that something is under way whenever that is.
@@ -81,6 +81,7 @@ def test_a_killed_process_for_calls_loses_and_doubles_nothing(calling):
     calling.stand.stop(worker)
 
 
+@pytest.mark.long
 def test_a_killed_worker_takes_it_along_and_another_goes_on(calling):
     worker = calling.loaded()
     worker.kill()
@@ -91,6 +92,7 @@ def test_a_killed_worker_takes_it_along_and_another_goes_on(calling):
     judge(calling)
 
 
+@pytest.mark.long
 def test_a_worker_that_is_told_to_stop_waits_for_it_and_ends_it(calling):
     """A service manager tells both at once."""
     worker = calling.loaded()

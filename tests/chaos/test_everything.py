@@ -22,7 +22,7 @@ from tests.cast import request_pem
 from tests.chaos import hosts as making
 from tests.chaos.child import jump
 from tests.chaos.judge import judge
-from tests.chaos.stand import START, alive, open_orders, place, states, until
+from tests.chaos.stand import open_orders, place, states, until
 from tests.chaos.test_hosts import answers, restart, working
 from tests.chaos.test_random_kills import SEED
 
@@ -100,7 +100,7 @@ def test_whatever_fails_nothing_is_lost_or_doubled(stand, cast, simulator, digic
         own = cursor.execute("SELECT pg_backend_pid()").fetchone()[0]
     storm = Storm(simulator, {"a worker is killed": killed, "the database drops its connections": cut}, 0.8)
     storm.acts["a clock jumps"] = lambda: jump(stand.clock, storm.rng.choice(WRONG))
-    until(lambda: all(alive(process) for process in crew), START, "no sign of life")
+    stand.await_life(crew)
     order = storm.rng.sample(sorted(storm.acts), len(storm.acts))
     for number, names in enumerate((order[:2], order[2:4], order[4:])):
         place(cast.rob, "Public", [f"e{number}-{i}.example.com" for i in range(8)])

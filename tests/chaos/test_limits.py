@@ -70,7 +70,7 @@ def at_rest(engine):
         quiet = 0 if worked or engine.worker._pacer.busy() or not engine.worker._results.empty() else quiet + 1
 
 
-@pytest.mark.parametrize("number", [30, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("number", [12, pytest.param(500, marks=pytest.mark.long)])
 def test_nothing_is_asked_before_the_time_that_the_ca_named(cast, clock, simulator, digicert, say, result, number):
     line, engine = simulator.line, Engine()
     place(cast.rob, "Public", [f"l{n}.example.com" for n in range(number)])

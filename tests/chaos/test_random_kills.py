@@ -13,7 +13,7 @@ from django.db import connection
 
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
-from tests.chaos.stand import START, alive, events, open_orders, paid, place, states, until
+from tests.chaos.stand import events, open_orders, paid, place, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SEED = int(os.environ.get("CHANCERY_CHAOS_SEED") or 20_261_123)
@@ -36,7 +36,7 @@ class Killing:
     def round(self, number, size):
         while len(self.crew) < self.workers:
             self.crew.append(self.stand.worker())
-        until(lambda: all(alive(process) for process in self.crew), START, "no sign of life")
+        self.stand.await_life(self.crew)
         # Some rounds are answered at once, some have to be asked again, some answers are lost.
         self.simulator.dials.reset()
         lost = 0.2 if number % 4 == 3 else 0.0

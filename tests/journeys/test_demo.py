@@ -133,6 +133,7 @@ def test_a_server_has_its_port_alone_and_survives_the_death_of_its_process(begun
         until(lambda: free(port) and not ours(begun), lambda: f"left: {ours(begun)}")
 
 
+@pytest.mark.long
 def test_a_demo_watches_its_processes_and_leaves_none(home):
     port = free_port()
     with command(home, "demo", "--listen", f"127.0.0.1:{port}") as demo:

@@ -33,6 +33,7 @@ def before(transactional_db, cast):
     MigrationExecutor(connection).migrate(latest)
 
 
+@pytest.mark.long(on="postgresql")
 @pytest.mark.django_db(transaction=True)
 def test_what_new_rules_would_not_have_let_in_is_brought_along(cast, local, issued, before):
     row = issued()

@@ -251,6 +251,7 @@ def walked(actor, size, **asked):
     return [f for page in found for f in page]
 
 
+@pytest.mark.long(on="postgresql")
 def test_pages_hold_what_a_look_at_all_connectors_finds(many):
     rows = Connector.objects.select_related("current", "team", "environment").order_by("name_key")
     whole = findings(queries.facts(rows), queries.limits())

@@ -75,6 +75,7 @@ def _clauses(sql):
     return sorted(clause.strip() for clause in found)
 
 
+@pytest.mark.long(on="postgresql")
 def test_at_once_comes_to_the_same_as_change_by_change(empty, tmp_path):
     for name in ("once", "steps"):
         (tmp_path / name).mkdir()

@@ -1,0 +1,37 @@
+"""Follows the lines and branches of the rooms that must be covered whole, when `CHANCERY_FOLLOWED` names rooms or modules.
+
+What is loaded is changed to tell of itself, which costs a few seconds for each process; tracing costs as much again as the
+tests do. So it is loaded first of all (``-p`` in pyproject.toml), and asked for by the environment: each process of a run has
+that before it has anything else. What a process has seen goes into a file of its own in `.coverage`.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+SEEN = ROOT / ".coverage"
+OMIT = ["*/tests/*", "*/migrations/*"]
+NO_BODY = ["if TYPE_CHECKING:", r"^\s*\.\.\.$", r"class .*\(Protocol\):"]
+"""Shapes of what others write have no body to run."""
+FOLLOWED = os.environ.get("CHANCERY_FOLLOWED", "").split()
+"""Paths below the package, as `engine apps/shared`; the processes that tests start do not load this, and are not followed."""
+
+if FOLLOWED:
+    import slipcover
+
+    _within = [str(ROOT / "src" / "chancery" / one) for one in FOLLOWED]
+    _follower = slipcover.Slipcover(branch=True, source=_within, omit=OMIT, exclude_also=NO_BODY)
+    sys.meta_path.insert(0, slipcover.ImportManager(_follower, slipcover.FileMatcher(sources=_within, omit=OMIT)).mpf)
+
+
+def pytest_sessionfinish(session: "pytest.Session") -> None:
+    """Keep what this process has seen; whoever hands out the tests has run none, and knows what there is to be seen."""
+    if FOLLOWED:
+        SEEN.mkdir(exist_ok=True)
+        SEEN.joinpath(f"{os.getpid()}.json").write_text(json.dumps(_follower.get_coverage()), encoding="utf-8")
