@@ -10,7 +10,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
 TEST := .venv/bin/pytest -q -n 3 --dist worksteal
 # Lines are followed in the rooms that must be covered whole; on PostgreSQL where something is said for it alone.
 FOLLOW := CHANCERY_FOLLOWED="core sdk apps engine"
-FOLLOW_POSTGRESQL := CHANCERY_FOLLOWED="engine apps/shared apps/audit/sequencer.py apps/notices/sending.py apps/pools/repointing.py apps/acme/ordering.py"
+FOLLOW_POSTGRESQL := CHANCERY_FOLLOWED="engine $(addprefix apps/,acme audit notices pools shared)"
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice. Of what is above
 # the tables: the doors that write rows themselves, the journeys, and of the chaos only what the database itself decides;
 # `make chaos` has all of it on both. Not what is about texts, forms and refusals: that stores nothing.

@@ -159,7 +159,7 @@ class Everyone:
         self.scenario, self.parrot, self.whole = scenario, parrot, whole
         self.types, self.canaries = Types(), scenario.canaries
         self.shapes = Shapes(self.canaries, parrot)
-        self.stored, self.connectors, self.orders, self.calls = set(), [], [], []
+        self.stored, self.refused, self.connectors, self.orders, self.calls = set(), {}, [], [], []
 
     def bring(self):
         """Make connectors, test them, order through them, and do with the first of each type whatever can be done."""
@@ -174,8 +174,8 @@ class Everyone:
                 self._working(slug, example)
 
     def missing(self):
-        """Return the secret fields that no connector was saved with."""
-        return sorted(self.types.secrets() - self.stored)
+        """Return the secret fields that no connector was saved with, each with what was said last of its type."""
+        return sorted((slug, name, self.refused[slug]) for slug, name in self.types.secrets() - self.stored)
 
     def close(self):
         self.types.close()
@@ -223,6 +223,7 @@ class Everyone:
                 self.stored |= {(slug, n) for n in turn}
                 self.connectors.append(answer.json()["id"])
                 return {**values, **answer.json(), "given": set(turn)}
+            self.refused[slug] = answer.text
             for field in {e["field"] for e in answer.json()["errors"]}:
                 if field in turn:
                     turn[field] += 1

@@ -264,9 +264,7 @@ class Disturbed(Base):
             first = failed[0]
             counted = next((kind for kind in (first.kind, first.code) if kind in _KINDS), first.stage)
         refused = counted in _REFUSALS and spoil not in REDIRECTED
-        assert not refused, (
-            f"{spoil} counts as a refusal of the account: after three of them, nothing is ordered any more"
-        )
+        assert not refused, f"{spoil} counts as a refusal of the account: after three of them, nothing is ordered"
 
     @_named("spoil", [*SENSELESS, *REDIRECTED], ids=str)
     def test_a_pick_list_that_cannot_be_had_is_an_error(self, bench: Bench, spoil: Spoil) -> None:

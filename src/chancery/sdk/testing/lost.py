@@ -143,9 +143,7 @@ class Lost(Base):
         assert desk.state is State.OUTCOME_UNKNOWN, (
             f"nothing was wrong with it, and it ended {desk.state}: {desk.reason}"
         )
-        assert bench.about.facts.dedup is not Dedup.ISSUES_LATER, (
-            f"nothing can be lost, and yet it is open: {desk.reason}"
-        )
+        assert bench.about.facts.dedup is not Dedup.ISSUES_LATER, f"nothing can be lost, yet it is open: {desk.reason}"
         assert desk.searched or "finds" not in bench.about.powers, f"open, and was not searched for: {desk.reason}"
         assert desk.reason, "a person has to decide, and is not told why"
         assert desk.remedy, f"a person has to decide, and is not told how: {desk.reason}"
