@@ -36,13 +36,17 @@ def result(request):
 
 def is_short_form(request):
     """Say whether this run has the same test at full size as well: its figure is the one that counts."""
-    if not request.config.getoption("--long") or request.node.get_closest_marker("long"):
+    if not request.config.getoption("--long") or _is_long(request.node):
         return False
     return any(
-        item.get_closest_marker("long")
-        and (item.path, item.originalname) == (request.node.path, request.node.originalname)
+        _is_long(item) and (item.path, item.originalname) == (request.node.path, request.node.originalname)
         for item in request.session.items
     )
+
+
+def _is_long(item):
+    """Say whether it runs with --long alone, on either database."""
+    return any("on" not in mark.kwargs for mark in item.iter_markers("long"))
 
 
 def about(request):

@@ -86,6 +86,7 @@ def run(stand, simulator, actor, digicert, say, size, workers):
     )
 
 
+@pytest.mark.long(on="postgresql")  # where two work
 @pytest.mark.parametrize(("total", "kills", "longest"), ALONE)
 def test_random_kills_lose_and_double_nothing(stand, cast, digicert, local, simulator, say, total, kills, longest):
     run(stand, simulator, cast.rob, digicert, say, (total, kills, longest), 1)

@@ -23,6 +23,7 @@ of_files = pytest.mark.skipif(
     ON_POSTGRESQL, reason="about files and archives alone: which database it is has no part in it"
 )
 of_people = pytest.mark.skipif(ON_POSTGRESQL, reason="the same commands and rows as where the administrator is let in")
+long_there = pytest.mark.long(on="postgresql")
 postgresql_only = pytest.mark.skipif(not ON_POSTGRESQL, reason="about PostgreSQL")
 
 
@@ -164,6 +165,7 @@ print(*Entry.objects.order_by("id").values_list("actor", "action", "target_kind"
 # Before anything is there
 
 
+@long_there
 def test_on_a_fresh_machine_each_command_says_what_to_run_and_makes_nothing(host, tmp_path):
     told = host("worker", code=1)
     assert (told.stdout, "chancery init" in told.stderr) == ("", True)
@@ -218,6 +220,7 @@ def test_doctor_says_what_is_wrong_and_changes_nothing(ready):
     assert "chancery migrate" in ready("worker", code=1).stderr
 
 
+@long_there
 def test_all_well_is_exit_status_0_and_a_clock_that_went_back_is_not(ready):
     alive = (
         "from chancery.apps.connectors.models import WorkerBeat\n"
@@ -241,6 +244,7 @@ def test_all_well_is_exit_status_0_and_a_clock_that_went_back_is_not(ready):
     assert "NTP" in found["clock"]["remedy"]
 
 
+@long_there
 def test_a_key_file_that_is_missing_is_said_and_never_replaced(sealed):
     kek = sealed.home / "kek"
     kek.unlink()

@@ -3,6 +3,8 @@
 All of it in one test: going back through every migration and forth again takes many seconds.
 """
 
+import gc
+
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -24,6 +26,8 @@ def before(transactional_db, cast):
     """Return what brings the tables back to what they were before names were folded and renewals were one; rows stay."""
     latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
 
+    gc.disable()  # states of the tables in their thousands, which are needed to the end
+
     def back():
         executor = MigrationExecutor(connection)
         executor.migrate(OLD)
@@ -31,6 +35,7 @@ def before(transactional_db, cast):
 
     yield back
     MigrationExecutor(connection).migrate(latest)
+    gc.enable()
 
 
 @pytest.mark.long(on="postgresql")
