@@ -18,7 +18,8 @@ ON_POSTGRESQL := $(addprefix src/chancery/,apps engine doors/acme doors/bots set
   tests/journeys tests/browser/test_journey.py \
   $(addprefix tests/chaos/test_,barriers.py boundaries.py deleting.py everything.py gate.py machine.py random_kills.py) \
   $(addprefix --ignore=,src/chancery/doors/acme/tests/test_hostile.py \
-  $(addprefix tests/journeys/test_,any_request.py calendar.py cli.py diagnosis.py hostile.py scale.py watching.py)) \
+  $(addprefix tests/journeys/test_,any_request.py apply.py calendar.py cli.py diagnosis.py digicert.py doors.py emca.py \
+  emsign.py hostile.py scale.py watching.py)) \
   $(addprefix --deselect=tests/,journeys/test_api.py::test_every_operation_says_all_there_is_to_say \
   journeys/test_api.py::test_the_description_is_openapi browser/test_journey.py::test_journey[Keyboard)
 

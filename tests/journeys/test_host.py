@@ -198,6 +198,7 @@ def test_a_database_that_does_not_answer_is_said(host):
 # Doctor
 
 
+@long_there
 def test_doctor_says_what_is_wrong_and_changes_nothing(ready):
     found = ready.state()
     assert [name for name, check in found.items() if not check["ok"]] == ["worker"]
