@@ -64,7 +64,7 @@ chaos: setup-test ## Everything that fails, and every test with all its values; 
 	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),3) timeout -k 60 70m bash scripts/with-postgres.sh --fleeting \
 	  .venv/bin/pytest -q --long tests/chaos
 	timeout -k 60 60m $(TEST) --long --ignore=tests/chaos --ignore=tests/interop src tests bot
-	timeout -k 60 30m bash scripts/with-postgres.sh --fleeting $(TEST) --long $(addprefix src/chancery/,apps engine doors tests)
+	timeout -k 60 30m bash scripts/with-postgres.sh --fleeting $(TEST) --long $(addprefix src/chancery/,apps engine doors tests) tests/journeys
 
 bench: setup-test ## Measure rates, listings and waits on both databases; an hour and a half (results in bench/results)
 	@bash scripts/packages.sh golang-cfssl || echo "Without cfssl it is not compared with."
