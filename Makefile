@@ -49,22 +49,24 @@ test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage
 	$(FOLLOW_POSTGRESQL) bash scripts/with-postgres.sh --fleeting $(TEST) $(ON_POSTGRESQL)
 	@.venv/bin/python scripts/coverage_gate.py
 
-interop: setup-test ## Our clients against other people's servers; installs Go too, for step-ca (a minute, 0.9 GB)
+interop: setup-test ## What is ours against other people's clients and servers; installs Go too, for step-ca (a minute, 0.9 GB)
 	@bash scripts/packages.sh golang-go gcc libc6-dev golang-github-smallstep-certificates-dev \
 	  strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep \
 	  certbot lego dehydrated uacme apache2 libapache2-mod-auth-gssapi gss-ntlmssp krb5-kdc krb5-admin-server krb5-user libkrb5-dev python3-dev \
 	  samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind
 	@UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --locked --all-extras --group interop --quiet
 	@bash scripts/judges.sh
-	.venv/bin/pytest -q -rs tests/interop
+	.venv/bin/pytest -q -rs --long tests/interop
 
-# What has no size of its own takes CHANCERY_CHAOS_MINUTES; whatever hangs ends with its part's time.
-chaos: setup-test ## Everything that fails, and every test with all its values; 4 hours at most (CHANCERY_CHAOS_SEED=n repeats)
-	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),6) timeout -k 60 80m .venv/bin/pytest -q --long tests/chaos
-	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),3) timeout -k 60 70m bash scripts/with-postgres.sh --fleeting \
-	  .venv/bin/pytest -q --long tests/chaos
-	timeout -k 60 60m $(TEST) --long --ignore=tests/chaos --ignore=tests/interop src tests bot
-	timeout -k 60 30m bash scripts/with-postgres.sh --fleeting $(TEST) --long $(addprefix src/chancery/,apps engine doors tests) tests/journeys
+# What has no size of its own takes CHANCERY_CHAOS_MINUTES; whatever hangs ends with its part's time, and says what it was.
+WITHIN := timeout -s INT -k 60
+HANGS := -o faulthandler_timeout=1500
+chaos: setup-test ## Everything that fails, and every test but interop's whole; 4 hours at most (CHANCERY_CHAOS_SEED=n repeats)
+	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),6) $(WITHIN) 80m .venv/bin/pytest -q $(HANGS) --long tests/chaos
+	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),3) $(WITHIN) 70m bash scripts/with-postgres.sh --fleeting \
+	  .venv/bin/pytest -q $(HANGS) --long tests/chaos
+	$(WITHIN) 60m $(TEST) $(HANGS) --long --ignore=tests/chaos --ignore=tests/interop src tests bot
+	$(WITHIN) 30m bash scripts/with-postgres.sh --fleeting $(TEST) $(HANGS) --long $(addprefix src/chancery/,apps engine doors tests) tests/journeys
 
 bench: setup-test ## Measure rates, listings and waits on both databases; an hour and a half (results in bench/results)
 	@bash scripts/packages.sh golang-cfssl || echo "Without cfssl it is not compared with."

@@ -161,6 +161,8 @@ class Worker:
                 now = self._clock.now()
                 self._timers(now)
                 Recorder(now, self._rng).record(pairs)
+                # Before the claim: a seat whose call has ended would else be empty for a turn.
+                self._release(pairs)
                 claimed = self._claim(now)
         except OperationalError:
             # What came in is not lost: it is recorded in a later turn, or found by its lease.
@@ -171,7 +173,6 @@ class Worker:
             self._pacer.back_to(seats)
             self._singly(pairs)
             raise
-        self._release(pairs)
         for built, jobs in claimed:
             self._dispatch(built, jobs)
         return len(pairs) + sum(len(jobs) for _, jobs in claimed)

@@ -21,7 +21,7 @@ from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.core.clock import ManualClock
 from chancery.core.errors import Unavailable
-from chancery.core.pacing import Room
+from chancery.core.pacing import Room, reserve
 from chancery.engine import claim
 from chancery.engine import worker as workers
 from chancery.engine.jobs import Kind, Missing
@@ -438,6 +438,21 @@ def test_seats_are_kept_and_a_busy_connector_waits(desk, worker, monkeypatch):
     monkeypatch.setattr(worker._pacer, "room", lambda *_: Room(0, 0))
     worker._last_beat = worker._clock.monotonic()
     assert worker.turn() == 0
+
+
+def test_a_seat_whose_call_has_ended_is_taken_in_the_turn_that_records_it(desk, worker, monkeypatch):
+    begun = []
+    monkeypatch.setattr(worker, "_own", lambda built, job: begun.append(job))
+    done, waiting = desk.order(), desk.order("queued", due_at=LONG_AGO)
+    limits = claim.connector_row(desk.connector.pk).limits
+    worker._pacer._busy[desk.connector.pk] = taken = limits.seats - reserve(limits.seats)
+    worker._last_beat = worker._clock.monotonic()
+    worker.turn()
+    assert begun == [], "all seats are taken"
+    worker._report([(desk.job(done, Kind.SUBMIT), GOOD)])
+    worker.turn()
+    assert [job.row for job in begun] == [waiting.pk]
+    assert worker._pacer._busy[desk.connector.pk] == taken
 
 
 def test_a_connector_that_just_vanished_is_passed_over(desk, worker):
