@@ -13,8 +13,8 @@ FOLLOW := CHANCERY_FOLLOWED="core sdk apps engine"
 FOLLOW_POSTGRESQL := CHANCERY_FOLLOWED="engine $(addprefix apps/,acme audit notices pools shared)"
 # What has to do with tables runs on both databases; the rest knows none, and would say the same twice. Of what is above
 # the tables: the doors that write rows themselves, the journeys, and of the chaos only what the database itself decides;
-# `make chaos` has all of it on both. Not what is about texts, forms and refusals: that stores nothing.
-ON_POSTGRESQL := $(addprefix src/chancery/,apps engine doors/acme doors/bots settings tests) \
+# `make chaos` has all of the chaos and the journeys on both. Not what is about texts, forms and refusals: that stores nothing.
+ON_POSTGRESQL := $(addprefix src/chancery/,apps engine doors/acme doors/bots tests) \
   tests/journeys tests/browser/test_journey.py \
   $(addprefix tests/chaos/test_,barriers.py boundaries.py deleting.py everything.py gate.py machine.py random_kills.py) \
   $(addprefix --ignore=,src/chancery/doors/acme/tests/test_hostile.py \
@@ -43,9 +43,9 @@ check: setup ## Format, lints, types, import contracts, missing migrations, docs
 	@bash scripts/check.sh
 
 # `check` has run the contracts.
-test: setup-test check ## Every test, on SQLite and PostgreSQL, and the coverage gate
+test: setup-test check ## The tests, on SQLite and PostgreSQL, and the coverage gate (CONTRIBUTING: what it leaves to chaos and interop)
 	@rm -rf .coverage .venv/bytecode/tmp
-	$(FOLLOW) $(TEST) $(addprefix --ignore=,tests/contracts $(FOREIGN)) src tests bot
+	env -u CHANCERY_DATABASE_URL $(FOLLOW) $(TEST) $(addprefix --ignore=,tests/contracts $(FOREIGN)) src tests bot
 	$(FOLLOW_POSTGRESQL) bash scripts/with-postgres.sh --fleeting $(TEST) $(ON_POSTGRESQL)
 	@.venv/bin/python scripts/coverage_gate.py
 

@@ -34,9 +34,11 @@ export UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.ve
 
 echo "Setting up .venv, from what is locked (a minute, the first time) …"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
+npm ci --ignore-scripts --no-audit --no-fund --silent &
+front=$!
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "$UV"
 .venv/bin/uv sync --locked --all-extras --no-extra kerberos --quiet
-npm ci --ignore-scripts --no-audit --no-fund --silent
+wait "$front" || { echo "The front-end files did not come: npm ci says why." >&2; exit 1; }
 mkdir -p "$vendor"
 cp node_modules/@tabler/core/dist/css/tabler.min.css node_modules/htmx.org/dist/htmx.min.js "$vendor/"
 echo "$want" > "$stamp"

@@ -125,8 +125,11 @@ class Boundary:
         return flush
 
     def _release(self, plain):
+        from django.db import transaction
+
         def release(worker, pairs):
-            self.cross("after_record", *(job for job, _ in pairs))
+            # A turn gives seats back before it commits; results that are recorded singly are committed by now.
+            transaction.on_commit(lambda: self.cross("after_record", *(job for job, _ in pairs)))
             plain(worker, pairs)
 
         return release

@@ -12,11 +12,14 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 1 << 20
 """Bytes of a command with its environment."""
+START = 180.0
+"""Outer limit, in seconds, for it to load everything and fork, on a busy machine."""
 
 
 class Nest:
@@ -32,26 +35,41 @@ class Nest:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                # Who stops the tests stops the nest by closing the way: then it takes with it what it has forked.
+                start_new_session=True,
             )
 
     def start(self, command, environment, log):
         """Fork a process for a command; what it says goes into the log."""
         read, write = os.pipe()
-        socket.send_fds(self._way, [json.dumps([command, environment]).encode()], [log.fileno(), write])
-        os.close(write)
-        return Forked(read)
+        told = os.fdopen(read, "rb", buffering=0)
+        try:
+            socket.send_fds(self._way, [json.dumps([command, environment]).encode()], [log.fileno(), write])
+        except OSError as error:
+            told.close()
+            raise RuntimeError(f"the nest is gone: {self._process.poll()}") from error
+        finally:
+            os.close(write)
+        if not select.select([told], [], [], START)[0] or not (first := told.readline()):
+            told.close()
+            raise RuntimeError(f"the nest does not fork; what it ended with: {self._process.poll()}")
+        return Forked(told, int(first))
 
     def close(self):
         self._way.close()
-        self._process.wait(60)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(60)
+            raise
 
 
 class Forked:
     """A process that is another one's child, with what tests ask of those of `subprocess`."""
 
-    def __init__(self, told):
-        self._told = os.fdopen(told, "rb", buffering=0)
-        self.pid, self.returncode = int(self._told.readline()), None
+    def __init__(self, told, pid):
+        self._told, self.pid, self.returncode = told, pid, None
 
     def poll(self):
         return self._ended(0)
@@ -64,7 +82,12 @@ class Forked:
     def _ended(self, timeout):
         if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
             with self._told:
-                self.returncode = int(self._told.readline())
+                last = self._told.readline()
+            if not last:
+                # Nobody is left who could say it; the process is not left either.
+                with suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            self.returncode = int(last) if last else -signal.SIGKILL
         return self.returncode
 
     def send_signal(self, number):
@@ -110,6 +133,9 @@ def serve(way):
         if way in ready:
             message, given, _, _ = socket.recv_fds(way, MOST, 2)
             if not message:
+                for pid in told:
+                    with suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
                 return None
             log, pipe = given
             pid = os.fork()

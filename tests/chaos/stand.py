@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -83,7 +84,8 @@ class Stand:
 
     def kill(self, process):
         """Kill -9 a process with everything that it started."""
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
     def stop(self, process):
@@ -112,11 +114,12 @@ class Stand:
         return self._log.read_text()[-3000:]
 
     def close(self):
-        for process in self._all:
-            if process.poll() is None:
-                self.kill(process)
-        for nest in self._nests.values():
-            nest.close()
+        with ExitStack() as ends:  # each, whatever becomes of the others
+            for nest in self._nests.values():
+                ends.callback(nest.close)
+            for process in self._all:
+                if process.poll() is None:
+                    ends.callback(self.kill, process)
 
 
 def disband(pool, number):

@@ -41,3 +41,19 @@ def test_no_process_outlives_a_killed_worker(stand, cast, local):
     finally:
         if members(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("ends", ["closed", "killed"])
+def test_no_process_outlives_what_forked_it(stand, ends):
+    process = stand.worker()
+    (nest,) = stand._nests.values()
+    if ends == "closed":
+        nest.close()
+    else:
+        nest._process.kill()
+        nest._process.wait(10)
+    assert process.wait(20) == -signal.SIGKILL
+    until(lambda: not members(process.pid), 10, lambda: f"left behind: {members(process.pid)}")
+    if ends == "killed":
+        with pytest.raises(RuntimeError, match="the nest"):
+            stand.worker()

@@ -19,6 +19,7 @@ def modules():
     }
 
 
+@cache
 def imports(tree):
     """Return the dotted names that a module imports anywhere in it, also inside functions."""
     found = set()
@@ -30,6 +31,7 @@ def imports(tree):
     return found
 
 
+@cache
 def calls(tree):
     """Return the last two parts of every dotted call: {"datetime.now", "sleep", …}."""
     found = set()

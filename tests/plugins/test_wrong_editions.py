@@ -86,7 +86,7 @@ def refused_by(*names, **more):
 @pytest.fixture
 def share(request):
     """Return the share of the checks that have nothing to do with a fault that are seen to leave it alone."""
-    return 1.0 if request.config.getoption("--long") else 0.15
+    return 1.0 if request.config.getoption("--long") else 0.08
 
 
 @pytest.mark.parametrize(("edition", "names", "more"), EDITIONS)

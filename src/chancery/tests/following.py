@@ -1,4 +1,4 @@
-"""Follows the lines and branches of the rooms that must be covered whole, when `CHANCERY_FOLLOWED` names rooms or modules.
+"""Follows the lines and branches of the rooms that must be covered whole, when `CHANCERY_FOLLOWED` names their folders.
 
 What is loaded is changed to tell of itself, which costs a few seconds for each process; tracing costs as much again as the
 tests do. So it is loaded first of all (``-p`` in pyproject.toml), and asked for by the environment: each process of a run has
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 SEEN = ROOT / ".coverage"
-OMIT = ["*/tests/*", "*/migrations/*"]
+PACKAGE = ROOT / "src" / "chancery"
+OMIT = [f"{PACKAGE}/*/tests/*", f"{PACKAGE}/*/migrations/*"]
 NO_BODY = ["if TYPE_CHECKING:", r"^\s*\.\.\.$", r"class .*\(Protocol\):"]
 """Shapes of what others write have no body to run."""
 FOLLOWED = os.environ.get("CHANCERY_FOLLOWED", "").split()
@@ -25,8 +26,12 @@ FOLLOWED = os.environ.get("CHANCERY_FOLLOWED", "").split()
 if FOLLOWED:
     import slipcover
 
-    _within = [str(ROOT / "src" / "chancery" / one) for one in FOLLOWED]
-    _follower = slipcover.Slipcover(branch=True, source=_within, omit=OMIT, exclude_also=NO_BODY)
+    _within = [str(PACKAGE / one) for one in FOLLOWED]
+    if not all(map(os.path.isdir, _within)):
+        sys.exit(f"CHANCERY_FOLLOWED is to name folders of {PACKAGE}: {' '.join(FOLLOWED)}")
+    # Files that nobody loads are listed by one process of a run, as reading them all takes seconds.
+    _all = None if os.environ.get("PYTEST_XDIST_WORKER") else _within
+    _follower = slipcover.Slipcover(branch=True, source=_all, omit=OMIT, exclude_also=NO_BODY)
     sys.meta_path.insert(0, slipcover.ImportManager(_follower, slipcover.FileMatcher(sources=_within, omit=OMIT)).mpf)
 
 
