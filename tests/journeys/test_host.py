@@ -269,6 +269,7 @@ def test_another_key_file_than_secrets_were_sealed_with_is_said(sealed):
     assert sealed.state()["key file"]["ok"]
 
 
+@long_there
 def test_keys_are_rotated_on_the_host(sealed, monkeypatch):
     before, rotated, again, shown = sealed.many(
         ("keys", "show"), ("keys", "rotate"), ("keys", "rewrap"), ("keys", "show", "--json")
@@ -288,6 +289,7 @@ def test_keys_are_rotated_on_the_host(sealed, monkeypatch):
 # The way back in
 
 
+@long_there
 def test_the_only_administrator_gets_a_new_password_on_the_host_and_the_record_says_so(host):
     first = host("init").stdout.split()[-1]
     commands = (
