@@ -40,4 +40,6 @@ def pytest_sessionfinish(session: "pytest.Session") -> None:
     """Keep what this process has seen; whoever hands out the tests has run none, and knows what there is to be seen."""
     if FOLLOWED:
         SEEN.mkdir(exist_ok=True)
-        SEEN.joinpath(f"{time.time_ns()}-{os.getpid()}.json").write_text(json.dumps(_follower.get_coverage()), encoding="utf-8")
+        SEEN.joinpath(f"{time.time_ns()}-{os.getpid()}.json").write_text(
+            json.dumps(_follower.get_coverage()), encoding="utf-8"
+        )
