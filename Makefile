@@ -61,12 +61,12 @@ interop: setup-test ## What is ours against other people's clients and servers; 
 # What has no size of its own takes CHANCERY_CHAOS_MINUTES; whatever hangs ends with its part's time, and says what it was.
 WITHIN := timeout -s INT -k 60
 HANGS := -o faulthandler_timeout=1500
-chaos: setup-test ## Everything that fails, and every test but interop's whole; 4 hours at most (CHANCERY_CHAOS_SEED=n repeats)
+chaos: setup-test ## Everything that fails, and every test but interop's whole; 4 hours and a half at most (CHANCERY_CHAOS_SEED=n repeats)
 	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),6) $(WITHIN) 80m .venv/bin/pytest -q $(HANGS) --long tests/chaos
 	CHANCERY_CHAOS_MINUTES=$(or $(CHANCERY_CHAOS_MINUTES),3) $(WITHIN) 70m bash scripts/with-postgres.sh --fleeting \
 	  .venv/bin/pytest -q $(HANGS) --long tests/chaos
-	$(WITHIN) 60m $(TEST) $(HANGS) --long --ignore=tests/chaos --ignore=tests/interop src tests bot
-	$(WITHIN) 30m bash scripts/with-postgres.sh --fleeting $(TEST) $(HANGS) --long $(addprefix src/chancery/,apps engine doors tests) tests/journeys
+	$(WITHIN) 80m $(TEST) $(HANGS) --long --ignore=tests/chaos --ignore=tests/interop src tests bot
+	$(WITHIN) 40m bash scripts/with-postgres.sh --fleeting $(TEST) $(HANGS) --long $(addprefix src/chancery/,apps engine doors tests) tests/journeys
 
 bench: setup-test ## Measure rates, listings and waits on both databases; an hour and a half (results in bench/results)
 	@bash scripts/packages.sh golang-cfssl || echo "Without cfssl it is not compared with."

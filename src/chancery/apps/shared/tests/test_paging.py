@@ -385,7 +385,8 @@ def test_every_offer_is_answered_from_an_index(filled):
 
 @pytest.mark.skipif("sqlite" not in str(connection.vendor), reason="only SQLite counts its steps")
 def test_a_page_deep_inside_a_range_is_reached_without_walking_there(filled):
-    Filler(SYSTEM_CLOCK.now(), [1], [1], seed=2).orders(3_000)
+    team, environment = Team.objects.first().pk, Environment.objects.first().pk
+    Filler(SYSTEM_CLOCK.now(), [team], [environment], seed=2).orders(3_000)
     connector = str(Order.objects.latest("id").connector_id)
     middle = Certificate.objects.order_by("common_name")[1_200]
     cases = [
