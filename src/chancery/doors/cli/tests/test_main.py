@@ -25,7 +25,10 @@ def ended(monkeypatch, capsys):
             command.main()
         return end.value.code, capsys.readouterr().err
 
-    return run
+    # A command that another test ran with --json in this process has left its word.
+    was = to_programs.set(False)
+    yield run
+    to_programs.reset(was)
 
 
 @pytest.mark.parametrize(
