@@ -14,6 +14,7 @@ from chancery.apps.shared.paging import Filter, Page, any_of, by_id, one_of, pag
 from chancery.apps.shared.scope import scope
 from chancery.core.errors import Absent, NotPermitted
 
+_MOST = 100
 SHOWN = ("open", "all", *State.values)
 
 
@@ -41,6 +42,13 @@ def listing(actor: Actor, *, state: str = "", cursor: str = "", size: int = 50) 
     parts = None if wanted == "all" else [Q(state=one) for one in (OPEN if wanted == "open" else (wanted,))]
     filters = [] if seen is None else [Filter(seen, served=False)]
     return paginate(rows, order="-id", cursor=cursor, size=size, filters=filters, scope=parts)
+
+
+def waiting(actor: Actor) -> int:
+    """Return how many of the changes that the actor sees wait for somebody's approval; no more than a hundred are counted."""
+    if not actor.may(Permission.CHANGE_VIEW):
+        return 0
+    return visible_to(actor).filter(state=State.WAITING)[:_MOST].count()
 
 
 def change(actor: Actor, ident: object) -> Change:

@@ -380,6 +380,7 @@ def test_only_who_may_see_a_change_sees_it(office, connector):
     assert queries.listing(office.amy, state="applied").items == []
     assert len(queries.listing(office.amy, state="all").items) == 1
     assert queries.listing(office.cleo).items == []
+    assert [queries.waiting(one) for one in (office.amy, office.cleo, replace(office.cleo, grants=()))] == [1, 0, 0]
     with pytest.raises(Absent):
         queries.change(office.cleo, change.pk)
     with pytest.raises(Absent):

@@ -54,6 +54,7 @@ def test_a_bot_is_made_and_its_token_is_shown_this_once(ada):
     assert "no whole number" in text(refused)
     fresh = ada.post(reverse("bot_act", args=[made.pk, "token"]), {"days": "2", "host": "web-1"})
     assert "Only the host web-1 may use it." in text(fresh)
+    assert 'name="host" maxlength="200" value="web-1"' in raw(ada.get(reverse("bot", args=[made.pk])))
 
 
 def test_a_bot_is_edited_stopped_started_and_deleted(ada, bot):

@@ -10,12 +10,15 @@ from django.urls import reverse
 from chancery import catalog
 from chancery.apps.accounts.models import ApiToken, Environment, Team, User
 from chancery.apps.audit.models import Entry
+from chancery.apps.changes.holding import Proposed
+from chancery.apps.changes.models import Kind, Rule
 from chancery.apps.connectors import actions as connectors
-from chancery.apps.connectors.models import Call, Connector
+from chancery.apps.connectors.models import Call, Connector, WorkerBeat
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
+from chancery.apps.shared.action import current_clock
 from chancery.doors.console.views import profiles as profile_views
 from tests.cast import PASSWORD, request_pem
 
@@ -412,3 +415,15 @@ def test_an_order_at_the_ca_is_cancelled_where_its_interface_can(cast, local, ad
     assert "The CA has it and may still issue it" not in page.content.decode()
     Connector.objects.filter(pk=local.pk).update(authority="gone")
     assert "Cancel the order" not in text(ada.get(where))
+
+
+def test_home_says_nothing_only_where_nothing_waits_for_a_second_person(cast, local, ada):
+    now = current_clock().now()
+    WorkerBeat.objects.create(host="x", pid=1, started_at=now, seen_at=now)
+    assert "Nothing. Everything runs by itself." in text(ada.get(reverse("home")))
+    Rule.objects.create(environment_id=local.environment_id, kind=Kind.DEACTIVATE, needed=1)
+    with pytest.raises(Proposed):
+        connectors.deactivate(cast.ada, local.pk)
+    page = text(ada.get(reverse("home")))
+    assert "1 changes: they wait for the approval of somebody else" in page
+    assert "Nothing." not in page

@@ -127,6 +127,8 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "deployments": deployments,
         "found": list(enumerate(bot.found)),
         "lines": queries.log(actor, ident).items,
+        "most_days": actions.MOST_DAYS,
+        "usual_days": actions.USUAL_DAYS,
     }
     if not request.headers.get("HX-Request"):
         return show(request, actor, "bot", context)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from chancery.apps.bots import queries as bots
 from chancery.apps.certificates import queries as certificates
+from chancery.apps.changes import queries as changes
 from chancery.apps.connectors import credentials
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.models import Health
@@ -27,6 +28,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
     context = {
         "waiting": queries.waiting_for_people(actor),
         "held": queries.held(actor),
+        "changes": changes.waiting(actor),
         "asked_again": queries.asked_again(actor, current_clock().now())[:20],
         "findings": inventory.waiting(actor),
         "sick": sick[:20],
