@@ -18,6 +18,8 @@ from chancery.apps.certificates.models import Certificate, Chain, KeyReport
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
+from chancery.apps.pools import actions as pools
+from chancery.apps.profiles import actions as profiles
 from chancery.apps.renewals.models import Plan
 from chancery.core import csr
 from chancery.core.names import parse_name
@@ -95,6 +97,24 @@ def test_with_names_authorised_beforehand(client, engine):
     assert listed == [placed.headers["location"]]
     said = set(Entry.objects.values_list("action", flat=True))
     assert {"acme_offers.set", "acme_credentials.create", "acme_accounts.create", "orders.place"} <= said
+
+
+def test_through_a_pool_a_connector_issues_that_is_not_switched_off(door, engine, cast, local):
+    place = {"team": "Operations", "environment": "Production"}
+    second = connectors.create(cast.ada, "local", {"name": "Second", **place})
+    members = [{"connector": "Local"}, {"connector": "Second", "preference": 2}]
+    pools.create(cast.ada, {"name": "Both", **place, "trust": "vouched", "trust_reason": "Rolled out.", "members": members})
+    profiles.create(cast.ada, {"name": "Pooled", "pool": "Both"})
+    door.offer("Pooled", listed=True)
+    client = door.registered(profile="Pooled")
+    connectors.deactivate(cast.ada, local.pk)
+    final, _ = issued(client, engine, "www.example.com", profile="Pooled")
+    row = Certificate.objects.get()
+    assert (final["status"], row.connector_id, row.profile.name) == ("valid", second.pk, "Pooled")
+    connectors.activate(cast.ada, local.pk)
+    connectors.deactivate(cast.ada, second.pk)
+    issued(client, engine, "app.example.com", profile="Pooled")
+    assert {c.connector_id for c in Certificate.objects.all()} == {local.pk, second.pk}
 
 
 def test_what_a_profile_allows_is_looked_up_once_for_a_group(client, django_assert_num_queries):
