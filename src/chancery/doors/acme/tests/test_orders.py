@@ -103,7 +103,9 @@ def test_through_a_pool_a_connector_issues_that_is_not_switched_off(door, engine
     place = {"team": "Operations", "environment": "Production"}
     second = connectors.create(cast.ada, "local", {"name": "Second", **place})
     members = [{"connector": "Local"}, {"connector": "Second", "preference": 2}]
-    pools.create(cast.ada, {"name": "Both", **place, "trust": "vouched", "trust_reason": "Rolled out.", "members": members})
+    pools.create(
+        cast.ada, {"name": "Both", **place, "trust": "vouched", "trust_reason": "Rolled out.", "members": members}
+    )
     profiles.create(cast.ada, {"name": "Pooled", "pool": "Both"})
     door.offer("Pooled", listed=True)
     client = door.registered(profile="Pooled")
