@@ -3,6 +3,7 @@
 import ast
 import statistics
 import tomllib
+from functools import cache
 
 import pytest
 
@@ -17,6 +18,7 @@ SHARED = {"chancery_bot.wire", "chancery_bot.kinds", "chancery_bot.material"}
 """What the server may read of the bot: the schema, the settings of targets, and which kinds of keys there are."""
 
 
+@cache
 def files():
     return {
         p.relative_to(BOT).as_posix(): ast.parse(p.read_text()) for p in BOT.rglob("*.py") if "tests" not in p.parts
