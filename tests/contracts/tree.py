@@ -1,6 +1,7 @@
 """The product's files, parsed: what the contract tests look at."""
 
 import ast
+import gc
 from functools import cache
 from pathlib import Path
 
@@ -12,14 +13,15 @@ MADE_BY_TOOLS = {"migrations"}
 @cache
 def modules():
     """Return {path below src/chancery: syntax tree} of everything but tests and migrations."""
-    return {
+    found = {
         path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
         for path in sorted(SOURCE.rglob("*.py"))
         if not {"tests", *MADE_BY_TOOLS} & set(path.relative_to(SOURCE).parts)
     }
+    gc.freeze()  # millions of nodes that stay: each search for garbage among them takes seconds
+    return found
 
 
-@cache
 def imports(tree):
     """Return the dotted names that a module imports anywhere in it, also inside functions."""
     found = set()
@@ -31,7 +33,6 @@ def imports(tree):
     return found
 
 
-@cache
 def calls(tree):
     """Return the last two parts of every dotted call: {"datetime.now", "sleep", …}."""
     found = set()
