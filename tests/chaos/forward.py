@@ -36,6 +36,7 @@ class Forward:
             target.shutdown(socket.SHUT_WR)
 
     def close(self):
+        self._listening.shutdown(socket.SHUT_RDWR)  # or whoever accepts goes on doing so
         self._listening.close()
 
 

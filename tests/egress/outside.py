@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from socketserver import UDPServer
 from urllib.parse import parse_qs, urlsplit
 
 import dns.flags
@@ -21,29 +22,34 @@ NAME = "www.public.test"
 _ZONE = ".lead.test"
 
 
+class OverIPv6(UDPServer):
+    address_family = socket.AF_INET6
+
+    def server_bind(self):
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        super().server_bind()
+
+
 class Names:
     """Answers every question about names of the tests, at whatever address it is asked."""
 
     def __init__(self):
         self._asked = Counter()
-        self._sockets = [_bound(socket.AF_INET, "0.0.0.0"), _bound(socket.AF_INET6, "::")]
+        self._servers = [UDPServer(("0.0.0.0", 53), self._reply), OverIPv6(("::", 53), self._reply)]
 
     def __enter__(self):
-        for one in self._sockets:
-            threading.Thread(target=self._serve, args=(one,), daemon=True).start()
+        for one in self._servers:
+            threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return self
 
     def __exit__(self, *_):
-        for one in self._sockets:
-            one.close()
+        for one in self._servers:
+            one.shutdown()
+            one.server_close()
 
-    def _serve(self, own):
-        while True:
-            try:
-                raw, where = own.recvfrom(4096)
-                own.sendto(self._answer(dns.message.from_wire(raw)).to_wire(), where)
-            except OSError:
-                return
+    def _reply(self, request, client, _):
+        raw, own = request
+        own.sendto(self._answer(dns.message.from_wire(raw)).to_wire(), client)
 
     def _answer(self, question):
         asked = question.question[0]
@@ -70,14 +76,6 @@ class Names:
         return {"a": inside, "m": outside + inside}.get(how) or (
             outside if how == "r" and self._asked[name, kind] == 1 else inside
         )
-
-
-def _bound(family, address):
-    made = socket.socket(family, socket.SOCK_DGRAM)
-    if family == socket.AF_INET6:
-        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    made.bind((address, 53))
-    return made
 
 
 class Leading(BaseHTTPRequestHandler):
