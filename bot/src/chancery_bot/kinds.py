@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
@@ -53,17 +54,36 @@ def build(kind: str, ident: UUID, given: dict[str, Any], local: Local) -> Any:
 
 
 def scan(local: Local, missed: Callable[[str, Exception], None] | None = None) -> Iterator[Found]:
-    """Yield what runs on this host and could become a target; `missed` is told of a kind whose search failed."""
+    """Yield what is on this host and could become a target; `missed` is told of a kind whose search failed.
+
+    A file is offered once: by the program that serves it where one was found, else by the kind of file that it is.
+    """
+    taken: set[str] = set()
     for kind in TITLES:
-        find = getattr(_folder(kind, "target"), "find", None)
-        if find is None:
-            continue
-        try:
-            yield from find(local)
-        except Exception as error:  # what one program has in its configuration keeps no other from being found
-            if missed is None:
-                raise
-            missed(kind, error)
+        served = set(taken)
+        for one in _found(kind, local, missed):
+            files = _files(one)
+            if files.isdisjoint(served):
+                taken |= files
+                yield one
+
+
+def _found(kind: str, local: Local, missed: Callable[[str, Exception], None] | None) -> Iterator[Found]:
+    find = getattr(_folder(kind, "target"), "find", None)
+    if find is None:
+        return
+    try:
+        yield from find(local)
+    except Exception as error:  # what one program has in its configuration keeps no other from being found
+        if missed is None:
+            raise
+        missed(kind, error)
+
+
+def _files(found: Found) -> set[str]:
+    """Return where the files that a found target names lead."""
+    named = (value for value in found.settings.values() if isinstance(value, str) and value.startswith("/"))
+    return {os.path.realpath(path) for path in named}
 
 
 def _folder(kind: str, module: str) -> Any:

@@ -20,6 +20,8 @@ ROOTS = (
     "/etc/apache2",
     "/etc/httpd",
     "/etc/haproxy",
+    "/etc/tomcat9",
+    "/etc/tomcat10",
     "/etc/ssl",
     "/etc/pki",
     "/var/lib/chancery-bot/out",

@@ -98,14 +98,14 @@ class Material:
         """The private key."""
         return serialization.load_pem_private_key(self.key_pem, None)
 
-    @property
-    def names(self) -> list[str]:
-        """The certificate's DNS names and addresses."""
-        try:
-            found = self.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except x509.ExtensionNotFound:
-            return []
-        return [str(n.value) for n in found]
+
+def names_of(certificate: x509.Certificate) -> list[str]:
+    """Return a certificate's DNS names and addresses."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [str(n.value) for n in found if isinstance(n, x509.DNSName | x509.IPAddress)]
 
 
 def together(key_pem: bytes, chain_pem: bytes, now: datetime) -> Material:

@@ -146,6 +146,16 @@ def owner(text: str) -> Owner:
     return uid, gid
 
 
+def dress(path: Path) -> dict[str, str]:
+    """Return owner and mode of what a path leads to, as the settings `owner` and `key_mode` of a target that would keep them."""
+    try:
+        found = path.stat()
+        names = pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name
+    except (OSError, KeyError):
+        return {}
+    return {"owner": ":".join(names), "key_mode": f"{stat.S_IMODE(found.st_mode) & 0o777:04o}"}
+
+
 def safe_program(path: Path) -> bool:
     """Say whether a file may be run: a program that nobody but root or ourselves can change."""
     try:

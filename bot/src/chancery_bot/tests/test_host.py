@@ -163,7 +163,7 @@ def test_a_name_too_long_for_a_subject_stands_in_the_extension_alone():
 
 def test_what_does_not_belong_together_or_is_over_is_refused():
     chain, key = pair()
-    assert material.together(key, chain, NOW).names == ["www.example.com"]
+    assert material.names_of(material.together(key, chain, NOW).leaf) == ["www.example.com"]
     leaf, issuer = (b"-----BEGIN" + part for part in chain.split(b"-----BEGIN")[1:])
     assert material.together(key, leaf, NOW).issuers_pem == b""
     wrong = [

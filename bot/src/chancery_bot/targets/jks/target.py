@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chancery_bot.clock import Clock
-from chancery_bot.material import Material
+from chancery_bot.local import Local
+from chancery_bot.material import Material, names_of
 from chancery_bot.targets.jks import format as jks
 from chancery_bot.targets.jks.settings import Settings
 from chancery_bot.targets.keystore import KeystoreTarget
+from chancery_bot.targets.seeking import Inside, keystores
+from chancery_bot.wire import Found
 
 
 class Target(KeystoreTarget[Settings]):
@@ -30,3 +36,20 @@ class Target(KeystoreTarget[Settings]):
             return bool(jks.read(content, password)[1])
         except jks.Broken:
             return False
+
+
+def find(local: Local) -> Iterator[Found]:
+    """Yield the JKS keystores with a key on this host."""
+    yield from keystores(local, "jks", Settings, look)
+
+
+def look(content: bytes, password: str) -> Inside | None:
+    """Say what is in a keystore: aliases and certificates are not encrypted."""
+    del password
+    try:
+        first = next((entry for entry in jks.peek(content) if entry.sealed), None)
+        if first is None or not first.chain:
+            return None
+        return Inside(first.alias.lower(), names_of(x509.load_der_x509_certificate(first.chain[0])))
+    except ValueError:
+        return None

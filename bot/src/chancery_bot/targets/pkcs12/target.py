@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
-from chancery_bot.material import Material
+from chancery_bot.local import Local
+from chancery_bot.material import Material, names_of
 from chancery_bot.targets.keystore import KeystoreTarget
 from chancery_bot.targets.pkcs12.settings import Settings
+from chancery_bot.targets.seeking import Inside, keystores
+from chancery_bot.wire import Found
 
 _ROUNDS = 20_000
 _LEGACY = pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC
 _MODERN = pkcs12.PBES.PBESv2SHA256AndAES256CBC
+
+_BEGINS = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...|\x80)\x02\x01\x03\x30", re.DOTALL)
+"""A sequence that starts with version 3 and another sequence (PFX, RFC 7292 section 4)."""
 
 
 class Target(KeystoreTarget[Settings]):
@@ -46,3 +55,21 @@ class Target(KeystoreTarget[Settings]):
             return pkcs12.load_key_and_certificates(content, password.encode())[0] is not None
         except ValueError:
             return False
+
+
+def find(local: Local) -> Iterator[Found]:
+    """Yield the PKCS#12 keystores on this host."""
+    yield from keystores(local, "pkcs12", Settings, look)
+
+
+def look(content: bytes, password: str) -> Inside | None:
+    """Say what is in a keystore: nothing but that it is one, without its password."""
+    if not _BEGINS.match(content):
+        return None
+    try:
+        found = pkcs12.load_pkcs12(content, password.encode())
+    except ValueError:
+        return Inside()
+    if found.key is None or found.cert is None:
+        return None
+    return Inside((found.cert.friendly_name or b"").decode(errors="replace").lower(), names_of(found.cert.certificate))
