@@ -24,7 +24,7 @@ ON_POSTGRESQL := $(addprefix src/chancery/,apps engine doors/acme doors/bots tes
   journeys/test_api.py::test_the_description_is_openapi browser/test_journey.py::test_journey[Keyboard)
 
 # Against clients and servers of others that `make interop` alone installs, and runs.
-FOREIGN := $(addprefix tests/interop/test_,acme_clients.py acme_stepca.py adcs_samba_directory.py scep_step_ca.py)
+FOREIGN := $(addprefix tests/interop/test_,acme_clients.py acme_stepca.py adcs_samba_directory.py bundle.py scep_step_ca.py)
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -56,6 +56,7 @@ interop: setup-test ## What is ours against other people's clients and servers; 
 	  samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind
 	@UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --locked --all-extras --group interop --quiet
 	@bash scripts/judges.sh
+	@bash scripts/bot_bundle.sh .judges/chancery-bot.tar.gz
 	.venv/bin/pytest -q -rs --long tests/interop
 
 # What has no size of its own takes CHANCERY_CHAOS_MINUTES; whatever hangs ends with its part's time, and says what it was.
