@@ -12,7 +12,7 @@ import yaml
 
 from chancery.doors.cli import declared, files
 from chancery.doors.cli.declared import Step, Wrong
-from chancery.doors.cli.output import Exit, Json, Stop, hint, say, show, stop
+from chancery.doors.cli.output import Exit, Json, Stop, counted, hint, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 _LEFT_OUT = {"", None}
@@ -46,7 +46,7 @@ def apply(
         hint(_said(open_, beside))
         raise Stop(Exit.DIFFERS if open_ else Exit.DONE)
     waits = 0
-    for step in open_:
+    for step in counted(open_, f"{len(open_)} connectors"):
         try:
             _do(rest, step)
         except Stop as stopped:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from chancery.doors.cli import files, keeping
-from chancery.doors.cli.output import Json, minute, plain, say, show
+from chancery.doors.cli.output import Json, minute, plain, progress, say, show
 from chancery.doors.cli.rest import Rest
 
 audit = typer.Typer(no_args_is_help=True, help="Who did what.")
@@ -56,7 +56,9 @@ def audit_export(
     if out is not None and str(out) != "-":
         files.absent(out, "--out")
     asked = {"action": action, "by": by, "address": address, "target": target, "outcome": outcome}
-    files.deliver(Rest().raw("/audit/export", **asked, since=since, until=until), out)
+    with progress("Reading the record"):
+        found = Rest().raw("/audit/export", **asked, since=since, until=until)
+    files.deliver(found, out)
 
 
 @audit.command("state")

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from chancery import __version__
 from chancery.core.errors import ChanceryError
 from chancery.doors.cli import archive, files, ready
-from chancery.doors.cli.output import hint, stop
+from chancery.doors.cli.output import hint, progress, stop
 
 
 def backup(file: Path) -> None:
@@ -37,7 +37,8 @@ def backup(file: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".chancery-backup-", dir=file.absolute().parent) as made:
         folder, parts = Path(made), {}
         if ready.on_sqlite():
-            parts[ready.DATABASE] = _copied(ready.home() / ready.DATABASE, folder / ready.DATABASE)
+            with progress("Copying the database"):
+                parts[ready.DATABASE] = _copied(ready.home() / ready.DATABASE, folder / ready.DATABASE)
         # After the database: whatever is sealed in the copy was sealed with a key that is there by now.
         parts |= {name: ready.home() / name for name in archive.KEYS if (ready.home() / name).exists()}
         archive.write(file, folder, parts, about)

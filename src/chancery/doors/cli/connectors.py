@@ -10,7 +10,7 @@ import typer
 
 from chancery.doors.cli import files, history, typed
 from chancery.doors.cli.given import NotBefore, Secrets, Sets, pairs, secrets
-from chancery.doors.cli.output import Exit, Json, hint, minute, say, show, stop
+from chancery.doors.cli.output import Exit, Json, hint, minute, progress, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 authorities = typer.Typer(no_args_is_help=True, help="The CA types.")
@@ -181,10 +181,11 @@ def connectors_choices(name: str, field: str, as_json: Json = False) -> None:
 def follow(rest: Rest, call: dict[str, Any]) -> dict[str, Any]:
     """Return what a worker was asked to do when it is done; a worker that does not answer ends the command."""
     deadline, pause = time.monotonic() + _FOLLOW, 0.02
-    while call["state"] in {"due", "running"} and time.monotonic() < deadline:
-        time.sleep(pause)
-        pause = min(2 * pause, 0.5)
-        call = rest.call("GET", f"/calls/{call['id']}")
+    with progress("Waiting for a worker"):
+        while call["state"] in {"due", "running"} and time.monotonic() < deadline:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.5)
+            call = rest.call("GET", f"/calls/{call['id']}")
     if call["state"] in {"due", "running"}:
         stop("No worker answered.", "Start one with `chancery worker`.", Exit.UNREACHABLE)
     return call

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.output import Exit, Json, hint, minute, say, show, stop
+from chancery.doors.cli.output import Exit, Json, counted, hint, minute, progress, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 inventory = typer.Typer(no_args_is_help=True, help="What CAs have and what we have: import, pull, compare, decide.")
@@ -43,14 +43,16 @@ def inventory_import(
         body["owners"] = files.text(owners, "--owners")
     if connector:
         body["connector"] = rest.find("connectors", connector)["id"]
-    preview = rest.call("POST", "/inventory/preview", body)
+    with progress("Reading the certificates"):
+        preview = rest.call("POST", "/inventory/preview", body)
     if not yes:
         _show(preview, as_json)
         return
     if not preview["possible"]:
         _show(preview, as_json)
         stop("It cannot be imported as it is.", "The column TEXT says what has to be mended.", settled=True)
-    done = rest.call("POST", "/inventory/import", {**body, "previewed": preview["digest"]})
+    with progress("Storing the certificates"):
+        done = rest.call("POST", "/inventory/import", {**body, "previewed": preview["digest"]})
     say(f"Stored: {done['stored']}. Owners changed: {done['owners_changed']}.", done, as_json)
 
 
@@ -193,7 +195,7 @@ def inventory_revoke(
 def _decide(body: dict[str, Any], idents: list[str], as_json: bool) -> None:
     """Decide about findings, as many at once as the API takes; what is refused ends the command badly."""
     rest, results = Rest(), list[dict[str, Any]]()
-    for start in range(0, len(idents), _MOST):
+    for start in counted(range(0, len(idents), _MOST), f"{len(idents)} findings"):
         answer = rest.call("POST", "/findings/decide", {**body, "ids": idents[start : start + _MOST]})
         results += answer["results"]
     rows = [{**row, "result": "done" if row["ok"] else row["detail"]} for row in results]

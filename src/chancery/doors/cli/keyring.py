@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chancery.doors.cli import ready
-from chancery.doors.cli.output import Json, hint, plain, stop
+from chancery.doors.cli.output import Json, hint, plain, progress, stop
 
 keys = typer.Typer(no_args_is_help=True, help="The keys that seal stored secrets; on the host.")
 
@@ -86,8 +86,8 @@ def _wrap() -> None:
     from chancery.apps.connectors import rekeying
     from chancery.apps.shared.action import current_clock
 
-    while rekeying.step(current_clock().now()):
-        found = rekeying.progress()
-        hint(f"{found.done} of {found.total}")
+    with progress("Secrets", rekeying.progress().total) as show_done:
+        while rekeying.step(current_clock().now()):
+            show_done(rekeying.progress().done)
     found = rekeying.progress()
     print(f"{found.done} of {found.total} secrets are sealed with the key {found.kid}.")

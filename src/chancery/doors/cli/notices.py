@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli.given import Networks, NetworksAnew, Secrets, anew, secrets
-from chancery.doors.cli.output import Exit, Json, minute, say, show, stop
+from chancery.doors.cli.output import Exit, Json, minute, progress, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 notices = typer.Typer(no_args_is_help=True, help="What people are told.")
@@ -88,9 +88,10 @@ def channels_test(name: str, as_json: Json = False) -> None:
     ident = rest.find("channels", name)["id"]
     made = rest.call("POST", f"/channels/{ident}/test")
     deadline = time.monotonic() + _FOLLOW
-    while made["state"] == "due" and time.monotonic() < deadline:
-        time.sleep(0.2)
-        made = rest.call("GET", f"/channels/{ident}/deliveries/{made['id']}")
+    with progress("Waiting for a worker"):
+        while made["state"] == "due" and time.monotonic() < deadline:
+            time.sleep(0.2)
+            made = rest.call("GET", f"/channels/{ident}/deliveries/{made['id']}")
     if made["state"] == "due":
         stop("No worker answered.", "Start one with `chancery worker`.", Exit.UNREACHABLE)
     if made["state"] == "failed":

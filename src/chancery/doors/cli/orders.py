@@ -6,13 +6,14 @@ import json
 import re
 import time
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.output import Exit, Json, Stop, counted, hint, minute, plain, say, show, stop
+from chancery.doors.cli.output import Exit, Json, Stop, counted, hint, minute, plain, progress, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 orders = typer.Typer(no_args_is_help=True, help="Requests for certificates.")
@@ -61,10 +62,15 @@ def orders_create(
 
 def _followed(rest: Rest, order: dict[str, Any], until: float) -> dict[str, Any]:
     """Look again until the order has ended or the time is over: a server with many who wait answers at once."""
-    while order["state"] in _MOVING and (left := until - time.monotonic()) > 0:
-        time.sleep(min(_STEP, left))
-        order = rest.call("GET", f"/orders/{order['id']}")
+    with _waiting(order["state"] in _MOVING):
+        while order["state"] in _MOVING and (left := until - time.monotonic()) > 0:
+            time.sleep(min(_STEP, left))
+            order = rest.call("GET", f"/orders/{order['id']}")
     return order
+
+
+def _waiting(really: object) -> AbstractContextManager[object]:
+    return progress("Waiting for the certificate") if really else nullcontext()
 
 
 def _say_why(order: dict[str, Any], as_json: bool) -> None:
@@ -120,7 +126,8 @@ def orders_resume(
 def _place(rest: Rest, order: dict[str, Any], key: str, wait: int, again: str) -> dict[str, Any]:
     headers = {"Idempotency-Key": key, **({"Prefer": f"wait={wait}"} if wait else {})}
     try:
-        made: dict[str, Any] = rest.call("POST", "/orders", order, headers=headers)
+        with _waiting(wait):
+            made: dict[str, Any] = rest.call("POST", "/orders", order, headers=headers)
     except Stop as stopped:
         if not stopped.settled:
             hint(f"          It may have been placed. Repeat it with {again}: there will be one order.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -122,18 +123,37 @@ def say(text: str, whole: Any, as_json: bool) -> None:
     print(json.dumps(whole, indent=2) if as_json else plain(text))
 
 
-def counted(parts: Sequence[T], about: str) -> Iterator[T]:
-    """Yield the parts of long work; a bar on standard error shows how far it is, where the results go elsewhere than to it."""
-    if to_programs.get() or not sys.stderr.isatty() or sys.stdout.isatty():
-        yield from parts
+@contextmanager
+def progress(about: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+    """Show on standard error how far long work is, where that is a terminal; what is yielded takes how much is done by now.
+
+    Without a total it shows that something goes on, and for how long already. It leaves nothing behind when it ends.
+    """
+    if to_programs.get() or not sys.stderr.isatty():
+        yield lambda _done: None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    # What is printed meanwhile goes where it was to go, and not above the bar.
-    bar = Progress(console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *([TaskProgressColumn()] if total else []),
+        TimeElapsedColumn(),
+    ]
+    # Lines that are printed meanwhile stand above the bar where both are seen; what goes elsewhere is let alone.
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
     with bar:
-        yield from bar.track(parts, description=about)
+        task = bar.add_task(about, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def counted(parts: Sequence[T], about: str) -> Iterator[T]:
+    """Yield the parts of long work, with a bar that shows how many are done."""
+    with progress(about, len(parts)) as show_done:
+        for done, part in enumerate(parts):
+            show_done(done)
+            yield part
 
 
 def minute(moment: str | None) -> str:

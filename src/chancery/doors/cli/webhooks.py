@@ -10,7 +10,7 @@ import typer
 
 from chancery.doors.cli import files
 from chancery.doors.cli.given import Networks, NetworksAnew, anew
-from chancery.doors.cli.output import Exit, Json, hint, say, show, stop
+from chancery.doors.cli.output import Exit, Json, hint, progress, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 webhooks = typer.Typer(no_args_is_help=True, help="Programs that are told what happens.")
@@ -99,9 +99,10 @@ def webhooks_test(name: str, as_json: Json = False) -> None:
     before = rest.find("webhooks", name)
     row = rest.call("POST", f"/webhooks/{before['id']}/test")
     deadline = time.monotonic() + _FOLLOW
-    while _same(row, before) and time.monotonic() < deadline:
-        time.sleep(0.2)
-        row = rest.call("GET", f"/webhooks/{before['id']}")
+    with progress("Waiting for a worker"):
+        while _same(row, before) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            row = rest.call("GET", f"/webhooks/{before['id']}")
     if _same(row, before):
         stop("No worker answered.", "Start one with `chancery worker`.", Exit.UNREACHABLE)
     if row["tested_at"] == before["tested_at"]:

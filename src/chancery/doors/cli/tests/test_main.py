@@ -2,6 +2,7 @@
 
 import errno
 import io
+import re
 import sqlite3
 import sys
 
@@ -10,7 +11,7 @@ from django.db import IntegrityError, OperationalError
 
 from chancery.core.errors import Conflict
 from chancery.doors.cli import main as command
-from chancery.doors.cli.output import Exit, counted, to_programs
+from chancery.doors.cli.output import Exit, counted, progress, to_programs
 from tests.commands import invoke
 
 
@@ -84,16 +85,25 @@ class Screen(io.StringIO):
         self.isatty = lambda: seen
 
 
-@pytest.mark.parametrize(
-    ("out", "err", "programs", "bar"), [(0, 1, 0, True), (1, 1, 0, False), (0, 0, 0, False), (0, 1, 1, False)]
-)
-def test_a_bar_shows_how_far_long_work_is_where_nothing_else_is_seen(monkeypatch, out, err, programs, bar):
+@pytest.mark.parametrize("about", ["3 orders", None])
+@pytest.mark.parametrize(("out", "err", "programs"), [(0, 1, 0), (1, 1, 0), (0, 0, 0), (1, 0, 0), (0, 1, 1)])
+def test_a_bar_shows_how_far_long_work_is_to_people_alone(monkeypatch, about, out, err, programs):
     monkeypatch.setattr(sys, "stdout", Screen(seen=bool(out)))
     monkeypatch.setattr(sys, "stderr", Screen(seen=bool(err)))
     monkeypatch.setenv("TERM", "xterm")
     was = to_programs.set(bool(programs))
-    for part in counted(range(3), "3 orders"):
-        print(part)
+    if about:
+        for part in counted(range(3), about):
+            print(part)
+    else:
+        with progress("Waiting"):
+            print(0, 1, 2, sep="\n")
     to_programs.reset(was)
-    assert sys.stdout.getvalue() == "0\n1\n2\n"
-    assert ("3 orders" in sys.stderr.getvalue()) == bar
+    bar = bool(err) and not programs
+    lines = sys.stderr if bar and out else sys.stdout  # above the bar
+    assert [word for word in re.sub("\x1b\\[[0-9?;]*[A-Za-z]", "", lines.getvalue()).split() if word in "012"] == [
+        "0",
+        "1",
+        "2",
+    ]
+    assert ((about or "Waiting") in sys.stderr.getvalue()) == bar
