@@ -1,4 +1,4 @@
-"""The installation at a glance: connectors by health, orders on their way, what was issued, what expires and what is renewed."""
+"""The installation at a glance: connectors by health, orders by state, what was issued, what expires and what is renewed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from chancery.apps.orders import queries as orders
 from chancery.apps.renewals import queries as renewals
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.paging import capped_count
-from chancery.core.order import OPEN
+from chancery.core.order import ENDS, OPEN, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chancery.apps.renewals.queries import Forecast
     from chancery.apps.shared.actor import Actor
 
@@ -32,14 +34,15 @@ INACTIVE = "inactive"
 class Overview:
     """What an actor sees at a glance.
 
-    `health` is measured health → number of active connectors, with `INACTIVE` for the others. `open` is state → number
-    of orders, as people read it, above ten thousand cut; states without any are left out. `issued` is the number of
+    `health` is measured health → number of active connectors, with `INACTIVE` for the others. `open` and `ended` are
+    state → number of orders, as people read it, above ten thousand cut; states without any are left out. `issued` is the number of
     each of the last thirty days, by UTC. `expiring` is the number of valid certificates that end in each of the weeks
     of the forecast.
     """
 
     health: dict[str, int]
     open: dict[str, str]
+    ended: dict[str, str]
     days: list[date]
     issued: list[int]
     expiring: list[int]
@@ -51,7 +54,8 @@ def overview(actor: Actor) -> Overview:
     now = current_clock().now()
     forecast = renewals.forecast(actor)
     days, issued = _issued(actor, now)
-    return Overview(_health(actor), _open(actor), days, issued, _expiring(actor, forecast.starts), forecast)
+    expiring = _expiring(actor, forecast.starts)
+    return Overview(_health(actor), _orders(actor, OPEN), _orders(actor, ENDS), days, issued, expiring, forecast)
 
 
 def _health(actor: Actor) -> dict[str, int]:
@@ -62,9 +66,9 @@ def _health(actor: Actor) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def _open(actor: Actor) -> dict[str, str]:
+def _orders(actor: Actor, states: Iterable[State]) -> dict[str, str]:
     rows = orders.visible_to(actor)
-    counted = {str(state): capped_count(rows.filter(state=state)) for state in sorted(OPEN)}
+    counted = {str(state): capped_count(rows.filter(state=state)) for state in sorted(states)}
     return {state: number for state, number in counted.items() if number != "0"}
 
 

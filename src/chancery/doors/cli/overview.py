@@ -9,7 +9,7 @@ from chancery.doors.cli.rest import Rest
 
 
 def overview(as_json: Json = False) -> None:
-    """Show how connectors are, which orders are on their way, and what comes."""
+    """Show how connectors are, how many orders are in which state, and what comes."""
     whole = Rest().call("GET", "/overview")
     show(_rows(whole), ("what", "number"), whole, as_json)
 

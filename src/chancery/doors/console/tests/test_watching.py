@@ -213,7 +213,7 @@ def test_a_channel_tells_how_it_fares(channel, ada):
 
 
 def test_the_whole_at_a_glance(local, ada, cast, clock, issued):
-    assert "None: every order has ended." in text(ada.get(reverse("overview")))
+    assert "None yet." in text(ada.get(reverse("overview")))
     issued()
     tally = Tally()
     tally.add(3, 0.3)
@@ -223,6 +223,7 @@ def test_the_whole_at_a_glance(local, ada, cast, clock, issued):
     found = overview(cast.ada)
     assert (sum(found.health.values()), found.issued[-1], sum(found.issued)) == (1, 3, 3)
     assert sum(found.expiring) == 1
+    assert (found.open, found.ended) == ({}, {"issued": "1"})
     part = ada.get(reverse("overview"), headers={"HX-Request": "true"})
     assert "<html" not in part.content.decode()
     assert "Certificates issued, by day" in text(part)
