@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench import client, figures, stand
@@ -21,6 +22,8 @@ from chancery.net.listening import free_port
 _SIZES = (1_000, 200_000)
 _ASKED, _ROUNDS = 30, 3
 """Requests of a round; the middle one of the rounds counts, so that a hiccup of the machine is none of a listing."""
+_WANTED, _MORE = 1.5, 12
+"""Times as long that many rows may take, and how many rounds more what seems to take longer is asked for."""
 _PATIENCE = 600
 Sized = tuple[dict[str, client.Client], dict[str, list[str]]]
 
@@ -31,17 +34,19 @@ def run(seconds: float) -> dict[str, Any]:
     with ExitStack() as both:
         small, large = (both.enter_context(_sized(number)) for number in _SIZES)
         rows = {name: _compared(name, small, large) for name in small[1]}
-    # Where the small one has no full page, another page is asked for, and nothing is compared.
-    alike = [name for name, row in rows.items() if row["rows_small"] >= row["rows_large"]]
-    worst = max(alike, key=lambda name: rows[name]["ratio"])
+        # Where the small one has no full page, another page is asked for, and nothing is compared.
+        alike = [name for name, row in rows.items() if row.rows[0] >= row.rows[1]]
+        for name in [name for name in alike if rows[name].ratio > _WANTED]:
+            rows[name].ask(_MORE)
+    worst = max(alike, key=lambda name: rows[name].ratio)
     return {
         "rows": list(_SIZES),
-        "worst_ratio": rows[worst]["ratio"],
+        "worst_ratio": rows[worst].ratio,
         "worst": worst,
-        "above_1_5": sorted(name for name in alike if rows[name]["ratio"] > 1.5),
+        "above_1_5": sorted(name for name in alike if rows[name].ratio > _WANTED),
         "compared": len(alike),
         "fewer_rows_at_a_thousand": sorted(rows.keys() - alike),
-        "p95_ms": rows,
+        "p95_ms": {name: row.told() for name, row in rows.items()},
     }
 
 
@@ -60,26 +65,58 @@ def _sized(number: int) -> Iterator[Sized]:
             started.communicate(timeout=_PATIENCE)
 
 
-def _compared(name: str, small: Sized, large: Sized) -> dict[str, float]:
+def _compared(name: str, small: Sized, large: Sized) -> Compared:
     visits, shown = [], []
     for doors, paths in (small, large):
         door, path = paths[name]
         shown.append(_rows(door, doors[door].good("GET", path)))
         visits.append((doors[door], path))
-    rounds = [[_round(*visit) for visit in visits] for _ in range(_ROUNDS)]
-    few, many = (statistics.median(column) for column in zip(*rounds, strict=True))
-    took = {"small": round(few * 1000, 2), "large": round(many * 1000, 2), "ratio": round(many / few, 2)}
-    return {**took, "rows_small": shown[0], "rows_large": shown[1]}
+    found = Compared(visits, shown)
+    found.ask(_ROUNDS)
+    return found
+
+
+@dataclass
+class Compared:
+    """One offer at both installations, and how long each round's requests took there."""
+
+    visits: list[tuple[client.Client, str]]
+    rows: list[int]
+    rounds: list[tuple[float, float]] = field(default_factory=list)
+
+    def ask(self, rounds: int) -> None:
+        """Ask both in turn, request by request, for so many rounds more."""
+        for _ in range(rounds):
+            took: tuple[list[float], list[float]] = ([], [])
+            for _ in range(_ASKED):
+                for visit, seconds in zip(self.visits, took, strict=True):
+                    seconds.append(_seconds(*visit))
+            few, many = (figures.percentile(seconds, 0.95) for seconds in took)
+            self.rounds.append((few, many))
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long it takes of many rows: all rounds count, those that were asked for to be sure too."""
+        few, many = self.middle()
+        return round(many / few, 2)
+
+    def middle(self) -> tuple[float, float]:
+        """Return the 95th percentile of the middle round, of few rows and of many, in seconds."""
+        few, many = (statistics.median(column) for column in zip(*self.rounds, strict=True))
+        return few, many
+
+    def told(self) -> dict[str, float]:
+        """Return it for the record, in milliseconds."""
+        few, many = self.middle()
+        took = {"small": round(few * 1000, 2), "large": round(many * 1000, 2), "ratio": self.ratio}
+        return {**took, "rounds": len(self.rounds), "rows_small": self.rows[0], "rows_large": self.rows[1]}
 
 
 def _rows(door: str, body: bytes) -> int:
     return len(json.loads(body)["items"]) if door == "api" else body.count(b"<tr")
 
 
-def _round(visitor: client.Client, path: str) -> float:
-    took = []
-    for _ in range(_ASKED):
-        start = time.perf_counter()
-        visitor.good("GET", path)
-        took.append(time.perf_counter() - start)
-    return figures.percentile(took, 0.95)
+def _seconds(visitor: client.Client, path: str) -> float:
+    start = time.perf_counter()
+    visitor.good("GET", path)
+    return time.perf_counter() - start

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import ca, fast, requests, stand, waiting
 
-_PER_SECOND, _ROUNDS = 240, 3
+_PER_SECOND, _ROUNDS = 480, 3
 
 
 def run(seconds: float) -> dict[str, Any]:
