@@ -51,7 +51,7 @@ class Watch:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_EVERY_PROTOCOL))
         self._socket.setsockopt(socket.SOL_SOCKET, _FORCED_BUFFER, _BUFFER)
         self._socket.setblocking(False)
-        self._servers = set(name_servers())
+        self.servers = set(name_servers())
 
     def __enter__(self):
         return self
@@ -78,7 +78,7 @@ class Watch:
         if {source, target} & set(known):
             return True
         asked = (target, target_port) if target_port == _DNS else (source, source_port)
-        return asked[0] in self._servers and asked[1] == _DNS
+        return asked[0] in self.servers and asked[1] == _DNS
 
 
 def read(protocol, raw):

@@ -23,6 +23,7 @@ def install(folder):
     home = folder / "home"
     home.mkdir()
     with empty() as watch:
+        watch.servers.clear()  # a name that is asked for is a network, too
         subprocess.run(
             ["sh", str(folder / "chancery-bot" / "install.sh"), str(folder / "opt")],
             check=True,

@@ -26,6 +26,8 @@ TITLES = {
     "kubernetes": "Kubernetes secret",
 }
 """Kind → what people call it. The name is its folder's."""
+_LYING = ("jks", "pkcs12", "pem")
+"""Those of files that any program may serve from; searched for last, PEM files after all, since there may be many."""
 LATER = ("patience", "other_entries")
 """Settings that bots before them refuse as unknown, so that they are sent to those alone that say they know them."""
 
@@ -56,16 +58,17 @@ def build(kind: str, ident: UUID, given: dict[str, Any], local: Local) -> Any:
 def scan(local: Local, missed: Callable[[str, Exception], None] | None = None) -> Iterator[Found]:
     """Yield what is on this host and could become a target; `missed` is told of a kind whose search failed.
 
-    A file is offered once: by the program that serves it where one was found, else by the kind of file that it is.
+    A file that a program serves is not offered as one that merely lies there.
     """
     taken: set[str] = set()
-    for kind in TITLES:
-        served = set(taken)
+    for kind in (*(kind for kind in TITLES if kind not in _LYING), *_LYING):
         for one in _found(kind, local, missed):
             files = _files(one)
-            if files.isdisjoint(served):
+            if kind not in _LYING:
                 taken |= files
-                yield one
+            elif not files.isdisjoint(taken):
+                continue
+            yield one
 
 
 def _found(kind: str, local: Local, missed: Callable[[str, Exception], None] | None) -> Iterator[Found]:

@@ -100,10 +100,10 @@ class Material:
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
-    """Return a certificate's DNS names and addresses."""
+    """Return a certificate's DNS names and addresses; none where they cannot be read."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    except Exception:  # what is wrong with extensions has a dozen kinds of errors without a common base
         return []
     return [str(n.value) for n in found if isinstance(n, x509.DNSName | x509.IPAddress)]
 

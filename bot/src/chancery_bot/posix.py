@@ -150,10 +150,22 @@ def dress(path: Path) -> dict[str, str]:
     """Return owner and mode of what a path leads to, as the settings `owner` and `key_mode` of a target that would keep them."""
     try:
         found = path.stat()
-        names = pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name
-    except (OSError, KeyError):
+    except OSError:
         return {}
-    return {"owner": ":".join(names), "key_mode": f"{stat.S_IMODE(found.st_mode) & 0o777:04o}"}
+    mode = {"key_mode": f"{stat.S_IMODE(found.st_mode) & 0o777:04o}"}
+    try:
+        return {"owner": f"{pwd.getpwuid(found.st_uid).pw_name}:{grp.getgrgid(found.st_gid).gr_name}", **mode}
+    except KeyError:
+        return mode
+
+
+def ours_alone(path: Path) -> bool:
+    """Say whether nobody but root or ourselves can have written a file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return found.st_uid in {0, os.getuid()} and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def safe_program(path: Path) -> bool:

@@ -99,6 +99,7 @@ class Bot:
         self._misses, self._told = 0, ""
         self._unwritten: list[Record] = []
         self._scanned: float | None = None
+        self._found: list[Found] | None = None
         self.pause = _USUAL
         self.met: Exception | None = None
         """What the last turn ended by; None where it went well."""
@@ -159,18 +160,18 @@ class Bot:
     # Asking ------------------------------------------------------------------------------------------
 
     def _poll(self) -> Work:
-        found = self._due_scan()
-        work = self._client.ask("poll", Poll(host=self._host, found=found), Work)
-        if found is not None:
-            self._scanned = self._clock.monotonic()
+        self._scan()
+        work = self._client.ask("poll", Poll(host=self._host, found=self._found), Work)
+        self._found = None
         self._state.told(work.recorded)
         self._state.remember("work", work.model_dump_json().encode())
         return work
 
-    def _due_scan(self) -> list[Found] | None:
-        if self._scanned is not None and self._clock.monotonic() - self._scanned < _SCAN_EVERY:
-            return None
-        return list(_fitting(islice(kinds.scan(self._local, self._missed), _MOST_FOUND)))
+    def _scan(self) -> None:
+        """Search anew where that is due; what was found is kept until the server has it."""
+        if self._scanned is None or self._clock.monotonic() - self._scanned >= _SCAN_EVERY:
+            self._found = list(_fitting(islice(kinds.scan(self._local, self._missed), _MOST_FOUND)))
+            self._scanned = self._clock.monotonic()
 
     def _missed(self, kind: str, error: Exception) -> None:
         self.log("warning", f"The search for {kind} on this host failed: {type(error).__name__}: {words(error)}")

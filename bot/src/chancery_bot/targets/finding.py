@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -19,17 +20,35 @@ Given = dict[str, str | int | bool]
 
 
 def offer(
-    model: type[TargetSettings], kind: str, title: str, given: Given, names: Sequence[str] = ()
+    model: type[TargetSettings],
+    kind: str,
+    title: str,
+    given: Given,
+    names: Sequence[str] = (),
+    guessed: Mapping[str, str | int | bool] = MappingProxyType({}),
 ) -> Iterator[Found]:
-    """Yield what was found, unless it could not be a target's settings: a variable in a path, a folder, no whole path."""
-    whole = [name for name in names if len(name) <= _LONGEST][:_MOST_NAMES]
+    """Yield what was found, unless it could not be a target's settings: a variable in a path, a folder, no whole path.
+
+    Of what is `guessed`, what a target cannot have is left out.
+    """
+    if not _fits(model, given):
+        return
+    for name, value in guessed.items():
+        if _fits(model, {**given, name: value}):
+            given = {**given, name: value}
+    texts = [value for value in given.values() if isinstance(value, str) and value.startswith("/")]
+    if not any("$" in text or os.path.isdir(text) for text in texts):  # noqa: PTH112  it raises nothing
+        whole = [name for name in names if name.isprintable() and len(name) <= _LONGEST][:_MOST_NAMES]
+        seen = "".join(character if character.isprintable() else "?" for character in title)
+        yield Found(kind=kind, title=seen[:_LONGEST], settings=given, names=whole)
+
+
+def _fits(model: type[TargetSettings], given: Given) -> bool:
     try:
         model.model_validate(given)
     except ValidationError:
-        return
-    texts = [value for value in given.values() if isinstance(value, str) and value.startswith("/")]
-    if not any("$" in text or os.path.isdir(text) for text in texts):  # noqa: PTH112  it raises nothing
-        yield Found(kind=kind, title=title[:_LONGEST], settings=given, names=whole)
+        return False
+    return all(value.isprintable() for value in given.values() if isinstance(value, str))
 
 
 def whole_path(text: str, folder: Path | None) -> str:

@@ -52,6 +52,15 @@ _OR = ", or let the target's setting other_entries say replace."
 K = TypeVar("K", bound=KeystoreSettings)
 
 
+def first_line(raw: bytes) -> str:
+    """Return the password in a file's bytes; nothing where they are no text. OpenSSL bears no NUL in it."""
+    try:
+        found = raw.decode().partition("\n")[0].strip("\r")
+    except UnicodeError:
+        return ""
+    return "" if "\0" in found else found
+
+
 class KeystoreTarget(FileTarget[K]):
     """One keystore."""
 
@@ -120,8 +129,8 @@ class KeystoreTarget(FileTarget[K]):
         """Return the password; raises `Refused`."""
         path = self.local.path(self.settings.password_file, "password_file")
         try:
-            found = path.read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-        except (OSError, UnicodeError):
+            found = first_line(path.read_bytes())
+        except OSError:
             found = ""
         if not found:
             raise Refused(f"{path} holds no password.", "Write the keystore's password into its first line, mode 0600.")

@@ -1,31 +1,35 @@
-"""What lies in the folders that the host's administrator allows, whoever reads it. Nothing of it leaves the host but its names."""
+"""What lies in the folders that the host's administrator allows, whoever reads it. Nothing of it leaves the host but its names.
+
+The bot runs as root, and others may write in some of these folders: a link leads nowhere else, and nothing is waited for.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from chancery_bot.local import Local
 
-_MOST_FILES, _LARGEST, _DEEPEST = 20_000, 1_000_000, 8
+LARGEST = 1_000_000
+"""Bytes of a file that may be a certificate, a key or a keystore."""
+_MOST_FILES, _DEEPEST = 20_000, 8
+"""How many files of each allowed folder are looked at, and how many folders below it."""
 _HASHED = re.compile(r"[0-9a-f]{8}\.r?\d+")
 """How OpenSSL names its links to a certificate (openssl-rehash(1))."""
 
 
 def lying(local: Local) -> Iterator[tuple[Path, bytes]]:
-    """Yield the files below the allowed folders, each once: by the link that leads to it, where there is one.
-
-    A link is what a program's configuration names; what it leads to may be another file tomorrow.
-    """
-    paths = list(islice(_paths(local), _MOST_FILES))
-    links = {os.path.realpath(path) for path in paths if path.is_symlink()}
+    """Yield the files below the allowed folders, each once: by its own name, or by a link where that is not looked at."""
+    paths = [path for root in sorted(set(local.roots)) for path in islice(_paths(root), _MOST_FILES)]
+    roots = [os.path.realpath(root) for root in local.roots]
     seen: set[str] = set()
-    for path in paths:
+    for path in sorted(paths, key=os.path.islink):
         real = os.path.realpath(path)
-        if real in seen or (real in links and not path.is_symlink()):
+        if real in seen or not any(Path(real).is_relative_to(root) for root in roots):
             continue
         seen.add(real)
         found = content(path)
@@ -33,22 +37,35 @@ def lying(local: Local) -> Iterator[tuple[Path, bytes]]:
             yield path, found
 
 
-def _paths(local: Local) -> Iterator[Path]:
-    """Yield what has a name that a person gave it; a hidden folder is a program's own (this bot's versions are in one)."""
-    for root in sorted(set(local.roots)):
-        for folder, below, names in os.walk(root):
-            deep = len(Path(folder).parts) - len(root.parts) >= _DEEPEST
-            below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
-            for name in sorted(names):
-                if not name.startswith(".") and not _HASHED.fullmatch(name):
-                    yield Path(folder, name)
+def _paths(root: Path) -> Iterator[Path]:
+    """Yield what has a name that a person gave it, folder by folder.
+
+    What is hidden is a program's own (this bot's versions are), and so is certbot's `archive`: its `live` leads there.
+    """
+    for folder, below, names in os.walk(root):
+        deep = len(Path(folder).parts) - len(root.parts) >= _DEEPEST
+        kept = sorted(
+            name for name in below if not name.startswith(".") and not (name == "archive" and "live" in below)
+        )
+        below[:] = [] if deep else kept
+        for name in sorted(names):
+            if not name.startswith(".") and not _HASHED.fullmatch(name):
+                yield Path(folder, name)
 
 
 def content(path: Path) -> bytes:
-    """Return what is in a file; nothing where it is none, too large for a certificate, or not to be read."""
+    """Return what is in a file; nothing where it is none, too large, somebody else's link, or not to be read."""
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
+        if path.is_symlink() and path.lstat().st_uid not in {0, os.getuid(), path.stat().st_uid}:
             return b""
-        return path.read_bytes()
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         return b""
+    with os.fdopen(handle, "rb") as file:
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+                return b""
+            return file.read(LARGEST)
+        except OSError:
+            return b""

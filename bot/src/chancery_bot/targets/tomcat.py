@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
-from chancery_bot.targets.finding import whole_path
+from chancery_bot.targets.finding import Given, address, whole_path
 
 BASES = {"tomcat9": Path("/var/lib/tomcat9"), "tomcat10": Path("/var/lib/tomcat10")}
 """systemd service → CATALINA_BASE, as Debian has them; both are services that a bot may restart by default."""
@@ -26,7 +26,8 @@ class Served:
     """A keystore that a connector serves from."""
 
     service: str
-    port: int
+    where: Given
+    """Where to look at it, as settings."""
     file: Path
     alias: str
     """In small letters, as keystores have them; empty where the first key is served."""
@@ -45,13 +46,20 @@ def connectors(text: str, service: str, base: Path) -> Iterator[Served]:
     bare = re.sub(r"(?s)<!--.*?-->", "", text)
     for connector in re.finditer(r"(?s)<Connector\b([^>]*?)(?:/>|>(.*?)</Connector>)", bare):
         own = _attributes(connector[1])
-        port = own.get("port", "")
+        where = _where(own)
         inner = [_attributes(found[1]) for found in re.finditer(r"(?s)<Certificate\b([^>]*)>", connector[2] or "")]
         for said in [own, *inner]:
             file = _first(said, _FILE)
-            if file and port.isdecimal():
-                where = Path(whole_path(file, base))
-                yield Served(service, int(port), where, _first(said, _ALIAS).lower())
+            if file and where is not None:
+                yield Served(service, where, Path(whole_path(file, base)), _first(said, _ALIAS).lower())
+
+
+def _where(connector: dict[str, str]) -> Given | None:
+    """Return where to look at a connector with TLS."""
+    port, host = connector.get("port", ""), connector.get("address", "")
+    if connector.get("SSLEnabled", "").lower() != "true" or not port.isdecimal():
+        return None
+    return address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", 0)
 
 
 def _attributes(text: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from chancery_bot import aloud, cli, wire
+from chancery_bot import aloud, cli, kinds, wire
 from chancery_bot.clock import Clock
 from chancery_bot.errors import Away, Turned
 from chancery_bot.local import Local
@@ -93,6 +93,30 @@ def test_a_bot_runs_until_it_is_told_to_stop_and_says_on_its_host_what_it_does(t
     assert said[1:] == ["chancery-bot: ERROR: Shop, outcome: No  [2Jroom."]
     assert server.asked.count("poll") == 3
     assert server.asked.count("report") == 1
+
+
+def test_what_lies_on_the_host_is_searched_for_once_until_the_server_has_it(tmp_path, monkeypatch):
+    searched, told, clock = [], [], Still()
+    shop = wire.Found(kind="pem", title="shop")
+    monkeypatch.setattr(kinds, "scan", lambda *_: searched.append(1) or [shop])
+    server = Server(poll=Away("nobody"), report=wire.Recorded(recorded=0))
+
+    def ask(what, body, answer, ask=server.ask):
+        if what == "poll":
+            told.append(body.found)
+        return ask(what, body, answer)
+
+    server.ask = ask
+    agent, _ = bot(tmp_path, server, clock)
+    agent.turn()
+    agent.turn()
+    server.answers["poll"] = wire.Work()
+    for _ in range(2):
+        agent.turn()
+    assert (len(searched), told) == (1, [[shop], [shop], [shop], None])
+    clock.slept += 6 * 3600.0
+    agent.turn()
+    assert (len(searched), told[-1]) == (2, [shop])
 
 
 def test_what_is_not_told_whole_is_told_later(tmp_path):

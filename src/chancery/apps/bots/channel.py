@@ -122,7 +122,7 @@ def poll(bot: Bot, given: wire.Poll, address: str) -> wire.Work:
         bot = Bot.objects.select_for_update().get(pk=bot.pk)
         _seen(bot, given.host, address, now)
         if given.found is not None:
-            bot.found = [f.model_dump(mode="json") for f in given.found]
+            bot.found = [f.model_dump(mode="json") for f in given.found if _printable(f)]
         bot.save()
         if bot.stopped_at is not None:
             return wire.Work(standing="stopped", poll_seconds=bot.poll_seconds, recorded=bot.recorded)
@@ -130,6 +130,12 @@ def poll(bot: Bot, given: wire.Poll, address: str) -> wire.Work:
         rows = Deployment.objects.filter(UNDER_WAY, target__bot=bot).select_related("target").order_by("id")
         tasks = [task for row in rows if (task := _task(row, given.host, now)) is not None]
     return wire.Work(poll_seconds=bot.poll_seconds, recorded=bot.recorded, tasks=tasks)
+
+
+def _printable(found: wire.Found) -> bool:
+    """Say whether a form can show what a bot found; a table could not even hold some characters."""
+    texts = (found.kind, found.title, *found.names, *found.settings, *map(str, found.settings.values()))
+    return all(text.isprintable() for text in texts)
 
 
 def _seen(bot: Bot, host: wire.Host, address: str, now: datetime) -> None:

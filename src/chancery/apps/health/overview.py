@@ -18,15 +18,13 @@ from chancery.apps.orders import queries as orders
 from chancery.apps.renewals import queries as renewals
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.paging import capped_count
-from chancery.core.order import ENDS, OPEN, State
+from chancery.core.order import ENDS, OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from chancery.apps.renewals.queries import Forecast
     from chancery.apps.shared.actor import Actor
 
-DAYS = 30
+DAYS, NEWEST = 30, 10_000
 INACTIVE = "inactive"
 
 
@@ -34,15 +32,16 @@ INACTIVE = "inactive"
 class Overview:
     """What an actor sees at a glance.
 
-    `health` is measured health → number of active connectors, with `INACTIVE` for the others. `open` and `ended` are
-    state → number of orders, as people read it, above ten thousand cut; states without any are left out. `issued` is the number of
+    `health` is measured health → number of active connectors, with `INACTIVE` for the others. `open` is state → number of
+    orders, as people read it, above ten thousand cut; `ended` is state → number, of the newest `NEWEST` orders alone, since
+    how many ended before would have to be counted one by one. States without any are left out. `issued` is the number of
     each of the last thirty days, by UTC. `expiring` is the number of valid certificates that end in each of the weeks
     of the forecast.
     """
 
     health: dict[str, int]
     open: dict[str, str]
-    ended: dict[str, str]
+    ended: dict[str, int]
     days: list[date]
     issued: list[int]
     expiring: list[int]
@@ -55,7 +54,7 @@ def overview(actor: Actor) -> Overview:
     forecast = renewals.forecast(actor)
     days, issued = _issued(actor, now)
     expiring = _expiring(actor, forecast.starts)
-    return Overview(_health(actor), _orders(actor, OPEN), _orders(actor, ENDS), days, issued, expiring, forecast)
+    return Overview(_health(actor), _open(actor), _ended(actor), days, issued, expiring, forecast)
 
 
 def _health(actor: Actor) -> dict[str, int]:
@@ -66,10 +65,16 @@ def _health(actor: Actor) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def _orders(actor: Actor, states: Iterable[State]) -> dict[str, str]:
+def _open(actor: Actor) -> dict[str, str]:
     rows = orders.visible_to(actor)
-    counted = {str(state): capped_count(rows.filter(state=state)) for state in sorted(states)}
+    counted = {str(state): capped_count(rows.filter(state=state)) for state in sorted(OPEN)}
     return {state: number for state, number in counted.items() if number != "0"}
+
+
+def _ended(actor: Actor) -> dict[str, int]:
+    newest = orders.visible_to(actor).order_by("-id").values_list("state", flat=True)[:NEWEST]
+    counted = Counter(state for state in newest if state in ENDS)
+    return dict(sorted(counted.items()))
 
 
 def _issued(actor: Actor, now: datetime) -> tuple[list[date], list[int]]:

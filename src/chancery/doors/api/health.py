@@ -42,11 +42,12 @@ def _point(point: health.Point) -> Answer:
 
 @router.get("/overview", response=measured.Overview)
 def whole(request: HttpRequest) -> Answer:
-    """Say how connectors are, how many orders are in which state, what was issued, what ends and what is to be renewed."""
+    """Say how connectors are, which orders are on their way, how they end, what was issued, what ends and what is to be renewed."""
     found = overview(actor(request))
     return {
         "connectors": found.health,
-        "orders": {**found.open, **found.ended},
+        "orders": found.open,
+        "ended": found.ended,
         "days": [{"day": day, "issued": n} for day, n in zip(found.days, found.issued, strict=True)],
         "starts": found.forecast.starts,
         "expiring": found.expiring,

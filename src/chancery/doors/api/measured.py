@@ -117,8 +117,12 @@ class Overview(BaseModel):
         examples=[{"healthy": 4, "inactive": 1}],
     )
     orders: dict[str, str] = Field(
-        description="State → number, without those that no order is in; above ten thousand it is cut.",
-        examples=[{"issued": "10 000+", "pending": "3"}],
+        description="State of those on their way → number; above ten thousand it is cut.",
+        examples=[{"queued": "10 000+", "pending": "3"}],
+    )
+    ended: dict[str, int] = Field(
+        description="State of those that have ended → number, of the newest ten thousand orders.",
+        examples=[{"issued": 9412, "rejected": 3}],
     )
     days: list[Day] = Field(description="The last thirty.")
     starts: list[Moment] = Field(description="When each of the coming weeks begins.")

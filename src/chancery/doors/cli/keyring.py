@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -88,6 +89,9 @@ def _wrap() -> None:
 
     with progress("Secrets", rekeying.progress().total) as show_done:
         while rekeying.step(current_clock().now()):
-            show_done(rekeying.progress().done)
+            found = rekeying.progress()
+            show_done(found.done)
+            if not sys.stderr.isatty():  # a log, in which a bar would not be seen
+                hint(f"{found.done} of {found.total}")
     found = rekeying.progress()
     print(f"{found.done} of {found.total} secrets are sealed with the key {found.kid}.")

@@ -142,7 +142,9 @@ def progress(about: str, total: float | None = None) -> Iterator[Callable[[float
         TimeElapsedColumn(),
     ]
     # Lines that are printed meanwhile stand above the bar where both are seen; what goes elsewhere is let alone.
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
+    bar = Progress(
+        *columns, console=Console(stderr=True, soft_wrap=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    )
     with bar:
         task = bar.add_task(about, total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -9,7 +9,7 @@ from chancery.doors.cli.rest import Rest
 
 
 def overview(as_json: Json = False) -> None:
-    """Show how connectors are, how many orders are in which state, and what comes."""
+    """Show how connectors are, which orders are on their way, how they end, and what comes."""
     whole = Rest().call("GET", "/overview")
     show(_rows(whole), ("what", "number"), whole, as_json)
 
@@ -17,6 +17,7 @@ def overview(as_json: Json = False) -> None:
 def _rows(whole: dict[str, Any]) -> list[dict[str, object]]:
     said = [(f"connectors: {health}", n) for health, n in whole["connectors"].items()]
     said += [(f"orders: {state}", n) for state, n in whole["orders"].items()]
+    said += [(f"orders: {state}, of the newest 10 000", n) for state, n in whole["ended"].items()]
     month = sum(day["issued"] for day in whole["days"])
     said += [("issued today", whole["days"][-1]["issued"]), ("issued in 30 days", month)]
     said += [("certificates that end within a week", whole["expiring"][0])]

@@ -47,9 +47,9 @@ def look(content: bytes, password: str) -> Inside | None:
     """Say what is in a keystore: aliases and certificates are not encrypted."""
     del password
     try:
-        first = next((entry for entry in jks.peek(content) if entry.sealed), None)
-        if first is None or not first.chain:
-            return None
-        return Inside(first.alias.lower(), names_of(x509.load_der_x509_certificate(first.chain[0])))
-    except ValueError:
+        first = next((entry for entry in jks.peek(content) if entry.sealed and entry.chain), None)
+    except jks.Broken:
         return None
+    if first is None:
+        return None
+    return Inside(first.alias.lower(), names_of(x509.load_der_x509_certificate(first.chain[0])))

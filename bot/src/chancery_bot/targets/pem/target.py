@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chancery_bot import posix
+from chancery_bot.clock import Clock
 from chancery_bot.local import Local
 from chancery_bot.material import Material
 from chancery_bot.targets.files import FileTarget, Piece
@@ -42,8 +43,8 @@ class Target(FileTarget[Settings]):
 
 def find(local: Local) -> Iterator[Found]:
     """Yield the keys on this host that have a certificate, with all files that would change together."""
-    for one in together(lying(local)):
+    for one in together(lying(local), Clock().now()):
         named: Given = {setting: str(path) for setting, path in one.files.items()}
         with_key = one.files.get("key") or one.files["combined"]
         title = f"{one.names[0]} in {with_key.parent}" if one.names else str(with_key)
-        yield from offer(Settings, "pem", title, {**named, **posix.dress(with_key)}, one.names)
+        yield from offer(Settings, "pem", title, named, one.names, posix.dress(with_key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
@@ -66,9 +67,11 @@ def look(content: bytes, password: str) -> Inside | None:
     """Say what is in a keystore: nothing but that it is one, without its password."""
     if not _BEGINS.match(content):
         return None
+    if not password:
+        return Inside()
     try:
         found = pkcs12.load_pkcs12(content, password.encode())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         return Inside()
     if found.key is None or found.cert is None:
         return None

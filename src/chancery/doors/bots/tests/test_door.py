@@ -532,6 +532,10 @@ def test_what_a_host_found_is_kept_for_the_form(stage, enrolled):
     stage.client.ask("poll", wire.Poll(host=HOST, found=[found]), wire.Work)
     stage.client.ask("poll", wire.Poll(host=HOST), wire.Work)
     assert now(enrolled).found == [found.model_dump()]
+    for odd in ({"title": "a\0b"}, {"names": ["a\u202eb"]}, {"settings": {"key": "/a\nb"}}, {"settings": {"\0": 1}}):
+        both = [found.model_copy(update=odd), found]
+        stage.client.ask("poll", wire.Poll(host=HOST, found=both), wire.Work)
+        assert now(enrolled).found == [found.model_dump()]
 
 
 def test_only_the_holder_of_a_key_enrols_it(cast, stage, line):

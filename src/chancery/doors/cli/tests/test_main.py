@@ -95,6 +95,7 @@ def test_a_bar_shows_how_far_long_work_is_to_people_alone(monkeypatch, about, ou
     if about:
         for part in counted(range(3), about):
             print(part)
+            print("x" * 200)  # is not broken, since somebody may copy it
     else:
         with progress("Waiting"):
             print(0, 1, 2, sep="\n")
@@ -106,4 +107,5 @@ def test_a_bar_shows_how_far_long_work_is_to_people_alone(monkeypatch, about, ou
         "1",
         "2",
     ]
+    assert lines.getvalue().count("x" * 200) == (3 if about else 0)
     assert ((about or "Waiting") in sys.stderr.getvalue()) == bar

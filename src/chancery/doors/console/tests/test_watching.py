@@ -223,7 +223,7 @@ def test_the_whole_at_a_glance(local, ada, cast, clock, issued):
     found = overview(cast.ada)
     assert (sum(found.health.values()), found.issued[-1], sum(found.issued)) == (1, 3, 3)
     assert sum(found.expiring) == 1
-    assert (found.open, found.ended) == ({}, {"issued": "1"})
+    assert (found.open, found.ended) == ({}, {"issued": 1})
     part = ada.get(reverse("overview"), headers={"HX-Request": "true"})
     assert "<html" not in part.content.decode()
     assert "Certificates issued, by day" in text(part)
