@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 VERSION, OLDEST = 2, 1
+ROLLS_BACK = 2
+"""From this version on a bot can be asked to roll back."""
 PREFIX = "/api/bot"
 SCHEME = "ChanceryBot"
 SKEW = 300

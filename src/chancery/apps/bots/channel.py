@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef
 from chancery.apps.accounts.permissions import BOT
 from chancery.apps.audit.record import Note, write
 from chancery.apps.bots.actions import digest
-from chancery.apps.bots.following import fail, mind, say
+from chancery.apps.bots.following import fail, mind, refuse, say
 from chancery.apps.bots.models import OPEN, UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
 from chancery.apps.bots.window import opens
 from chancery.apps.certificates import keys
@@ -127,6 +127,8 @@ def poll(bot: Bot, given: wire.Poll, address: str) -> wire.Work:
         if bot.stopped_at is not None:
             return wire.Work(standing="stopped", poll_seconds=bot.poll_seconds, recorded=bot.recorded)
         _renewals(bot, now)
+        if given.v < wire.ROLLS_BACK:
+            _cannot_roll_back(bot, now)
         rows = Deployment.objects.filter(UNDER_WAY, target__bot=bot).select_related("target").order_by("id")
         tasks = [task for row in rows if (task := _task(row, given.host, now)) is not None]
     return wire.Work(poll_seconds=bot.poll_seconds, recorded=bot.recorded, tasks=tasks)
@@ -155,6 +157,12 @@ def _renewals(bot: Bot, now: datetime) -> None:
         row = Deployment(id=new_id(now), target=target, kind="issue", asked_by="engine", created_at=now)
         row.save(force_insert=True)
         say(row.pk, now, "asked", "engine", "The certificate that is served is due for renewal.")
+
+
+def _cannot_roll_back(bot: Bot, now: datetime) -> None:
+    """End what a bot of an earlier version is never told of, and would be waited for without end."""
+    for row in Deployment.objects.filter(UNDER_WAY, target__bot=bot, kind="rollback").select_related("target__bot"):
+        refuse(row, "The bot on this host is too old to roll back when it is asked to. Update it there.", now, "engine")
 
 
 def _task(row: Deployment, host: wire.Host, now: datetime) -> wire.Task | None:

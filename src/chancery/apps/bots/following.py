@@ -45,10 +45,15 @@ def hurry(target: Target, now: datetime) -> None:
 
 def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:
     """End a deployment badly, and say so at its target and its bot."""
+    refuse(row, text, now, actor)
+    mind(row.target, text)
+
+
+def refuse(row: Deployment, text: str, now: datetime, actor: str) -> None:
+    """End a deployment that nobody has begun, so that nothing is wrong with its target."""
     row.state, row.finished_at, row.text = Stage.FAILED, now, text[:2000]
     row.save(update_fields=["state", "finished_at", "text"])
     say(row.pk, now, "failed", actor, text, "error")
-    mind(row.target, text)
 
 
 def mind(target: Target, problem: str) -> None:

@@ -447,6 +447,25 @@ def test_the_version_before_is_read_and_answered(cast, local, stage, line, enrol
         assert refused.status == 400
 
 
+def test_a_bot_that_cannot_roll_back_is_not_waited_for(cast, local, stage, enrolled, engine):
+    import json
+
+    deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    second = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(second).state == Stage.READY)
+    stage.agent.turn()
+    due = now(row).due_at
+    back = actions.roll_back(cast.ada, row.pk)
+    old = json.dumps({"v": 1, **HOST.model_dump()}).encode()
+    answer = stage.client._post(stage.state.identity(), "poll", old)
+    assert json.loads(answer.body)["tasks"] == []
+    assert (now(back).state, "too old to roll back" in now(back).text) == (Stage.FAILED, True)
+    assert (now(row).problem, now(row).due_at) == ("", due)
+    assert actions.roll_back(cast.ada, row.pk).state == Stage.READY
+
+
 def test_a_window_keeps_a_deployment_until_it_opens(cast, local, stage, enrolled, engine):
     shut = (SYSTEM_CLOCK.now() + timedelta(hours=5)).strftime("%H:%M")
     end = (SYSTEM_CLOCK.now() + timedelta(hours=6)).strftime("%H:%M")
