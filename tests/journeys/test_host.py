@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests import warm
 from tests.browser.stand import database
 from tests.template import fill
 
@@ -61,13 +62,7 @@ class Host:
     def __call__(self, *command, code=0):
         environ = {**os.environ, "CHANCERY_HOME": str(self.home), "CHANCERY_DATABASE_URL": self.url}
         environ.pop("DJANGO_SETTINGS_MODULE", None)
-        done = subprocess.run(
-            [sys.executable, "-m", "chancery", *map(str, command)],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
+        done = warm.run([*map(str, command)], environ)
         assert done.returncode == code, (command, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr, done.stderr
         return done
@@ -77,7 +72,7 @@ class Host:
         whole = MANY.format(commands=[list(map(str, c)) for c in commands]) + then
         environ = {**os.environ, "CHANCERY_HOME": str(self.home), "CHANCERY_DATABASE_URL": self.url}
         environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
-        done = subprocess.run([sys.executable, "-c", whole], env=environ, capture_output=True, text=True, timeout=90)
+        done = warm.run(whole, environ)
         assert done.returncode == 0, done.stderr
         return [Told(*told) for told in json.loads(done.stdout.splitlines()[-1])]
 
@@ -86,7 +81,7 @@ class Host:
         environ = {**os.environ, "CHANCERY_HOME": str(self.home), "CHANCERY_DATABASE_URL": self.url}
         environ["DJANGO_SETTINGS_MODULE"] = "chancery.settings"
         whole = f"import gc; gc.disable(); import django; django.setup()\n{text}"
-        done = subprocess.run([sys.executable, "-c", whole], env=environ, capture_output=True, text=True, timeout=90)
+        done = warm.run(whole, environ)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
