@@ -12,12 +12,15 @@ from chancery.apps.acme.jose import Key
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.certificates import actions
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.certificates.revoking import reasons
 from chancery.apps.shared.action import current_clock
 from chancery.core.errors import Conflict, Invalid
 from chancery.core.order import IN_THE_END, RevocationReason
 
 _REASONS = {reason.code: reason for reason in RevocationReason}
 """CRLReason (RFC 5280 section 5.3.1) → ours. A CA's own compromise and a hold are no client's matter."""
+_MILDEST = RevocationReason.SUPERSEDED
+"""What is said for a client that says nothing, as most do, to a CA that wants a reason: it accuses nobody."""
 
 
 def revoke(
@@ -35,8 +38,11 @@ def revoke(
         raise AcmeError("alreadyRevoked", "It is revoked already, or that is asked for.", "There is nothing to do.")
     by = account if account is not None else ordered.account
     told = "Asked for over ACME" + ("." if account is not None else ", by the certificate's own key.")
+    meant = _reason(reason)
+    if meant == RevocationReason.UNSPECIFIED and meant not in (taken := reasons(row)) and _MILDEST in taken:
+        meant, told = str(_MILDEST), f"{told} The client gave no reason, and this CA takes no revocation without one."
     try:
-        actions.revoke(actor_of(by, address), row.pk, _reason(reason), told)
+        actions.revoke(actor_of(by, address), row.pk, meant, told)
     except Invalid as error:
         raise _bad_reason(str(error), " ".join(p.remedy for p in error.problems)) from None
     except Conflict as error:
