@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from chancery.apps.acme import following as clients
 from chancery.apps.bots import following as bots
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.actions import renew as place
@@ -16,7 +17,7 @@ from chancery.apps.renewals.planning import advises, schedule
 from chancery.apps.shared.actor import engine_actor
 from chancery.core.errors import ChanceryError
 from chancery.core.order import ENDS, OPEN, RevocationState, State
-from chancery.core.renewal import again_after
+from chancery.core.renewal import again_after, worry_at
 
 _AT_ONCE = 10
 _AFTER_THE_BOT = timedelta(hours=1)
@@ -66,7 +67,7 @@ def _revived(now: datetime, before: str) -> str:
 
 
 def _renew(plan: Plan, now: datetime) -> None:
-    if _over(plan, now) or _replaced_already(plan) or _left_to_a_bot(plan, now):
+    if _over(plan, now) or _replaced_already(plan) or _left_to_a_bot(plan, now) or _left_to_a_client(plan, now):
         return
     csr, why, caused_by = _request(plan)
     if csr is None:
@@ -124,6 +125,29 @@ def _left_to_a_bot(plan: Plan, now: datetime) -> bool:
         bots.hurry(target, now)
         due = now
     _set(plan, PlanState.PLANNED, f"The bot {bot.name} renews it.", max(due, now) + _AFTER_THE_BOT)
+    return True
+
+
+def _left_to_a_client(plan: Plan, now: datetime) -> bool:
+    """Say whether an ACME client orders its successor, and then follow that, or look again whether it has.
+
+    What the engine ordered in its place would be fetched by nobody. A request that a person left goes before.
+    """
+    row = plan.certificate
+    credential = None if plan.csr is not None else clients.credential_of(row)
+    if credential is None:
+        return False
+    order = clients.successor(row, credential)
+    if order is not None:
+        _ordered(plan, order)
+    elif not clients.works(credential):
+        text = f"No account of the ACME credential {credential.name} may order any more. Order it anew, or leave a request."
+        _again(plan, now, text)
+    elif worry_at(row.not_before, row.not_after, plan.profile.renewal_share / 100) <= now:
+        _again(plan, now, f"The ACME client of {credential.name} has not renewed it. Look at that host.")
+    else:
+        text = f"The ACME client of {credential.name} renews it."
+        _set(plan, PlanState.PLANNED, text, now + again_after(row.not_after - now))
     return True
 
 
