@@ -44,7 +44,7 @@ def _credential() -> tuple[str, bytes]:
     from chancery.apps.acme import actions
     from chancery.apps.acme.jose import decode
 
-    actions.offer(stand.host(), stand.PROFILE)
+    actions.offer(stand.host(), stand.PROFILE, any_name=True)
     made, secret = actions.create_credential(
         stand.host(), "bench", profile=stand.PROFILE, accounts=100, orders_per_hour=1_000_000
     )

@@ -235,7 +235,7 @@ def acme(by):
 
     from chancery.apps.acme import accounts, actions, jose, ordering
 
-    actions.offer(by["ada"], "Internal TLS", listed=True)
+    actions.offer(by["ada"], "Internal TLS", listed=True, any_name=True)
     actions.offer(by["ada"], "Public TLS", challenges=["http-01", "dns-01"], networks=["10.1.0.0/16"])
     actions.create_credential(by["ada"], "Web servers in Berlin", profile="Public TLS", accounts=40, days=30)
     row, _ = actions.create_credential(by["ada"], "build-1", profile="Internal TLS", accounts=2)

@@ -156,7 +156,7 @@ def acme(ada):
     from bench.acme_client import jwk
     from chancery.apps.acme import accounts, actions, jose
 
-    actions.offer(ada, "Internal", listed=True)
+    actions.offer(ada, "Internal", listed=True, any_name=True)
     row, _ = actions.create_credential(ada, "build-1", profile="Internal", accounts=9)
     account = accounts._made(row, jose.key(jwk(ec.generate_private_key(ec.SECP256R1()))), [], "192.0.2.9")
     return {"acme_credential": row, "acme_account": account}

@@ -730,7 +730,10 @@ def test_acme_clients_from_the_command_line(cli, tmp_path):
     assert "Internal is offered." in cli(*offered).stdout
     assert "10.1.0.0/16" in cli("acme", "offers").stdout
     assert "challenges" in cli("acme", "offer", "Internal", "--challenge", "x", code=Exit.REFUSED).stderr
-    for more, proof in ((("--no-listed",), ["dns-01"]), (("--challenge", "", "--network", "10.2.0.0/16"), [])):
+    for more, proof in (
+        (("--no-listed",), ["dns-01"]),
+        (("--challenge", "", "--network", "10.2.0.0/16", "--any-name"), []),
+    ):
         row = data(cli, "acme", "offer", "Internal", *more)
         assert (row["challenges"], row["listed"]) == (proof, False), "what is not given keeps its value"
     assert row["networks"] == ["10.2.0.0/16"]
@@ -748,7 +751,8 @@ def test_acme_clients_from_the_command_line(cli, tmp_path):
     assert "acme credentials" in cli("acme", "revoke-credential", "web-3", code=Exit.REFUSED).stderr
     assert data(cli, "acme", "revoke-credential", "web-1")["status"] == "revoked"
     assert "Credentials were made for it" in cli("acme", "withdraw", "Internal", code=Exit.REFUSED).stderr
-    cli("acme", "offer", "Careful")
+    assert "any_name" in cli("acme", "offer", "Careful", code=Exit.REFUSED).stderr
+    cli("acme", "offer", "Careful", "--any-name")
     assert "not offered any more" in cli("acme", "withdraw", "Careful").stdout
 
 

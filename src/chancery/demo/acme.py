@@ -42,7 +42,7 @@ def _make(memory: Path, profile: Profile) -> None:
     from chancery.apps.shared.actor import host_actor
 
     actor = host_actor("demo")
-    actions.offer(actor, profile.pk)
+    actions.offer(actor, profile.pk, any_name=True)
     credential, key = actions.create_credential(actor, _NAME, profile=profile.pk, accounts=100)
     memory.touch(mode=0o600)
     memory.write_text(json.dumps({"kid": str(credential.pk), "key": key}), encoding="utf-8")

@@ -21,6 +21,10 @@ _CHALLENGES: Any = Field(
 _NETWORKS: Any = Field(
     [], description="Networks beside the public ones in which names may be validated.", examples=[["10.1.0.0/16"]]
 )
+_ANY_NAME: Any = Field(
+    False,
+    description="That no proof is meant, although the profile names no domains: a credential is good for any name.",
+)
 _LISTED: Any = Field(False, description="Whether the directory shows the profile's name to anybody.")
 
 
@@ -30,6 +34,7 @@ class AcmeOfferIn(Body):
     challenges: list[str] = _CHALLENGES
     networks: list[str] = _NETWORKS
     listed: bool = _LISTED
+    any_name: bool = _ANY_NAME
 
 
 class AcmeOffer(BaseModel):

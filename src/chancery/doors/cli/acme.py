@@ -44,6 +44,10 @@ def acme_offer(
         list[str] | None, typer.Option(help="A private network where names may be validated (repeatable).")
     ] = None,
     listed: Annotated[bool | None, typer.Option(help="Show its name in the directory.")] = None,
+    any_name: Annotated[
+        bool,
+        typer.Option("--any-name", help="Without a challenge, and where the profile names no domains: this is meant."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Let ACME clients order with a profile, or change how its names are validated: what is not given keeps its value."""
@@ -52,7 +56,7 @@ def acme_offer(
     present = next((row for row in offers if profile in {row["profile"], row["profile_name"]}), _UNOFFERED)
     given = {"challenges": anew(challenge), "networks": anew(network), "listed": listed}
     body = {n: present[n] if value is None else value for n, value in given.items()}
-    done = rest.call("PUT", f"/acme/offers/{quote(profile, safe='')}", body)
+    done = rest.call("PUT", f"/acme/offers/{quote(profile, safe='')}", {**body, "any_name": any_name})
     say(f"{done['profile_name']} is offered.", done, as_json)
 
 

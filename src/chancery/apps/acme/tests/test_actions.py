@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def offered(cast, local):
-    return actions.offer(cast.ada, "Internal", networks=["10.1.0.0/16", ""])
+    return actions.offer(cast.ada, "Internal", networks=["10.1.0.0/16", ""], any_name=True)
 
 
 def fields(caught):
@@ -43,6 +43,15 @@ def test_an_offer_is_made_changed_and_withdrawn(cast, offered):
             actions.withdraw(cast.ada, ident)
 
 
+def test_that_nobody_proves_any_name_has_to_be_said(cast, local):
+    with pytest.raises(Invalid) as refusal:
+        actions.offer(cast.ada, "Internal")
+    assert fields(refusal) == ["any_name"]
+    assert not Offer.objects.exists()
+    Profile.objects.filter(name="Internal").update(name_suffixes=["example.com"])
+    assert actions.offer(cast.ada, "Internal").challenges == []
+
+
 def test_a_credential_is_made_by_whoever_may_order_and_known_by_id(cast, offered):
     user = people.create_user(cast.host, "otto", PASSWORD, grants=[("ca_operator", None, None)])
     otto = actor_of(user, how="test")
@@ -55,7 +64,7 @@ def test_a_credential_is_made_by_whoever_may_order_and_known_by_id(cast, offered
 
 
 def test_offers_have_pages_and_end_with_their_profiles(cast, offered):
-    actions.offer(cast.ada, "Careful")
+    actions.offer(cast.ada, "Careful", any_name=True)
     first = queries.offer_listing(cast.ada, size=1)
     second = queries.offer_listing(cast.ada, size=1, cursor=first.next)
     assert [o.profile.name for o in (*first.items, *second.items)] == ["Careful", "Internal"]

@@ -23,7 +23,7 @@ def client(cast, local):
 
     class Client:
         def __init__(self):
-            self.offer = acme.offer(cast.ada, "Internal")
+            self.offer = acme.offer(cast.ada, "Internal", any_name=True)
             self.credential, _ = acme.create_credential(cast.ada, "web-1", profile="Internal", accounts=9)
             self.account = self.another()
 

@@ -136,7 +136,7 @@ class Things:
         self.report = KeyReport.objects.get()
         mine = {"team_id": local.team_id, "environment_id": local.environment_id}
         planning.cover(now, {})
-        self.offer = acme_actions.offer(cast.ada, "Internal")
+        self.offer = acme_actions.offer(cast.ada, "Internal", any_name=True)
         self.credential = acme_actions.create_credential(cast.ada, "web-1", profile="Internal")[0]
         owned = {"team_id": local.team_id, "environment_id": local.environment_id, "created_at": now}
         self.account = Account.objects.create(credential=self.credential, jwk={}, hour_from=now, **owned)
@@ -358,7 +358,7 @@ ACTIONS = {
     "webhooks.test": lambda a, t: webhook_actions.test(a, t.webhook.pk),
 }
 ACTIONS |= {
-    "acme_offers.set": lambda a, t: acme_actions.offer(a, "Internal"),
+    "acme_offers.set": lambda a, t: acme_actions.offer(a, "Internal", any_name=True),
     "acme_offers.withdraw": lambda a, t: acme_actions.withdraw(a, t.offer.pk),
     "acme_credentials.create": lambda a, t: acme_actions.create_credential(a, "x", profile="Internal"),
     "acme_credentials.revoke": lambda a, t: acme_actions.revoke_credential(a, t.credential.pk),

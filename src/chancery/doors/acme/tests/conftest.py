@@ -46,7 +46,7 @@ class Door:
         self.cast = cast
 
     def offer(self, profile="Internal", **more):
-        return actions.offer(self.cast.ada, profile, **more)
+        return actions.offer(self.cast.ada, profile, **{"any_name": True, **more})
 
     def credential(self, name="web-1", profile="Internal", **more):
         made, secret = actions.create_credential(self.cast.ada, name, profile=profile, **more)

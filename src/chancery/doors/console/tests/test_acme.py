@@ -30,6 +30,9 @@ def test_from_the_offer_to_the_order(ada, cast, settings):
     wrong = ada.post(reverse("acme_offer"), {"profile": profile, "challenges": ["dns-01"], "networks": "10.1.0.0/33"})
     assert wrong.status_code == 422, text(wrong)
     assert "10.1.0.0/33" in text(wrong), text(wrong)[:3000]
+    open_ = ada.post(reverse("acme_offer"), {"profile": profile})
+    assert (open_.status_code, "good for all names" in text(open_)) == (422, True)
+    assert ada.post(reverse("acme_offer"), {"profile": profile, "any_name": "on"}).status_code == 302
     kept = {"profile": profile, "challenges": ["dns-01"], "networks": "10.1.0.0/16, 10.2.0.0/16", "listed": "on"}
     assert ada.post(reverse("acme_offer"), kept).status_code == 302
     row = Offer.objects.get()

@@ -55,7 +55,12 @@ def offer(request: HttpRequest, actor: Actor) -> HttpResponse:
         networks = data.get("networks", "").replace(",", " ").split()
         try:
             row = actions.offer(
-                actor, chosen, challenges=data.getlist("challenges"), networks=networks, listed="listed" in data
+                actor,
+                chosen,
+                challenges=data.getlist("challenges"),
+                networks=networks,
+                listed="listed" in data,
+                any_name="any_name" in data,
             )
         except Invalid as error:
             problems = error.problems
