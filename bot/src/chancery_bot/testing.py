@@ -311,12 +311,12 @@ class Conformance(ABC):
             assert path.stat().st_mode & 0o077 == 0, path
 
     def test_killed_before_each_change_on_the_disk(
-        self, stand: Stand, old: str, monkeypatch: pytest.MonkeyPatch
+        self, stand: Stand, old: str, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
     ) -> None:
         """SIGKILL anywhere leaves the old or the new, and the bot goes on to the new."""
         before, given, seen, number = self.OLD, self.NEW, set(), 0
         while True:
-            number += stand.case.stride
+            number += _stride(stand.case, pytestconfig)
             task = stand.task()
             killed = _killed(stand, task, given, number, monkeypatch)
             found = stand.present()
@@ -338,12 +338,12 @@ class Conformance(ABC):
         assert seen == {True, False}, "the bot was killed before and after the switch"
 
     def test_a_disk_that_is_full_from_each_change_on(
-        self, stand: Stand, old: str, monkeypatch: pytest.MonkeyPatch
+        self, stand: Stand, old: str, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
     ) -> None:
         """Nothing can be written any more: the old or the new is in force, and the new once there is room again."""
         before, given, number = self.OLD, self.NEW, 0
         while True:
-            number += stand.case.stride
+            number += _stride(stand.case, pytestconfig)
             task, disk = stand.task(), FullDisk(number)
             stand.state.keep_key(task.deployment, given[1])
             monkeypatch.setattr(posix, "step", disk.step)
@@ -414,6 +414,11 @@ class FullHome(FullDisk):
         """Stand where the bot announces a change."""
         if self._HOME.match(name):
             super().step(name)
+
+
+def _stride(case: Case, config: pytest.Config) -> int:
+    """Return of how many changes one is met: each, where the tests' long form is asked for."""
+    return 1 if config.getoption("--long", default=False) else case.stride
 
 
 def _killed(stand: Stand, task: Task, given: Pair, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
