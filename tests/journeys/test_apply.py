@@ -121,6 +121,36 @@ def test_drift_is_shown_and_mended_and_secrets_go_along_where_the_server_forgets
     assert [c["field"] for c in step["changes"]] == ["api_key"]
 
 
+ADCS = """
+version: 1
+connectors:
+  - authority: adcs
+    name: Forest
+    base_url: https://ca.example.com
+    team: Operations
+    environment: Production
+    region: eu
+    ca_name: Example CA
+    authentication: ntlm
+    username: EXAMPLE\\chancery
+    password: "@env:BERLIN_KEY"
+    template_source: ldap
+    directory_host: dc1.example.com
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("dc1.example", "dc2.example"), ("region: eu", "region: eu\n    allowed_networks: 10.0.0.0/8")],
+)
+def test_secrets_go_along_where_a_field_of_the_ca_type_moves_them(cli, file, before, after):
+    cli("apply", file(ADCS))
+    cli("apply", file(ADCS.replace(before, after)))
+    row = Connector.objects.get(name="Forest")
+    assert (row.revision, list(row.current.secrets)) == (2, ["password"])
+    assert "Everything is as the file says." in cli("apply", file(ADCS.replace(before, after)), "--plan").stderr
+
+
 def test_what_declare_writes_apply_finds_as_it_is(cli, file, monkeypatch):
     cli("apply", file())
     written = cli("connectors", "declare").stdout

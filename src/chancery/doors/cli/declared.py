@@ -20,8 +20,8 @@ _COMMON = {
     "base_url", "team", "environment", "owner", "contact", "region", "description", "tags", "proxy", "trust_pem",
     "allowed_networks", "limit_seats", "limit_rate", "limit_burst",
 }  # fmt: skip
-_CLEARING = {"base_url", "proxy", "trust_pem"}
-"""Where one of them changes, the server forgets the secrets: they were meant for the old place."""
+_WHERE = {"base_url", "proxy", "trust_pem", "allowed_networks"}
+"""Where one of them changes, the server wants the secrets again: they were meant for the old place."""
 _STATUSES = ("active", "inactive")
 _REFERENCE = re.compile(r"@(vault|file|env):.+")
 _REMEDY = "Write @vault:PATH#FIELD or @file:NAME as the server knows them, or @env:NAME of this machine."
@@ -176,8 +176,9 @@ def _step(entry: dict[str, Any], row: dict[str, Any] | None, kind: Mapping[str, 
     step.changes = [
         Change(n, shown(present.get(n)), shown(v)) for n, v in given.items() if not _same(n, present.get(n), meant[n])
     ]
-    if not (secrets or {c.field for c in step.changes} & _CLEARING):
-        sent = {n: ref for n, ref in sent.items() if n not in row["secrets_set"]}
+    if not secrets:
+        kept = {*row["secrets_set"]} - _forgotten({c.field for c in step.changes}, kind)
+        sent = {n: ref for n, ref in sent.items() if n not in kept}
     step.changes += [Change(n, "set" if n in row["secrets_set"] else "", sent[n]) for n in sent]
     step.body = {**{c.field: given[c.field] for c in step.changes if c.field in given}, **_secrets(sent)}
     step.what = "edit" if step.changes else "none"
@@ -186,6 +187,14 @@ def _step(entry: dict[str, Any], row: dict[str, Any] | None, kind: Mapping[str, 
         step.status = wanted
         step.changes.append(Change("status", row["status"], wanted))
     return step
+
+
+def _forgotten(changed: set[str], kind: Mapping[str, Any]) -> set[str]:
+    """Return the secrets that the server wants again after these changes: all that are sent, where they would go elsewhere."""
+    fields = kind["config"].get("properties", {})
+    if not changed & {*_WHERE, *(n for n, info in fields.items() if info.get("destination"))}:
+        return set()
+    return {n for n in kind["secrets"] if not fields.get(n, {}).get("stays")}
 
 
 def _secrets(sent: Mapping[str, str]) -> dict[str, str]:
