@@ -51,7 +51,7 @@ KIND = {"config": {"properties": FIELDS}, "secrets": ["key", "signs"], "default_
 ENTRY = {"authority": "x", "name": "Berlin", "key": "@file:key", "signs": "@file:signs"}
 COMMON = dict.fromkeys(("base_url", "team", "environment", "owner", "contact", "region", "description", "proxy"), "")
 LIMITS = dict.fromkeys(("limit_seats", "limit_rate", "limit_burst"))
-ROW = {**COMMON, **LIMITS, "trust_pem": "", "tags": [], "allowed_networks": [], "authority": "x", "name": "Berlin",
+ROW = {"id": "1", **COMMON, **LIMITS, "trust_pem": "", "tags": [], "allowed_networks": [], "authority": "x", "name": "Berlin",
        "status": "active", "settings": {"host": "dc1", "since": ""}, "secrets_set": ["key", "signs"]}  # fmt: skip
 
 
