@@ -482,6 +482,7 @@ def test_calls(api, local):
     assert made["Retry-After"] == "1"
     assert api("GET", made["Location"].removeprefix("/api/v1")).json()["state"] == "due"
     assert api("GET", f"/connectors/{local.pk}/delete-preview").status_code == 200
+    assert api("GET", f"/connectors/{local.pk}/references").json() == {"references": {}}
     assert api("POST", f"/connectors/{local.pk}/deactivate").json()["submissions_in_flight"] == 0
     assert api("POST", "/connectors/bulk-switch", {"ids": [str(local.pk), 7], "status": "active"}).json()[
         "results"

@@ -5,8 +5,11 @@ import re
 
 import pytest
 
+from chancery.apps.accounts import actions as people
+from chancery.apps.accounts import queries as who
 from chancery.apps.connectors.models import Connector
 from chancery.doors.cli.output import Exit
+from tests.cast import PASSWORD
 from tests.journeys.test_cli import cli, data  # noqa: F401  fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -119,6 +122,83 @@ def test_drift_is_shown_and_mended_and_secrets_go_along_where_the_server_forgets
     assert "switched to active" in cli("apply", file(moved.replace("inactive", "active"))).stderr
     (step,) = data(cli, "apply", file(moved.replace("inactive", "active")), "--plan", "--secrets", code=6)["steps"]
     assert [c["field"] for c in step["changes"]] == ["api_key"]
+
+
+ADCS = """
+version: 1
+connectors:
+  - authority: adcs
+    name: Forest
+    base_url: https://ca.example.com
+    team: Operations
+    environment: Production
+    region: eu
+    ca_name: Example CA
+    authentication: ntlm
+    username: EXAMPLE\\chancery
+    password: "@env:BERLIN_KEY"
+    template_source: ldap
+    directory_host: dc1.example.com
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("dc1.example", "dc2.example"), ("region: eu", "region: eu\n    allowed_networks: 10.0.0.0/8")],
+)
+def test_secrets_go_along_where_a_field_of_the_ca_type_moves_them(cli, file, before, after):
+    cli("apply", file(ADCS))
+    cli("apply", file(ADCS.replace(before, after)))
+    row = Connector.objects.get(name="Forest")
+    assert (row.revision, list(row.current.secrets)) == (2, ["password"])
+    assert "Everything is as the file says." in cli("apply", file(ADCS.replace(before, after)), "--plan").stderr
+
+
+@pytest.fixture
+def vault(settings):
+    settings.SECRET_VAULT = "vault+https://vault.example.com/secret?token_file=/nowhere"
+
+
+def test_another_reference_is_drift_and_is_mended(cli, file, vault):
+    text = FILE.replace("@env:BERLIN_KEY", "@vault:old#k")
+    cli("apply", file(text))
+    same = cli("apply", file(text), "--plan")
+    assert ("Everything is as the file says." in same.stderr, "not compared" in same.stderr) == (True, False)
+    changed = text.replace("old#k", "new#k")
+    (step,) = data(cli, "apply", file(changed), "--plan", code=Exit.DIFFERS)["steps"]
+    change = {"field": "api_key", "before": "@vault:old#k", "after": "@vault:new#k"}
+    assert (step["changes"], step["secrets_not_compared"]) == ([change], [])
+    cli("apply", file(changed))
+    assert "Everything is as the file says." in cli("apply", file(changed), "--plan").stderr
+    assert "@vault:new#k" in cli("connectors", "declare").stdout
+    (step,) = data(cli, "apply", file(), "--plan", code=Exit.DIFFERS)["steps"]
+    assert step["changes"] == [{**change, "before": "@vault:new#k", "after": "@env:BERLIN_KEY"}]
+
+
+def test_a_reference_in_place_of_a_stored_secret_is_drift(cli, file, vault, monkeypatch):
+    cli("apply", file())
+    (step,) = data(cli, "apply", file(FILE.replace("@env:BERLIN_KEY", "@vault:new#k")), "--plan", code=6)["steps"]
+    assert step["changes"] == [{"field": "api_key", "before": "set", "after": "@vault:new#k"}]
+    monkeypatch.setenv("BERLIN_KEY", "@vault:new#k")
+    cli("apply", file())
+    assert "Everything is as the file says." in cli("apply", file(), "--plan").stderr
+
+
+def test_what_cannot_be_compared_is_said_once(cli, file, vault, cast, monkeypatch):
+    cli("apply", file())
+    unseen = "Set at the server, and not compared: digicert Berlin: api_key. `--secrets` sends secrets again."
+    monkeypatch.setenv("BERLIN_KEY", "another")
+    assert cli("apply", file(), "--plan").stderr.count(unseen) == 1
+    assert unseen in cli("apply", file()).stderr
+    assert unseen not in cli("apply", file(), "--plan", "--secrets", code=Exit.DIFFERS).stderr
+    text = FILE.replace("@env:BERLIN_KEY", "@vault:old#k")
+    cli("apply", file(text))
+    oli = people.create_user(cast.host, "oli", PASSWORD, grants=[("ca_operator", None, None)])
+    monkeypatch.setenv("CHANCERY_TOKEN", people.create_token(who.actor_of(oli, how="test"), "test")[1])
+    seen = cli("apply", file(text.replace("old#k", "new#k")), "--plan", "--json")
+    assert json.loads(seen.stdout)["steps"][0]["secrets_not_compared"] == ["api_key"]
+    assert json.loads(seen.stderr.splitlines()[0]) == {"hint": unseen}
+    assert "@env:DIGICERT_BERLIN_API_KEY" in cli("connectors", "declare").stdout
 
 
 def test_what_declare_writes_apply_finds_as_it_is(cli, file, monkeypatch):

@@ -7,9 +7,13 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Q
 
+from chancery import catalog
+from chancery.apps.accounts.permissions import Permission
+from chancery.apps.connectors import references, versions
 from chancery.apps.connectors.models import Connector, ConnectorVersion, CredentialChange
-from chancery.apps.connectors.queries import visible_to
+from chancery.apps.connectors.queries import get, visible_to
 from chancery.apps.shared.actor import Actor
+from chancery.core.errors import NotPermitted
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,21 @@ def credential(connector: Connector) -> Credential:
     given = ConnectorVersion.objects.filter(pk__in=accounts).values_list("created_at", flat=True)
     change = CredentialChange.objects.filter(connector=connector, ended_at=None).select_related("call").first()
     return Credential(given.first() or connector.created_at, connector.credential_expires_on, change)
+
+
+def referred(actor: Actor, ident: object) -> dict[str, str]:
+    """Return the references that stand in place of a connector's secrets, by field, to whoever may write them.
+
+    What is no reference is a secret, and left out. Raises `Absent`, `NotPermitted`, and `Unavailable` where none can be opened.
+    """
+    connector = get(actor, ident)
+    if not actor.may(Permission.SECRET_REFERENCE, connector.team_id, connector.environment_id):
+        raise NotPermitted(Permission.SECRET_REFERENCE)
+    if not catalog.get(connector.authority).outside:
+        return {}  # keys that sign here are no references, and are not opened to find that out
+    version = versions.current(connector)
+    found = versions.unsealed_version(version, sorted(versions.stored(version)))
+    return {name: secret.reveal() for name, secret in found.items() if references.kind(secret)}
 
 
 def reminders(actor: Actor, now: datetime) -> list[tuple[Connector, str]]:

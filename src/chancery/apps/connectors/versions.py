@@ -55,7 +55,9 @@ def end_change(connector: Connector, at: datetime, by: str, outcome: str) -> Non
 def destination(connector: Connector, version: ConnectorVersion) -> dict[str, Any]:
     """Return every value of a version that decides where secrets are sent."""
     config = catalog.get(connector.authority).config
-    own = {name: version.settings.get(name) for name in sorted(destination_names(config))}
+    # A version from before a field was added goes by the field's default, as the engine has it.
+    known = config.upgrade(version.schema, version.settings)
+    own = {name: known.get(name, config.model_fields[name].default) for name in sorted(destination_names(config))}
     return {**{name: getattr(version, name) for name in fields.WHERE}, **own}
 
 

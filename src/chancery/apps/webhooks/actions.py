@@ -27,6 +27,8 @@ from chancery.sdk.http import check_url
 _LONGEST = 500
 GRACE = timedelta(hours=24)
 """How long messages are signed by the secret before as well."""
+_MOST = 8
+"""Secrets that count at the same time; each is a signature in the head of every message."""
 _URL_HELP = "Write https://host/path; for a private address also name its network."
 
 
@@ -90,10 +92,11 @@ def delete(act: Act, ident: object) -> None:
 def rotate(act: Act, ident: object) -> tuple[Webhook, Secret]:
     """Make a new secret; for a day messages are signed by both, so that the program can be changed over.
 
-    Where the key that sealed the old one was given up as lost, the new one signs alone.
+    Secrets from before count until their own day is over: which of them the program has is not known here. One whose
+    sealing key was given up as lost signs nothing any more.
     """
     row = _locked(act, ident)
-    row.sealed, row.former_until = _former(row, act), act.at + GRACE
+    row.sealed, row.former_until = _formers(row, act), act.at + GRACE
     secret = _seal(row, "present")
     row.revision, row.updated_at = row.revision + 1, act.at
     row.save()
@@ -119,15 +122,25 @@ def _locked(act: Act, ident: object) -> Webhook:
     return row
 
 
-def _former(row: Webhook, act: Act) -> dict[str, Any]:
-    """Return what is kept of the present secret beside the next one."""
-    try:
-        old = following.secrets(row, act.at)[0]
-    except Unavailable as error:
-        if error.code != "key_lost":
-            raise
-        return {}
-    return {"former": following.seal(row.pk, "former", old)}
+def _formers(row: Webhook, act: Act) -> dict[str, Any]:
+    """Return what is kept beside the next secret: the present one for a day, and those before it until their ends."""
+    kept: dict[str, Any] = {}
+    for number, (name, end) in enumerate(following.counting(row, act.at).items()):
+        try:
+            secret = following.unsealed(row, name)
+        except Unavailable as error:
+            if error.code != "key_lost":
+                raise
+            continue
+        later = "former" if end is None else following.earlier(number, end)
+        kept[later] = following.seal(row.pk, later, secret)
+    if len(kept) >= _MOST:
+        raise Conflict(
+            f"{row.name} has {_MOST} secrets that count already: each does for a day after the next was made.",
+            remedy="Wait for the end of the oldest, or make another webhook in place of this one.",
+            code="too_many",
+        )
+    return kept
 
 
 def _seal(row: Webhook, field: str) -> Secret:

@@ -30,6 +30,7 @@ PAUSE = timedelta(seconds=2)
 _FIRST_GAP, _LONGEST_GAP = timedelta(seconds=10), timedelta(hours=1)
 PATIENCE = timedelta(days=5)
 """How long one that does not answer is tried before it is switched off."""
+_FORMER = "former"
 _AT_ONCE, _LOOKED_AT, _CHUNK = 50, 2_000, 100
 _ROOMS = {"order": "orders", "certificate": "certificates", "profile": "profiles", "bot": "bots",
           "connector": "integrations/ca-connectors", "finding": "inventory/findings", "pull": "inventory/pulls",
@@ -62,18 +63,36 @@ class Batch:
 
 
 def seal(ident: UUID, name: str, secret: Secret) -> dict[str, object]:
-    """Return a secret as the row keeps it; `name` is `present` or `former`."""
+    """Return a secret as the row keeps it; `name` is `present`, `former`, or what `earlier` returns."""
     return sealing.seal(secret.reveal(), table=WEBHOOK_TABLE, record=str(ident), field=name)
+
+
+def unsealed(row: Webhook, name: str) -> Secret:
+    """Return one of the row's secrets, opened; raises `Unavailable` where that cannot be."""
+    return sealing.unseal(row.sealed[name], table=WEBHOOK_TABLE, record=str(row.pk), field=name)
+
+
+def earlier(number: int, until: datetime) -> str:
+    """Return the name of a secret from before the former one. It says its own end, which is sealed with it in this way."""
+    return f"{_FORMER} {number} {until.isoformat()}"
+
+
+def counting(row: Webhook, now: datetime) -> dict[str, datetime | None]:
+    """Return the names of the secrets that count, each with its end: the present one (None) first, then the newest."""
+    names = sorted(row.sealed, key=lambda name: (name != "present", name))
+    ends = {name: _until(row, name) for name in names}
+    return {name: end for name, end in ends.items() if name == "present" or (end is not None and end > now)}
+
+
+def _until(row: Webhook, name: str) -> datetime | None:
+    if name.startswith(f"{_FORMER} "):
+        return datetime.fromisoformat(name.rpartition(" ")[2])
+    return row.former_until if name == _FORMER else None
 
 
 def secrets(row: Webhook, now: datetime) -> tuple[Secret, ...]:
     """Return the secrets that messages are signed with, the present one first."""
-    names = ["present"]
-    if row.former_until is not None and row.former_until > now and "former" in row.sealed:
-        names.append("former")
-    return tuple(
-        sealing.unseal(row.sealed[name], table=WEBHOOK_TABLE, record=str(row.pk), field=name) for name in names
-    )
+    return tuple(unsealed(row, name) for name in counting(row, now))
 
 
 def claim(now: datetime) -> Webhook | None:

@@ -15,8 +15,8 @@ class Webhook(models.Model):
 
     What it is told is the record (`apps.audit`): `position` is the place in the tree of the next entry to look at, so nothing
     is told but what was done, nothing is left out, and no second outbox has to be written with every order. `sealed` holds the
-    secrets that its messages are signed with, the present one and, until `former_until`, the one before. `events` are
-    names of events, or `order.*` for all of a kind; none stands for all.
+    secrets that its messages are signed with: the present one, until `former_until` the one before, and those from before
+    that, whose names say their ends (`following.earlier`). `events` are names of events, or `order.*` for all of a kind; none stands for all.
 
     `fence` belongs to the worker that is sending, and `due_at` is then the end of its lease; NULL is one that is off.
     """

@@ -123,6 +123,15 @@ class Connector(BaseModel):
     updated_at: Moment
 
 
+class SecretReferences(BaseModel):
+    """Where a connector's secrets stay, for those that are not stored here."""
+
+    references: dict[str, str] = Field(
+        description="Secret field → the reference in its place. Fields with a secret of their own are not among them.",
+        examples=[{"api_key": "@vault:ca/digicert#api_key"}],
+    )
+
+
 class Connectors(Page):
     """A page of connectors."""
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
 from chancery import catalog
-from chancery.apps.connectors import actions, queries, trial
+from chancery.apps.connectors import actions, credentials, queries, trial
 from chancery.apps.connectors.models import Connector
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.paging import Page
@@ -195,6 +195,12 @@ def delete(request: HttpRequest, ident: parameters.Ident, confirm: parameters.Co
     matching(request, queries.get(who, ident).revision)
     actions.delete(who, ident, confirm)
     return Status(204, None)
+
+
+@router.get("/connectors/{ident}/references", response=answers.SecretReferences)
+def referred(request: HttpRequest, ident: parameters.Ident) -> Answer:
+    """Show the references in place of a connector's secrets, to whoever may write them (`secrets.reference`)."""
+    return {"references": credentials.referred(actor(request), ident)}
 
 
 @router.get("/connectors/{ident}/delete-preview", response=answers.DeletePreview)

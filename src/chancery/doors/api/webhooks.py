@@ -76,7 +76,7 @@ def delete(request: HttpRequest, ident: parameters.ChannelIdent) -> Status[None]
     return Status(204, None)
 
 
-@router.post("/webhooks/{ident}/rotate", response=measured.WebhookSecret, problems=(404,))
+@router.post("/webhooks/{ident}/rotate", response=measured.WebhookSecret, problems=(404, 409))
 def rotate(request: HttpRequest, ident: parameters.ChannelIdent) -> Answer:
     """Make a new secret; for a day messages are signed by both."""
     return _with(*actions.rotate(actor(request), ident))

@@ -26,7 +26,12 @@ def apply(
     plan: Annotated[
         bool, typer.Option("--plan", help="Only show what differs; exit status 6 where anything does.")
     ] = False,
-    secrets: Annotated[bool, typer.Option("--secrets", help="Send secrets again that are set at the server.")] = False,
+    secrets: Annotated[
+        bool,
+        typer.Option(
+            "--secrets", help="Send secrets again that are set at the server; only references can be compared."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make connectors what a file says. What it does not name is left alone; `connectors declare` writes such a file."""
@@ -37,10 +42,12 @@ def apply(
     except Wrong as wrong:
         _refuse(file, wrong)
     rows = list(rest.rows("/connectors"))
-    steps = declared.plan(entries, rows, kinds, secrets=secrets)
+    known = {} if secrets else {ident: _references(rest, ident) for ident in declared.asked(entries, rows, kinds)}
+    steps = declared.plan(entries, rows, kinds, secrets=secrets, references=known)
     beside = _beside(steps, rows)
     whole = {"steps": [_whole(step) for step in steps], "not_in_the_file": beside}
     open_ = [step for step in steps if step.changes]
+    _say_unseen(steps)
     if plan:
         _show(steps, whole, as_json)
         hint(_said(open_, beside))
@@ -59,6 +66,19 @@ def apply(
     if waits:
         stop(f"{waits} of {len(open_)} wait for others to approve them.", "`chancery changes list`.", Exit.WAITS)
     say(f"{len(open_)} changed, {len(steps) - len(open_)} as they should be.", whole, as_json)
+
+
+def _references(rest: Rest, ident: str) -> dict[str, str] | None:
+    """Return the references that a connector has in place of secrets; None where the server does not tell us."""
+    found = rest.look(f"/connectors/{ident}/references")
+    return None if found is None else dict(found["references"])
+
+
+def _say_unseen(steps: list[Step]) -> None:
+    unseen = [f"{step.authority} {step.name}: {', '.join(step.unseen)}" for step in steps if step.unseen]
+    if unseen:
+        names = f"{'; '.join(unseen[:5])}{' …' if len(unseen) > 5 else ''}"
+        hint(f"Set at the server, and not compared: {names}. `--secrets` sends secrets again.")
 
 
 def _refuse(file: Path, wrong: Wrong) -> None:
@@ -91,7 +111,13 @@ def _done(step: Step) -> str:
 def _whole(step: Step) -> dict[str, Any]:
     changes = [{"field": c.field, "before": c.before, "after": c.after} for c in step.changes]
     what = step.what if step.what != "none" or not step.status else "switch"
-    return {"what": what, "authority": step.authority, "name": step.name, "changes": changes}
+    return {
+        "what": what,
+        "authority": step.authority,
+        "name": step.name,
+        "changes": changes,
+        "secrets_not_compared": step.unseen,
+    }
 
 
 def _show(steps: list[Step], whole: dict[str, Any], as_json: bool) -> None:
@@ -119,17 +145,17 @@ def declare(
     authority: Annotated[str, typer.Option(help="Only of this CA type.")] = "",
     out: Annotated[Path | None, typer.Option(help="A new file; standard output without.")] = None,
 ) -> None:
-    """Write connectors as a file that `apply` reads; where a secret is set, its reference is for you to fill in."""
+    """Write connectors as a file that `apply` reads; a secret that is stored at the server is for you to fill in."""
     rest = Rest()
     kinds = {one["slug"]: one for one in rest.call("GET", "/authorities")["items"]}
     rows = rest.rows("/connectors", authority=authority)
     taken: set[str] = set()
-    entries = [_entry(row, kinds.get(row["authority"], {"config": {}, "made": []}), taken) for row in rows]
+    entries = [_entry(rest, row, kinds.get(row["authority"], {"config": {}, "made": []}), taken) for row in rows]
     text = yaml.safe_dump({"version": declared.VERSION, "connectors": entries}, sort_keys=False, allow_unicode=True)
     files.deliver(text.encode(), out)
 
 
-def _entry(row: dict[str, Any], kind: dict[str, Any], taken: set[str]) -> dict[str, Any]:
+def _entry(rest: Rest, row: dict[str, Any], kind: dict[str, Any], taken: set[str]) -> dict[str, Any]:
     common = {
         n: row[n] for n in ("base_url", "team", "environment", "owner", "contact", "region", "description", "tags")
     }
@@ -137,11 +163,9 @@ def _entry(row: dict[str, Any], kind: dict[str, Any], taken: set[str]) -> dict[s
     usual = {n: info.get("default") for n, info in kind["config"].get("properties", {}).items()}
     own = {n: v for n, v in row["settings"].items() if v != usual.get(n)}
     kept = {n: v for n, v in {**common, **more, **own}.items() if v not in (*_LEFT_OUT, [])}
-    secrets = {
-        n: f"@env:{_variable(taken, row['authority'], row['name'], n)}"
-        for n in row["secrets_set"]
-        if n not in kind["made"]
-    }
+    names = [n for n in row["secrets_set"] if n not in kind["made"]]
+    known = (_references(rest, row["id"]) if names else None) or {}
+    secrets = {n: known.get(n) or f"@env:{_variable(taken, row['authority'], row['name'], n)}" for n in names}
     return {"authority": row["authority"], "name": row["name"], "status": row["status"], **kept, **secrets}
 
 

@@ -20,8 +20,10 @@ _COMMON = {
     "base_url", "team", "environment", "owner", "contact", "region", "description", "tags", "proxy", "trust_pem",
     "allowed_networks", "limit_seats", "limit_rate", "limit_burst",
 }  # fmt: skip
-_CLEARING = {"base_url", "proxy", "trust_pem"}
-"""Where one of them changes, the server forgets the secrets: they were meant for the old place."""
+_WHERE = {"base_url", "proxy", "trust_pem", "allowed_networks"}
+"""Where one of them changes, the server wants the secrets again: they were meant for the old place."""
+_KEPT_THERE = ("@vault:", "@file:")
+"""How texts begin that the server keeps as they are: where a secret is read from. Everything else is a secret."""
 _STATUSES = ("active", "inactive")
 _REFERENCE = re.compile(r"@(vault|file|env):.+")
 _REMEDY = "Write @vault:PATH#FIELD or @file:NAME as the server knows them, or @env:NAME of this machine."
@@ -62,7 +64,10 @@ class Change:
 
 @dataclass
 class Step:
-    """What has to be done to one connector: `create`, `edit`, or `none`; `status` is what it is switched to, '' for nothing."""
+    """What has to be done to one connector: `create`, `edit`, or `none`; `status` is what it is switched to, '' for nothing.
+
+    `unseen` are secrets of the file that are left as they are, since what the server has there cannot be told.
+    """
 
     what: str
     authority: str
@@ -70,6 +75,7 @@ class Step:
     body: dict[str, Any] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     status: str = ""
+    unseen: list[str] = field(default_factory=list)
     row: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -146,39 +152,75 @@ def plan(
     kinds: Mapping[str, Mapping[str, Any]],
     *,
     secrets: bool = False,
+    references: Mapping[str, Mapping[str, str] | None] | None = None,
 ) -> list[Step]:
-    """Return what has to be done for each declared connector; with `secrets` those that are set are sent again, too."""
+    """Return what has to be done for each declared connector; with `secrets` those that are set are sent again, too.
+
+    `references` are, by connector's id, those that the server has in place of secrets; None where it does not tell.
+    """
+    known = references or {}
     there = {(row["authority"], row["name"].casefold()): row for row in rows}
-    return [
-        _step(entry, there.get((entry["authority"], entry["name"].casefold())), kinds[entry["authority"]], secrets)
+    steps = []
+    for entry in entries:
+        row, kind = there.get((entry["authority"], entry["name"].casefold())), kinds[entry["authority"]]
+        steps.append(_new(entry, kind) if row is None else _step(entry, row, kind, secrets, known.get(row["id"])))
+    return steps
+
+
+def asked(
+    entries: list[dict[str, Any]], rows: list[dict[str, Any]], kinds: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Return the ids of the connectors whose references have to be known: secrets of theirs are declared, and set."""
+    declared = {
+        (entry["authority"], entry["name"].casefold()): {
+            n for n in kinds[entry["authority"]]["secrets"] if entry.get(n)
+        }
         for entry in entries
+    }
+    nothing: set[str] = set()
+    return [
+        r["id"] for r in rows if declared.get((r["authority"], r["name"].casefold()), nothing) & {*r["secrets_set"]}
     ]
 
 
-def _step(entry: dict[str, Any], row: dict[str, Any] | None, kind: Mapping[str, Any], secrets: bool) -> Step:
+def _split(entry: dict[str, Any], kind: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what the file gives of a connector, and its secrets apart."""
     given = {n: v for n, v in entry.items() if n not in {"authority", "status", *kind["secrets"]}}
-    sent = {n: entry[n] for n in kind["secrets"] if entry.get(n) is not None}
+    return given, {n: entry[n] for n in kind["secrets"] if entry.get(n) is not None}
+
+
+def _new(entry: dict[str, Any], kind: Mapping[str, Any]) -> Step:
+    given, sent = _split(entry, kind)
     step = Step("create", entry["authority"], entry["name"])
-    if row is None:
-        step.body = {
-            "authority": entry["authority"],
-            "status": entry.get("status", "active"),
-            **given,
-            **_secrets(sent),
-        }
-        step.changes = [Change(n, "", shown(v)) for n, v in given.items() if n != "name"]
-        step.changes += [Change(n, "", sent[n]) for n in sent]
-        return step
+    common = {"authority": entry["authority"], "status": entry.get("status", "active")}
+    step.body = {**common, **given, **_secrets(sent)}
+    step.changes = [Change(n, "", shown(v)) for n, v in given.items() if n != "name"]
+    step.changes += [Change(n, "", sent[n]) for n in sent]
+    return step
+
+
+def _step(
+    entry: dict[str, Any],
+    row: dict[str, Any],
+    kind: Mapping[str, Any],
+    secrets: bool,
+    known: Mapping[str, str] | None,
+) -> Step:
+    given, sent = _split(entry, kind)
+    step = Step("none", entry["authority"], entry["name"], row=row)
     present = {**_defaults(kind), **row["settings"], **{n: row[n] for n in (*_COMMON, "name")}}
-    step.row = row
     usual = {**_defaults(kind), "base_url": kind["default_base_url"]}
     meant = {n: usual.get(n) if v is None or v == "" else v for n, v in given.items()}
     step.changes = [
         Change(n, shown(present.get(n)), shown(v)) for n, v in given.items() if not _same(n, present.get(n), meant[n])
     ]
-    if not (secrets or {c.field for c in step.changes} & _CLEARING):
-        sent = {n: ref for n, ref in sent.items() if n not in row["secrets_set"]}
-    step.changes += [Change(n, "set" if n in row["secrets_set"] else "", sent[n]) for n in sent]
+    if not secrets:
+        kept = {*row["secrets_set"]} - _forgotten({c.field for c in step.changes}, kind)
+        same = {n: _as_there(n, text, known) for n, text in _secrets(sent).items() if n in kept}
+        step.unseen = [n for n, answer in same.items() if answer is None]
+        sent = {n: ref for n, ref in sent.items() if same.get(n, False) is False}
+    there = {**dict.fromkeys(row["secrets_set"], "set"), **(known or {})}
+    step.changes += [Change(n, there.get(n, ""), sent[n]) for n in sent]
     step.body = {**{c.field: given[c.field] for c in step.changes if c.field in given}, **_secrets(sent)}
     step.what = "edit" if step.changes else "none"
     wanted = entry.get("status", row["status"])
@@ -186,6 +228,23 @@ def _step(entry: dict[str, Any], row: dict[str, Any] | None, kind: Mapping[str, 
         step.status = wanted
         step.changes.append(Change("status", row["status"], wanted))
     return step
+
+
+def _as_there(name: str, text: str, known: Mapping[str, str] | None) -> bool | None:
+    """Say whether the server has a secret as it would be sent, None where that cannot be told: it shows references alone."""
+    if known is None:
+        return None
+    if text.startswith(_KEPT_THERE):
+        return known.get(name) == text
+    return False if name in known else None
+
+
+def _forgotten(changed: set[str], kind: Mapping[str, Any]) -> set[str]:
+    """Return the secrets that the server wants again after these changes: all that are sent, where they would go elsewhere."""
+    fields = kind["config"].get("properties", {})
+    if not changed & {*_WHERE, *(n for n, info in fields.items() if info.get("destination"))}:
+        return set()
+    return {n for n in kind["secrets"] if not fields.get(n, {}).get("stays")}
 
 
 def _secrets(sent: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chancery.doors.cli import files
-from chancery.doors.cli.output import Exit, Json, counted, hint, minute, progress, say, show, stop
+from chancery.doors.cli.output import Exit, Json, Stop, counted, hint, minute, progress, say, show, stop
 from chancery.doors.cli.rest import Rest
 
 inventory = typer.Typer(no_args_is_help=True, help="What CAs have and what we have: import, pull, compare, decide.")
@@ -195,11 +195,21 @@ def inventory_revoke(
 def _decide(body: dict[str, Any], idents: list[str], as_json: bool) -> None:
     """Decide about findings, as many at once as the API takes; what is refused ends the command badly."""
     rest, results = Rest(), list[dict[str, Any]]()
-    for start in counted(range(0, len(idents), _MOST), f"{len(idents)} findings"):
-        answer = rest.call("POST", "/findings/decide", {**body, "ids": idents[start : start + _MOST]})
-        results += answer["results"]
-    rows = [{**row, "result": "done" if row["ok"] else row["detail"]} for row in results]
-    show(rows, ("id", "result"), {"results": results}, as_json)
+    try:
+        for start in counted(range(0, len(idents), _MOST), f"{len(idents)} findings"):
+            answer = rest.call("POST", "/findings/decide", {**body, "ids": idents[start : start + _MOST]})
+            results += answer["results"]
+    except (Stop, KeyboardInterrupt):
+        # What was decided before stays so, and nobody else says which that is.
+        if results:
+            _show_decided(results, as_json)
+        raise
+    _show_decided(results, as_json)
     refused = sum(not row["ok"] for row in results)
     if refused:
         stop(f"{refused} of {len(results)} were refused.", "The column RESULT says why.", settled=True)
+
+
+def _show_decided(results: list[dict[str, Any]], as_json: bool) -> None:
+    rows = [{**row, "result": "done" if row["ok"] else row["detail"]} for row in results]
+    show(rows, ("id", "result"), {"results": results}, as_json)

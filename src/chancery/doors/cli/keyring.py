@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from chancery.doors.cli import ready
-from chancery.doors.cli.output import Json, hint, plain, progress, stop
+from chancery.doors.cli.output import Json, hint, on_terminal, plain, progress, stop
 
 keys = typer.Typer(no_args_is_help=True, help="The keys that seal stored secrets; on the host.")
 
@@ -91,7 +91,7 @@ def _wrap() -> None:
         while rekeying.step(current_clock().now()):
             found = rekeying.progress()
             show_done(found.done)
-            if not sys.stderr.isatty():  # a log, in which a bar would not be seen
+            if not on_terminal(sys.stderr):  # a log, in which a bar would not be seen
                 hint(f"{found.done} of {found.total}")
     found = rekeying.progress()
     print(f"{found.done} of {found.total} secrets are sealed with the key {found.kid}.")

@@ -62,10 +62,14 @@ def orders_create(
 
 def _followed(rest: Rest, order: dict[str, Any], until: float) -> dict[str, Any]:
     """Look again until the order has ended or the time is over: a server with many who wait answers at once."""
-    with _waiting(order["state"] in _MOVING):
-        while order["state"] in _MOVING and (left := until - time.monotonic()) > 0:
-            time.sleep(min(_STEP, left))
-            order = rest.call("GET", f"/orders/{order['id']}")
+    try:
+        with _waiting(order["state"] in _MOVING):
+            while order["state"] in _MOVING and (left := until - time.monotonic()) > 0:
+                time.sleep(min(_STEP, left))
+                order = rest.call("GET", f"/orders/{order['id']}")
+    except KeyboardInterrupt:
+        hint(f"The order goes on: `chancery orders show {order['id']}` says how it stands.")
+        raise
     return order
 
 
@@ -128,8 +132,9 @@ def _place(rest: Rest, order: dict[str, Any], key: str, wait: int, again: str) -
     try:
         with _waiting(wait):
             made: dict[str, Any] = rest.call("POST", "/orders", order, headers=headers)
-    except Stop as stopped:
-        if not stopped.settled:
+    except (Stop, KeyboardInterrupt) as broken:
+        # Whoever grows tired of waiting does not know the key under which it was sent either.
+        if not isinstance(broken, Stop) or not broken.settled:
             hint(f"          It may have been placed. Repeat it with {again}: there will be one order.")
         raise
     return made

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TextIO, TypeVar
 
 import typer
 
@@ -123,13 +123,18 @@ def say(text: str, whole: Any, as_json: bool) -> None:
     print(json.dumps(whole, indent=2) if as_json else plain(text))
 
 
+def on_terminal(stream: TextIO | None) -> bool:
+    """Say whether a stream is a terminal; one that was closed before the command began (`2>&-`) is None, and none."""
+    return stream is not None and stream.isatty()
+
+
 @contextmanager
 def progress(about: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
     """Show on standard error how far long work is, where that is a terminal; what is yielded takes how much is done by now.
 
     Without a total it shows that something goes on, and for how long already. It leaves nothing behind when it ends.
     """
-    if to_programs.get() or not sys.stderr.isatty():
+    if to_programs.get() or not on_terminal(sys.stderr):
         yield lambda _done: None
         return
     from rich.console import Console
@@ -143,7 +148,7 @@ def progress(about: str, total: float | None = None) -> Iterator[Callable[[float
     ]
     # Lines that are printed meanwhile stand above the bar where both are seen; what goes elsewhere is let alone.
     bar = Progress(
-        *columns, console=Console(stderr=True, soft_wrap=True), transient=True, redirect_stdout=sys.stdout.isatty()
+        *columns, console=Console(stderr=True, soft_wrap=True), transient=True, redirect_stdout=on_terminal(sys.stdout)
     )
     with bar:
         task = bar.add_task(about, total=total)

@@ -48,6 +48,11 @@ class Rest:
             _proposed(_document(response))
         return {} if response.status_code == 204 else _document(response)
 
+    def look(self, path: str) -> Any:
+        """Return the JSON answer, None where this token may not see it or the server is too old to have it."""
+        response = self._send("GET", path, None, None, {}, but=(403, 404))
+        return _document(response) if response.status_code == 200 else None
+
     def raw(self, path: str, **params: Any) -> bytes:
         """Return the very bytes of an answer that is a file."""
         return self._send("GET", path, None, None, params).content
@@ -88,7 +93,13 @@ class Rest:
         return found[0]
 
     def _send(
-        self, method: str, path: str, body: Any, headers: dict[str, str] | None, params: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        headers: dict[str, str] | None,
+        params: dict[str, Any],
+        but: tuple[int, ...] = (),
     ) -> httpx.Response:
         import httpx
 
@@ -106,7 +117,7 @@ class Rest:
             stop(f"{self._url} cannot be reached: {reason}.", remedy, Exit.UNREACHABLE)
         if 300 <= response.status_code < 400:
             stop(f"{self._url} sends us elsewhere.", _NO_CHANCERY, Exit.UNREACHABLE)
-        if response.status_code >= 400:
+        if response.status_code >= 400 and response.status_code not in but:
             _problem(_document(response), response.status_code)
         return response
 

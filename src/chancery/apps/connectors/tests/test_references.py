@@ -4,10 +4,10 @@ import pytest
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
-from chancery.apps.connectors import actions, references
+from chancery.apps.connectors import actions, credentials, references
 from chancery.apps.connectors.versions import unsealed_version
 from chancery.apps.shared.action import use_clock
-from chancery.core.errors import Invalid, NotPermitted, Unavailable
+from chancery.core.errors import Absent, Invalid, NotPermitted, Unavailable
 from chancery.core.secret import Secret
 from chancery.keystores.simulator.vault import Simulator
 from chancery.sdk.testing import START, ManualClock
@@ -132,6 +132,20 @@ def test_only_whoever_may_gives_references_in_every_way_there_is(cast, simulator
     assert unsealed_version(edited.current)["api_key"].reveal() == "@file:digicert"
     with pytest.raises(Invalid, match="not carried over"):
         actions.edit(oli, made.pk, edited.revision, {**kept, "base_url": "https://elsewhere.example"})
+
+
+def test_whoever_may_give_references_reads_them_and_no_secret(cast, local, simulator):
+    user = people.create_user(cast.host, "oli", PASSWORD, grants=[("ca_operator", None, None)])
+    values = digicert_values(simulator, api_key="@vault:ca/digicert#api_key")
+    made = actions.create(cast.ada, "digicert", values)
+    assert credentials.referred(cast.ada, made.pk) == {"api_key": "@vault:ca/digicert#api_key"}
+    with pytest.raises(NotPermitted, match="secrets.reference"):
+        credentials.referred(who.actor_of(user, how="test"), made.pk)
+    actions.edit(cast.ada, made.pk, made.revision, {**values, "api_key": "a-secret"})
+    assert credentials.referred(cast.ada, made.pk) == {}
+    assert credentials.referred(cast.ada, local.pk) == {}
+    with pytest.raises(Absent):
+        credentials.referred(cast.ada, "nothing")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chancery.apps.connectors import actions
-from chancery.apps.connectors.models import Call, Connector
+from chancery.apps.connectors import actions, versions
+from chancery.apps.connectors.models import Call, Connector, ConnectorVersion
 from chancery.apps.connectors.tests.account import values
 from chancery.apps.shared.tests.looking import refused
 
@@ -42,6 +42,16 @@ def test_the_key_goes_along_to_another_address_and_the_credential_does_not(cast,
 def test_another_dns_provider_gets_no_old_credential(cast, made):
     with refused("dns_credentials", code="secret_needed"):
         actions.edit(cast.ada, made.pk, 1, acme(**{**DNS, "dns_provider": "gandi", "dns_credentials": ""}))
+
+
+def test_a_field_that_came_with_a_later_release_moves_nothing(cast):
+    whole = acme(challenge="http-01", eab_key_id="k", eab_hmac_key="aGVsbG8")
+    made = actions.create(cast.ada, "acme", whole)
+    version = actions.current(made)
+    older = {n: v for n, v in version.settings.items() if n != "dns_provider"}
+    ConnectorVersion.objects.filter(pk=version.pk).update(settings=older)
+    found = versions.destination(made, ConnectorVersion.objects.get(pk=version.pk))
+    assert found == versions.destination(made, version)
 
 
 def test_an_unsaved_edit_is_tested_with_the_stored_key(cast, made):

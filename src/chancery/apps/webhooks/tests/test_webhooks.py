@@ -158,6 +158,32 @@ def test_secrets_are_changed_over_within_a_day(cast, made):
     assert [s.reveal() for s in following.secrets(row, NOW + actions.GRACE)] == [new.reveal()]
 
 
+def test_a_secret_that_was_rotated_twice_counts_for_its_own_day(cast, made, clock):
+    row, first = made
+    _, lost = actions.rotate(cast.ada, row.pk)
+    clock.advance(timedelta(hours=1))
+    row, new = actions.rotate(cast.ada, row.pk)
+    later = NOW + timedelta(hours=1)
+    assert [s.reveal() for s in following.secrets(row, later)] == [new.reveal(), lost.reveal(), first.reveal()]
+    assert [s.reveal() for s in following.secrets(row, NOW + actions.GRACE)] == [new.reveal(), lost.reveal()]
+    assert [s.reveal() for s in following.secrets(row, later + actions.GRACE)] == [new.reveal()]
+    clock.advance(timedelta(days=2))
+    row, _ = actions.rotate(cast.ada, row.pk)
+    assert set(row.sealed) == {"present", "former"}
+
+
+def test_at_most_eight_secrets_count(cast, made):
+    row, first = made
+    for _ in range(7):
+        row, _ = actions.rotate(cast.ada, row.pk)
+    assert len(following.secrets(row, NOW)) == 8
+    assert following.secrets(row, NOW)[-1].reveal() == first.reveal()
+    with pytest.raises(Conflict, match="8 secrets that count already") as caught:
+        actions.rotate(cast.ada, row.pk)
+    assert caught.value.remedy.startswith("Wait for the end of the oldest")
+    assert Webhook.objects.get().sealed == row.sealed
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [

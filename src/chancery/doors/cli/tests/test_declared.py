@@ -2,7 +2,7 @@
 
 import pytest
 
-from chancery.doors.cli.declared import Wrong, read
+from chancery.doors.cli.declared import Wrong, plan, read
 
 KINDS = {"x": {"config": {"properties": {"since": {}, "key": {}}}, "secrets": ["key"]}}
 FILE = """
@@ -44,3 +44,28 @@ def test_what_is_wrong_is_said_by_its_place(text, said):
 def test_a_date_stays_a_text():
     text = "version: 1\nconnectors: [{authority: x, name: A, since: 2026-01-02}]"
     assert read(text, KINDS)[0]["since"] == "2026-01-02"
+
+
+FIELDS = {"host": {"destination": True}, "since": {}, "key": {}, "signs": {"stays": True}}
+KIND = {"config": {"properties": FIELDS}, "secrets": ["key", "signs"], "default_base_url": ""}
+ENTRY = {"authority": "x", "name": "Berlin", "key": "@file:key", "signs": "@file:signs"}
+COMMON = dict.fromkeys(("base_url", "team", "environment", "owner", "contact", "region", "description", "proxy"), "")
+LIMITS = dict.fromkeys(("limit_seats", "limit_rate", "limit_burst"))
+ROW = {"id": "1", **COMMON, **LIMITS, "trust_pem": "", "tags": [], "allowed_networks": [], "authority": "x", "name": "Berlin",
+       "status": "active", "settings": {"host": "dc1", "since": ""}, "secrets_set": ["key", "signs"]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ({"host": "dc2"}, {"key"}),
+        ({"allowed_networks": ["10.1.0.0/16"]}, {"key"}),
+        ({"proxy": "http://proxy.example.com"}, {"key"}),
+        ({"since": "2026"}, set()),
+        ({"host": "dc1"}, set()),
+    ],
+)
+def test_secrets_go_along_where_they_would_be_sent_elsewhere(changed, again):
+    (step,) = plan([{**ENTRY, **changed}], [ROW], {"x": KIND})
+    assert {"key", "signs"} & {*step.body} == again
+    assert {c.field for c in step.changes} == again | (set() if changed == {"host": "dc1"} else {*changed})
