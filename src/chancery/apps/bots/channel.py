@@ -34,6 +34,7 @@ from chancery.core.errors import Absent, ChanceryError, Conflict
 from chancery.core.ids import new_id
 from chancery.core.names import canonical, parse_name
 from chancery.core.order import OPEN as OPEN_ORDERS
+from chancery.core.order import RevocationState
 from chancery.core.renewal import renew_at
 
 KEPT_LINES = 2000
@@ -153,10 +154,12 @@ def _renewals(bot: Bot, now: datetime) -> None:
     """
     others = Order.objects.filter(replaces=OuterRef("certificate"), state__in=list(OPEN_ORDERS))
     due = bot.targets.filter(~Exists(others), deleted_at=None, due_at__lte=now).exclude(deployments__state__in=OPEN)
-    for target in due:
+    for target in due.select_related("certificate"):
         row = Deployment(id=new_id(now), target=target, kind="issue", asked_by="engine", created_at=now)
         row.save(force_insert=True)
-        say(row.pk, now, "asked", "engine", "The certificate that is served is due for renewal.")
+        gone = target.certificate is not None and target.certificate.revocation == RevocationState.CONFIRMED
+        why = "was revoked" if gone else "is due for renewal"
+        say(row.pk, now, "asked", "engine", f"The certificate that is served {why}.")
 
 
 def _cannot_roll_back(bot: Bot, now: datetime) -> None:

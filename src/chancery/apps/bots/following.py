@@ -14,6 +14,8 @@ from chancery.core.ids import new_id
 if TYPE_CHECKING:
     from chancery.apps.certificates.models import Certificate
 
+REVOKED = "The certificate that is served was revoked. Another is ordered, and deployed within the target's window."
+
 
 def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
     """Make the deployments due whose orders (order → certificate) were just issued."""
@@ -41,6 +43,20 @@ def serving(certificate: Certificate) -> Target | None:
 def hurry(target: Target, now: datetime) -> None:
     """Have the bot order the next certificate of a target at its next look, unless something is wrong with it."""
     Target.objects.filter(pk=target.pk, due_at__gt=now).update(due_at=now)
+
+
+def revoked(certificate: UUID, now: datetime) -> None:
+    """Have the next certificate ordered for each target that serves one that was just revoked, at its bot's next look.
+
+    It is said as a problem until another is served. A target that had one is due as well, this once: what it serves is
+    refused by whoever asks for revocations. What was replaced before it was revoked is no target's any more.
+    """
+    serving = Target.objects.filter(certificate=certificate, deleted_at=None)
+    # The bot's row first, as for what a bot tells: neither waits for the other with what the other waits for.
+    for bot in Bot.objects.select_for_update().filter(pk__in=serving.values("bot")).order_by("id"):
+        serving.filter(bot=bot, problem="").update(problem=REVOKED)
+        serving.filter(bot=bot).update(due_at=now)
+        summed_up(bot)
 
 
 def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:

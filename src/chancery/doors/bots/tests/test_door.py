@@ -13,7 +13,7 @@ from chancery_bot.testing import fingerprint, host
 from chancery_bot.web import Answer
 from django.test import Client
 
-from chancery.apps.bots import actions, queries, targets
+from chancery.apps.bots import actions, following, queries, targets
 from chancery.apps.bots.models import Deployment, Stage, Standing, Target
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates import reporting
@@ -228,6 +228,45 @@ def test_a_certificate_has_one_renewal_at_a_time_whoever_ordered_it(cast, local,
 
 def deployed(cast, bot, stage, engine, **more):
     wanted = actions.issue(cast.ada, target(cast, bot, stage, **more).pk)
+    stage.agent.turn()
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    stage.agent.turn()
+    assert now(wanted).state == Stage.DEPLOYED, wanted.text
+    return wanted
+
+
+@pytest.mark.parametrize("problem", ["", "nginx -t failed."])
+def test_what_is_revoked_is_replaced_at_once_where_it_is_served(cast, local, stage, enrolled, engine, problem):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    Target.objects.update(problem=problem, due_at=None if problem else row.due_at)
+    certificates.revoke(cast.ada, first.certificate_id, "keyCompromise")
+    engine.until(lambda: now(row).due_at is not None and row.due_at <= SYSTEM_CLOCK.now())
+    assert row.problem == (problem or following.REVOKED)
+    bot = now(enrolled)
+    assert (queries.standing(bot, SYSTEM_CLOCK.now()), bot.problem) == (Standing.FAILED, f"www: {row.problem}")
+    stage.agent.turn()
+    second = Deployment.objects.order_by("-id").first()
+    assert "The certificate that is served was revoked." in [line.text for line in queries.timeline(second)]
+    engine.until(lambda: now(second).state == Stage.READY)
+    stage.agent.turn()
+    assert (now(row).certificate_id, row.problem) == (now(second).certificate_id, "")
+    assert second.certificate.spki_sha256 != first.certificate.spki_sha256
+    assert queries.standing(now(bot), SYSTEM_CLOCK.now()) == Standing.ACTIVE
+
+
+def test_the_revocation_of_what_was_replaced_hurries_no_target(cast, local, stage, enrolled, engine):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    deployed_anew(cast, row, stage, engine)
+    due = now(row).due_at
+    certificates.revoke(cast.ada, first.certificate_id, "superseded")
+    engine.until(lambda: now(first.certificate).revocation == "confirmed")
+    assert (now(row).due_at, row.problem, now(enrolled).problem) == (due, "", "")
+
+
+def deployed_anew(cast, row, stage, engine):
+    wanted = actions.issue(cast.ada, row.pk)
     stage.agent.turn()
     engine.until(lambda: now(wanted).state == Stage.READY)
     stage.agent.turn()
