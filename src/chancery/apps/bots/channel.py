@@ -16,8 +16,8 @@ from chancery.apps.audit.record import Note, write
 from chancery.apps.bots.actions import digest
 from chancery.apps.bots.following import fail, mind, refuse, say
 from chancery.apps.bots.models import OPEN, UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
+from chancery.apps.bots.queries import unfit
 from chancery.apps.bots.window import opens
-from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.actions import not_twice
 from chancery.apps.certificates.models import Certificate
@@ -257,8 +257,8 @@ def fetch(bot: Bot, given: wire.Fetch) -> wire.Issued:
         row = _own(bot, given.deployment)
         if row.certificate is None or row.state not in {Stage.READY, Stage.DEPLOYING}:
             return wire.Issued(deployment=row.pk)
-        if keys.bars(row.certificate):
-            fail(row, f"{keys.TEXT} It is not deployed. Order a new certificate.", now, "policy")
+        for _, text in unfit([row.certificate], now).values():
+            fail(row, f"{text} It is not deployed. Order a new certificate.", now, "policy")
             return wire.Issued(deployment=row.pk)
         if row.state == Stage.READY:
             row.state = Stage.DEPLOYING

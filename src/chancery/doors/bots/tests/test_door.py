@@ -17,6 +17,7 @@ from chancery.apps.bots import actions, following, queries, targets
 from chancery.apps.bots.models import Deployment, Stage, Standing, Target
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates import reporting
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import use_clock
@@ -548,6 +549,36 @@ def test_a_certificate_whose_key_was_reported_is_not_put_back(cast, local, stage
     stage.agent.turn()
     reporting.report_key(cast.ada, first.certificate_id)
     with conflict("key_compromised"):
+        actions.roll_back(cast.ada, row.pk)
+
+
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [("revoked", {"revocation": "requested"}), ("expired", {"not_after": SYSTEM_CLOCK.now() - timedelta(days=1)})],
+)
+def test_what_nobody_may_take_any_more_is_neither_given_to_a_bot_nor_put_back(
+    cast, local, stage, enrolled, engine, code, changed
+):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    second = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(second).state == Stage.READY)
+    theirs = Certificate.objects.filter(pk=second.certificate_id)
+    # The engine has nothing to do for it, so that it stays as it is set here.
+    before = {name: getattr(second.certificate, name) for name in changed}
+    theirs.update(**changed)
+    stage.agent.turn()
+    assert (now(second).state, now(row).certificate_id) == (Stage.FAILED, first.certificate_id)
+    assert second.text.endswith("It is not deployed. Order a new certificate.")
+    with conflict(code):
+        actions.again(cast.ada, row.pk)
+    theirs.update(**before)
+    actions.again(cast.ada, row.pk)
+    stage.agent.turn()
+    assert now(row).certificate_id == second.certificate_id
+    Certificate.objects.filter(pk=first.certificate_id).update(**changed)
+    with conflict(code):
         actions.roll_back(cast.ada, row.pk)
 
 

@@ -1,6 +1,7 @@
 """Bots in the console: made with a token that is shown once, given targets, watched, stopped and taken back."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
@@ -12,7 +13,9 @@ from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders.place import PlaceOrder, place
+from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.errors import Conflict
+from chancery.core.ids import new_id
 from chancery.doors.console.tests.test_console import logged_in, text
 from tests.cast import request_pem
 
@@ -156,8 +159,28 @@ def test_only_what_would_be_done_is_offered(ada, bot, cast):
     assert offered() == done() == {"issue", "delete", "again"}
     brought.update(state=Stage.DEPLOYED)
     assert offered() == done() == set(acts)
+    changed = Certificate.objects.filter(pk=fresh.pk)
+    for column, value, was in (
+        ("revocation", "requested", ""), ("revocation", "confirmed", "refused"), ("not_after", fresh.not_before, fresh.not_after),
+    ):  # fmt: skip
+        changed.update(**{column: value})
+        assert offered() == done() == set(acts) - {"again"}
+        changed.update(**{column: was})
+    # Served before another one, it is what would be put back.
+    brought.update(served=fresh.sha256)
+    later = {
+        "finished_at": fresh.not_before,
+        "state": Stage.DEPLOYED,
+        "served": "1" * 64,
+        "created_at": fresh.not_before,
+    }
+    Deployment.objects.create(target=row, asked_by="ada", id=new_id(SYSTEM_CLOCK.now()), **later)
+    assert offered() == done() == set(acts)
+    changed.update(revocation="confirmed")
+    assert offered() == done() == {"issue", "delete"}
+    changed.update(revocation="")
     keys.record(fresh.spki_sha256, row, "ada", fresh.not_before)
-    assert offered() == done() == set(acts) - {"again"}
+    assert offered() == done() == {"issue", "delete"}
 
 
 def _does(act):
@@ -173,7 +196,8 @@ def _does(act):
 def _certificate(cast):
     order = place(cast.rob, PlaceOrder("Internal", request_pem("www.example.com")))
     copied = ("connector_id", "profile_id", "team_id", "environment_id", "common_name", "names", "spki_sha256")
-    days = {"not_before": order.placed_at, "not_after": order.placed_at, "stored_at": order.placed_at}
+    ends = order.placed_at + timedelta(days=90)
+    days = {"not_before": order.placed_at, "not_after": ends, "stored_at": order.placed_at}
     own = {"der": b"x", "serial": "1", "issuer": "CN=x", "sha256": "0" * 64, "order": order}
     return Certificate.objects.create(**{n: getattr(order, n) for n in copied}, **days, **own)
 
