@@ -110,6 +110,15 @@ def target(actor: Actor, ident: object) -> Target:
     return found
 
 
+def serving(actor: Actor, certificate: object) -> list[Target]:
+    """Return the targets that serve a certificate, as far as the actor may see their bots."""
+    if not actor.may(Permission.BOT_VIEW):
+        return []
+    rows = Target.objects.filter(certificate=certificate, deleted_at=None, bot__deleted_at=None)  # type: ignore[misc]  # an id
+    rows = rows.select_related("bot", "deployment").order_by("id")
+    return list(visible(rows, actor, Permission.BOT_VIEW))
+
+
 def deployments(actor: Actor, bot: str = "", *, cursor: str = "", size: int = 50) -> Page[Deployment]:
     """Return one page of a bot's deployments, newest first."""
     found = [t.pk for t in Target.objects.filter(bot=get(actor, bot)).only("pk")]

@@ -7,6 +7,9 @@ import pytest
 from django.db import transaction
 from django.urls import reverse
 
+from chancery.apps.accounts import actions as people
+from chancery.apps.accounts import roles
+from chancery.apps.accounts.queries import actor_of
 from chancery.apps.bots import actions, channel, targets
 from chancery.apps.bots.models import Bot, Deployment, Stage, Target
 from chancery.apps.certificates import keys
@@ -17,7 +20,7 @@ from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.errors import Conflict
 from chancery.core.ids import new_id
 from chancery.doors.console.tests.test_console import logged_in, text
-from tests.cast import request_pem
+from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
 PLACE = {"team": "Operations", "environment": "Production"}
@@ -181,6 +184,39 @@ def test_only_what_would_be_done_is_offered(ada, bot, cast):
     changed.update(revocation="")
     keys.record(fresh.spki_sha256, row, "ada", fresh.not_before)
     assert offered() == done() == {"issue", "delete"}
+
+
+def test_a_certificate_says_where_it_is_served_to_whoever_may_see_the_bot(ada, bot, cast, client):
+    row, found = targets.add(cast.ada, bot.pk, _values()), _certificate(cast)
+    page = reverse("certificate", args=[found.pk])
+    assert "Served by" not in text(ada.get(page))
+    given = {"target": row, "asked_by": "ada", "created_at": found.not_before, "finished_at": found.not_before}
+    done = Deployment.objects.create(id=new_id(SYSTEM_CLOCK.now()), state=Stage.DEPLOYED, served=found.sha256, **given)
+    Target.objects.update(certificate=found)
+    bare = raw(ada.get(page))
+    assert reverse("bot", args=[bot.pk]) in bare
+    assert reverse("deployment", args=[done.pk]) not in bare
+    Target.objects.update(deployment=done)
+    Bot.objects.update(hostname="web-1.example.com")
+    shown = raw(ada.get(page))
+    assert reverse("deployment", args=[done.pk]) in shown
+    assert "(web-1.example.com), www" in " ".join(shown.split())
+
+    def told(actor):
+        token = people.create_token(actor, "test")[1]
+        answer = client.get(f"/api/v1/certificates/{found.pk}", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200, answer.json()["detail"]
+        return answer.json()
+
+    (place_,) = told(cast.ada)["served_at"]
+    assert (place_["bot"], place_["hostname"], place_["target"]) == (str(bot.pk), "web-1.example.com", str(row.pk))
+    assert place_["since"][:16] == found.not_before.isoformat()[:16]
+    wanted = ["certificates.view", "profiles.view", "tokens.create"]
+    roles.create(cast.host, "reader", wanted)
+    kim = people.create_user(cast.host, "kim", PASSWORD, grants=[("reader", None, None)])
+    assert told(actor_of(kim, how="test"))["served_at"] == []
+    Bot.objects.update(deleted_at=SYSTEM_CLOCK.now())
+    assert told(cast.ada)["served_at"] == []
 
 
 def _does(act):
