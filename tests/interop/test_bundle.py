@@ -18,26 +18,44 @@ NAME = "www.example.com"
 
 
 def install(folder):
-    """Unpack and install the bundle where there is no network; returns the command."""
+    """Unpack and install the bundle where there is no network; returns the command, and what the script said."""
     subprocess.run(["tar", "-xzf", str(BUNDLE), "-C", str(folder)], check=True)
     home = folder / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     with empty() as watch:
         watch.servers.clear()  # a name that is asked for is a network, too
-        subprocess.run(
+        ran = subprocess.run(
             ["sh", str(folder / "chancery-bot" / "install.sh"), str(folder / "opt")],
             check=True,
             env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
             timeout=300,
+            capture_output=True,
+            text=True,
         )
         assert watch.seen() == {}
     shutil.rmtree(folder / "chancery-bot")
-    return folder / "opt" / "bin" / "chancery-bot"
+    return folder / "opt" / "bin" / "chancery-bot", ran.stdout
+
+
+def test_what_is_installed_over_an_earlier_bot_is_the_new_one(tmp_path):
+    command, said = install(tmp_path)
+    assert said.startswith("Installed. Next: ")
+    (module,) = (tmp_path / "opt").glob("lib/python3*/site-packages/chancery_bot/posix.py")
+    (gone,) = (tmp_path / "opt").glob("lib/python3*/site-packages/chancery_bot/probe.py")
+    new = module.read_bytes()
+    module.write_bytes(b"raise SystemExit('of the same version, and older')\n")
+    gone.unlink()
+    assert subprocess.run([str(command), "status"], capture_output=True, check=False).returncode == 1
+    command, said = install(tmp_path)
+    assert said == "Updated. Next: systemctl daemon-reload && systemctl restart chancery-bot\n"
+    assert module.read_bytes() == new
+    assert gone.exists()
+    assert subprocess.run([str(command), "unit"], capture_output=True, check=True).stdout
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_host_without_a_network(cast, local, engine, live_server, tmp_path):
-    command, tls = install(tmp_path), tmp_path / "tls"
+    (command, _), tls = install(tmp_path), tmp_path / "tls"
     config, token = tmp_path / "config.toml", tmp_path / "token"
     tls.mkdir()
     before = pair(NAME)

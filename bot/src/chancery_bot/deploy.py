@@ -112,6 +112,7 @@ class Deployer:
         target.check()
         if journal.task.kind == "rollback":
             journal.version = _earlier(target)
+            _in_time(target, journal.version, self._clock.now())
             self._note(journal, "plan", f"The version before is put back: {journal.version}.")
         else:
             self._material(journal)
@@ -229,6 +230,15 @@ def _earlier(target: Target[Any]) -> str:
     if not others:
         raise Refused("This host keeps no earlier version of this target.", "Order a new certificate.")
     return max(others, key=lambda name: name.removeprefix("found-"))
+
+
+def _in_time(target: Target[Any], version: str, now: datetime) -> None:
+    """Raise `Refused` where a version's certificate is not valid at `now`; what is not known does not hinder."""
+    found = target.certificate(version)
+    if found is not None and not found.not_valid_before_utc <= now < found.not_valid_after_utc:
+        ends = f"{found.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        text = f"The certificate before is not valid at this moment; it ends {ends}."
+        raise Refused(text, "Look at this host's clock, or order a new certificate.")
 
 
 def _forget(journal: Journal, target: Target[Any]) -> None:

@@ -253,14 +253,21 @@ def end_with(parent: int) -> None:
         raise SystemExit(0)
 
 
+MACHINE_ID = Path("/etc/machine-id")
+"""What tells one installation from another, whatever the host is called (machine-id(5))."""
+
+
 def host() -> tuple[str, str, str]:
-    """Return the host's name, its system in words, and a digest that stays as long as the machine does."""
+    """Return the host's name, its system in words, and a digest that stays as long as the machine does.
+
+    It is of the machine's id, and of the name only where there is no id: a host that is called otherwise is the same.
+    """
     name = socket.gethostname()
     words = platform.freedesktop_os_release().get("PRETTY_NAME", "") if Path("/etc/os-release").exists() else ""
     try:
-        ident = Path("/etc/machine-id").read_text(encoding="ascii").strip()
-    except OSError:
+        ident = MACHINE_ID.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError):
         ident = ""
     # Not the id itself, which its manual page wants kept on the machine.
-    digest = hashlib.sha256(f"chancery-bot\n{ident}\n{name}".encode()).hexdigest()
-    return name[:200], (words or platform.platform())[:200], digest
+    known = f"chancery-bot\n{ident}" if ident not in {"", "uninitialized"} else f"chancery-bot\n\n{name}"
+    return name[:200], (words or platform.platform())[:200], hashlib.sha256(known.encode()).hexdigest()

@@ -143,6 +143,14 @@ class Stand:
         return found
 
 
+class _Late(Clock):
+    """A clock by which every pair is over."""
+
+    def now(self) -> datetime:
+        """Return a moment half a year from now."""
+        return super().now() + timedelta(days=180)
+
+
 def _later() -> uuid.UUID:
     """Return ids that sort by when they were made, as the server's do."""
     _later.number += 1  # type: ignore[attr-defined]  # a counter of the tests
@@ -232,6 +240,14 @@ class Conformance(ABC):
         assert stand.deployer.begin(stand.task("rollback"), "") == "rolled_back"
         assert stand.present() == old
         assert stand.told()[-1].outcome == "rolled_back"
+
+    def test_what_is_over_is_not_put_back(self, stand: Stand) -> None:
+        """By the host's own clock, whatever the server believes of it."""
+        assert [stand.deploy(given) for given in (self.OLD, self.NEW)] == ["deployed", "deployed"]
+        late = Deployer(stand.state, stand.case.local, _Late(), lambda *_: "")
+        assert late.begin(stand.task("rollback"), "") == "failed"
+        assert "The certificate before is not valid at this moment" in stand.told()[-1].text
+        assert stand.present() == fingerprint(self.NEW)
 
     def test_a_refused_configuration_changes_nothing(self, stand: Stand, old: str) -> None:
         """The test fails: the old is in force."""

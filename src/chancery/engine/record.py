@@ -529,6 +529,7 @@ class Recorder:
         state = str(columns.get("revocation", row.revocation))
         if state == RevocationState.CONFIRMED:
             planning.revoked(row.pk)
+            bots.revoked(row.pk, self._now)
         if state != row.revocation:
             self._notes.append(
                 Note("certificate", str(row.pk), row.common_name, team=row.team_id, detail={"revocation": state})

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from cryptography import x509
+
 from chancery_bot import posix
 from chancery_bot.errors import Refused
 from chancery_bot.local import Local
@@ -65,6 +67,10 @@ class Target(ABC, Generic[S]):
     @abstractmethod
     def fingerprint(self, version: str) -> str:
         """Return the SHA-256 of a version's certificate, '' where it is not known."""
+
+    @abstractmethod
+    def certificate(self, version: str) -> x509.Certificate | None:
+        """Return a version's certificate, None where it is not known."""
 
     @abstractmethod
     def tidy(self, keep: set[str]) -> None:

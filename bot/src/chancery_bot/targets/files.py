@@ -123,6 +123,13 @@ class FileTarget(Target[F]):
         path = self.store / "versions" / version / _PRINT
         return path.read_text(encoding="ascii") if version and path.exists() else ""
 
+    def certificate(self, version: str) -> x509.Certificate | None:
+        """Return the one among a version's files that its fingerprint is of."""
+        wanted, folder = self.fingerprint(version), self.store / "versions" / version
+        files = sorted(folder.iterdir()) if wanted else []
+        found = [one for path in files for one in _certificates(path.read_bytes())]
+        return next((one for one in found if one.fingerprint(hashes.SHA256()).hex() == wanted), None)
+
     def tidy(self, keep: set[str]) -> None:
         """Remove other versions, and what a broken-off `stage` left."""
         folder = self.store / "versions"
@@ -175,9 +182,13 @@ class FileTarget(Target[F]):
 
 def _printed(contents: list[bytes]) -> bytes:
     """Return the fingerprint of the first certificate among some files, b'' where there is none."""
-    for content in contents:
-        try:
-            return x509.load_pem_x509_certificates(content)[0].fingerprint(hashes.SHA256()).hex().encode()
-        except ValueError:
-            continue
-    return b""
+    found = [one for content in contents for one in _certificates(content)[:1]]
+    return found[0].fingerprint(hashes.SHA256()).hex().encode() if found else b""
+
+
+def _certificates(content: bytes) -> list[x509.Certificate]:
+    """Return the certificates (PEM) in a file, none where it holds something else."""
+    try:
+        return x509.load_pem_x509_certificates(content)
+    except ValueError:
+        return []

@@ -86,8 +86,9 @@ class KeystoreTarget(FileTarget[K]):
         return {"keystore": self.place(self.settings.file, "file")}
 
     def pieces(self, material: Material) -> list[Piece]:
-        """Return the keystore."""
-        return [Piece("keystore", self.made(material, self.password()), self.key_mode)]
+        """Return the keystore, and beside it the certificate, which can be read without the password."""
+        made = Piece("keystore", self.made(material, self.password()), self.key_mode)
+        return [made, Piece("certificate.pem", material.leaf_pem)]
 
     def check(self) -> None:
         """See beside the folder that there is a password, and that nothing would be lost by writing the keystore."""

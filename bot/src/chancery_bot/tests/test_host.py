@@ -203,6 +203,25 @@ def test_owners_and_programs_that_are_not_there():
     assert len(digest) == 64
 
 
+def test_a_machine_is_known_by_its_id_and_by_its_name_only_without_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(posix, "MACHINE_ID", tmp_path / "machine-id")
+
+    def digest(name):
+        monkeypatch.setattr(posix.socket, "gethostname", lambda: name)
+        assert posix.host()[0] == name
+        return posix.host()[2]
+
+    for nothing in (None, b"", b"uninitialized\n", b"\xff"):
+        if nothing is not None:
+            posix.MACHINE_ID.write_bytes(nothing)
+        assert digest("web-1") != digest("web-2")
+    posix.MACHINE_ID.write_bytes(b"0123456789abcdef0123456789abcdef\n")
+    renamed = digest("web-1")
+    assert renamed == digest("web-2")
+    posix.MACHINE_ID.write_bytes(b"fedcba9876543210fedcba9876543210\n")
+    assert digest("web-1") != renamed
+
+
 def test_every_kind_has_settings_with_words_and_what_a_host_has_is_found(tmp_path):
     for kind in kinds.TITLES:
         for name, info in kinds.settings(kind).model_fields.items():

@@ -11,9 +11,9 @@ from typing import Any
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import queries
-from chancery.apps.bots.following import say
+from chancery.apps.bots.following import ENGINE, say
 from chancery.apps.bots.models import OPEN, Bot, Deployment, Purpose, Stage, Target
-from chancery.apps.certificates import keys
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.shared.action import Act, Place, action
 from chancery.apps.shared.paging import by_id
 from chancery.apps.shared.texts import clean, clean_folded
@@ -113,8 +113,7 @@ def again(act: Act, ident: object) -> Deployment:
     last = queries.issued().filter(target=target).select_related("certificate").first()
     if last is None:
         raise Conflict("It has no certificate yet.", remedy="Order one.", code="nothing_there")
-    if last.certificate is not None and keys.bars(last.certificate):
-        raise Conflict(keys.TEXT, remedy="Order a new certificate.", code=keys.CODE)
+    _may_be_served(act, last.certificate)
     return _begin(act, target, "again", state=Stage.READY, certificate=last.certificate, key_of=last.pk)
 
 
@@ -124,10 +123,7 @@ def roll_back(act: Act, ident: object) -> Deployment:
     target = _target(act, ident)
     if not queries.deployed().filter(target=target).exists():
         raise Conflict("Nothing was deployed there yet.", remedy="There is nothing to take back.", code="nothing_there")
-    before = queries.before(target)
-    if before is not None and keys.bars(before):
-        text = f"The certificate before may not be put back. {keys.TEXT}"
-        raise Conflict(text, remedy="Order a new certificate.", code=keys.CODE)
+    _may_be_served(act, queries.before(target), "The certificate before may not be put back. ")
     return _begin(act, target, "rollback", state=Stage.READY)
 
 
@@ -143,6 +139,9 @@ def cancel(act: Act, ident: object) -> Deployment:
             f"It is {row.get_state_display().lower()}.", remedy="There is nothing to give up.", code="wrong_state"
         )
     _cancelled(row, act.at, act.actor.name)
+    if row.kind == "again" and (row.asked_by, row.asked_by_user_id) == (ENGINE, None):
+        # Whoever gives up what is tried by itself wants it tried no more.
+        Target.objects.filter(pk=row.target_id).update(due_at=None)
     act.note("deployment", row.pk, row.target.name, team=row.target.team_id, changed=("state",))
     return row
 
@@ -162,6 +161,13 @@ def _target(act: Act, ident: object) -> Target:
     # The bot's row stands for all of its targets: two deployments of one are not begun at the same moment.
     Bot.objects.select_for_update().get(pk=target.bot_id)
     return target
+
+
+def _may_be_served(act: Act, certificate: Certificate | None, said: str = "") -> None:
+    """Raise `Conflict` for a certificate that whoever meets it would refuse, or should; of what is not known its host judges."""
+    found = [certificate] if certificate is not None else []
+    for code, text in queries.unfit(found, act.at).values():
+        raise Conflict(f"{said}{text}", remedy="Order a new certificate.", code=code)
 
 
 def _begin(act: Act, target: Target, kind: str, **more: Any) -> Deployment:

@@ -14,10 +14,10 @@ from django.db.models import Exists, OuterRef
 from chancery.apps.accounts.permissions import BOT
 from chancery.apps.audit.record import Note, write
 from chancery.apps.bots.actions import digest
-from chancery.apps.bots.following import fail, mind, refuse, say
+from chancery.apps.bots.following import ENGINE, REVOKED, due, fail, failed, left, mind, refuse, say
 from chancery.apps.bots.models import OPEN, UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
+from chancery.apps.bots.queries import unfit
 from chancery.apps.bots.window import opens
-from chancery.apps.certificates import keys
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.certificates.actions import not_twice
 from chancery.apps.certificates.models import Certificate
@@ -34,7 +34,7 @@ from chancery.core.errors import Absent, ChanceryError, Conflict
 from chancery.core.ids import new_id
 from chancery.core.names import canonical, parse_name
 from chancery.core.order import OPEN as OPEN_ORDERS
-from chancery.core.renewal import renew_at
+from chancery.core.order import RevocationState
 
 KEPT_LINES = 2000
 _SILENT_AFTER = 3
@@ -149,14 +149,26 @@ def _seen(bot: Bot, host: wire.Host, address: str, now: datetime) -> None:
 def _renewals(bot: Bot, now: datetime) -> None:
     """Begin what is due: each target whose certificate should be renewed by now, and has nothing under way.
 
-    While somebody else's order replaces the certificate, the target waits: there is one renewal of a certificate at a time.
+    A certificate that is here and could not be deployed is deployed again instead. While somebody else's order replaces the
+    certificate, the target waits: there is one renewal of a certificate at a time.
     """
     others = Order.objects.filter(replaces=OuterRef("certificate"), state__in=list(OPEN_ORDERS))
-    due = bot.targets.filter(~Exists(others), deleted_at=None, due_at__lte=now).exclude(deployments__state__in=OPEN)
-    for target in due:
-        row = Deployment(id=new_id(now), target=target, kind="issue", asked_by="engine", created_at=now)
+    found = bot.targets.filter(~Exists(others), deleted_at=None, due_at__lte=now).exclude(deployments__state__in=OPEN)
+    for target in found.select_related("certificate"):
+        last = left(target, now) if target.problem else None
+        row = Deployment(id=new_id(now), target=target, kind="issue", asked_by=ENGINE, created_at=now)
+        if last is not None:
+            row.kind, row.state, row.certificate, row.key_of = "again", Stage.READY, last.certificate, last.pk
         row.save(force_insert=True)
-        say(row.pk, now, "asked", "engine", "The certificate that is served is due for renewal.")
+        say(row.pk, now, "asked", ENGINE, _why(target, again=last is not None))
+
+
+def _why(target: Target, *, again: bool) -> str:
+    """Say why a deployment is begun that nobody asked for."""
+    if again:
+        return "The certificate that could not be deployed is deployed again."
+    gone = target.certificate is not None and target.certificate.revocation == RevocationState.CONFIRMED
+    return f"The certificate that is served {'was revoked' if gone else 'is due for renewal'}."
 
 
 def _cannot_roll_back(bot: Bot, now: datetime) -> None:
@@ -168,7 +180,8 @@ def _cannot_roll_back(bot: Bot, now: datetime) -> None:
 def _task(row: Deployment, host: wire.Host, now: datetime) -> wire.Task | None:
     target = row.target
     # What a person asks for now is done now; the window is for what comes due by itself.
-    waits = row.kind == "issue" and row.state == Stage.READY and not opens(target.window, now)
+    by_itself = row.kind == "issue" or (row.asked_by, row.asked_by_user_id) == (ENGINE, None)
+    waits = by_itself and row.state == Stage.READY and not opens(target.window, now)
     if row.state == Stage.ORDERED or waits:
         return None
     settings = bot_kinds.known(target.settings, host.later)
@@ -254,8 +267,8 @@ def fetch(bot: Bot, given: wire.Fetch) -> wire.Issued:
         row = _own(bot, given.deployment)
         if row.certificate is None or row.state not in {Stage.READY, Stage.DEPLOYING}:
             return wire.Issued(deployment=row.pk)
-        if keys.bars(row.certificate):
-            fail(row, f"{keys.TEXT} It is not deployed. Order a new certificate.", now, "policy")
+        for _, text in unfit([row.certificate], now).values():
+            fail(row, f"{text} It is not deployed. Order a new certificate.", now, "policy")
             return wire.Issued(deployment=row.pk)
         if row.state == Stage.READY:
             row.state = Stage.DEPLOYING
@@ -326,24 +339,17 @@ def _ended(row: Deployment, record: wire.Record, text: str, now: datetime) -> No
     target = row.target
     wanted = record.outcome == "deployed" or (row.kind == "rollback" and record.outcome == "rolled_back")
     if not wanted:
-        mind(target, text or "The deployment failed.")
+        failed(row, text or "The deployment failed.", now)
         return
     served = Certificate.objects.filter(sha256=record.served).first() if record.served else row.certificate
     target.certificate, target.deployment = served, row
-    target.due_at = _due(target, served, row.kind, now)
+    target.due_at = due(target, served, now)
+    if target.due_at is not None and row.kind == "rollback":
+        target.due_at = max(target.due_at, now + _AFTER_ROLLBACK)
     target.save(update_fields=["certificate", "deployment", "due_at"])
-    mind(target, "")
-
-
-def _due(target: Target, served: Certificate | None, kind: str, now: datetime) -> datetime | None:
-    """Return when the next certificate is ordered: at the usual share of this one's life, or so many days before its end."""
-    if served is None:
-        return None
-    due = renew_at(served.not_before, served.not_after, seed=str(served.pk))
-    if target.renew_days:
-        middle = served.not_before + (served.not_after - served.not_before) / 2
-        due = max(middle, served.not_after - timedelta(days=target.renew_days))
-    return max(due, now + _AFTER_ROLLBACK) if kind == "rollback" else due
+    # It may have been revoked since its bot fetched it.
+    gone = served is not None and served.revocation == RevocationState.CONFIRMED
+    mind(target, REVOKED if gone else "")
 
 
 def _own(bot: Bot, ident: object) -> Deployment:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chancery.apps.bots.models import Bot, Deployment, DeploymentEvent, Stage, Target
+from chancery.apps.bots.queries import issued as issued_to
+from chancery.apps.bots.queries import unfit
 from chancery.apps.shared.returning import instances, one_of
 from chancery.core.ids import new_id
+from chancery.core.order import RevocationState
+from chancery.core.renewal import renew_at
 
 if TYPE_CHECKING:
     from chancery.apps.certificates.models import Certificate
+
+ENGINE = "engine"
+"""By whom a deployment is asked for that nobody asks for."""
+_PAUSES = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+"""After how long a certificate that could not be deployed is deployed again; the last pause stays."""
+REVOKED = "The certificate that is served was revoked. Another is ordered, and deployed within the target's window."
 
 
 def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
@@ -23,13 +33,13 @@ def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
     ):
         row.state, row.certificate_id = Stage.READY, found[row.order_id or row.pk]
         row.save(update_fields=["state", "certificate"])
-        say(row.pk, now, "due", "engine", "The certificate is here; the bot fetches it at its next look.")
+        say(row.pk, now, "due", ENGINE, "The certificate is here; the bot fetches it at its next look.")
 
 
 def ended(order: UUID, state: str, text: str, now: datetime) -> None:
     """Fail the deployment whose order ended without a certificate."""
     for row in Deployment.objects.filter(order=order, state=Stage.ORDERED).select_related("target__bot"):
-        fail(row, f"The order is {state.replace('_', ' ')}. {text}".strip(), now, "engine")
+        fail(row, f"The order is {state.replace('_', ' ')}. {text}".strip(), now, ENGINE)
 
 
 def serving(certificate: Certificate) -> Target | None:
@@ -43,10 +53,24 @@ def hurry(target: Target, now: datetime) -> None:
     Target.objects.filter(pk=target.pk, due_at__gt=now).update(due_at=now)
 
 
+def revoked(certificate: UUID, now: datetime) -> None:
+    """Have the next certificate ordered for each target that serves one that was just revoked, at its bot's next look.
+
+    It is said as a problem until another is served. A target that had one is due as well, this once: what it serves is
+    refused by whoever asks for revocations. What was replaced before it was revoked is no target's any more.
+    """
+    serving = Target.objects.filter(certificate=certificate, deleted_at=None)
+    # The bot's row first, as for what a bot tells: neither waits for the other with what the other waits for.
+    for bot in Bot.objects.select_for_update().filter(pk__in=serving.values("bot")).order_by("id"):
+        serving.filter(bot=bot, problem="").update(problem=REVOKED)
+        serving.filter(bot=bot).update(due_at=now)
+        summed_up(bot)
+
+
 def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:
     """End a deployment badly, and say so at its target and its bot."""
     refuse(row, text, now, actor)
-    mind(row.target, text)
+    failed(row, text, now)
 
 
 def refuse(row: Deployment, text: str, now: datetime, actor: str) -> None:
@@ -56,15 +80,65 @@ def refuse(row: Deployment, text: str, now: datetime, actor: str) -> None:
     say(row.pk, now, "failed", actor, text, "error")
 
 
-def mind(target: Target, problem: str) -> None:
-    """Note what is wrong with a target now ('' for nothing), and sum it up at its bot.
+def failed(row: Deployment, problem: str, now: datetime) -> None:
+    """Note at the target that a deployment failed, and when it is tried again by itself.
 
-    While something is wrong nothing is ordered by itself: each try might be paid for.
+    Nothing is ordered by itself while an order failed: each try might be paid for. A certificate that is here is deployed
+    again, with growing pauses, until it is served or somebody does something.
     """
-    bot = target.bot
-    target.problem, target.due_at = problem[:500], None if problem else target.due_at
+    target = row.target
+    last = left(target, now)
+    if last is not None and row.kind != "rollback":
+        tried = Deployment.objects.filter(target=target, certificate=last.certificate_id, kind="again")
+        tried = tried.filter(asked_by=ENGINE, asked_by_user=None)
+        target.due_at = now + _PAUSES[min(tried.count(), len(_PAUSES) - 1)]
+        text = f"The certificate is here: it is deployed again by itself from {target.due_at:%Y-%m-%d %H:%M} UTC on."
+        say(row.pk, now, "later", ENGINE, text, "warning")
+    elif row.kind == "issue":
+        target.due_at = None
+    mind(target, problem)
+
+
+def mind(target: Target, problem: str) -> None:
+    """Note what is wrong with a target now ('' for nothing) and when it is due, and sum it up at its bot."""
+    target.problem = problem[:500]
     target.save(update_fields=["problem", "due_at"])
-    summed_up(bot)
+    summed_up(target.bot)
+
+
+def left(target: Target, now: datetime) -> Deployment | None:
+    """Return the deployment that brought a target's newest certificate, where this was never served and may still be.
+
+    None where somebody gave it up, or the target is for other names by now, or ordered by another profile.
+    """
+    last = issued_to().filter(target=target).select_related("certificate").first()
+    row = last.certificate if last is not None else None
+    if last is None or row is None or last.state not in {Stage.FAILED, Stage.ROLLED_BACK}:
+        return None
+    meant = {(kind, value) for kind, value in target.names} <= {(kind, value) for kind, value in row.names}
+    if not meant or row.profile_id != target.profile_id or unfit([row], now):
+        return None
+    served = Deployment.objects.filter(target=target, certificate=row, state=Stage.DEPLOYED)
+    return None if served.exists() else last
+
+
+def due(target: Target, served: Certificate | None, now: datetime) -> datetime | None:
+    """Return when the next certificate is ordered: at the usual share of this one's life, or so many days before its end.
+
+    At once where it is revoked; never by itself where there is none.
+    """
+    if served is None or served.revocation == RevocationState.CONFIRMED:
+        return None if served is None else now
+    if target.renew_days:
+        middle = served.not_before + (served.not_after - served.not_before) / 2
+        return max(middle, served.not_after - timedelta(days=target.renew_days))
+    return renew_at(served.not_before, served.not_after, seed=str(served.pk))
+
+
+def changed(target: Target, now: datetime) -> None:
+    """Set when a target with a problem that somebody has just edited is tried: at once what is here, else as if all were well."""
+    if target.problem:
+        target.due_at = now if left(target, now) is not None else due(target, target.certificate, now)
 
 
 def summed_up(bot: Bot) -> None:

@@ -93,7 +93,7 @@ class Target(models.Model):
 
     `window` is when it may be deployed, in UTC ("mon-fri 22:00-04:00", '' for any time). `certificate` is what it
     serves by the bot's own proof, `due_at` when the next one is ordered: `renew_days` before its end, 0 for the usual share
-    of its life.
+    of its life. Where one that is here could not be deployed, it is when that one is deployed again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -21,6 +21,7 @@ from chancery.apps.shared.paging import Filter, Page, by_id, one_of, paginate
 from chancery.apps.shared.scope import scope, visible
 from chancery.apps.shared.texts import fold
 from chancery.core.errors import Absent
+from chancery.core.order import IN_THE_END
 
 if TYPE_CHECKING:
     from chancery.apps.shared.actor import Actor
@@ -109,6 +110,15 @@ def target(actor: Actor, ident: object) -> Target:
     return found
 
 
+def serving(actor: Actor, certificate: object) -> list[Target]:
+    """Return the targets that serve a certificate, as far as the actor may see their bots."""
+    if not actor.may(Permission.BOT_VIEW):
+        return []
+    rows = Target.objects.filter(certificate=certificate, deleted_at=None, bot__deleted_at=None)  # type: ignore[misc]  # an id
+    rows = rows.select_related("bot", "deployment").order_by("id")
+    return list(visible(rows, actor, Permission.BOT_VIEW))
+
+
 def deployments(actor: Actor, bot: str = "", *, cursor: str = "", size: int = 50) -> Page[Deployment]:
     """Return one page of a bot's deployments, newest first."""
     found = [t.pk for t in Target.objects.filter(bot=get(actor, bot)).only("pk")]
@@ -151,25 +161,58 @@ def deployed() -> QuerySet[Deployment]:
 
 def before(target: Target) -> Certificate | None:
     """Return the certificate that a target served before its present one; None where there was none, or it is not ours."""
-    ends = Deployment.objects.filter(target=target, state__in=(Stage.DEPLOYED, Stage.ROLLED_BACK)).exclude(served="")
-    served = list(ends.order_by("-id").values_list("served", flat=True)[:_LOOKED_BACK])
+    served = list(_served(Deployment.objects.filter(target=target)).values_list("served", flat=True)[:_LOOKED_BACK])
     print_ = next((one for one in served if one != served[0]), "")
     return Certificate.objects.filter(sha256=print_).first()
 
 
+def unfit(found: Iterable[Certificate], now: datetime) -> dict[object, tuple[str, str]]:
+    """Return certificate id → code and sentence of why it is not deployed any more; those that may be are left out."""
+    rows = list(found)
+    spoilt = keys.barred((row.spki_sha256, row.team_id) for row in rows)
+    why: dict[object, tuple[str, str]] = {}
+    for row in rows:
+        if (row.spki_sha256, row.team_id) in spoilt:
+            why[row.pk] = (keys.CODE, keys.TEXT)
+        elif row.revocation in IN_THE_END:
+            why[row.pk] = ("revoked", "It is revoked, or its revocation was asked for.")
+        elif row.not_after <= now:
+            why[row.pk] = ("expired", "It has expired.")
+    return why
+
+
 def offered(found: Iterable[Target], under_way: Mapping[object, Deployment]) -> dict[object, frozenset[str]]:
     """Return target id → which of *issue*, *again*, *roll-back* and *delete* would be done; none while something is under way."""
-    newest = issued().filter(target=OuterRef("pk")).values("certificate__spki_sha256")[:1]
-    back = Exists(deployed().filter(target=OuterRef("pk")))
+    own = Deployment.objects.filter(target=OuterRef("pk"))
+    newest = issued().filter(target=OuterRef("pk")).values("certificate__sha256")[:1]
+    served = _served(own).values("served")
     idle = Target.objects.filter(pk__in=[t.pk for t in found if t.pk not in under_way])
-    rows = list(idle.annotate(key=Subquery(newest), back=back).values_list("pk", "key", "bot__team_id", "back"))
-    spoilt = keys.barred((key, team) for _, key, team, _ in rows if key)
+    idle = idle.annotate(newest=Subquery(newest), back=Exists(deployed().filter(target=OuterRef("pk"))))
+    idle = idle.annotate(present=Subquery(served[:1]))
+    idle = idle.annotate(before=Subquery(served.exclude(served=OuterRef("present"))[:1]))
+    rows = list(idle.values_list("pk", "newest", "back", "before"))
+    known = Certificate.objects.filter(
+        sha256__in={one for _, newest, _, before in rows for one in (newest, before) if one}
+    )
+    certificates = list(known.only("spki_sha256", "team", "revocation", "not_after", "sha256"))
+    why = unfit(certificates, current_clock().now())
+    spoilt = {one.sha256 for one in certificates if one.pk in why}
     return {
         pk: frozenset(
-            ["issue", "delete", *["again"] * bool(key and (key, team) not in spoilt), *["roll-back"] * bool(once)],
+            [
+                "issue",
+                "delete",
+                *["again"] * bool(newest and newest not in spoilt),
+                *["roll-back"] * bool(back and before not in spoilt),
+            ],
         )
-        for pk, key, team, once in rows
+        for pk, newest, back, before in rows
     }
+
+
+def _served(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
+    """Return those of some deployments after which a certificate was seen to be served, newest first."""
+    return rows.filter(state__in=(Stage.DEPLOYED, Stage.ROLLED_BACK)).exclude(served="").order_by("-id")
 
 
 @dataclass(frozen=True)

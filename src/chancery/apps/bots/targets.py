@@ -9,9 +9,8 @@ from chancery_bot.material import KEY_TYPES
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.bots import queries
+from chancery.apps.bots import following, queries
 from chancery.apps.bots.actions import locked
-from chancery.apps.bots.following import summed_up
 from chancery.apps.bots.models import OPEN, Bot, Deployment, Purpose, Target
 from chancery.apps.bots.window import clean_window
 from chancery.apps.connectors import queries as connectors
@@ -59,14 +58,14 @@ def add(act: Act, bot_id: object, values: dict[str, Any]) -> Target:
     _fill(act, target, values)
     target.edited_by_user_id = target.names_by_user_id = act.actor.user
     target.save(force_insert=True)
-    summed_up(bot)
+    following.summed_up(bot)
     act.note("target", target.pk, target.name, team=target.team_id, detail={"bot": str(bot.pk), "kind": target.kind})
     return target
 
 
 @action("targets.edit", Permission.BOT_EDIT)
 def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Target:
-    """Change a target; what is deployed stays until the next deployment."""
+    """Change a target; what is deployed stays until the next deployment. What failed before is tried at once."""
     target = _locked(act, ident)
     if target.revision != revision:
         raise Conflict(
@@ -77,6 +76,7 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Targ
     before = {f.name: getattr(target, f.attname) for f in Target._meta.concrete_fields}
     _fill(act, target, values)
     changed = tuple(n for n, v in before.items() if getattr(target, Target._meta.get_field(n).attname) != v)  # type: ignore[union-attr]  # concrete fields
+    following.changed(target, act.at)
     target.edited_by_user_id = act.actor.user
     if not _ORDERED.isdisjoint(changed):
         target.names_by_user_id = act.actor.user
@@ -94,7 +94,7 @@ def remove(act: Act, ident: object) -> None:
         raise Conflict("A deployment to it is under way.", remedy="Wait for it, or give it up.", code="under_way")
     target.deleted_at, target.due_at, target.problem = act.at, None, ""
     target.save()
-    summed_up(target.bot)
+    following.summed_up(target.bot)
     act.note("target", target.pk, target.name, team=target.team_id)
 
 

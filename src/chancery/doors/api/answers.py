@@ -526,6 +526,17 @@ class Certificates(Page):
     items: list[Certificate]
 
 
+class ServedAt(BaseModel):
+    """Where a bot deployed a certificate, so that it is served there."""
+
+    bot: Id
+    bot_name: str = Field(examples=["web-1"])
+    hostname: str = Field(examples=["web-1"])
+    target: Id
+    target_name: str = Field(examples=["www on 443"])
+    since: Moment | None = Field(description="When its deployment ended.")
+
+
 class WholeCertificate(Certificate):
     """A certificate with its bytes."""
 
@@ -538,6 +549,7 @@ class WholeCertificate(Certificate):
         description="When another team reported its key, which nobody has confirmed: nothing is stopped by it. Null where "
         "no such report stands."
     )
+    served_at: list[ServedAt] = Field(description="By which bots, as far as you may see them.")
     pem: str = Field(examples=["-----BEGIN CERTIFICATE-----\n…"])
     chain_pem: str = Field(description="With its chain, leaf first.", examples=["-----BEGIN CERTIFICATE-----\n…"])
 
@@ -957,8 +969,10 @@ class Target(BaseModel):
     settings: dict[str, Any]
     revision: int = Field(examples=[1])
     certificate: Id | None = Field(description="What it serves.")
-    due_at: Moment | None = Field(description="When the next one is ordered.")
-    problem: str = Field(description="What is wrong; nothing is ordered by itself meanwhile.", examples=[""])
+    due_at: Moment | None = Field(
+        description="When the next one is ordered, or one that could not be deployed is deployed again; null where neither is."
+    )
+    problem: str = Field(description="What is wrong, until it is served.", examples=[""])
 
 
 class Targets(BaseModel):

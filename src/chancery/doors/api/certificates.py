@@ -8,10 +8,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
+from chancery.apps.bots import queries as bots
 from chancery.apps.certificates import actions, keys, queries, reporting
 from chancery.apps.certificates.models import Certificate
 from chancery.core.errors import Invalid
-from chancery.doors.api import answers, bodies, parameters, show
+from chancery.doors.api import answers, bodies, parameters, show, show_bots
 from chancery.doors.api.reading import actor, idempotency_key
 from chancery.doors.api.routes import Routes, created, linked
 
@@ -44,7 +45,8 @@ def listing(
 def one(request: HttpRequest, ident: parameters.Ident) -> Answer:
     """Show a certificate, with its PEM."""
     row = queries.get(actor(request), ident)
-    more = {"spki_sha256": row.spki_sha256, **_reported(row)}
+    served = [show_bots.served_at(target) for target in bots.serving(actor(request), row.pk)]
+    more = {"spki_sha256": row.spki_sha256, **_reported(row), "served_at": served}
     return {**show.certificate(row), **more, "pem": queries.pem(row), "chain_pem": queries.chain_pem(row)}
 
 

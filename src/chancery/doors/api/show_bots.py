@@ -42,6 +42,19 @@ def target(row: Target) -> dict[str, Any]:
     }
 
 
+def served_at(row: Target) -> dict[str, Any]:
+    """Return where a certificate is served, and since when."""
+    last = row.deployment
+    return {
+        "bot": str(row.bot_id),
+        "bot_name": row.bot.name,
+        "hostname": row.bot.hostname,
+        "target": str(row.pk),
+        "target_name": row.name,
+        "since": last.finished_at if last is not None else None,
+    }
+
+
 def deployment(row: Deployment) -> dict[str, Any]:
     """Return a deployment without its timeline."""
     names = ("kind", "state", "asked_by", "served", "text", "created_at", "finished_at")

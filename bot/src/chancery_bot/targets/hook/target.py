@@ -70,6 +70,11 @@ class Target(Base[Settings]):
         path = self.store / version / "certificate.sha256"
         return path.read_text(encoding="ascii") if version and path.exists() else ""
 
+    def certificate(self, version: str) -> x509.Certificate | None:
+        """Return the one that was written for the hook."""
+        path = self.store / version / "cert.pem"
+        return x509.load_pem_x509_certificate(path.read_bytes()) if version and path.exists() else None
+
     def tidy(self, keep: set[str]) -> None:
         """Remove other versions, and what a broken-off `stage` left."""
         for path in self._folders():

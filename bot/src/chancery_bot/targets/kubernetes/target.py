@@ -83,11 +83,16 @@ class Target(Base[Settings]):
 
     def fingerprint(self, version: str) -> str:
         """Return the fingerprint of the certificate that a version holds."""
+        found = self.certificate(version)
+        return found.fingerprint(hashes.SHA256()).hex() if found is not None else ""
+
+    def certificate(self, version: str) -> x509.Certificate | None:
+        """Return the certificate that a version holds."""
         raw = base64.b64decode(self._kept(version).get("tls.crt", "")) if version else b""
         try:
-            return x509.load_pem_x509_certificates(raw)[0].fingerprint(hashes.SHA256()).hex()
+            return x509.load_pem_x509_certificates(raw)[0]
         except ValueError:
-            return ""
+            return None
 
     def tidy(self, keep: set[str]) -> None:
         """Forget other versions."""

@@ -113,6 +113,7 @@ class Things:
             not_after=now + timedelta(days=90),
             stored_at=now,
         )
+        Target.objects.update(certificate=self.certificate)
         held = place(cast.rob, PlaceOrder("Internal", request_pem("held.example.com")))
         Order.objects.filter(pk=held.pk).update(state="pending", pending_kind="confirmation")
         self.unknown = place(cast.rob, PlaceOrder("Internal", request_pem("unknown.example.com")))
@@ -232,6 +233,7 @@ LISTINGS = {
     "bots.visible_to": lambda a, t: list(bots.visible_to(a)),
     "bots.listing": lambda a, t: bots.listing(a).items,
     "bots.listing by status": lambda a, t: bots.listing(a, status="configuration_pending").items,
+    "bots.serving": lambda a, t: bots.serving(a, t.certificate.pk),
     "bots.of_order": lambda a, t: [d for d in [bots.of_order(a, t.order.pk)] if d],
 }
 LISTINGS |= {

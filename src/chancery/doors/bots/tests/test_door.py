@@ -13,10 +13,11 @@ from chancery_bot.testing import fingerprint, host
 from chancery_bot.web import Answer
 from django.test import Client
 
-from chancery.apps.bots import actions, queries, targets
+from chancery.apps.bots import actions, following, queries, targets
 from chancery.apps.bots.models import Deployment, Stage, Standing, Target
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates import reporting
+from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import use_clock
@@ -209,6 +210,7 @@ def test_what_its_bot_was_doing_while_somebody_gave_it_up_is_what_counts(
     served, outcome = (second, Stage.FAILED) if fails else (first, Stage.ROLLED_BACK)
     assert (now(back).state, now(row).certificate_id) == (outcome, now(served).certificate_id)
     assert bool(row.problem) == fails
+    assert row.due_at > SYSTEM_CLOCK.now(), "what failed was no renewal: the next one comes when it is due"
 
 
 def test_a_certificate_has_one_renewal_at_a_time_whoever_ordered_it(cast, local, stage, enrolled, engine):
@@ -233,6 +235,177 @@ def deployed(cast, bot, stage, engine, **more):
     stage.agent.turn()
     assert now(wanted).state == Stage.DEPLOYED, wanted.text
     return wanted
+
+
+@pytest.mark.parametrize("problem", ["", "nginx -t failed."])
+def test_what_is_revoked_is_replaced_at_once_where_it_is_served(cast, local, stage, enrolled, engine, problem):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    Target.objects.update(problem=problem, due_at=None if problem else row.due_at)
+    certificates.revoke(cast.ada, first.certificate_id, "keyCompromise")
+    engine.until(lambda: now(row).due_at is not None and row.due_at <= SYSTEM_CLOCK.now())
+    assert row.problem == (problem or following.REVOKED)
+    bot = now(enrolled)
+    assert (queries.standing(bot, SYSTEM_CLOCK.now()), bot.problem) == (Standing.FAILED, f"www: {row.problem}")
+    stage.agent.turn()
+    second = Deployment.objects.order_by("-id").first()
+    assert "The certificate that is served was revoked." in [line.text for line in queries.timeline(second)]
+    engine.until(lambda: now(second).state == Stage.READY)
+    stage.agent.turn()
+    assert (now(row).certificate_id, row.problem) == (now(second).certificate_id, "")
+    assert second.certificate.spki_sha256 != first.certificate.spki_sha256
+    assert queries.standing(now(bot), SYSTEM_CLOCK.now()) == Standing.ACTIVE
+
+
+def test_the_revocation_of_what_was_replaced_hurries_no_target(cast, local, stage, enrolled, engine):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    deployed_anew(cast, row, stage, engine)
+    due = now(row).due_at
+    certificates.revoke(cast.ada, first.certificate_id, "superseded")
+    engine.until(lambda: now(first.certificate).revocation == "confirmed")
+    assert (now(row).due_at, row.problem, now(enrolled).problem) == (due, "", "")
+
+
+def deployed_anew(cast, row, stage, engine):
+    wanted = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    stage.agent.turn()
+    assert now(wanted).state == Stage.DEPLOYED, wanted.text
+    return wanted
+
+
+@pytest.fixture
+def stuck(cast, local, stage, enrolled, engine):
+    """Return the deployments of what is served and of a newer certificate, which its host could not deploy."""
+    first = deployed(cast, enrolled, stage, engine)
+    second = actions.issue(cast.ada, first.target_id)
+    stage.agent.turn()
+    engine.until(lambda: now(second).state == Stage.READY)
+    (stage.folder / "reload.fails").touch()
+    stage.agent.turn()
+    assert now(second).state == Stage.FAILED
+    return first, second
+
+
+def pause(row):
+    """Return in how many whole minutes a target is due."""
+    return round((now(row).due_at - SYSTEM_CLOCK.now()) / timedelta(minutes=1))
+
+
+def test_what_could_not_be_deployed_is_deployed_again_by_itself_until_it_is_served(cast, stage, stuck):
+    first, second = stuck
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    assert "deployed again by itself from" in queries.timeline(second)[-1].text
+    pauses = [pause(row)]
+    for _ in range(3):
+        assert stage.agent.turn() == 0, "it is not due yet"
+        Target.objects.update(due_at=SYSTEM_CLOCK.now())
+        assert stage.agent.turn() == 1
+        pauses.append(pause(row))
+        assert now(enrolled_bot()).problem.startswith("www: ")
+    assert pauses == [10, 60, 360, 360]
+    (stage.folder / "reload.fails").unlink()
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    stage.agent.turn()
+    last = Deployment.objects.order_by("-id").first()
+    assert (last.kind, last.state, last.asked_by, last.key_of) == ("again", Stage.DEPLOYED, "engine", second.pk)
+    assert "The certificate that could not be deployed is deployed again." in [e.text for e in queries.timeline(last)]
+    assert (now(row).certificate_id, row.problem, Order.objects.count()) == (second.certificate_id, "", orders_before)
+    assert row.due_at > SYSTEM_CLOCK.now() + timedelta(days=1)
+    actions.roll_back(cast.ada, row.pk)
+    stage.agent.turn()
+    assert now(row).certificate_id == first.certificate_id
+    assert following.left(row, SYSTEM_CLOCK.now()) is None, "it was served, and somebody took it back"
+
+
+def enrolled_bot():
+    return Target.objects.select_related("bot").get().bot
+
+
+def test_what_is_deployed_again_by_itself_waits_for_the_window_and_ends_when_it_is_given_up(cast, stage, stuck):
+    shut = [(SYSTEM_CLOCK.now() + timedelta(hours=n)).strftime("%H:%M") for n in (5, 6)]
+    Target.objects.update(due_at=SYSTEM_CLOCK.now(), window="-".join(shut))
+    assert stage.agent.turn() == 0
+    waiting = Deployment.objects.get(kind="again")
+    assert waiting.state == Stage.READY
+    actions.cancel(cast.ada, waiting.pk)
+    row = Target.objects.get()
+    assert (row.due_at, bool(row.problem)) == (None, True)
+    asked = actions.again(cast.ada, row.pk)
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    actions.cancel(cast.ada, asked.pk)
+    assert now(row).due_at is not None, "it was somebody's own"
+
+
+def test_what_failed_is_tried_at_once_when_its_target_is_edited(cast, stage, stuck):
+    first, _ = stuck
+    row = Target.objects.get()
+    values = {
+        "name": "www",
+        "kind": "pem",
+        "profile": "Internal",
+        "names": ["www.example.com"],
+        "settings": row.settings,
+    }
+
+    def edited(**more):
+        return targets.edit(cast.ada, row.pk, now(row).revision, {**values, **more})
+
+    assert edited().due_at <= SYSTEM_CLOCK.now()
+    assert stage.agent.turn() == 1
+    assert pause(row) == 60
+    other = edited(names=["shop.example.com"])
+    assert other.due_at == following.due(row, first.certificate, SYSTEM_CLOCK.now()), "what is here is for other names"
+    Certificate.objects.filter(pk=first.certificate_id).update(revocation="confirmed")
+    assert edited(names=["shop.example.com"]).due_at <= SYSTEM_CLOCK.now()
+    Target.objects.update(certificate=None)
+    assert edited(names=["shop.example.com"]).due_at is None, "nobody has ever had one ordered"
+
+
+@pytest.mark.parametrize("changed", ["given up", "profile", "revoked", "expired", "none"])
+def test_only_what_may_be_served_is_deployed_again_by_itself(stage, stuck, changed):
+    _, second = stuck
+    row, moment = Target.objects.get(), SYSTEM_CLOCK.now()
+    for state in (Stage.FAILED, Stage.ROLLED_BACK):
+        Deployment.objects.filter(pk=second.pk).update(state=state)
+        assert following.left(row, moment) == second
+    theirs = Certificate.objects.filter(pk=second.certificate_id)
+    if changed == "given up":
+        Deployment.objects.filter(pk=second.pk).update(state=Stage.CANCELLED)
+    elif changed == "profile":
+        theirs.update(profile=None)
+    elif changed == "revoked":
+        theirs.update(revocation="requested")
+    elif changed == "expired":
+        moment = second.certificate.not_after
+    else:
+        Deployment.objects.update(certificate=None)
+    assert following.left(row, moment) is None
+
+
+def test_what_may_not_be_served_any_more_when_its_turn_comes_is_ordered_anew(stage, stuck):
+    _, second = stuck
+    Certificate.objects.filter(pk=second.certificate_id).update(revocation="requested")
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    stage.agent.turn()
+    last = Deployment.objects.select_related("order").order_by("-id").first()
+    assert (last.kind, last.state) == ("issue", Stage.ORDERED)
+
+
+def test_what_is_revoked_while_it_is_deployed_is_due_as_well(cast, local, stage, enrolled, engine, monkeypatch):
+    wanted = actions.issue(cast.ada, target(cast, enrolled, stage).pk)
+    stage.agent.turn()
+    engine.until(lambda: now(wanted).state == Stage.READY)
+    theirs = Certificate.objects.filter(pk=wanted.certificate_id)
+    monkeypatch.setattr(
+        posix, "step", lambda name: theirs.update(revocation="confirmed") if name.startswith("run") else None
+    )
+    stage.agent.turn()
+    row = Target.objects.get()
+    assert (now(wanted).state, row.problem) == (Stage.DEPLOYED, following.REVOKED)
+    assert row.due_at <= SYSTEM_CLOCK.now()
 
 
 def test_lost_answers_order_and_tell_once(cast, local, stage, line, enrolled, engine):
@@ -509,6 +682,36 @@ def test_a_certificate_whose_key_was_reported_is_not_put_back(cast, local, stage
     stage.agent.turn()
     reporting.report_key(cast.ada, first.certificate_id)
     with conflict("key_compromised"):
+        actions.roll_back(cast.ada, row.pk)
+
+
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [("revoked", {"revocation": "requested"}), ("expired", {"not_after": SYSTEM_CLOCK.now() - timedelta(days=1)})],
+)
+def test_what_nobody_may_take_any_more_is_neither_given_to_a_bot_nor_put_back(
+    cast, local, stage, enrolled, engine, code, changed
+):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    second = actions.issue(cast.ada, row.pk)
+    stage.agent.turn()
+    engine.until(lambda: now(second).state == Stage.READY)
+    theirs = Certificate.objects.filter(pk=second.certificate_id)
+    # The engine has nothing to do for it, so that it stays as it is set here.
+    before = {name: getattr(second.certificate, name) for name in changed}
+    theirs.update(**changed)
+    stage.agent.turn()
+    assert (now(second).state, now(row).certificate_id) == (Stage.FAILED, first.certificate_id)
+    assert second.text.endswith("It is not deployed. Order a new certificate.")
+    with conflict(code):
+        actions.again(cast.ada, row.pk)
+    theirs.update(**before)
+    actions.again(cast.ada, row.pk)
+    stage.agent.turn()
+    assert now(row).certificate_id == second.certificate_id
+    Certificate.objects.filter(pk=first.certificate_id).update(**changed)
+    with conflict(code):
         actions.roll_back(cast.ada, row.pk)
 
 

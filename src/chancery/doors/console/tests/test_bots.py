@@ -1,20 +1,26 @@
 """Bots in the console: made with a token that is shown once, given targets, watched, stopped and taken back."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
 from django.urls import reverse
 
+from chancery.apps.accounts import actions as people
+from chancery.apps.accounts import roles
+from chancery.apps.accounts.queries import actor_of
 from chancery.apps.bots import actions, channel, targets
 from chancery.apps.bots.models import Bot, Deployment, Stage, Target
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders.place import PlaceOrder, place
+from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.errors import Conflict
+from chancery.core.ids import new_id
 from chancery.doors.console.tests.test_console import logged_in, text
-from tests.cast import request_pem
+from tests.cast import PASSWORD, request_pem
 
 pytestmark = pytest.mark.django_db
 PLACE = {"team": "Operations", "environment": "Production"}
@@ -156,8 +162,61 @@ def test_only_what_would_be_done_is_offered(ada, bot, cast):
     assert offered() == done() == {"issue", "delete", "again"}
     brought.update(state=Stage.DEPLOYED)
     assert offered() == done() == set(acts)
+    changed = Certificate.objects.filter(pk=fresh.pk)
+    for column, value, was in (
+        ("revocation", "requested", ""), ("revocation", "confirmed", "refused"), ("not_after", fresh.not_before, fresh.not_after),
+    ):  # fmt: skip
+        changed.update(**{column: value})
+        assert offered() == done() == set(acts) - {"again"}
+        changed.update(**{column: was})
+    # Served before another one, it is what would be put back.
+    brought.update(served=fresh.sha256)
+    later = {
+        "finished_at": fresh.not_before,
+        "state": Stage.DEPLOYED,
+        "served": "1" * 64,
+        "created_at": fresh.not_before,
+    }
+    Deployment.objects.create(target=row, asked_by="ada", id=new_id(SYSTEM_CLOCK.now()), **later)
+    assert offered() == done() == set(acts)
+    changed.update(revocation="confirmed")
+    assert offered() == done() == {"issue", "delete"}
+    changed.update(revocation="")
     keys.record(fresh.spki_sha256, row, "ada", fresh.not_before)
-    assert offered() == done() == set(acts) - {"again"}
+    assert offered() == done() == {"issue", "delete"}
+
+
+def test_a_certificate_says_where_it_is_served_to_whoever_may_see_the_bot(ada, bot, cast, client):
+    row, found = targets.add(cast.ada, bot.pk, _values()), _certificate(cast)
+    page = reverse("certificate", args=[found.pk])
+    assert "Served by" not in text(ada.get(page))
+    given = {"target": row, "asked_by": "ada", "created_at": found.not_before, "finished_at": found.not_before}
+    done = Deployment.objects.create(id=new_id(SYSTEM_CLOCK.now()), state=Stage.DEPLOYED, served=found.sha256, **given)
+    Target.objects.update(certificate=found)
+    bare = raw(ada.get(page))
+    assert reverse("bot", args=[bot.pk]) in bare
+    assert reverse("deployment", args=[done.pk]) not in bare
+    Target.objects.update(deployment=done)
+    Bot.objects.update(hostname="web-1.example.com")
+    shown = raw(ada.get(page))
+    assert reverse("deployment", args=[done.pk]) in shown
+    assert "(web-1.example.com), www" in " ".join(shown.split())
+
+    def told(actor):
+        token = people.create_token(actor, "test")[1]
+        answer = client.get(f"/api/v1/certificates/{found.pk}", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200, answer.json()["detail"]
+        return answer.json()
+
+    (place_,) = told(cast.ada)["served_at"]
+    assert (place_["bot"], place_["hostname"], place_["target"]) == (str(bot.pk), "web-1.example.com", str(row.pk))
+    assert place_["since"][:16] == found.not_before.isoformat()[:16]
+    wanted = ["certificates.view", "profiles.view", "tokens.create"]
+    roles.create(cast.host, "reader", wanted)
+    kim = people.create_user(cast.host, "kim", PASSWORD, grants=[("reader", None, None)])
+    assert told(actor_of(kim, how="test"))["served_at"] == []
+    Bot.objects.update(deleted_at=SYSTEM_CLOCK.now())
+    assert told(cast.ada)["served_at"] == []
 
 
 def _does(act):
@@ -173,7 +232,8 @@ def _does(act):
 def _certificate(cast):
     order = place(cast.rob, PlaceOrder("Internal", request_pem("www.example.com")))
     copied = ("connector_id", "profile_id", "team_id", "environment_id", "common_name", "names", "spki_sha256")
-    days = {"not_before": order.placed_at, "not_after": order.placed_at, "stored_at": order.placed_at}
+    ends = order.placed_at + timedelta(days=90)
+    days = {"not_before": order.placed_at, "not_after": ends, "stored_at": order.placed_at}
     own = {"der": b"x", "serial": "1", "issuer": "CN=x", "sha256": "0" * 64, "order": order}
     return Certificate.objects.create(**{n: getattr(order, n) for n in copied}, **days, **own)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chancery import catalog
+from chancery.apps.bots import queries as bots
 from chancery.apps.certificates import actions, keys, queries, reporting
 from chancery.apps.certificates.keys import Keyed
 from chancery.apps.certificates.revoking import reasons
@@ -54,6 +55,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         **key_reports_of(row),
         "told": {report.pk for report in queries.key_reports(actor, key=row.spki_sha256).items},
         "offers": reporting.offers(actor, row.spki_sha256),
+        "served": bots.serving(actor, row.pk),
         "status": status,
         "unpublished": facts is not None and not facts.publishes_revocations,
         "pem": queries.chain_pem(row),
