@@ -1,7 +1,7 @@
 """From a credential to a certificate, its renewal and its revocation, by our own client."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -13,7 +13,7 @@ from chancery.apps.accounts.models import Team, User
 from chancery.apps.acme import accounts, ari, chains, finalizing, ordering, states
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
-from chancery.apps.certificates import keys
+from chancery.apps.certificates import keys, reporting
 from chancery.apps.certificates.models import Certificate, Chain, KeyReport
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions as orders
@@ -202,6 +202,41 @@ def test_renewal_information_and_what_an_order_replaces(client, engine):
     assert client.send("GET", f"{client.urls['renewalInfo']}/AAAA.AQID", None, {}).status == 404
     for bad in ("AAAA", "AAAA.", f"AAAA.{'A' * 60}", "?.AQ"):
         assert client.send("GET", f"{client.urls['renewalInfo']}/{bad}", None, {}).status in {400, 404}
+
+
+def test_an_order_says_what_it_replaces_at_once_and_later(client, engine):
+    _, leaf = issued(client, engine, "www.example.com")
+    assert (
+        "replaces" not in client.post(client.post(client.post(client.kid).json()["orders"]).json()["orders"][0]).json()
+    )
+    ident = ari.ident_of(leaf.public_bytes(Encoding.DER))
+    placed = client.order("www.example.com", replaces=ident)
+    assert (placed.status, placed.json()["replaces"]) == (201, ident)
+    assert client.post(placed.headers["location"]).json()["replaces"] == ident
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(aside, client.finalize, placed.json(), request("www.example.com"))
+        engine.until(lambda: Certificate.objects.count() == 2)
+        final = done.result(20).json()
+    assert (final["status"], final["replaces"]) == ("valid", ident)
+    assert client.post(placed.headers["location"]).json()["replaces"] == ident
+
+
+def test_a_certificate_whose_key_was_reported_is_to_be_renewed_at_once(client, engine, cast):
+    _, leaf = issued(client, engine, "www.example.com")
+    where = f"{client.urls['renewalInfo']}/{ari.ident_of(leaf.public_bytes(Encoding.DER))}"
+
+    def end():
+        told = client.send("GET", where, None, {}).json()["suggestedWindow"]["end"]
+        return datetime.fromisoformat(told)
+
+    row = Certificate.objects.get()
+    before = end()
+    # The CA's own window does not go before it.
+    hinted(row, before, before + timedelta(hours=3))
+    report = reporting.report_key(cast.ada, row.pk, "Found on a public host.")
+    assert end() < datetime.now(UTC) < before
+    reporting.withdraw(cast.ada, report.pk, "It was another key.")
+    assert end() == before + timedelta(hours=3)
 
 
 def test_revocation_by_the_account_or_the_key_itself(door, client, engine):
