@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bench.acme_client import b64, jwk, sign
 from chancery.apps.accounts.models import Team, User
 from chancery.apps.acme import accounts, ari, chains, finalizing, ordering, states
+from chancery.apps.acme import actions as acme_actions
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates import keys, reporting
@@ -294,7 +295,52 @@ def test_an_account_gets_another_key_and_an_end(door, client):
     assert kind(client.post(kid, {"contact": "mailto:a@b"})) == "invalidContact"
     assert client.post(other.kid).status == 403
     assert client.post(kid, {"status": "deactivated"}).json()["status"] == "deactivated"
-    assert kind(client.order("a.example.com")) == "unauthorized"
+    refused = client.order("a.example.com")
+    assert (refused.status, kind(refused)) == (401, "unauthorized")
+    client.kid = ""
+    assert client.post(client.urls["newAccount"], {"onlyReturnExisting": True}).status == 401
+
+
+def waiting_orders(door, engine, served, cast, monkeypatch, name="web-1"):
+    """Have one account order what waits for a person, for a CA that is away, and what that CA may have."""
+    monkeypatch.setattr(waiting, "SECONDS", 0.05)
+    client = door.registered(name, profile="Careful")
+    for host in ("a.example.com", "b.example.com", "c.example.com"):
+        client.finalize(client.order(host).json(), request(host))
+    connectors.deactivate(cast.ada, served.pk)
+    mine = Order.objects.filter(acme__acme_order__account__credential__name=name)
+    for host in ("b.example.com", "c.example.com"):
+        orders.approve(cast.amy, mine.get(common_name=host).pk)
+    mine.filter(common_name="c.example.com").update(bound=True)
+    return client
+
+
+def test_what_no_ca_has_yet_ends_with_its_account(door, engine, served, cast, monkeypatch):
+    door.offer("Careful")
+    client = waiting_orders(door, engine, served, cast, monkeypatch)
+    waiting_orders(door, engine, served, cast, monkeypatch, "web-2")
+    client.post(client.kid, {"contact": ["mailto:pki@example.com"]})
+    assert not Order.objects.filter(state="cancelled").exists()
+    client.post(client.kid, {"status": "deactivated"})
+    found = Order.objects.order_by("common_name", "id").values_list("state", flat=True)
+    assert list(found) == ["cancelled", "awaiting_approval", "cancelled", "queued", "queued", "queued"]
+    ended = Order.objects.filter(state="cancelled")[0]
+    assert (ended.reason, ended.due_at) == ("Its ACME account was deactivated by its client.", None)
+    told = ended.events.get(kind="order.cancelled")
+    assert (told.actor, told.text) == ("acme:web-1", ended.reason)
+    assert Entry.objects.filter(action="acme_accounts.update", target_kind="order").count() == 2
+    other = Account.objects.get(credential__name="web-2")
+    acme_actions.revoke_account(cast.ada, other.pk)
+    assert Order.objects.filter(state="cancelled", reason="Its ACME account was revoked.").count() == 2
+
+
+def test_what_no_ca_has_yet_ends_with_its_credential(door, engine, served, cast, monkeypatch):
+    door.offer("Careful")
+    client = waiting_orders(door, engine, served, cast, monkeypatch)
+    acme_actions.revoke_credential(cast.ada, Account.objects.get().credential_id)
+    ended = Order.objects.filter(state="cancelled", reason="The ACME credential web-1 was revoked.")
+    assert (ended.count(), Order.objects.exclude(state="cancelled").count()) == (2, 1)
+    assert client.post(client.kid).status == 401
 
 
 def test_a_known_key_is_told_of_its_account(door, client):
