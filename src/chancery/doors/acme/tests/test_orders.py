@@ -2,13 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bench.acme_client import b64, jwk, sign
+from bench.acme_client import Answer, b64, jwk, sign
 from chancery.apps.accounts.models import Team, User
 from chancery.apps.acme import accounts, ari, chains, finalizing, ordering, states
 from chancery.apps.acme import actions as acme_actions
@@ -381,6 +382,33 @@ def test_other_chains_of_the_same_issuer_are_linked(door, client, engine):
     assert len(x509.load_pem_x509_certificates(both.body)) == 1 + len(twin.ders)
     assert f'<{final["certificate"]}/0>;rel="alternate"' in both.headers["link"]
     assert client.post(f"{final['certificate']}/2").status == 404
+    chains._remembered.clear()
+
+
+def test_each_link_is_a_header_line_of_its_own(client, engine, live_server):
+    final, _ = issued(client, engine, "a.example.com")
+    row, lines = Certificate.objects.get(), {}
+    other = Chain.objects.create(sha256="1" * 64, ders=[*row.chain.ders, *row.chain.ders])
+    issued(client, engine, "b.example.com")
+    Certificate.objects.exclude(pk=row.pk).update(chain=other)
+    chains._remembered.clear()
+
+    def over_http(method, url, body, headers):
+        line = HTTPConnection(live_server.url.removeprefix("http://"), timeout=20)
+        line.request(method, url.removeprefix(SERVER), body, headers)
+        answer = line.getresponse()
+        lines[url] = answer.headers.get_all("Link")
+        found = Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
+        line.close()
+        return found
+
+    client.send = over_http
+    found = client.post(final["certificate"])
+    index = f'<{SERVER}/acme/directory>;rel="index"'
+    assert (found.status, found.headers["access-control-allow-origin"]) == (200, "*")
+    assert lines[final["certificate"]] == [f'<{final["certificate"]}/1>;rel="alternate"', index]
+    assert client.post(f"{SERVER}/acme/nowhere").headers["access-control-allow-origin"] == "*"
+    assert lines[f"{SERVER}/acme/nowhere"] == [index]
     chains._remembered.clear()
 
 
