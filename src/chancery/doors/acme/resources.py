@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chancery.apps.acme import accounts, ari, chains, finalizing, jose, ordering, proving, queries, revoking, states
 from chancery.apps.acme.accounts import check_binding
-from chancery.apps.acme.errors import malformed
+from chancery.apps.acme.errors import AcmeError, malformed
 from chancery.apps.acme.models import Account
 from chancery.apps.acme.states import View
 from chancery.apps.shared.action import current_clock
@@ -71,11 +71,13 @@ def _is_own(asked: Asked, text: str) -> None:
 
 
 def _orders(asked: Asked, parts: list[str]) -> Reply:
-    """RFC 8555 section 7.1.2.1; the newest ones, which is what somebody looks for."""
+    """RFC 8555 section 7.1.2.1; the newest ones first. The address of a page ends with the order before it."""
     _is_own(asked, parts[1])
     asked.nothing()
-    rows = asked.account.orders.order_by("-id").values_list("pk", flat=True)[:_ORDERS]
-    return shown({"orders": [at(f"order/{pk.hex}") for pk in rows]})
+    before = _ident(parts[3]) if len(parts) > 3 else None
+    found, after = states.listed(asked.account, before, _ORDERS)
+    links = [] if after is None else [link(at(f"account/{parts[1]}/orders/{after.hex}"), "next")]
+    return shown({"orders": [at(f"order/{pk.hex}") for pk in found]}, links=links)
 
 
 def _key_change(asked: Asked, parts: list[str]) -> Reply:
@@ -133,11 +135,18 @@ def _authorization(asked: Asked, parts: list[str]) -> Reply:
 
 def _beforehand(asked: Asked, parts: list[str]) -> Reply:
     """Show the authorization of a name that needs no proof: it is valid, and cannot be given up."""
-    asked.nothing()
+    wanted = asked.payload().get("status") if asked.message.payload else None
+    if wanted != "deactivated":
+        asked.nothing()
     index = int(parts[2]) if parts[2].isascii() and parts[2].isdigit() and len(parts[2]) < 5 else -1
     if index < 0:
         raise malformed("url", "There is no such authorization.", "Look at the order for its own.", 404)
     order, (kind, value) = proving.beforehand(asked.account, _ident(parts[1]), index)
+    if wanted is not None:
+        text = (
+            f"status: {value} is authorised by the profile, not by a proof of this account, so it cannot be given up."
+        )
+        raise AcmeError("unauthorized", text, "Leave the order to expire, or deactivate the account.")
     return shown(documents.beforehand(order, kind, value, index))
 
 
@@ -193,6 +202,7 @@ SIGNED: dict[tuple[str, int, str], Handler] = {
     ("key-change", 1, ""): _key_change,
     ("account", 2, ""): _own_account,
     ("account", 3, "orders"): _orders,
+    ("account", 4, "orders"): _orders,
     ("order", 2, ""): _one_order,
     ("order", 3, "finalize"): _finalize,
     ("authz", 2, ""): _authorization,
@@ -201,4 +211,4 @@ SIGNED: dict[tuple[str, int, str], Handler] = {
     ("cert", 2, ""): _certificate,
     ("cert", 3, ""): _certificate,
 }
-"""First word, number of parts, and last word where it is fixed, of an address that takes signed messages."""
+"""First word, number of parts, and third word where it is fixed, of an address that takes signed messages."""

@@ -1,5 +1,7 @@
 """From a credential to a certificate, its renewal and its revocation, by our own client."""
 
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -23,9 +25,10 @@ from chancery.apps.orders.models import Order
 from chancery.apps.pools import actions as pools
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.renewals.models import Plan
+from chancery.apps.shared.action import current_clock
 from chancery.core import csr
 from chancery.core.names import parse_name
-from chancery.doors.acme import waiting
+from chancery.doors.acme import resources, waiting
 from chancery.doors.acme.tests.conftest import SERVER, aside
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,6 +155,75 @@ def test_what_a_person_approves_is_processing_until_then(door, engine, cast):
     ended = client.post(denied.headers["location"]).json()
     assert (ended["status"], ended["error"]["type"].rpartition(":")[2]) == ("invalid", "unauthorized")
     assert "Not ours." in ended["error"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "told"),
+    [
+        ("denied", "", ("unauthorized", 403)),
+        ("cancelled", "", ("unauthorized", 403)),
+        ("rejected", "caa", ("caa", 403)),
+        ("rejected", "caa_check_failed", ("caa", 403)),
+        ("rejected", "rateLimited", ("rateLimited", 429)),
+        ("rejected", "badCSR", ("badCSR", 400)),
+        ("rejected", "rejectedIdentifier", ("rejectedIdentifier", 400)),
+        ("rejected", "ValidationFailed", ("unauthorized", 403)),
+        ("rejected", "invalidProfile", ("serverInternal", 500)),
+        ("rejected", "badNonce", ("serverInternal", 500)),
+        ("failed", "key_compromised", ("badPublicKey", 400)),
+        ("failed", "unauthorized", ("serverInternal", 500)),
+    ],
+)
+def test_what_ended_an_order_is_told_by_its_type(client, monkeypatch, state, code, told):
+    monkeypatch.setattr(waiting, "SECONDS", 0.01)
+    placed = client.order("www.example.com")
+    client.finalize(placed.json(), request("www.example.com"))
+    Order.objects.update(state=state, reason_code=code, reason="Because.", due_at=None)
+    found = client.post(placed.headers["location"]).json()
+    error = found["error"]
+    assert (found["status"], error["type"].rpartition(":")[2], error["status"]) == ("invalid", *told)
+    assert "Because." in error["detail"]
+
+
+def test_a_finalize_that_is_waited_for_tells_the_type_as_well(client):
+    order = client.order("www.example.com").json()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(aside, client.finalize, order, request("www.example.com"))
+        while not Order.objects.exists():
+            time.sleep(0.01)
+        Order.objects.update(state="rejected", reason_code="caa", due_at=None, fence=None, lease_until=None)
+        found = done.result(20).json()
+    assert (found["status"], found["error"]["type"].rpartition(":")[2]) == ("invalid", "caa")
+
+
+def test_an_account_s_orders_are_paged_without_the_invalid_ones(door, client, monkeypatch):
+    monkeypatch.setattr(resources, "_ORDERS", 2)
+    made = [client.order(f"{n}.example.com").headers["location"] for n in "abcde"]
+    rows = list(AcmeOrder.objects.order_by("id").values_list("pk", flat=True))
+    AcmeOrder.objects.filter(pk=rows[3]).update(expires_at=current_clock().now())
+    pages, where = [], client.post(client.kid).json()["orders"]
+    while where:
+        answer = client.post(where)
+        pages.append(answer.json()["orders"])
+        after = re.search(r'<([^>]+)>;rel="next"', answer.headers["link"])
+        where = after[1] if after else None
+    assert pages == [[made[4]], [made[2], made[1]], [made[0]]]
+    other = door.registered("web-2")
+    assert (other.post(f"{client.kid}/orders/{rows[2].hex}").status, client.post(f"{client.kid}/orders/x").status) == (
+        403,
+        404,
+    )
+    assert client.post(f"{client.kid}/other/{rows[2].hex}").status == 404
+
+
+def test_what_was_authorised_beforehand_cannot_be_given_up(client):
+    placed = client.order("www.example.com")
+    (where,) = placed.json()["authorizations"]
+    refused = client.post(where, {"status": "deactivated"})
+    assert (refused.status, kind(refused), "by the profile" in refused.json()["detail"]) == (403, "unauthorized", True)
+    assert client.post(where, {"status": "valid"}).status == 400
+    assert client.post(f"{where}9", {"status": "deactivated"}).status == 404
+    assert client.post(where).json()["status"] == "valid"
 
 
 def test_while_the_connector_is_away_the_order_is_held(client, served, engine, cast):
