@@ -1,5 +1,8 @@
 """Clients that give up while a person decides, and order anew with another key: one order waits, and nobody is asked twice."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -21,6 +24,7 @@ from chancery.core import csr
 from chancery.core.errors import NotPermitted
 from chancery.core.names import parse_name
 from chancery.doors.acme import waiting
+from chancery.doors.acme.tests.conftest import aside
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -183,3 +187,23 @@ def test_of_several_in_one_group_the_newest_is_left(client):
     some = [finalizing.Wanted(account, row.pk, csr.parse(request(NAME))) for row in AcmeOrder.objects.order_by("id")]
     finalizing._place(some)
     assert states() == ["cancelled", "awaiting_approval"]
+
+
+def test_of_two_nodes_that_place_at_one_moment_one_order_is_left(client, monkeypatch):
+    for _ in range(2):
+        client.order(NAME)
+    account, both = accounts.by_id(Account.objects.get().pk), threading.Barrier(2)
+    plain = finalizing._in_place
+
+    def together(*given):
+        # With SQLite the second begins when the first is done: neither meets the other here.
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)
+        plain(*given)
+
+    monkeypatch.setattr(finalizing, "_in_place", together)
+    some = [finalizing.Wanted(account, row.pk, csr.parse(request(NAME))) for row in AcmeOrder.objects.order_by("id")]
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(aside, finalizing._place, [one]) for one in some]
+        placed = {found.result(20)[0][1] for found in done}
+    assert (sorted(states()), len(placed)) == (["awaiting_approval", "cancelled"], 2)
