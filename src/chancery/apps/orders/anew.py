@@ -28,7 +28,8 @@ YOUNG = timedelta(days=1)
 _MOST = 200
 _AHEAD = {State.QUEUED, State.SUBMITTING, State.PENDING, State.ISSUED}
 _SEEN = ("connector_id", "key_type", "validity_days", "product", "team_id", "environment_id")
-"""What an approver sees of an order beside its profile and names; were one of these another, they have not seen this one."""
+"""What an approver sees of an order beside its names, the first of them, and the profile; were one of these another, they have
+not seen this one. Which certificate it replaces is none: a client says that in one run and not in the next."""
 
 
 def take_place(act: Act, ident: UUID, others: QuerySet[Order]) -> None:
@@ -41,11 +42,12 @@ def take_place(act: Act, ident: UUID, others: QuerySet[Order]) -> None:
     order = Order.objects.select_for_update(of=("self",)).get(pk=ident)
     if order.state != State.AWAITING_APPROVAL:
         return
-    rows = others.filter(common_name=order.common_name, profile=order.profile_id).exclude(pk=ident).order_by("-pk")
-    waiting = rows.filter(state=State.AWAITING_APPROVAL).select_for_update(of=("self",))
+    rows = others.filter(profile=order.profile_id).exclude(pk=ident)
+    waiting = rows.filter(state=State.AWAITING_APPROVAL).select_for_update(of=("self",)).order_by("pk")
     held = [one for one in waiting if one.names == order.names]
     # Looked at once those are held: nobody approves or denies one of them from now on.
-    before = [one for one in rows[:_MOST] if one.names == order.names]
+    latest = rows.filter(common_name=order.common_name).order_by("-pk")[:_MOST]
+    before = [one for one in latest if one.names == order.names]
     given = _given(order, _counting(before), act.at)
     for one in held:
         go(act, one, State.CANCELLED, text=f"It was ordered anew: the order {order.pk} takes its place.", due_at=None)

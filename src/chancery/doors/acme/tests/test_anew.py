@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts.models import Team
 from chancery.apps.accounts.queries import actor_of
-from chancery.apps.acme import accounts, finalizing
+from chancery.apps.acme import accounts, ari, finalizing
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates import actions as certificates
@@ -124,6 +124,34 @@ def test_what_some_have_approved_is_not_asked_twice(client, cast, ann, engine):
     orders.approve(cast.amy, fifth.pk)
     fifth.refresh_from_db()
     assert (fifth.state, approvals(fifth)) == ("awaiting_approval", ["amy", "ann"]), "ann may approve no more"
+
+
+def test_a_request_with_another_common_name_takes_the_place_and_asks_anew(client, cast):
+    Profile.objects.filter(name="Careful").update(approvals=2)
+    _, first = run(client, NAME, "app.example.com")
+    orders.approve(cast.amy, first.pk)
+    key, names = ec.generate_private_key(ec.SECP256R1()), [parse_name(n) for n in (NAME, "app.example.com")]
+    client.finalize(client.order(NAME, "app.example.com").json(), csr.build(key, names, "app.example.com"))
+    second = Order.objects.order_by("id").last()
+    assert (second.common_name, states(), approvals(second)) == (
+        "app.example.com",
+        ["cancelled", "awaiting_approval"],
+        [],
+    )
+
+
+def test_what_waits_to_replace_a_certificate_gives_its_place_to_an_order_that_says_nothing(client, cast, engine):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    engine.until(Certificate.objects.exists)
+    Approval.objects.all().delete()
+    ident = ari.ident_of(bytes(Certificate.objects.get().der))
+    client.finalize(client.order(NAME, replaces=ident).json(), request(NAME))
+    assert client.order(NAME, replaces=ident).status == 409
+    run(client)
+    assert states() == ["issued", "cancelled", "awaiting_approval"]
+    client.finalize(client.order(NAME, replaces=ident).json(), request(NAME))
+    assert states() == ["issued", "cancelled", "cancelled", "awaiting_approval"]
 
 
 def test_an_approval_is_remembered_for_a_day(client, cast):
