@@ -13,7 +13,8 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from chancery.apps.accounts.permissions import ACME
+from chancery.apps.accounts.permissions import ACME, Permission
+from chancery.apps.acme import ending
 from chancery.apps.acme.errors import AcmeError, malformed
 from chancery.apps.acme.jose import Key, Message, decode, is_mac, parse_object
 from chancery.apps.acme.models import Account, Credential, Offer, Standing
@@ -21,7 +22,7 @@ from chancery.apps.audit.record import Note, write
 from chancery.apps.connectors import sealing
 from chancery.apps.connectors.sealed import ACME_FIELD, ACME_TABLE
 from chancery.apps.profiles.models import Profile
-from chancery.apps.shared.action import current_clock
+from chancery.apps.shared.action import Act, current_clock
 from chancery.apps.shared.actor import Actor, Grant
 from chancery.apps.shared.returning import instances, joined, one_of
 from chancery.apps.shared.texts import unfit
@@ -70,10 +71,10 @@ def by_key(key: Key) -> Account | None:
 
 
 def standing(account: Account) -> Account:
-    """Return an account that is valid, or raise *unauthorized* (RFC 8555 section 7.3.6)."""
+    """Return an account that is valid, or raise *unauthorized*, with 401 (RFC 8555 section 7.3.6)."""
     if account.state != Standing.VALID:
         text = f"This account is {account.get_state_display().lower()}."
-        raise AcmeError("unauthorized", text, "Register another, with a credential that counts.")
+        raise AcmeError("unauthorized", text, "Register another, with a credential that counts.", status=401)
     return account
 
 
@@ -159,7 +160,7 @@ def check_binding(bound: Message, outer: Key, url: str) -> None:
 
 
 def update(account: Account, asked: dict[str, Any], address: str) -> Account:
-    """Change the contacts of an account, or deactivate it (RFC 8555 sections 7.3.2 and 7.3.6)."""
+    """Change the contacts of an account, or deactivate it (RFC 8555 sections 7.3.2 and 7.3.6), which ends its work too."""
     now, changed = current_clock().now(), []
     if "contact" in asked:
         account.contact = contacts(asked["contact"])
@@ -173,7 +174,16 @@ def update(account: Account, asked: dict[str, Any], address: str) -> Account:
         with transaction.atomic():
             account.save(update_fields=changed)
             _note(account, address, "acme_accounts.update", now, changed)
+            if "state" in changed:
+                _stop(account, address, now)
     return account
+
+
+def _stop(account: Account, address: str, now: datetime) -> None:
+    act = Act("acme_accounts.update", Permission.ORDER_PLACE, actor_of(account, address), current_clock(), now)
+    ending.stop(act, [account.pk], "Its ACME account was deactivated by its client.")
+    if act.notes:
+        write(act.actor, act.name, act.at, act.notes)
 
 
 def roll_over(account: Account, old: Any, key: Key, address: str) -> Account:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.acme import queries
+from chancery.apps.acme import ending, queries
 from chancery.apps.acme.jose import encode
 from chancery.apps.acme.models import Account, Challenge, Credential, Offer, Standing
 from chancery.apps.connectors import sealing
@@ -126,7 +126,10 @@ def _mac_key() -> str:
 
 @action("acme_credentials.revoke", Permission.ACME_MANAGE)
 def revoke_credential(act: Act, ident: object) -> Credential:
-    """Revoke a credential and with it its accounts: they order nothing more. Certificates stay as they are."""
+    """Revoke a credential and with it its accounts: they order nothing more, and what no CA has yet is cancelled.
+
+    Certificates stay as they are.
+    """
     row = by_id(queries.visible_to(act.actor).select_for_update(of=("self",)), ident)
     if row is None:
         raise Absent("ACME credential", ident)
@@ -135,14 +138,19 @@ def revoke_credential(act: Act, ident: object) -> Credential:
         raise Conflict("It is revoked already.", remedy="There is nothing to do.", code="wrong_state")
     row.revoked_at, row.sealed = act.at, {}
     row.save()
-    ended = row.accounts.filter(state=Standing.VALID).update(state=Standing.REVOKED)
-    act.note("acme_credential", row.pk, row.name, team=row.team_id, changed=("revoked_at",), detail={"accounts": ended})
+    valid = row.accounts.filter(state=Standing.VALID).order_by("pk")
+    # Held first: an account that is made at this moment waits for the credential's row, and is refused by it.
+    accounts = list(valid.select_for_update().values_list("pk", flat=True))
+    row.accounts.filter(pk__in=accounts).update(state=Standing.REVOKED)
+    ending.stop(act, accounts, f"The ACME credential {row.name} was revoked.")
+    detail = {"accounts": len(accounts)}
+    act.note("acme_credential", row.pk, row.name, team=row.team_id, changed=("revoked_at",), detail=detail)
     return row
 
 
 @action("acme_accounts.revoke", Permission.ACME_MANAGE)
 def revoke_account(act: Act, ident: object) -> Account:
-    """End one account: its key counts no longer. Certificates stay as they are."""
+    """End one account: its key counts no longer, and what no CA has yet is cancelled. Certificates stay as they are."""
     row = by_id(queries.accounts_visible_to(act.actor).select_for_update(of=("self",)), ident)
     if row is None:
         raise Absent("ACME account", ident)
@@ -153,6 +161,7 @@ def revoke_account(act: Act, ident: object) -> Account:
         )
     row.state = Standing.REVOKED
     row.save(update_fields=["state"])
+    ending.stop(act, [row.pk], "Its ACME account was revoked.")
     act.note("acme_account", row.pk, str(row), team=row.team_id, changed=("state",))
     return row
 

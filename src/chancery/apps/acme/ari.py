@@ -13,6 +13,7 @@ from cryptography import x509
 from chancery.apps.acme.errors import AcmeError, malformed
 from chancery.apps.acme.jose import decode, encode
 from chancery.apps.acme.models import Account, AcmeOrder
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.actions import not_twice
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.renewals.models import Plan
@@ -41,13 +42,14 @@ class Window:
 def window(ident: str) -> Window:
     """Return the window that is suggested for a certificate (RFC 9773 section 4.2); raises `AcmeError` with 404.
 
-    It lies in the past once the certificate is revoked, or asked to be: the client is to renew at once.
+    It lies in the past once the certificate is revoked, or asked to be, and while its key is reported as compromised: the
+    client is to renew at once.
     """
     row = find(ident)
     if row is None:
         raise malformed("renewalInfo", "This server knows no such certificate.", "Ask the CA that issued it.", 404)
     now = current_clock().now()
-    if row.revocation in _REVOKED:
+    if row.revocation in _REVOKED or keys.bars(row):
         start = max(row.not_before, now - _PAST) - _WIDTH
         return Window(start, start + _WIDTH)
     plan = Plan.objects.filter(pk=row.pk).first()
@@ -64,6 +66,14 @@ def ident_of(der: bytes) -> str:
     key = _authority_key(found)
     serial = found.serial_number
     return f"{encode(key)}.{encode(serial.to_bytes(serial.bit_length() // 8 + 1, 'big'))}" if key else ""
+
+
+def reflected(order: AcmeOrder) -> str:
+    """Return the identifier of the certificate that an order replaces, as its client sent it (RFC 9773 section 5); '' for none.
+
+    It is made anew: nothing but the very text that is made of a certificate has found that certificate.
+    """
+    return ident_of(bytes(order.replaces.der)) if order.replaces is not None else ""
 
 
 def find(ident: str) -> Certificate | None:

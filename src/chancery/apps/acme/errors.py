@@ -17,6 +17,7 @@ STATUS = {
     "badPublicKey": 400,
     "badRevocationReason": 400,
     "badSignatureAlgorithm": 400,
+    "caa": 403,
     "connection": 400,
     "dns": 400,
     "externalAccountRequired": 403,

@@ -13,19 +13,24 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import states
 from chancery.apps.acme.accounts import actor_of
 from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.models import Account, AcmeOrder, Placement
+from chancery.apps.audit.record import write
+from chancery.apps.orders import anew
 from chancery.apps.orders.causing import How, causes
 from chancery.apps.orders.models import Order
 from chancery.apps.orders.place import PlaceOrder, limits, place_mixed
+from chancery.apps.shared.action import Act, current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.bulk import insert
 from chancery.apps.shared.grouped import Grouped
 from chancery.core.csr import Request, parse
 from chancery.core.errors import ChanceryError
 from chancery.core.names import Name
+from chancery.core.order import State
 
 _COLUMNS = ("acme_order_id", "order_id")
 _KINDS = {"dns": "DNS", "ip": "IP"}
@@ -120,12 +125,37 @@ def _place(group: Sequence[Wanted]) -> list[Placed | ChanceryError]:
             results = dict(zip(fresh, place_mixed([(one.actor, one.ask) for one in fresh.values()]), strict=True))
             rows = [(ident, order.pk) for ident, order in results.items() if not isinstance(order, ChanceryError)]
             insert(Placement, _COLUMNS, rows)
+            _in_place(fresh, results)
     except IntegrityError:
         # Another node was faster by a moment: what it has placed is what counts.
         if len(group) > 1 or isinstance(again := _looked_at(group)[0], Ready):
             raise
         return [again]
     return [_outcome(one, results) if isinstance(one, Ready) else one for one in prepared]
+
+
+def _in_place(fresh: dict[UUID, Ready], results: dict[UUID, Order | ChanceryError]) -> None:
+    """Let orders that people have to approve take the place of what the same account has waiting for the same names.
+
+    A client that has given up orders anew with another key: approving both would buy a certificate for a key that is gone.
+    """
+    held = {
+        order.pk: fresh[ident]
+        for ident, order in results.items()
+        if isinstance(order, Order) and order.state == State.AWAITING_APPROVAL
+    }
+    if not held:
+        return
+    accounts = {ready.acme_order.account_id for ready in held.values()}
+    # One finalize of an account after the other: each sees what those before it have placed.
+    list(Account.objects.select_for_update().filter(pk__in=accounts).order_by("pk").values_list("pk"))
+    # The newest first: of several in one group, that one is left.
+    for ident, ready in sorted(held.items(), reverse=True):
+        clock = current_clock()
+        act = Act("acme_orders.take_place", Permission.ORDER_PLACE, ready.actor, clock, clock.now())
+        anew.take_place(act, ident, Order.objects.filter(acme__acme_order__account=ready.acme_order.account_id))
+        if act.notes:
+            write(act.actor, act.name, act.at, act.notes)
 
 
 def _looked_at(group: Sequence[Wanted]) -> list[Placed | Ready | ChanceryError]:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from chancery.apps.acme.errors import URN, AcmeError, malformed
 from chancery.apps.acme.models import Account, AcmeOrder, Authorization, AuthorizationState
+from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order as Placed
@@ -25,7 +26,7 @@ SOON, LATER, FOR_PEOPLE = 3, 10, 20
 """Seconds after which a client is to look again: while the CA works, while it is away, while a person decides."""
 _WANTED = (
     (AcmeOrder, ()),
-    (Placed, ("id", "state", "reason", "connector_id")),
+    (Placed, ("id", "state", "reason", "reason_code", "connector_id")),
     (Connector, ("id", "status", "deleted_at", "breaker_until")),
     (Certificate, ("id",)),
 )
@@ -37,6 +38,30 @@ LEFT JOIN certificates_certificate ON certificates_certificate.order_id = orders
 WHERE acme_acmeorder.id"""
 _AUTHORIZATIONS = "FROM acme_authorization WHERE order_id"
 _REFUSED = {State.DENIED, State.REJECTED, State.CANCELLED, State.FAILED}
+_SAID = frozenset(
+    {
+        "badCSR",
+        "badPublicKey",
+        "caa",
+        "connection",
+        "dns",
+        "incorrectResponse",
+        "rateLimited",
+        "rejectedIdentifier",
+        "tls",
+        "unauthorized",
+        "unsupportedIdentifier",
+    }
+)
+"""Types that a CA may have given itself, and that say of the order what its client can understand (RFC 8555 section 6.7)."""
+_MEANT = {
+    keys.CODE: "badPublicKey",
+    "caa_check_failed": "caa",
+    "no_challenge": "unauthorized",
+    "not_validated": "unauthorized",
+    "ValidationFailed": "unauthorized",
+}
+"""Code of what ended an order → type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +91,19 @@ def several(wanted: Sequence[tuple[Account, UUID]]) -> list[View | AcmeError]:
     rows = {row[0].pk: row for row in joined(_WANTED, f"{_FROM} {some}", values)}
     proofs = _authorizations([order.pk for order, placed, *_ in rows.values() if placed is None and order.validated])
     return [_seen(account, rows.get(ident), proofs.get(ident, [])) for account, ident in wanted]
+
+
+def listed(account: Account, before: UUID | None, most: int) -> tuple[list[UUID], UUID | None]:
+    """Return orders of an account, newest first, but for the invalid ones (RFC 8555 section 7.1.2.1), and where to go on.
+
+    So many are looked at, those before one of them or the newest; the second is None where no others are left.
+    """
+    rows = account.orders.order_by("-id")
+    rows = rows if before is None else rows.filter(pk__lt=before)
+    found = list(rows.values_list("pk", flat=True)[: most + 1])
+    views = several([(account, ident) for ident in found[:most]])
+    shown = [v.order.pk for v in views if isinstance(v, View) and v.status != "invalid"]
+    return shown, found[most - 1] if len(found) > most else None
 
 
 def _authorizations(orders: Sequence[UUID]) -> dict[UUID, list[Authorization]]:
@@ -118,10 +156,23 @@ def of_placed(order: AcmeOrder, placed: Placed, certificate: Certificate | None)
 
 
 def _refused(placed: Placed) -> dict[str, Any]:
-    kind = "unauthorized" if placed.state == State.DENIED else "serverInternal"
+    kind = _kind(placed)
     said = placed.reason or "No reason was given."
     text = f"The order {placed.pk} is {placed.state.replace('_', ' ')}: {said}"
-    return AcmeError(kind, text[:2000], "Place another order once that is settled.", status=403).document()
+    # It is over: the 503 of an answer would have the client try the same once more.
+    status = 500 if kind == "serverInternal" else 0
+    return AcmeError(kind, text[:2000], "Place another order once that is settled.", status=status).document()
+
+
+def _kind(placed: Placed) -> str:
+    """Return the type of what ended an order: what a person has decided, what the CA has, or a fault that is not the client's."""
+    if placed.state in {State.DENIED, State.CANCELLED}:
+        return "unauthorized"
+    code = placed.reason_code
+    # Of a failed order the code says at what it stood last, as that our login at the CA was refused.
+    if code in _MEANT or (placed.state == State.REJECTED and code in _SAID):
+        return _MEANT.get(code, code)
+    return "serverInternal"
 
 
 def look_again(placed: Placed) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from django.db.models import QuerySet
+
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import KeyReport
@@ -84,6 +86,18 @@ def _stop(act: Act, order: Order) -> None:
         withdraw(act, order, f"{keys.TEXT} The CA is asked to withdraw it.")
     else:
         _may_come(act, order)
+
+
+def end_unsent(act: Act, orders: QuerySet[Order], text: str) -> int:
+    """Cancel those of some orders that no CA has or may have, as a part of whatever act says so; returns how many they were.
+
+    `text` is why, which their timelines say. What was sent goes on.
+    """
+    unsent = orders.filter(state__in=(State.AWAITING_APPROVAL, State.QUEUED), bound=False)
+    found = list(unsent.select_for_update(of=("self",)).order_by("pk"))
+    for order in found:
+        go(act, order, State.CANCELLED, text=text, due_at=None)
+    return len(found)
 
 
 def _may_come(act: Act, order: Order) -> None:

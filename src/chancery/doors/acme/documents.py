@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from chancery.apps.acme import ari
 from chancery.apps.acme.jose import encode
 from chancery.apps.acme.models import Account, AcmeOrder, Authorization, Challenge, Offer
 from chancery.apps.acme.ordering import challenges_for
@@ -56,6 +57,8 @@ def order(view: View) -> dict[str, Any]:
     }
     if row.profile:
         found["profile"] = row.profile
+    if replaced := ari.reflected(row):
+        found["replaces"] = replaced
     if view.certificate is not None:
         found["certificate"] = at(f"cert/{view.certificate.hex}")
     return {**found, "error": view.problem} if view.problem else found

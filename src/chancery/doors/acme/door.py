@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from chancery.apps.acme import arriving, jose, nonces
 from chancery.apps.acme.errors import AcmeError, malformed, translated
@@ -23,14 +23,15 @@ from chancery.apps.acme.jose import Key, Message
 from chancery.apps.acme.models import Account
 from chancery.core.errors import ChanceryError
 from chancery.doors.acme.documents import PREFIX, at, ident
+from chancery.doors.acme.reply import Reply, link
 from chancery.doors.away import AWAY, unavailable
 from chancery.doors.lengths import body
 from chancery.doors.problems import PROBLEM_JSON
 
 log = logging.getLogger("chancery.acme")
 _JOSE = "application/jose+json"
-_FIXED = {("order", 3), ("account", 3)}
-"""Shapes of addresses whose last word is not the client's."""
+_FIXED = {("order", 3), ("account", 3), ("account", 4)}
+"""Shapes of addresses whose third word is not the client's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ class Asked:
         return jose.parse_object(self.message.payload, "payload")
 
 
-Handler = Callable[[Asked, list[str]], HttpResponse]
+Handler = Callable[[Asked, list[str]], Reply]
 
 
-def answer(request: HttpRequest, path: str) -> HttpResponse:
+def answer(request: HttpRequest, path: str) -> Reply:
     """Answer one request below /acme/."""
     try:
         response = _answer(request, path)
@@ -76,13 +77,13 @@ def answer(request: HttpRequest, path: str) -> HttpResponse:
         # A client understands nothing but problem documents, and goes on only with a nonce.
         response = refused(_fault(request, error))
     response.headers.setdefault("Cache-Control", "no-store")
+    # RFC 8555 section 6.1: scripts of any page may read this. No browser sends anything by itself that counts here.
+    response.headers["Access-Control-Allow-Origin"] = "*"
     if settings.ACME_URL:
         if response.headers["Cache-Control"] == "no-store":
             # A cache would give one nonce to several clients.
             response.headers["Replay-Nonce"] = nonces.fresh()
-        index = f'<{at("directory")}>;rel="index"'
-        before = response.headers.get("Link")
-        response.headers["Link"] = f"{before}, {index}" if before else index
+        response.links.append(link(at("directory"), "index"))
     return response
 
 
@@ -95,7 +96,7 @@ def _fault(request: HttpRequest, error: Exception) -> AcmeError:
     return AcmeError("serverInternal", text, remedy, status=500)
 
 
-def _answer(request: HttpRequest, path: str) -> HttpResponse:
+def _answer(request: HttpRequest, path: str) -> Reply:
     from chancery.doors.acme.resources import OPEN, SIGNED
 
     if not settings.ACME_URL:
@@ -153,9 +154,9 @@ def _named(kid: str) -> UUID:
     return found or UUID(int=0)
 
 
-def refused(error: AcmeError) -> HttpResponse:
+def refused(error: AcmeError) -> Reply:
     """Return a problem document."""
-    response = HttpResponse(json.dumps(error.document()), status=error.status, content_type=PROBLEM_JSON)
+    response = Reply(json.dumps(error.document()), status=error.status, content_type=PROBLEM_JSON)
     for name, value in error.headers.items():
         if name == "account":
             response.headers["Location"] = at(f"account/{UUID(value).hex}")
@@ -166,10 +167,10 @@ def refused(error: AcmeError) -> HttpResponse:
     return response
 
 
-def shown(body: dict[str, Any], status: int = 200, **headers: str) -> HttpResponse:
+def shown(body: dict[str, Any], status: int = 200, links: Iterable[str] = (), **headers: str) -> Reply:
     """Return an object; header names are written with underscores."""
     named = {name.replace("_", "-"): value for name, value in headers.items() if value}
-    return HttpResponse(json.dumps(body), status=status, content_type="application/json", headers=named)
+    return Reply(json.dumps(body), links=links, status=status, content_type="application/json", headers=named)
 
 
 __all__ = ["PREFIX", "Asked", "answer", "refused", "shown"]

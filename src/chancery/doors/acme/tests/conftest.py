@@ -20,7 +20,10 @@ def send(method, url, body, headers):
     found = web.generic(
         method, url.removeprefix(SERVER), body or b"", headers.get("Content-Type", ""), REMOTE_ADDR="192.0.2.9"
     )
-    return Answer(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
+    headers = {}
+    for name, value in found.items():
+        headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+    return Answer(found.status_code, headers, found.content)
 
 
 def aside(call, *given):

@@ -39,7 +39,7 @@ def test_a_key_that_another_node_has_replaced_signs_nothing_here(client, monkeyp
     client.key = fresh
     assert client.post(client.kid, nonce=nonce).status == 200
     Account.objects.update(state=Standing.REVOKED)
-    assert (client.post(client.kid).status, SpentNonce.objects.count()) == (403, spent + 1)
+    assert (client.post(client.kid).status, SpentNonce.objects.count()) == (401, spent + 1)
 
 
 def test_a_group_asks_twice_and_each_message_has_its_own_account(client, door, django_assert_num_queries):

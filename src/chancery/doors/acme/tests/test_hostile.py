@@ -300,7 +300,7 @@ def test_another_accounts_things_are_not_there(door, client):
         assert stranger.post(url).status == 404
     assert stranger.finalize(order, csr.build(KEY, [parse_name("www.example.com")])).status == 404
     assert not Order.objects.exists()
-    assert client.post(order["authorizations"][0], {"status": "deactivated"}).status == 400
+    assert client.post(order["authorizations"][0], {"status": "deactivated"}).status == 403
 
 
 IDENTIFIERS = {

@@ -1,19 +1,23 @@
 """From a credential to a certificate, its renewal and its revocation, by our own client."""
 
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bench.acme_client import b64, jwk, sign
+from bench.acme_client import Answer, b64, jwk, sign
 from chancery.apps.accounts.models import Team, User
 from chancery.apps.acme import accounts, ari, chains, finalizing, ordering, states
+from chancery.apps.acme import actions as acme_actions
 from chancery.apps.acme.models import Account, AcmeOrder
 from chancery.apps.audit.models import Entry
-from chancery.apps.certificates import keys
+from chancery.apps.certificates import keys, reporting
 from chancery.apps.certificates.models import Certificate, Chain, KeyReport
 from chancery.apps.connectors import actions as connectors
 from chancery.apps.orders import actions as orders
@@ -21,9 +25,10 @@ from chancery.apps.orders.models import Order
 from chancery.apps.pools import actions as pools
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.renewals.models import Plan
+from chancery.apps.shared.action import current_clock
 from chancery.core import csr
 from chancery.core.names import parse_name
-from chancery.doors.acme import waiting
+from chancery.doors.acme import resources, waiting
 from chancery.doors.acme.tests.conftest import SERVER, aside
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,6 +157,75 @@ def test_what_a_person_approves_is_processing_until_then(door, engine, cast):
     assert "Not ours." in ended["error"]["detail"]
 
 
+@pytest.mark.parametrize(
+    ("state", "code", "told"),
+    [
+        ("denied", "", ("unauthorized", 403)),
+        ("cancelled", "", ("unauthorized", 403)),
+        ("rejected", "caa", ("caa", 403)),
+        ("rejected", "caa_check_failed", ("caa", 403)),
+        ("rejected", "rateLimited", ("rateLimited", 429)),
+        ("rejected", "badCSR", ("badCSR", 400)),
+        ("rejected", "rejectedIdentifier", ("rejectedIdentifier", 400)),
+        ("rejected", "ValidationFailed", ("unauthorized", 403)),
+        ("rejected", "invalidProfile", ("serverInternal", 500)),
+        ("rejected", "badNonce", ("serverInternal", 500)),
+        ("failed", "key_compromised", ("badPublicKey", 400)),
+        ("failed", "unauthorized", ("serverInternal", 500)),
+    ],
+)
+def test_what_ended_an_order_is_told_by_its_type(client, monkeypatch, state, code, told):
+    monkeypatch.setattr(waiting, "SECONDS", 0.01)
+    placed = client.order("www.example.com")
+    client.finalize(placed.json(), request("www.example.com"))
+    Order.objects.update(state=state, reason_code=code, reason="Because.", due_at=None)
+    found = client.post(placed.headers["location"]).json()
+    error = found["error"]
+    assert (found["status"], error["type"].rpartition(":")[2], error["status"]) == ("invalid", *told)
+    assert "Because." in error["detail"]
+
+
+def test_a_finalize_that_is_waited_for_tells_the_type_as_well(client):
+    order = client.order("www.example.com").json()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(aside, client.finalize, order, request("www.example.com"))
+        while not Order.objects.exists():
+            time.sleep(0.01)
+        Order.objects.update(state="rejected", reason_code="caa", due_at=None, fence=None, lease_until=None)
+        found = done.result(20).json()
+    assert (found["status"], found["error"]["type"].rpartition(":")[2]) == ("invalid", "caa")
+
+
+def test_an_account_s_orders_are_paged_without_the_invalid_ones(door, client, monkeypatch):
+    monkeypatch.setattr(resources, "_ORDERS", 2)
+    made = [client.order(f"{n}.example.com").headers["location"] for n in "abcde"]
+    rows = list(AcmeOrder.objects.order_by("id").values_list("pk", flat=True))
+    AcmeOrder.objects.filter(pk=rows[3]).update(expires_at=current_clock().now())
+    pages, where = [], client.post(client.kid).json()["orders"]
+    while where:
+        answer = client.post(where)
+        pages.append(answer.json()["orders"])
+        after = re.search(r'<([^>]+)>;rel="next"', answer.headers["link"])
+        where = after[1] if after else None
+    assert pages == [[made[4]], [made[2], made[1]], [made[0]]]
+    other = door.registered("web-2")
+    assert (other.post(f"{client.kid}/orders/{rows[2].hex}").status, client.post(f"{client.kid}/orders/x").status) == (
+        403,
+        404,
+    )
+    assert client.post(f"{client.kid}/other/{rows[2].hex}").status == 404
+
+
+def test_what_was_authorised_beforehand_cannot_be_given_up(client):
+    placed = client.order("www.example.com")
+    (where,) = placed.json()["authorizations"]
+    refused = client.post(where, {"status": "deactivated"})
+    assert (refused.status, kind(refused), "by the profile" in refused.json()["detail"]) == (403, "unauthorized", True)
+    assert client.post(where, {"status": "valid"}).status == 400
+    assert client.post(f"{where}9", {"status": "deactivated"}).status == 404
+    assert client.post(where).json()["status"] == "valid"
+
+
 def test_while_the_connector_is_away_the_order_is_held(client, served, engine, cast):
     connectors.deactivate(cast.ada, served.pk)
     placed = client.order("www.example.com")
@@ -202,6 +276,41 @@ def test_renewal_information_and_what_an_order_replaces(client, engine):
     assert client.send("GET", f"{client.urls['renewalInfo']}/AAAA.AQID", None, {}).status == 404
     for bad in ("AAAA", "AAAA.", f"AAAA.{'A' * 60}", "?.AQ"):
         assert client.send("GET", f"{client.urls['renewalInfo']}/{bad}", None, {}).status in {400, 404}
+
+
+def test_an_order_says_what_it_replaces_at_once_and_later(client, engine):
+    _, leaf = issued(client, engine, "www.example.com")
+    assert (
+        "replaces" not in client.post(client.post(client.post(client.kid).json()["orders"]).json()["orders"][0]).json()
+    )
+    ident = ari.ident_of(leaf.public_bytes(Encoding.DER))
+    placed = client.order("www.example.com", replaces=ident)
+    assert (placed.status, placed.json()["replaces"]) == (201, ident)
+    assert client.post(placed.headers["location"]).json()["replaces"] == ident
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(aside, client.finalize, placed.json(), request("www.example.com"))
+        engine.until(lambda: Certificate.objects.count() == 2)
+        final = done.result(20).json()
+    assert (final["status"], final["replaces"]) == ("valid", ident)
+    assert client.post(placed.headers["location"]).json()["replaces"] == ident
+
+
+def test_a_certificate_whose_key_was_reported_is_to_be_renewed_at_once(client, engine, cast):
+    _, leaf = issued(client, engine, "www.example.com")
+    where = f"{client.urls['renewalInfo']}/{ari.ident_of(leaf.public_bytes(Encoding.DER))}"
+
+    def end():
+        told = client.send("GET", where, None, {}).json()["suggestedWindow"]["end"]
+        return datetime.fromisoformat(told)
+
+    row = Certificate.objects.get()
+    before = end()
+    # The CA's own window does not go before it.
+    hinted(row, before, before + timedelta(hours=3))
+    report = reporting.report_key(cast.ada, row.pk, "Found on a public host.")
+    assert end() < datetime.now(UTC) < before
+    reporting.withdraw(cast.ada, report.pk, "It was another key.")
+    assert end() == before + timedelta(hours=3)
 
 
 def test_revocation_by_the_account_or_the_key_itself(door, client, engine):
@@ -259,7 +368,52 @@ def test_an_account_gets_another_key_and_an_end(door, client):
     assert kind(client.post(kid, {"contact": "mailto:a@b"})) == "invalidContact"
     assert client.post(other.kid).status == 403
     assert client.post(kid, {"status": "deactivated"}).json()["status"] == "deactivated"
-    assert kind(client.order("a.example.com")) == "unauthorized"
+    refused = client.order("a.example.com")
+    assert (refused.status, kind(refused)) == (401, "unauthorized")
+    client.kid = ""
+    assert client.post(client.urls["newAccount"], {"onlyReturnExisting": True}).status == 401
+
+
+def waiting_orders(door, engine, served, cast, monkeypatch, name="web-1"):
+    """Have one account order what waits for a person, for a CA that is away, and what that CA may have."""
+    monkeypatch.setattr(waiting, "SECONDS", 0.05)
+    client = door.registered(name, profile="Careful")
+    for host in ("a.example.com", "b.example.com", "c.example.com"):
+        client.finalize(client.order(host).json(), request(host))
+    connectors.deactivate(cast.ada, served.pk)
+    mine = Order.objects.filter(acme__acme_order__account__credential__name=name)
+    for host in ("b.example.com", "c.example.com"):
+        orders.approve(cast.amy, mine.get(common_name=host).pk)
+    mine.filter(common_name="c.example.com").update(bound=True)
+    return client
+
+
+def test_what_no_ca_has_yet_ends_with_its_account(door, engine, served, cast, monkeypatch):
+    door.offer("Careful")
+    client = waiting_orders(door, engine, served, cast, monkeypatch)
+    waiting_orders(door, engine, served, cast, monkeypatch, "web-2")
+    client.post(client.kid, {"contact": ["mailto:pki@example.com"]})
+    assert not Order.objects.filter(state="cancelled").exists()
+    client.post(client.kid, {"status": "deactivated"})
+    found = Order.objects.order_by("common_name", "id").values_list("state", flat=True)
+    assert list(found) == ["cancelled", "awaiting_approval", "cancelled", "queued", "queued", "queued"]
+    ended = Order.objects.filter(state="cancelled")[0]
+    assert (ended.reason, ended.due_at) == ("Its ACME account was deactivated by its client.", None)
+    told = ended.events.get(kind="order.cancelled")
+    assert (told.actor, told.text) == ("acme:web-1", ended.reason)
+    assert Entry.objects.filter(action="acme_accounts.update", target_kind="order").count() == 2
+    other = Account.objects.get(credential__name="web-2")
+    acme_actions.revoke_account(cast.ada, other.pk)
+    assert Order.objects.filter(state="cancelled", reason="Its ACME account was revoked.").count() == 2
+
+
+def test_what_no_ca_has_yet_ends_with_its_credential(door, engine, served, cast, monkeypatch):
+    door.offer("Careful")
+    client = waiting_orders(door, engine, served, cast, monkeypatch)
+    acme_actions.revoke_credential(cast.ada, Account.objects.get().credential_id)
+    ended = Order.objects.filter(state="cancelled", reason="The ACME credential web-1 was revoked.")
+    assert (ended.count(), Order.objects.exclude(state="cancelled").count()) == (2, 1)
+    assert client.post(client.kid).status == 401
 
 
 def test_a_known_key_is_told_of_its_account(door, client):
@@ -300,6 +454,33 @@ def test_other_chains_of_the_same_issuer_are_linked(door, client, engine):
     assert len(x509.load_pem_x509_certificates(both.body)) == 1 + len(twin.ders)
     assert f'<{final["certificate"]}/0>;rel="alternate"' in both.headers["link"]
     assert client.post(f"{final['certificate']}/2").status == 404
+    chains._remembered.clear()
+
+
+def test_each_link_is_a_header_line_of_its_own(client, engine, live_server):
+    final, _ = issued(client, engine, "a.example.com")
+    row, lines = Certificate.objects.get(), {}
+    other = Chain.objects.create(sha256="1" * 64, ders=[*row.chain.ders, *row.chain.ders])
+    issued(client, engine, "b.example.com")
+    Certificate.objects.exclude(pk=row.pk).update(chain=other)
+    chains._remembered.clear()
+
+    def over_http(method, url, body, headers):
+        line = HTTPConnection(live_server.url.removeprefix("http://"), timeout=20)
+        line.request(method, url.removeprefix(SERVER), body, headers)
+        answer = line.getresponse()
+        lines[url] = answer.headers.get_all("Link")
+        found = Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
+        line.close()
+        return found
+
+    client.send = over_http
+    found = client.post(final["certificate"])
+    index = f'<{SERVER}/acme/directory>;rel="index"'
+    assert (found.status, found.headers["access-control-allow-origin"]) == (200, "*")
+    assert lines[final["certificate"]] == [f'<{final["certificate"]}/1>;rel="alternate"', index]
+    assert client.post(f"{SERVER}/acme/nowhere").headers["access-control-allow-origin"] == "*"
+    assert lines[f"{SERVER}/acme/nowhere"] == [index]
     chains._remembered.clear()
 
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import transaction
 
 from bench.acme_client import b64, thumbprint
+from chancery.apps.acme import proving as of_accounts
 from chancery.apps.acme.models import Authorization
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
@@ -55,6 +56,29 @@ def test_http_01_from_the_order_to_the_certificate(client, looker, engine, setti
     client.finalize(order.json(), csr.build(KEY, [parse_name("www.example.test")]))
     engine.until(Certificate.objects.exists)
     assert client.post(order.headers["location"]).json()["status"] == "valid"
+
+
+def test_names_of_an_account_that_has_ended_are_looked_at_no_more(client, looker, settings):
+    _, _, begun_one, _ = asked(client)
+    begun(client, begun_one)
+    client.post(client.kid, {"status": "deactivated"})
+    row = Authorization.objects.get()
+    assert (row.state, row.due_at, row.lease_until) == ("pending", None, None)
+    assert not of_accounts.waiting(current_clock().now() + timedelta(hours=1))
+
+
+def test_a_look_under_way_tells_of_nothing_once_its_account_has_ended(client):
+    _, _, begun_one, _ = asked(client)
+    begun(client, begun_one)
+    now = current_clock().now()
+    with transaction.atomic():
+        (look,) = of_accounts.claim(now, 1)
+    client.post(client.kid, {"status": "deactivated"})
+    for problem in ({}, {"type": "urn:ietf:params:acme:error:dns"}):
+        with transaction.atomic():
+            of_accounts.record(look, problem, now)
+        row = Authorization.objects.get()
+        assert (row.state, row.due_at, row.problem) == ("pending", None, {})
 
 
 def test_a_look_is_taken_again_and_then_given_up(client, looker, settings):

@@ -1,0 +1,22 @@
+"""What becomes of the work of accounts that end, by their clients or here (RFC 8555 section 7.3.6): it does not go on.
+
+Orders that no CA has or may have are cancelled, and names are looked at no more. What was sent to a CA, and certificates, stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from chancery.apps.acme.models import Authorization
+from chancery.apps.orders import stopping
+from chancery.apps.orders.models import Order
+from chancery.apps.shared.action import Act
+
+
+def stop(act: Act, accounts: Collection[UUID], text: str) -> int:
+    """Stop what was begun for accounts, as a part of the act that ends them; `text` is why. Returns how many orders ended."""
+    looked_at = Authorization.objects.filter(account__in=accounts, due_at__isnull=False)
+    # Without its lease, a look that is under way tells of nothing, and is not followed by another.
+    looked_at.update(due_at=None, lease_until=None)
+    return stopping.end_unsent(act, Order.objects.filter(acme__acme_order__account__in=accounts), text)
