@@ -7,7 +7,9 @@ import pytest
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts import queries as who
+from chancery.apps.connectors import credentials
 from chancery.apps.connectors.models import Connector
+from chancery.core.errors import Unavailable
 from chancery.doors.cli.output import Exit
 from tests.cast import PASSWORD
 from tests.journeys.test_cli import cli, data  # noqa: F401  fixture
@@ -27,6 +29,10 @@ connectors:
     rate_percent: 50
 """
 CANARY = "the-key-that-nobody-sees"
+
+
+def unavailable(*_):
+    raise Unavailable("The key store does not answer.", remedy="Look at it.")
 
 
 @pytest.fixture
@@ -198,6 +204,8 @@ def test_what_cannot_be_compared_is_said_once(cli, file, vault, cast, monkeypatc
     seen = cli("apply", file(text.replace("old#k", "new#k")), "--plan", "--json")
     assert json.loads(seen.stdout)["steps"][0]["secrets_not_compared"] == ["api_key"]
     assert json.loads(seen.stderr.splitlines()[0]) == {"hint": unseen}
+    monkeypatch.setattr(credentials, "referred", unavailable)
+    assert unseen in cli("apply", file(text), "--plan").stderr
     assert "@env:DIGICERT_BERLIN_API_KEY" in cli("connectors", "declare").stdout
 
 

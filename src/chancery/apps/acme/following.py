@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from chancery.apps.acme.models import Account, AcmeOrder, Credential, Standing
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders.models import Order
 from chancery.core.order import OPEN, State
 
 _MOST = 50
-"""Of so many orders for the same first name the successor is one; more were never renewals."""
+"""Among so many orders that have one of the names the successor is looked for."""
 
 
 def credential_of(certificate: Certificate) -> Credential | None:
@@ -27,16 +29,21 @@ def works(credential: Credential) -> bool:
 
 
 def successor(certificate: Certificate, credential: Credential) -> Order | None:
-    """Return the newest later order of a credential for the very names of a certificate that it ordered; None without one.
+    """Return the newest later order of a credential for the names of a certificate that it ordered; None without one.
 
-    A client that was set up anew has another account, so the credential is what counts.
+    A host may have one for each type of key, and several hosts one credential, each an account of its own. A client that was
+    set up anew has another account as well: then it orders once half of the life is over, and not beside the first.
     """
     first = AcmeOrder.objects.get(placement__order=certificate.order_id)
     rows = Order.objects.filter(
-        common_name=certificate.order.common_name,  # type: ignore[union-attr]  # it was ordered
+        # The first name of a request is its client's choice, among them.
+        common_name__in=[value for _, value in first.names],
         id__gt=certificate.order_id,
         state__in=[*OPEN, State.ISSUED],
+        key_type=certificate.key_type,
         acme__acme_order__account__credential=credential,
     )
+    half = certificate.not_before + (certificate.not_after - certificate.not_before) / 2
+    rows = rows.filter(Q(acme__acme_order__account=first.account_id) | Q(placed_at__gt=half))
     found = rows.select_related("acme__acme_order").defer("csr").order_by("-id")[:_MOST]
     return next((row for row in found if sorted(row.acme.acme_order.names) == sorted(first.names)), None)

@@ -143,6 +143,8 @@ def _left_to_a_client(plan: Plan, now: datetime) -> bool:
     elif not clients.works(credential):
         text = f"No account of the ACME credential {credential.name} may order any more. Order it anew, or leave a request."
         _again(plan, now, text)
+    elif urged := _urged(plan, now):
+        _again(plan, now, f"The ACME client of {credential.name} has not renewed it.{urged}")
     elif worry_at(row.not_before, row.not_after, plan.profile.renewal_share / 100) <= now:
         _again(plan, now, f"The ACME client of {credential.name} has not renewed it. Look at that host.")
     else:
@@ -182,6 +184,9 @@ def _ended(plan: Plan, now: datetime) -> None:
         raise AssertionError(plan.pk)
     if order.state == State.ISSUED:
         _set(plan, PlanState.REPLACED, "")
+    elif order.state in _BY_PERSON and clients.credential_of(plan.certificate) is not None:
+        # Its client orders anew by itself, and what waited for approval is cancelled for that.
+        _again(plan, now, f"The order of its ACME client was {order.state}.")
     elif order.state in _BY_PERSON:
         said = f": {order.reason}" if order.reason else "."
         _set(plan, PlanState.WAITING, f"The order that replaces it was {order.state}{said}")

@@ -49,8 +49,8 @@ class Rest:
         return {} if response.status_code == 204 else _document(response)
 
     def look(self, path: str) -> Any:
-        """Return the JSON answer, None where this token may not see it or the server is too old to have it."""
-        response = self._send("GET", path, None, None, {}, but=(403, 404))
+        """Return the JSON answer, None where this token may not see it, the server is too old to have it, or cannot tell now."""
+        response = self._send("GET", path, None, None, {}, but=(403, 404, 503))
         return _document(response) if response.status_code == 200 else None
 
     def raw(self, path: str, **params: Any) -> bytes:

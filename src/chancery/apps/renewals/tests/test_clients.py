@@ -10,6 +10,7 @@ from chancery.apps.acme.models import Account, AcmeOrder, Placement, Standing
 from chancery.apps.certificates.tests.conftest import NOW
 from chancery.apps.orders.models import Order
 from chancery.apps.renewals import actions, renewing
+from chancery.apps.renewals.models import Plan
 from tests.cast import request_pem
 
 pytestmark = pytest.mark.django_db
@@ -68,13 +69,50 @@ def test_it_is_left_to_the_client_and_never_ordered_beside_it(plan, clock):
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["the same account", "set up anew"])
-def test_what_the_client_orders_later_for_the_same_names_is_the_renewal(client, plan, issued, again):
+def test_what_the_client_orders_later_for_the_same_names_is_the_renewal(client, plan, issued, clock, again):
+    clock.jump(NOW + timedelta(days=50))
     newer = issued().order
     client.ordered(newer, account=client.another() if again else None)
     assert (renew(plan).state, plan.order_id) == ("ordered", newer.pk)
     renewing.renew(DUE, {})
     plan.refresh_from_db()
     assert plan.state == "replaced"
+
+
+def test_its_first_name_may_be_another(client, planned, issued):
+    found, names = planned("same_key"), (("dns", "a.example.com"), ("dns", "b.example.com"))
+    client.ordered(found.certificate.order, names=names)
+    newer = issued("b.example.com").order
+    client.ordered(newer, names=names[::-1])
+    assert renew(found).order_id == newer.pk
+
+
+def test_what_is_ordered_beside_it_is_no_renewal_of_it(client, plan, issued):
+    """Another host with an account of its own, whose first order came minutes after; and another type of key."""
+    client.ordered(issued().order, account=client.another())
+    other = issued().order
+    Order.objects.filter(pk=other.pk).update(key_type="RSA-2048")
+    client.ordered(other)
+    assert renew(plan).state == "planned"
+
+
+def test_what_was_cancelled_for_the_client_s_next_try_is_followed_by_it(client, plan, issued, clock):
+    held = issued().order
+    Order.objects.filter(pk=held.pk).update(state="awaiting_approval")
+    client.ordered(held)
+    assert renew(plan).order_id == held.pk
+    Order.objects.filter(pk=held.pk).update(state="cancelled")
+    assert (renew(plan).state, plan.text) == ("retrying", "The order of its ACME client was cancelled.")
+    newer = issued().order
+    client.ordered(newer)
+    assert renew(plan, plan.due_at).order_id == newer.pk
+
+
+def test_a_window_of_the_ca_that_is_over_is_told_of(plan):
+    Plan.objects.update(hint_start=DUE, hint_end=DUE, hint_url="https://ca.example.com/why")
+    renew(plan)
+    wanted = "The ACME client of web-1 has not renewed it. The CA wants it renewed at once: https://ca.example.com/why"
+    assert (plan.state, plan.text) == ("retrying", wanted)
 
 
 def test_what_is_for_others_or_other_names_or_came_to_nothing_is_none(cast, client, plan, issued):
