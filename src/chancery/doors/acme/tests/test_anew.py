@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts.models import Team
@@ -31,9 +31,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NAME = "www.example.com"
 
 
-def request(*names):
-    """Return a request by a key of its own, as each run of a client sends it."""
-    return csr.build(ec.generate_private_key(ec.SECP256R1()), [parse_name(n) for n in names], names[0])
+def request(*names, key=None, first=None):
+    """Return a request by a key of its own, as each run of a client sends it; `first` is the common name."""
+    made = key or ec.generate_private_key(ec.SECP256R1())
+    return csr.build(made, [parse_name(n) for n in names], first or names[0])
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +55,11 @@ def ann(cast):
     return actor_of(people.create_user(cast.host, "ann", PASSWORD, grants=[("approver", team, None)]), how="test")
 
 
-def run(client, *names):
+def run(client, *names, **more):
     """Order and finalize as a client does each time; returns the order's address and what was placed."""
     names = names or (NAME,)
     placed = client.order(*names)
-    client.finalize(placed.json(), request(*names))
+    client.finalize(placed.json(), request(*names, **more))
     return placed.headers["location"], Order.objects.order_by("id").last()
 
 
@@ -130,14 +131,52 @@ def test_a_request_with_another_common_name_takes_the_place_and_asks_anew(client
     Profile.objects.filter(name="Careful").update(approvals=2)
     _, first = run(client, NAME, "app.example.com")
     orders.approve(cast.amy, first.pk)
-    key, names = ec.generate_private_key(ec.SECP256R1()), [parse_name(n) for n in (NAME, "app.example.com")]
-    client.finalize(client.order(NAME, "app.example.com").json(), csr.build(key, names, "app.example.com"))
-    second = Order.objects.order_by("id").last()
+    _, second = run(client, NAME, "app.example.com", first="app.example.com")
     assert (second.common_name, states(), approvals(second)) == (
         "app.example.com",
         ["cancelled", "awaiting_approval"],
         [],
     )
+
+
+def test_a_denial_under_another_common_name_is_a_denial(client, cast, engine):
+    names = (NAME, "app.example.com")
+    _, first = run(client, *names)
+    orders.approve(cast.amy, first.pk)
+    engine.until(Certificate.objects.exists)
+    _, second = run(client, *names, first="app.example.com")
+    orders.deny(cast.amy, second.pk, "Not any more.")
+    _, third = run(client, *names)
+    assert (third.state, approvals(third)) == ("awaiting_approval", [])
+
+
+@pytest.fixture(scope="module")
+def key():
+    return rsa.generate_private_key(65537, 2048)
+
+
+def test_orders_for_two_types_of_key_leave_each_other_alone(client, cast, engine, key):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    engine.until(Certificate.objects.exists)
+    _, second = run(client, key=key)
+    assert (second.state, approvals(second)) == ("awaiting_approval", [])
+    _, third = run(client)
+    assert (third.state, approvals(third)) == ("queued", ["amy"])
+    run(client)
+    run(client, key=rsa.generate_private_key(65537, 2048))
+    assert states(key_type=second.key_type) == ["cancelled", "awaiting_approval"]
+    assert states(key_type=first.key_type)[-1] == "awaiting_approval"
+
+
+def test_a_denial_for_another_type_of_key_is_a_denial(client, cast, engine, key):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    engine.until(Certificate.objects.exists)
+    _, second = run(client, key=key)
+    orders.deny(cast.amy, second.pk, "Not any more.")
+    _, third = run(client)
+    assert (third.state, approvals(third)) == ("awaiting_approval", [])
 
 
 def test_what_waits_to_replace_a_certificate_gives_its_place_to_an_order_that_says_nothing(client, cast, engine):
