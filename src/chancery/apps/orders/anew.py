@@ -85,14 +85,15 @@ def _stands(before: Order) -> bool:
 def _given(order: Order, before: Iterable[Order], now: datetime) -> list[Approval]:
     """Return the approvals of orders that count for one in their place, one for each person.
 
-    Of one that has gone ahead only those count that were given to itself: what was remembered for it is used up.
+    Of one that has gone ahead only those count that were given to itself: what was remembered for it is used up. That does not
+    hang on times, which the clocks of two nodes give.
     """
     found: dict[int, Approval] = {}
     for one in before:
         if any(getattr(one, name) != getattr(order, name) for name in _SEEN):
             continue
-        since = now - YOUNG if one.state == State.AWAITING_APPROVAL else max(now - YOUNG, one.placed_at)
-        for approval in one.given.filter(at__gt=since).select_related("user").order_by("id"):
+        own = {} if one.state == State.AWAITING_APPROVAL else {"of": None}
+        for approval in one.given.filter(at__gt=now - YOUNG, **own).select_related("user").order_by("id"):
             if not causing.said_to(order, approval.user_id):
                 found.setdefault(approval.user_id, approval)
     return list(found.values())
@@ -100,7 +101,7 @@ def _given(order: Order, before: Iterable[Order], now: datetime) -> list[Approva
 
 def _count(act: Act, order: Order, given: list[Approval]) -> None:
     for one in given:
-        Approval.objects.create(order=order, user=one.user, name=one.name, at=one.at)
+        Approval.objects.create(order=order, user=one.user, name=one.name, at=one.at, of_id=one.order_id)
         text = f"{one.name} approved the order {one.order_id} for the same names, {one.at:%Y-%m-%d %H:%M} UTC."
         tell(act, order, "order.agreed", text)
     number = able([one.user for one in given], Permission.ORDER_APPROVE, order.team_id, order.environment_id)

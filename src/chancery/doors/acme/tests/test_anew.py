@@ -1,5 +1,6 @@
 """Clients that give up while a person decides, and order anew with another key: one order waits, and nobody is asked twice."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -107,6 +108,23 @@ def test_an_approval_that_came_too_late_counts_for_the_next_order_and_for_that_a
     orders.approve(cast.amy, third.pk)
 
 
+def said(order):
+    """What the audit record says that was remembered for an order, entry by entry."""
+    rows = Entry.objects.filter(action="acme_orders.take_place", target_id=str(order.pk)).order_by("id")
+    return [detail for row in rows if "remembered" in (detail := json.loads(bytes(row.body))["detail"])]
+
+
+@pytest.mark.parametrize(("needed", "state"), [(1, "queued"), (2, "awaiting_approval")])
+def test_the_record_says_whose_approval_of_which_order_counts_for_another(client, cast, needed, state):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    Profile.objects.filter(name="Careful").update(approvals=needed)
+    _, second = run(client)
+    amy = {"user": cast.amy.user, "order": str(first.pk)}
+    assert second.state == state
+    assert said(second) == [{"approvals": 1, "needed": needed, "remembered": [amy]}]
+
+
 def test_what_some_have_approved_is_not_asked_twice(client, cast, ann, engine):
     Profile.objects.filter(name="Careful").update(approvals=2)
     _, first = run(client)
@@ -125,6 +143,26 @@ def test_what_some_have_approved_is_not_asked_twice(client, cast, ann, engine):
     orders.approve(cast.amy, fifth.pk)
     fifth.refresh_from_db()
     assert (fifth.state, approvals(fifth)) == ("awaiting_approval", ["amy", "ann"]), "ann may approve no more"
+
+
+def test_what_was_remembered_is_used_up_whatever_the_clocks_of_the_nodes_say(client, cast, engine):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    # The approval was taken by a node whose clock is some minutes ahead of that of the node that places orders.
+    Approval.objects.update(at=Approval.objects.get().at + timedelta(minutes=5))
+    _, second = run(client)
+    assert (second.state, approvals(second)) == ("queued", ["amy"])
+    assert second.given.get().of_id == first.pk
+    _, third = run(client)
+    assert (third.state, approvals(third)) == ("awaiting_approval", [])
+
+
+def test_an_approval_counts_once_though_the_clock_of_its_node_is_behind(client, cast, engine):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    Approval.objects.update(at=Approval.objects.get().at - timedelta(minutes=5))
+    _, second = run(client)
+    assert (second.state, approvals(second)) == ("queued", ["amy"])
 
 
 def test_a_request_with_another_common_name_takes_the_place_and_asks_anew(client, cast):
