@@ -13,7 +13,8 @@ from chancery.apps.accounts import actions as people
 from chancery.apps.accounts.models import Team
 from chancery.apps.accounts.queries import actor_of
 from chancery.apps.acme import accounts, ari, finalizing
-from chancery.apps.acme.models import Account, AcmeOrder
+from chancery.apps.acme import actions as acme
+from chancery.apps.acme.models import Account, AcmeOrder, Credential
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates import reporting
@@ -312,3 +313,69 @@ def test_of_two_nodes_that_place_at_one_moment_one_order_is_left(client, monkeyp
         done = [pool.submit(aside, finalizing._place, [one]) for one in some]
         placed = {found.result(20)[0][1] for found in done}
     assert (sorted(states()), len(placed)) == (["awaiting_approval", "cancelled"], 2)
+
+
+def revoke_account(cast):
+    acme.revoke_account(cast.ada, Account.objects.get().pk)
+
+
+def revoke_credential(cast):
+    acme.revoke_credential(cast.ada, Credential.objects.get().pk)
+
+
+@pytest.mark.parametrize("end", [revoke_account, revoke_credential], ids=lambda e: e.__name__)
+def test_nothing_is_placed_for_an_account_that_ended_since_its_message_was_read(client, cast, monkeypatch, end):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    placed, plain = client.order(NAME), finalizing._looked_at
+
+    def ended(group):
+        found = plain(group)
+        end(cast)
+        return found
+
+    monkeypatch.setattr(finalizing, "_looked_at", ended)
+    refused = client.finalize(placed.json(), request(NAME))
+    assert (refused.status, refused.json()["type"].rpartition(":")[2]) == (401, "unauthorized")
+    assert "This account is revoked here." in refused.json()["detail"]
+    assert states() == ["cancelled"]
+
+
+def test_an_account_that_ends_in_a_group_takes_nothing_of_the_others_along(door, client, cast):
+    other = door.registered("web-2", profile="Careful")
+    client.order(NAME)
+    other.order("app.example.com")
+    some = [
+        finalizing.Wanted(accounts.by_id(row.account_id), row.pk, csr.parse(request(row.names[0][1])))
+        for row in AcmeOrder.objects.order_by("id")
+    ]
+    acme.revoke_account(cast.ada, some[0].account.pk)
+    refused, placed = finalizing._place(some)
+    assert (refused.status, placed[0].pk) == (401, some[1].acme_order)
+    assert states() == ["awaiting_approval"]
+
+
+def test_whoever_ends_an_account_at_one_moment_with_a_finalize_ends_what_that_places(client, cast, monkeypatch):
+    client.order(NAME)
+    account, both = accounts.by_id(Account.objects.get().pk), threading.Barrier(2)
+    plain, stop = finalizing._in_place, acme.ending.stop
+
+    def together(*given):
+        # Of the two that meet one waits for the row of the account, which the other holds.
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)
+        return plain(*given)
+
+    def ending(*given):
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)
+        return stop(*given)
+
+    monkeypatch.setattr(finalizing, "_in_place", together)
+    monkeypatch.setattr(acme.ending, "stop", ending)
+    wanted = finalizing.Wanted(account, AcmeOrder.objects.get().pk, csr.parse(request(NAME)))
+    with ThreadPoolExecutor(2) as pool:
+        placing = pool.submit(aside, finalizing._place, [wanted])
+        done = pool.submit(aside, acme.revoke_account, cast.ada, account.pk)
+        placing.result(20), done.result(20)
+    assert set(states()) <= {"cancelled"}
