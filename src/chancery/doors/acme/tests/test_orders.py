@@ -416,6 +416,16 @@ def test_what_no_ca_has_yet_ends_with_its_credential(door, engine, served, cast,
     assert client.post(client.kid).status == 401
 
 
+@pytest.mark.parametrize(("where", "allowed"), [("new-nonce", "GET, HEAD"), ("new-order", "POST")])
+def test_a_script_of_any_page_may_ask_and_read(client, where, allowed):
+    asked = client.send("OPTIONS", f"{SERVER}/acme/{where}", None, {})
+    told = {name: asked.headers[f"access-control-allow-{name}"] for name in ("origin", "methods", "headers")}
+    assert (asked.status, told) == (204, {"origin": "*", "methods": allowed, "headers": "content-type"})
+    seen = client.send("HEAD", f"{SERVER}/acme/new-nonce", None, {}).headers["access-control-expose-headers"]
+    assert seen == "Replay-Nonce, Location, Link, Retry-After"
+    assert client.send("OPTIONS", f"{SERVER}/acme/nowhere", None, {}).status == 404
+
+
 def test_a_known_key_is_told_of_its_account(door, client):
     kid, client.kid = client.kid, ""
     again = client.post(client.urls["newAccount"], {"onlyReturnExisting": True})
