@@ -128,7 +128,7 @@ def _mac_key() -> str:
 
 @action("acme_credentials.revoke", Permission.ACME_MANAGE)
 def revoke_credential(act: Act, ident: object) -> Credential:
-    """Revoke a credential and with it its accounts: they order nothing more, and what no CA has yet is cancelled.
+    """Revoke a credential and with it its accounts: they order nothing more, and what no CA was asked for ends.
 
     Certificates stay as they are.
     """
@@ -152,7 +152,7 @@ def revoke_credential(act: Act, ident: object) -> Credential:
 
 @action("acme_accounts.revoke", Permission.ACME_MANAGE)
 def revoke_account(act: Act, ident: object) -> Account:
-    """End one account: its key counts no longer, and what no CA has yet is cancelled. Certificates stay as they are."""
+    """End one account: its key counts no longer, and what no CA was asked for ends. Certificates stay as they are."""
     row = by_id(queries.accounts_visible_to(act.actor).select_for_update(of=("self",)), ident)
     if row is None:
         raise Absent("ACME account", ident)

@@ -103,7 +103,7 @@ def acme_create_credential(
 
 @acme.command("revoke-credential")
 def acme_revoke_credential(name: str, as_json: Json = False) -> None:
-    """Revoke a credential and its accounts; their orders that no CA has yet are cancelled, certificates stay as they are."""
+    """Revoke a credential and its accounts; their orders that no CA was asked for end, certificates stay as they are."""
     rest = Rest()
     done = rest.call("POST", f"/acme/credentials/{rest.find('acme/credentials', name)['id']}/revoke")
     say(f"{done['name']} is revoked.", done, as_json)
@@ -122,7 +122,7 @@ def acme_accounts(
 
 @acme.command("revoke-account")
 def acme_revoke_account(account: Annotated[str, typer.Argument(help="Its id.")], as_json: Json = False) -> None:
-    """End an account: its key counts no longer, and its orders that no CA has yet are cancelled."""
+    """End an account: its key counts no longer, and its orders that no CA was asked for end."""
     done = Rest().call("POST", f"/acme/accounts/{quote(account, safe='')}/revoke")
     say(f"The account {done['id']} is revoked.", done, as_json)
 
