@@ -62,10 +62,10 @@ def test_that_any_name_is_meant_stays_said(cast, offered):
     assert fields(refusal) == ["any_name"]
 
 
-def emptied(cast):
-    """Edit the offered profile so that it names no domains."""
+def emptied(cast, *domains):
+    """Edit the offered profile so that it names no domains, or these."""
     row = Profile.objects.get(name="Internal")
-    values = {"name": row.name, "connector": "Local", "validity_days": 30}
+    values = {"name": row.name, "connector": "Local", "validity_days": 30, "name_suffixes": list(domains)}
     return profiles.edit(cast.ada, row.pk, row.revision, values)
 
 
@@ -75,6 +75,7 @@ def test_a_profile_whose_clients_prove_nothing_keeps_its_domains(cast, local):
     with pytest.raises(Invalid) as refusal:
         emptied(cast)
     assert (fields(refusal), Profile.objects.get(name="Internal").name_suffixes) == (["name_suffixes"], ["example.com"])
+    assert emptied(cast, "example.org").name_suffixes == ["example.org"]
     actions.offer(cast.ada, "Internal", challenges=["dns-01"])
     assert emptied(cast).name_suffixes == []
     Profile.objects.filter(name="Internal").update(name_suffixes=["example.com"])
