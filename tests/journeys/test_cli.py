@@ -737,6 +737,7 @@ def test_acme_clients_from_the_command_line(cli, tmp_path):
         row = data(cli, "acme", "offer", "Internal", *more)
         assert (row["challenges"], row["listed"]) == (proof, False), "what is not given keeps its value"
     assert row["networks"] == ["10.2.0.0/16"]
+    assert data(cli, "acme", "offer", "Internal", "--listed")["any_name"] is True, "it was said before"
     key = tmp_path / "key"
     made = ("acme", "create-credential", "web-1", "--profile", "Internal", "--accounts", "3")
     assert f"is in {key}." in cli(*made, "--out", str(key)).stdout

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from chancery.apps.accounts.permissions import ACME, Permission
 from chancery.apps.acme import ending
@@ -72,10 +72,30 @@ def by_key(key: Key) -> Account | None:
 
 def standing(account: Account) -> Account:
     """Return an account that is valid, or raise *unauthorized*, with 401 (RFC 8555 section 7.3.6)."""
-    if account.state != Standing.VALID:
-        text = f"This account is {account.get_state_display().lower()}."
-        raise AcmeError("unauthorized", text, "Register another, with a credential that counts.", status=401)
+    if (refusal := _ended(account)) is not None:
+        raise refusal
     return account
+
+
+def _ended(account: Account) -> AcmeError | None:
+    if account.state == Standing.VALID:
+        return None
+    text = f"This account is {account.get_state_display().lower()}."
+    return AcmeError("unauthorized", text, "Register another, with a credential that counts.", status=401)
+
+
+def hold(idents: Collection[UUID]) -> dict[UUID, AcmeError]:
+    """Keep accounts from ending until the commit, and return why those of them that have ended count no longer.
+
+    Whoever ends an account waits for its row, and then finds what was placed meanwhile (`ending`).
+    """
+    if not idents:
+        return {}
+    some, values = one_of(sorted(set(idents)))
+    # FOR SHARE would let two nodes in that both go on to change one account's orders. On SQLite the transaction is exclusive.
+    lock = " FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
+    rows = joined([(Account, ("id", "state"))], f"FROM acme_account WHERE id {some} ORDER BY id{lock}", values)
+    return {row.pk: refusal for (row,) in rows if (refusal := _ended(row)) is not None}
 
 
 def register(asked: dict[str, Any], key: Key, address: str, bound: Message | None) -> tuple[Account, bool]:

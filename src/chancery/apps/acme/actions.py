@@ -35,19 +35,20 @@ def offer(
     challenges: Sequence[str] = (),
     networks: Sequence[str] = (),
     listed: bool = False,
-    any_name: bool = False,
+    any_name: bool | None = None,
 ) -> Offer:
     """Let ACME clients order with a profile, or change how their names are validated.
 
     Without challenges every name that the profile allows counts as authorised beforehand; where the profile allows any,
-    that has to be said (`any_name`).
+    that has to be said (`any_name`; None leaves it at what was said before).
     """
     profile = profiles.pick(profiles.visible_to(act.actor).select_for_update(of=("self",)), ident)
     act.require(profile)
     row = Offer.objects.filter(pk=profile.pk).first() or Offer(profile=profile)
     row.team_id, row.environment_id = profile.team_id, profile.environment_id
     row.challenges, row.networks, row.listed = _challenges(challenges), _networks(networks), listed
-    if not (row.challenges or profile.name_suffixes or any_name):
+    row.any_name = row.any_name if any_name is None else any_name
+    if not (row.challenges or profile.name_suffixes or row.any_name):
         raise Invalid.one(
             "any_name",
             f"Nobody would prove a name, and {profile.name} allows any: each credential would be good for all names.",
@@ -55,8 +56,9 @@ def offer(
         )
     row.updated_at = act.at
     row.save()
-    detail = {"challenges": row.challenges, "networks": row.networks, "any_name": any_name}
-    act.note("acme_offer", row.pk, profile.name, team=row.team_id, detail=detail, changed=("challenges", "networks"))
+    detail = {"challenges": row.challenges, "networks": row.networks, "any_name": row.any_name}
+    changed = ("challenges", "networks", "any_name")
+    act.note("acme_offer", row.pk, profile.name, team=row.team_id, detail=detail, changed=changed)
     return row
 
 
@@ -126,7 +128,7 @@ def _mac_key() -> str:
 
 @action("acme_credentials.revoke", Permission.ACME_MANAGE)
 def revoke_credential(act: Act, ident: object) -> Credential:
-    """Revoke a credential and with it its accounts: they order nothing more, and what no CA has yet is cancelled.
+    """Revoke a credential and with it its accounts: they order nothing more, and what no CA was asked for ends.
 
     Certificates stay as they are.
     """
@@ -150,7 +152,7 @@ def revoke_credential(act: Act, ident: object) -> Credential:
 
 @action("acme_accounts.revoke", Permission.ACME_MANAGE)
 def revoke_account(act: Act, ident: object) -> Account:
-    """End one account: its key counts no longer, and what no CA has yet is cancelled. Certificates stay as they are."""
+    """End one account: its key counts no longer, and what no CA was asked for ends. Certificates stay as they are."""
     row = by_id(queries.accounts_visible_to(act.actor).select_for_update(of=("self",)), ident)
     if row is None:
         raise Absent("ACME account", ident)

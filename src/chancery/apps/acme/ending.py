@@ -1,6 +1,6 @@
 """What becomes of the work of accounts that end, by their clients or here (RFC 8555 section 7.3.6): it does not go on.
 
-Orders that no CA has or may have are cancelled, and names are looked at no more. What was sent to a CA, and certificates, stay.
+Orders that no CA was asked for end, and names are looked at no more. What was sent to a CA, and certificates, stay.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.acme import states
+from chancery.apps.acme import accounts, states
 from chancery.apps.acme.accounts import actor_of
 from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.models import Account, AcmeOrder, Placement
@@ -122,7 +122,17 @@ def _place(group: Sequence[Wanted]) -> list[Placed | ChanceryError]:
     fresh = {one.acme_order.pk: one for one in prepared if isinstance(one, Ready)}
     try:
         with transaction.atomic():
-            results = dict(zip(fresh, place_mixed([(one.actor, one.ask) for one in fresh.values()]), strict=True))
+            # An account may have ended since its message was read; from here on whoever ends one waits, one finalize of an
+            # account comes after the other, and each sees what those before it have placed.
+            ended = accounts.hold({one.acme_order.account_id for one in fresh.values()})
+            results: dict[UUID, Order | ChanceryError] = {
+                ident: ended[one.acme_order.account_id]
+                for ident, one in fresh.items()
+                if one.acme_order.account_id in ended
+            }
+            stands = {ident: one for ident, one in fresh.items() if ident not in results}
+            placed = place_mixed([(one.actor, one.ask) for one in stands.values()])
+            results |= zip(stands, placed, strict=True)
             rows = [(ident, order.pk) for ident, order in results.items() if not isinstance(order, ChanceryError)]
             insert(Placement, _COLUMNS, rows)
             _in_place(fresh, results)
@@ -144,11 +154,6 @@ def _in_place(fresh: dict[UUID, Ready], results: dict[UUID, Order | ChanceryErro
         for ident, order in results.items()
         if isinstance(order, Order) and order.state == State.AWAITING_APPROVAL
     }
-    if not held:
-        return
-    accounts = {ready.acme_order.account_id for ready in held.values()}
-    # One finalize of an account after the other: each sees what those before it have placed.
-    list(Account.objects.select_for_update().filter(pk__in=accounts).order_by("pk").values_list("pk"))
     # The newest first: of several in one group, that one is left.
     for ident, ready in sorted(held.items(), reverse=True):
         clock = current_clock()

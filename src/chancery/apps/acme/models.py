@@ -22,8 +22,8 @@ class Offer(models.Model):
     """A profile that ACME clients may order with.
 
     `challenges` are the kinds offered; none means that every name the profile allows is authorised beforehand. `networks`
-    are those beside the public ones in which names may be validated. `listed` shows the profile's name in the directory,
-    which anybody may read. It has ended when its profile was deleted; credentials that were revoked still name it.
+    are those beside the public ones in which names may be validated. `any_name` says that no proof is meant although the
+    profile names no domains. `listed` shows the profile's name in the directory, which anybody may read. It has ended when its profile was deleted; credentials that were revoked still name it.
     """
 
     profile = models.OneToOneField("profiles.Profile", on_delete=models.PROTECT, primary_key=True, related_name="offer")
@@ -32,6 +32,7 @@ class Offer(models.Model):
     challenges = models.JSONField(default=list)
     networks = models.JSONField(default=list)
     listed = models.BooleanField(default=False)
+    any_name = models.BooleanField(default=False, db_default=False)
     updated_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

@@ -113,12 +113,13 @@ class Order(models.Model):
 
 
 class Approval(models.Model):
-    """That somebody approved an order."""
+    """That somebody approved an order, or one before it that `of` names: then it was remembered for this one (`anew`)."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="given")
     user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     at = models.DateTimeField()
+    of = models.ForeignKey(Order, null=True, on_delete=models.PROTECT, db_index=False, related_name="+")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["order", "user"], name="order_approved_once")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.certificates import keys
@@ -16,6 +16,7 @@ from chancery.apps.shared.action import Act, Scoped
 from chancery.apps.shared.waking import wake
 from chancery.core.errors import Conflict
 from chancery.core.order import State
+from chancery.sdk.outcome import PendingKind
 
 _STOPPED = (State.AWAITING_APPROVAL, State.QUEUED, State.PENDING)
 _ON_THE_WAY = (State.SUBMITTING, State.OUTCOME_UNKNOWN)
@@ -89,14 +90,18 @@ def _stop(act: Act, order: Order) -> None:
 
 
 def end_unsent(act: Act, orders: QuerySet[Order], text: str) -> int:
-    """Cancel those of some orders that no CA has or may have, as a part of whatever act says so; returns how many they were.
+    """End those of some orders that no CA was asked for, as a part of whatever act says so; returns how many they were.
 
-    `text` is why, which their timelines say. What was sent goes on.
+    `text` is why, which their timelines say. One that waits for a confirmation is given up: of it nothing was sent either
+    (`sdk.outcome.PendingKind`). What was sent goes on, and so does what was confirmed and is queued again: whether its CA has
+    it is known no more than of any other that was tried before.
     """
-    unsent = orders.filter(state__in=(State.AWAITING_APPROVAL, State.QUEUED), bound=False)
+    asks = Q(state=State.PENDING, pending_kind=PendingKind.CONFIRMATION)
+    unsent = orders.filter(asks | Q(state__in=(State.AWAITING_APPROVAL, State.QUEUED), bound=False))
     found = list(unsent.select_for_update(of=("self",)).order_by("pk"))
     for order in found:
-        go(act, order, State.CANCELLED, text=text, due_at=None)
+        target = State.FAILED if order.state == State.PENDING else State.CANCELLED
+        go(act, order, target, text=text, due_at=None)
     return len(found)
 
 

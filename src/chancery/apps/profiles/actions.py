@@ -93,6 +93,7 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Prof
         )
     before = {f.name: getattr(profile, f.attname) for f in Profile._meta.concrete_fields}
     _fill(act, profile, values, queries.members(profile))
+    _bounded(profile)
     after = {f.name: getattr(profile, f.attname) for f in Profile._meta.concrete_fields}
     changed = tuple(name for name in before if name != "updated_at" and before[name] != after[name])
     profile.revision += 1
@@ -100,6 +101,21 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Prof
         profile.save()
     act.note("profile", profile.pk, profile.name, team=profile.team_id, changed=changed)
     return profile
+
+
+def _bounded(profile: Profile) -> None:
+    """Raise `Invalid` where ACME clients would get any name without a proof, and nobody has said that this is meant."""
+    if profile.name_suffixes:
+        return
+    # Whoever changes the offer holds the profile's row too.
+    offer = Offer.objects.filter(pk=profile.pk, any_name=False).first()
+    if offer is not None and not offer.challenges:
+        raise Invalid.one(
+            "name_suffixes",
+            "ACME clients order with it without a challenge: without domains, each of their credentials would be good for"
+            " all names.",
+            "Name a domain, or change the offer first: let it have a challenge, or say that any name is meant (any_name).",
+        )
 
 
 @action("profiles.delete", Permission.PROFILE_DELETE)

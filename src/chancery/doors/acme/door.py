@@ -30,6 +30,8 @@ from chancery.doors.problems import PROBLEM_JSON
 
 log = logging.getLogger("chancery.acme")
 _JOSE = "application/jose+json"
+_EXPOSED = "Replay-Nonce, Location, Link, Retry-After"
+"""What a client needs beside the body; scripts see no other header unless it is named (Fetch standard, CORS protocol)."""
 _FIXED = {("order", 3), ("account", 3), ("account", 4)}
 """Shapes of addresses whose third word is not the client's."""
 
@@ -79,6 +81,7 @@ def answer(request: HttpRequest, path: str) -> Reply:
     response.headers.setdefault("Cache-Control", "no-store")
     # RFC 8555 section 6.1: scripts of any page may read this. No browser sends anything by itself that counts here.
     response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
     if settings.ACME_URL:
         if response.headers["Cache-Control"] == "no-store":
             # A cache would give one nonce to several clients.
@@ -105,15 +108,29 @@ def _answer(request: HttpRequest, path: str) -> Reply:
     parts = path.split("/")
     shape = (parts[0], len(parts))
     if shape in OPEN:
+        if request.method == "OPTIONS":
+            return _preflight("GET, HEAD")
         if request.method not in {"GET", "HEAD"}:
             raise _not_allowed("This is only read.", "Send GET.", "GET, HEAD")
         return OPEN[shape](request.method or "GET", parts)
     handler = SIGNED.get((*shape, parts[2] if shape in _FIXED else ""))
     if handler is None:
         raise malformed("url", "There is nothing at this address.", f"Start at {at('directory')}.", 404)
+    if request.method == "OPTIONS":
+        return _preflight("POST")
     if request.method != "POST":
         raise _not_allowed("This takes signed messages alone.", "Send POST, or POST-as-GET.", "POST")
     return handler(_asked(request, path), parts)
+
+
+def _preflight(allowed: str) -> Reply:
+    """Say to a browser what a script may send here; messages have a media type of which it asks first."""
+    headers = {
+        "Allow": allowed,
+        "Access-Control-Allow-Methods": allowed,
+        "Access-Control-Allow-Headers": "content-type",
+    }
+    return Reply(status=204, headers=headers)
 
 
 def _not_allowed(wrong: str, remedy: str, allowed: str) -> AcmeError:

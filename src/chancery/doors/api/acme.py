@@ -69,7 +69,7 @@ def credential(request: HttpRequest, ident: parameters.Ident) -> Answer:
 
 @router.post("/acme/credentials/{ident}/revoke", response=documents.AcmeCredential, problems=(409,))
 def revoke(request: HttpRequest, ident: parameters.Ident) -> Answer:
-    """Revoke a credential and its accounts; their orders that no CA has yet are cancelled, certificates stay as they are."""
+    """Revoke a credential and its accounts; their orders that no CA was asked for end, certificates stay as they are."""
     actions.revoke_credential(actor(request), ident)
     return _credential(request, ident)
 
@@ -95,7 +95,7 @@ def account(request: HttpRequest, ident: parameters.Ident) -> Answer:
 
 @router.post("/acme/accounts/{ident}/revoke", response=documents.AcmeAccount, problems=(409,))
 def revoke_account(request: HttpRequest, ident: parameters.Ident) -> Answer:
-    """End an account: its key counts no longer, its orders that no CA has yet are cancelled; certificates stay as they are."""
+    """End an account: its key counts no longer, its orders that no CA was asked for end; certificates stay as they are."""
     actions.revoke_account(actor(request), ident)
     return documents.account(queries.account(actor(request), ident))
 

@@ -22,8 +22,9 @@ _NETWORKS: Any = Field(
     [], description="Networks beside the public ones in which names may be validated.", examples=[["10.1.0.0/16"]]
 )
 _ANY_NAME: Any = Field(
-    False,
-    description="That no proof is meant, although the profile names no domains: a credential is good for any name.",
+    None,
+    description="That no proof is meant, although the profile names no domains: a credential is good for any name. "
+    "Left out, it stays as it was said before.",
 )
 _LISTED: Any = Field(False, description="Whether the directory shows the profile's name to anybody.")
 
@@ -34,7 +35,7 @@ class AcmeOfferIn(Body):
     challenges: list[str] = _CHALLENGES
     networks: list[str] = _NETWORKS
     listed: bool = _LISTED
-    any_name: bool = _ANY_NAME
+    any_name: bool | None = _ANY_NAME
 
 
 class AcmeOffer(BaseModel):
@@ -45,6 +46,7 @@ class AcmeOffer(BaseModel):
     challenges: list[str] = Field(examples=[["http-01", "dns-01"]])
     networks: list[str] = Field(examples=[["10.1.0.0/16"]])
     listed: bool
+    any_name: bool = Field(description="Whether no proof is meant, even where the profile names no domains.")
     updated_at: Moment
 
 
@@ -135,7 +137,7 @@ class AcmeOrders(Page):
 
 def offer(row: Offer) -> dict[str, Any]:
     """Return an offer."""
-    names = ("challenges", "networks", "listed", "updated_at")
+    names = ("challenges", "networks", "listed", "any_name", "updated_at")
     return {"profile": str(row.pk), "profile_name": row.profile.name, **{n: getattr(row, n) for n in names}}
 
 

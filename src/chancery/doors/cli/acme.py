@@ -15,7 +15,7 @@ from chancery.doors.cli.rest import Rest
 
 acme = typer.Typer(no_args_is_help=True, help="ACME clients: who may order what.")
 Limit = Annotated[int, typer.Option(min=0, help="Most rows; 0 for all.")]
-_UNOFFERED: dict[str, Any] = {"challenges": [], "networks": [], "listed": False}
+_UNOFFERED: dict[str, Any] = {"challenges": [], "networks": [], "listed": False, "any_name": False}
 
 
 @acme.command("offers")
@@ -45,18 +45,18 @@ def acme_offer(
     ] = None,
     listed: Annotated[bool | None, typer.Option(help="Show its name in the directory.")] = None,
     any_name: Annotated[
-        bool,
-        typer.Option("--any-name", help="Without a challenge, and where the profile names no domains: this is meant."),
-    ] = False,
+        bool | None,
+        typer.Option(help="Without a challenge, and where the profile names no domains: this is meant."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Let ACME clients order with a profile, or change how its names are validated: what is not given keeps its value."""
     rest = Rest()
     offers = rest.rows("/acme/offers")
     present = next((row for row in offers if profile in {row["profile"], row["profile_name"]}), _UNOFFERED)
-    given = {"challenges": anew(challenge), "networks": anew(network), "listed": listed}
+    given = {"challenges": anew(challenge), "networks": anew(network), "listed": listed, "any_name": any_name}
     body = {n: present[n] if value is None else value for n, value in given.items()}
-    done = rest.call("PUT", f"/acme/offers/{quote(profile, safe='')}", {**body, "any_name": any_name})
+    done = rest.call("PUT", f"/acme/offers/{quote(profile, safe='')}", body)
     say(f"{done['profile_name']} is offered.", done, as_json)
 
 
@@ -103,7 +103,7 @@ def acme_create_credential(
 
 @acme.command("revoke-credential")
 def acme_revoke_credential(name: str, as_json: Json = False) -> None:
-    """Revoke a credential and its accounts; their orders that no CA has yet are cancelled, certificates stay as they are."""
+    """Revoke a credential and its accounts; their orders that no CA was asked for end, certificates stay as they are."""
     rest = Rest()
     done = rest.call("POST", f"/acme/credentials/{rest.find('acme/credentials', name)['id']}/revoke")
     say(f"{done['name']} is revoked.", done, as_json)
@@ -122,7 +122,7 @@ def acme_accounts(
 
 @acme.command("revoke-account")
 def acme_revoke_account(account: Annotated[str, typer.Argument(help="Its id.")], as_json: Json = False) -> None:
-    """End an account: its key counts no longer, and its orders that no CA has yet are cancelled."""
+    """End an account: its key counts no longer, and its orders that no CA was asked for end."""
     done = Rest().call("POST", f"/acme/accounts/{quote(account, safe='')}/revoke")
     say(f"The account {done['id']} is revoked.", done, as_json)
 

@@ -1,8 +1,10 @@
 """What people do about the ACME server."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts.queries import actor_of
@@ -50,6 +52,44 @@ def test_that_nobody_proves_any_name_has_to_be_said(cast, local):
     assert not Offer.objects.exists()
     Profile.objects.filter(name="Internal").update(name_suffixes=["example.com"])
     assert actions.offer(cast.ada, "Internal").challenges == []
+
+
+def test_that_any_name_is_meant_stays_said(cast, offered):
+    row = actions.offer(cast.ada, "Internal", listed=True)
+    assert (row.listed, row.any_name, Offer.objects.get().any_name) == (True, True, True)
+    with pytest.raises(Invalid) as refusal:
+        actions.offer(cast.ada, "Internal", any_name=False)
+    assert fields(refusal) == ["any_name"]
+
+
+def emptied(cast, *domains):
+    """Edit the offered profile so that it names no domains, or these."""
+    row = Profile.objects.get(name="Internal")
+    values = {"name": row.name, "connector": "Local", "validity_days": 30, "name_suffixes": list(domains)}
+    return profiles.edit(cast.ada, row.pk, row.revision, values)
+
+
+def test_a_profile_whose_clients_prove_nothing_keeps_its_domains(cast, local):
+    Profile.objects.filter(name="Internal").update(name_suffixes=["example.com"])
+    actions.offer(cast.ada, "Internal")
+    with pytest.raises(Invalid) as refusal:
+        emptied(cast)
+    assert (fields(refusal), Profile.objects.get(name="Internal").name_suffixes) == (["name_suffixes"], ["example.com"])
+    assert emptied(cast, "example.org").name_suffixes == ["example.org"]
+    actions.offer(cast.ada, "Internal", challenges=["dns-01"])
+    assert emptied(cast).name_suffixes == []
+    Profile.objects.filter(name="Internal").update(name_suffixes=["example.com"])
+    actions.offer(cast.ada, "Internal", any_name=True)
+    assert emptied(cast).name_suffixes == []
+    actions.withdraw(cast.ada, Offer.objects.get().pk)
+    assert emptied(cast).name_suffixes == []
+
+
+def test_offers_without_a_challenge_are_meant_so_after_the_update(cast, offered):
+    actions.offer(cast.ada, "Careful", challenges=["dns-01"])
+    Offer.objects.update(any_name=False)
+    import_module("chancery.apps.acme.migrations.0004_any_name").as_it_was(apps, None)
+    assert dict(Offer.objects.values_list("profile__name", "any_name")) == {"Internal": True, "Careful": False}
 
 
 def test_a_credential_is_made_by_whoever_may_order_and_known_by_id(cast, offered):

@@ -416,6 +416,29 @@ def test_what_no_ca_has_yet_ends_with_its_credential(door, engine, served, cast,
     assert client.post(client.kid).status == 401
 
 
+def test_what_waits_for_a_confirmation_ends_with_its_account(door, engine, served, cast, monkeypatch):
+    door.offer("Careful")
+    waiting_orders(door, engine, served, cast, monkeypatch)
+    for host, waits in (("b.example.com", "confirmation"), ("c.example.com", "processing")):
+        Order.objects.filter(common_name=host).update(state="pending", bound=True, pending_kind=waits)
+    acme_actions.revoke_account(cast.ada, Account.objects.get().pk)
+    found = Order.objects.order_by("common_name").values_list("state", flat=True)
+    assert list(found) == ["cancelled", "failed", "pending"]
+    ended = Order.objects.get(state="failed")
+    assert (ended.reason, ended.due_at, ended.finished_at is not None) == ("Its ACME account was revoked.", None, True)
+    assert ended.events.order_by("id").last().kind == "order.given_up"
+
+
+@pytest.mark.parametrize(("where", "allowed"), [("new-nonce", "GET, HEAD"), ("new-order", "POST")])
+def test_a_script_of_any_page_may_ask_and_read(client, where, allowed):
+    asked = client.send("OPTIONS", f"{SERVER}/acme/{where}", None, {})
+    told = {name: asked.headers[f"access-control-allow-{name}"] for name in ("origin", "methods", "headers")}
+    assert (asked.status, told) == (204, {"origin": "*", "methods": allowed, "headers": "content-type"})
+    seen = client.send("HEAD", f"{SERVER}/acme/new-nonce", None, {}).headers["access-control-expose-headers"]
+    assert seen == "Replay-Nonce, Location, Link, Retry-After"
+    assert client.send("OPTIONS", f"{SERVER}/acme/nowhere", None, {}).status == 404
+
+
 def test_a_known_key_is_told_of_its_account(door, client):
     kid, client.kid = client.kid, ""
     again = client.post(client.urls["newAccount"], {"onlyReturnExisting": True})

@@ -33,6 +33,8 @@ def test_from_the_offer_to_the_order(ada, cast, settings):
     open_ = ada.post(reverse("acme_offer"), {"profile": profile})
     assert (open_.status_code, "good for all names" in text(open_)) == (422, True)
     assert ada.post(reverse("acme_offer"), {"profile": profile, "any_name": "on"}).status_code == 302
+    again = ada.get(reverse("acme_offer") + f"?profile={profile}").content.decode()
+    assert 'name="any_name" checked' in again
     kept = {"profile": profile, "challenges": ["dns-01"], "networks": "10.1.0.0/16, 10.2.0.0/16", "listed": "on"}
     assert ada.post(reverse("acme_offer"), kept).status_code == 302
     row = Offer.objects.get()

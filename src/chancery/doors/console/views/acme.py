@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.acme import actions, queries
-from chancery.apps.acme.models import Challenge
+from chancery.apps.acme.models import Challenge, Offer
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.actor import Actor
 from chancery.core.errors import Absent, Invalid, Problem
@@ -70,9 +70,7 @@ def offer(request: HttpRequest, actor: Actor) -> HttpResponse:
             messages.success(request, _("ACME clients may order with %(name)s.") % {"name": row.profile.name})
             return redirect("acme")
     known = queries.visible_offers(actor).filter(pk=queries.key_of(chosen)).first()
-    stored = (
-        {"challenges": known.challenges, "networks": " ".join(known.networks), "listed": known.listed} if known else {}
-    )
+    stored = _stored(known) if known else {}
     context = {
         "chosen": chosen,
         "pick": picking.pick("seen-profiles", actor, chosen),
@@ -82,6 +80,11 @@ def offer(request: HttpRequest, actor: Actor) -> HttpResponse:
         "known": known,
     }
     return show(request, actor, "acme_offer", context, 422 if problems else 200)
+
+
+def _stored(row: Offer) -> dict[str, Any]:
+    networks = " ".join(row.networks)
+    return {"challenges": row.challenges, "networks": networks, "listed": row.listed, "any_name": row.any_name}
 
 
 @require_POST
