@@ -23,7 +23,8 @@ class Offer(models.Model):
 
     `challenges` are the kinds offered; none means that every name the profile allows is authorised beforehand. `networks`
     are those beside the public ones in which names may be validated. `any_name` says that no proof is meant although the
-    profile names no domains. `listed` shows the profile's name in the directory, which anybody may read. It has ended when its profile was deleted; credentials that were revoked still name it.
+    profile names no domains. `listed` shows the profile's name in the directory, which anybody may read. It has ended when
+    its profile was deleted; credentials that were revoked still name it.
     """
 
     profile = models.OneToOneField("profiles.Profile", on_delete=models.PROTECT, primary_key=True, related_name="offer")

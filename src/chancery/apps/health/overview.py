@@ -15,6 +15,7 @@ from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.models import Status
 from chancery.apps.health.models import COARSE, ISSUED, Bucket
 from chancery.apps.orders import queries as orders
+from chancery.apps.orders.models import Order
 from chancery.apps.renewals import queries as renewals
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.paging import capped_count
@@ -72,9 +73,9 @@ def _open(actor: Actor) -> dict[str, str]:
 
 
 def _ended(actor: Actor) -> dict[str, int]:
-    newest = orders.visible_to(actor).order_by("-id").values_list("state", flat=True)[:NEWEST]
-    counted = Counter(state for state in newest if state in ENDS)
-    return dict(sorted(counted.items()))
+    newest = orders.visible_to(actor).order_by("-id").values("pk")[:NEWEST]
+    rows = Order.objects.filter(pk__in=newest, state__in=sorted(ENDS)).order_by("state")
+    return dict(rows.values_list("state").annotate(n=Count("pk")))
 
 
 def _issued(actor: Actor, now: datetime) -> tuple[list[date], list[int]]:

@@ -35,7 +35,8 @@ this one. Which certificate it replaces is none: a client says that in one run a
 def take_place(act: Act, ident: UUID, others: QuerySet[Order]) -> None:
     """Let a held order take the place of others of its requester for the same, as a part of the act that places it.
 
-    The same are names, profile and key type: a host that has a certificate for RSA and one for EC orders both. Those that are held still are cancelled. Approvals that were given to them, or to the one before where that has gone ahead,
+    The same are names, profile and key type: a host that has a certificate for RSA and one for EC orders both. Those that
+    are held still are cancelled. Approvals that were given to them, or to the one before where that has gone ahead,
     count for this one; with as many as it needs it goes ahead at once. The caller sees to it that no two do this for one
     requester at one moment.
     """
