@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef
 from chancery.apps.accounts.permissions import BOT
 from chancery.apps.audit.record import Note, write
 from chancery.apps.bots.actions import digest
-from chancery.apps.bots.following import ENGINE, REVOKED, due, fail, failed, left, mind, refuse, say
+from chancery.apps.bots.following import ENGINE, REVOKED, due, fail, failed, in_vain, left, mind, refuse, say
 from chancery.apps.bots.models import OPEN, UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
 from chancery.apps.bots.queries import unfit
 from chancery.apps.bots.window import opens
@@ -40,6 +40,10 @@ KEPT_LINES = 2000
 _SILENT_AFTER = 3
 _LEAST_SILENCE = timedelta(seconds=60)
 _AFTER_ROLLBACK = timedelta(days=1)
+_IN_VAIN = (
+    "The certificate was never served, and may not be any more. None is ordered by itself: "
+    "order one once its host can deploy it, or edit the target."
+)
 _LINE_COLUMNS = ("id", "bot_id", "number", "at", "level", "text")
 
 
@@ -149,18 +153,32 @@ def _seen(bot: Bot, host: wire.Host, address: str, now: datetime) -> None:
 def _renewals(bot: Bot, now: datetime) -> None:
     """Begin what is due: each target whose certificate should be renewed by now, and has nothing under way.
 
-    A certificate that is here and could not be deployed is deployed again instead. While somebody else's order replaces the
-    certificate, the target waits: there is one renewal of a certificate at a time.
+    While somebody else's order replaces the certificate, the target waits: there is one renewal of a certificate at a time.
     """
     others = Order.objects.filter(replaces=OuterRef("certificate"), state__in=list(OPEN_ORDERS))
     found = bot.targets.filter(~Exists(others), deleted_at=None, due_at__lte=now).exclude(deployments__state__in=OPEN)
     for target in found.select_related("certificate"):
-        last = left(target, now) if target.problem else None
-        row = Deployment(id=new_id(now), target=target, kind="issue", asked_by=ENGINE, created_at=now)
-        if last is not None:
-            row.kind, row.state, row.certificate, row.key_of = "again", Stage.READY, last.certificate, last.pk
-        row.save(force_insert=True)
-        say(row.pk, now, "asked", ENGINE, _why(target, again=last is not None))
+        _renew(target, now)
+
+
+def _renew(target: Target, now: datetime) -> None:
+    """Begin a deployment that is due. A certificate that is here and could not be deployed is deployed again instead.
+
+    Once that one may not be served any more, nothing is begun until somebody does something: the next one would be bought to
+    the same end, one for each lifetime.
+    """
+    last = left(target, now) if target.problem else None
+    bought = in_vain(target) if last is None else None
+    if bought is not None:
+        target.due_at = None
+        target.save(update_fields=["due_at"])
+        say(bought.pk, now, "over", ENGINE, _IN_VAIN, "error")
+        return
+    row = Deployment(id=new_id(now), target=target, kind="issue", asked_by=ENGINE, created_at=now)
+    if last is not None:
+        row.kind, row.state, row.certificate, row.key_of = "again", Stage.READY, last.certificate, last.pk
+    row.save(force_insert=True)
+    say(row.pk, now, "asked", ENGINE, _why(target, again=last is not None))
 
 
 def _why(target: Target, *, again: bool) -> str:

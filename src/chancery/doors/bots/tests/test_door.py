@@ -244,7 +244,7 @@ def test_what_is_revoked_is_replaced_at_once_where_it_is_served(cast, local, sta
     Target.objects.update(problem=problem, due_at=None if problem else row.due_at)
     certificates.revoke(cast.ada, first.certificate_id, "keyCompromise")
     engine.until(lambda: now(row).due_at is not None and row.due_at <= SYSTEM_CLOCK.now())
-    assert row.problem == (problem or following.REVOKED)
+    assert row.problem == following.REVOKED
     bot = now(enrolled)
     assert (queries.standing(bot, SYSTEM_CLOCK.now()), bot.problem) == (Standing.FAILED, f"www: {row.problem}")
     stage.agent.turn()
@@ -360,6 +360,8 @@ def test_what_failed_is_tried_at_once_when_its_target_is_edited(cast, stage, stu
     assert other.due_at == following.due(row, first.certificate, SYSTEM_CLOCK.now()), "what is here is for other names"
     Certificate.objects.filter(pk=first.certificate_id).update(revocation="confirmed")
     assert edited(names=["shop.example.com"]).due_at <= SYSTEM_CLOCK.now()
+    Target.objects.update(problem=following.REVOKED)
+    assert edited(names=["shop.example.com"]).problem == following.REVOKED
     Target.objects.update(certificate=None)
     assert edited(names=["shop.example.com"]).due_at is None, "nobody has ever had one ordered"
 
@@ -385,13 +387,74 @@ def test_only_what_may_be_served_is_deployed_again_by_itself(stage, stuck, chang
     assert following.left(row, moment) is None
 
 
-def test_what_may_not_be_served_any_more_when_its_turn_comes_is_ordered_anew(stage, stuck):
-    _, second = stuck
-    Certificate.objects.filter(pk=second.certificate_id).update(revocation="requested")
+def spoil(row, how):
+    """Make a certificate one that may not be served."""
+    over = {"not_after": SYSTEM_CLOCK.now() - timedelta(minutes=1)}
+    Certificate.objects.filter(pk=row.certificate_id).update(**({"revocation": how} if how != "expired" else over))
+
+
+@pytest.mark.parametrize("how", ["requested", "expired"])
+def test_what_may_not_be_served_any_more_when_its_turn_comes_is_not_bought_anew_by_itself(cast, stage, stuck, how):
+    first, second = stuck
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    spoil(second, how)
     Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    for _ in range(2):
+        assert stage.agent.turn() == 0
+    assert (now(row).due_at, bool(row.problem), Order.objects.count()) == (None, True, orders_before)
+    over = [line for line in queries.timeline(second) if line.kind == "over"]
+    assert ["None is ordered by itself" in line.text for line in over] == [True]
+    values = {"name": "shop", "kind": "pem", "profile": "Internal", "names": ["www.example.com"]}
+    problem = row.problem
+    for _ in range(2):
+        edited = targets.edit(cast.ada, row.pk, now(row).revision, {**values, "settings": row.settings})
+        assert edited.problem == f"Edited since: {problem}"
+    assert enrolled_bot().problem == f"shop: {edited.problem}"[:500]
+    assert edited.due_at == following.due(row, first.certificate, SYSTEM_CLOCK.now())
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    assert stage.agent.turn() == 1, "somebody has done something"
+    assert Order.objects.count() == orders_before + 1
+
+
+@pytest.fixture
+def waiting(stage, stuck):
+    """Return what is deployed again by itself, and waits for its target's window."""
+    shut = [(SYSTEM_CLOCK.now() + timedelta(hours=n)).strftime("%H:%M") for n in (5, 6)]
+    Target.objects.update(due_at=SYSTEM_CLOCK.now(), window="-".join(shut))
+    assert stage.agent.turn() == 0
+    Target.objects.update(window="")
+    return Deployment.objects.get(kind="again", state=Stage.READY)
+
+
+def test_what_fails_since_it_may_not_be_served_any_more_is_not_bought_anew_by_itself(stage, stuck, waiting):
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    spoil(waiting, "requested")
+    for _ in range(2):
+        stage.agent.turn()
+        assert (now(waiting).state, now(row).due_at, Order.objects.count()) == (Stage.FAILED, None, orders_before)
+    assert row.problem.startswith("It is revoked, or its revocation was asked for.")
+
+
+def test_the_one_order_that_a_revocation_is_worth_is_placed_once_whatever_failed_before(stage, stuck, waiting, engine):
+    first, _ = stuck
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    for one in (first, waiting):
+        spoil(one, "confirmed")
+    following.revoked(first.certificate_id, SYSTEM_CLOCK.now())
     stage.agent.turn()
-    last = Deployment.objects.select_related("order").order_by("-id").first()
-    assert (last.kind, last.state) == ("issue", Stage.ORDERED)
+    assert (now(waiting).state, now(row).problem) == (Stage.FAILED, following.REVOKED)
+    stage.agent.turn()
+    third = Deployment.objects.order_by("-id").first()
+    assert (third.kind, third.state, Order.objects.count()) == ("issue", Stage.ORDERED, orders_before + 1)
+    engine.until(lambda: now(third).state == Stage.READY)
+    stage.agent.turn()
+    assert now(third).state == Stage.FAILED
+    assert pause(row) == 10
+    spoil(third, "expired")
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    for _ in range(2):
+        stage.agent.turn()
+    assert (now(row).due_at, Order.objects.count()) == (None, orders_before + 1)
 
 
 def test_what_is_revoked_while_it_is_deployed_is_due_as_well(cast, local, stage, enrolled, engine, monkeypatch):
