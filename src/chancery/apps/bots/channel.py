@@ -9,7 +9,7 @@ from typing import Any
 from chancery_bot import kinds as bot_kinds
 from chancery_bot import wire
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from chancery.apps.accounts.permissions import BOT
 from chancery.apps.audit.record import Note, write
@@ -154,11 +154,23 @@ def _renewals(bot: Bot, now: datetime) -> None:
     """Begin what is due: each target whose certificate should be renewed by now, and has nothing under way.
 
     While somebody else's order replaces the certificate, the target waits: there is one renewal of a certificate at a time.
+    What is served and revoked without anybody having said so is due as well: it may have been deployed in the very moment
+    in which its revocation was recorded, or revoked before targets were told of it.
     """
-    others = Order.objects.filter(replaces=OuterRef("certificate"), state__in=list(OPEN_ORDERS))
-    found = bot.targets.filter(~Exists(others), deleted_at=None, due_at__lte=now).exclude(deployments__state__in=OPEN)
-    for target in found.select_related("certificate"):
-        _renew(target, now)
+    theirs = Order.objects.filter(replaces=OuterRef("certificate"), state__in=list(OPEN_ORDERS))
+    own = Deployment.objects.filter(UNDER_WAY, target=OuterRef("pk"))
+    unsaid = Q(certificate__revocation=RevocationState.CONFIRMED, problem="")
+    found = bot.targets.filter(unsaid | Q(due_at__lte=now), deleted_at=None).select_related("certificate")
+    for target in found.annotate(theirs=Exists(theirs), own=Exists(own)):
+        if _gone(target.certificate) and not target.problem:
+            target.due_at = now
+            mind(target, REVOKED)
+        if not (target.theirs or target.own):
+            _renew(target, now)
+
+
+def _gone(certificate: Certificate | None) -> bool:
+    return certificate is not None and certificate.revocation == RevocationState.CONFIRMED
 
 
 def _renew(target: Target, now: datetime) -> None:
@@ -185,8 +197,7 @@ def _why(target: Target, *, again: bool) -> str:
     """Say why a deployment is begun that nobody asked for."""
     if again:
         return "The certificate that could not be deployed is deployed again."
-    gone = target.certificate is not None and target.certificate.revocation == RevocationState.CONFIRMED
-    return f"The certificate that is served {'was revoked' if gone else 'is due for renewal'}."
+    return f"The certificate that is served {'was revoked' if _gone(target.certificate) else 'is due for renewal'}."
 
 
 def _cannot_roll_back(bot: Bot, now: datetime) -> None:
@@ -366,8 +377,7 @@ def _ended(row: Deployment, record: wire.Record, text: str, now: datetime) -> No
         target.due_at = max(target.due_at, now + _AFTER_ROLLBACK)
     target.save(update_fields=["certificate", "deployment", "due_at"])
     # It may have been revoked since its bot fetched it.
-    gone = served is not None and served.revocation == RevocationState.CONFIRMED
-    mind(target, REVOKED if gone else "")
+    mind(target, REVOKED if _gone(served) else "")
 
 
 def _own(bot: Bot, ident: object) -> Deployment:

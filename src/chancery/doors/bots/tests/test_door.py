@@ -471,6 +471,39 @@ def test_what_is_revoked_while_it_is_deployed_is_due_as_well(cast, local, stage,
     assert row.due_at <= SYSTEM_CLOCK.now()
 
 
+@pytest.mark.parametrize("due", [True, False])
+def test_what_is_served_and_revoked_though_nobody_told_its_target_is_replaced_once(
+    cast, local, stage, enrolled, engine, due
+):
+    first = deployed(cast, enrolled, stage, engine)
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    spoil(first, "confirmed")
+    Target.objects.update(due_at=row.due_at if due else None)
+    stage.agent.turn()
+    second = Deployment.objects.order_by("-id").first()
+    assert (second.kind, second.state, Order.objects.count()) == ("issue", Stage.ORDERED, orders_before + 1)
+    assert (now(row).problem, now(enrolled).problem) == (following.REVOKED, f"www: {following.REVOKED}")
+    orders.cancel(cast.ada, second.order_id)
+    for _ in range(2):
+        stage.agent.turn()
+    assert (now(second).state, now(row).due_at, Order.objects.count()) == (Stage.FAILED, None, orders_before + 1)
+
+
+@pytest.mark.parametrize("whose", ["own", "theirs"])
+def test_what_is_served_and_revoked_is_said_though_something_is_under_way(cast, local, stage, enrolled, engine, whose):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    if whose == "own":
+        actions.issue(cast.ada, row.pk)
+        stage.agent.turn()
+    else:
+        certificates.renew(cast.rob, first.certificate_id)
+    spoil(first, "confirmed")
+    under_way = Deployment.objects.count()
+    assert stage.agent.turn() == 0
+    assert (now(row).problem, Deployment.objects.count()) == (following.REVOKED, under_way)
+
+
 def test_lost_answers_order_and_tell_once(cast, local, stage, line, enrolled, engine):
     wanted = actions.issue(cast.ada, target(cast, enrolled, stage).pk)
     line.lose.add("csr")
