@@ -123,7 +123,7 @@ def poll(bot: Bot, given: wire.Poll, address: str) -> wire.Work:
     """Take a sign of life, and return what there is to do."""
     now = current_clock().now()
     with transaction.atomic():
-        bot = Bot.objects.select_for_update().get(pk=bot.pk)
+        bot = _locked(bot)
         _seen(bot, given.host, address, now)
         if given.found is not None:
             bot.found = [f.model_dump(mode="json") for f in given.found if _printable(f)]
@@ -233,6 +233,7 @@ def ask(bot: Bot, given: wire.Ask, address: str) -> wire.Asked:
     """Place the order for a deployment, once: a repeated question gets the same order."""
     now = current_clock().now()
     with transaction.atomic():
+        bot = _locked(bot)
         row = _own(bot, given.deployment)
         if row.order_id is not None:
             return wire.Asked(state="ordered", order=row.order_id)
@@ -293,6 +294,7 @@ def fetch(bot: Bot, given: wire.Fetch) -> wire.Issued:
     """Return the certificate of a deployment, and note that the bot has it."""
     now = current_clock().now()
     with transaction.atomic():
+        bot = _locked(bot)
         row = _own(bot, given.deployment)
         if row.certificate is None or row.state not in {Stage.READY, Stage.DEPLOYING}:
             return wire.Issued(deployment=row.pk)
@@ -310,7 +312,7 @@ def report(bot: Bot, records: Sequence[wire.Record], address: str) -> int:
     """Record what a bot tells, each thing once however often it is told; returns the last number that is here."""
     now = current_clock().now()
     with transaction.atomic():
-        bot = Bot.objects.select_for_update().get(pk=bot.pk)
+        bot = _locked(bot)
         fresh = [r for r in records if r.number > bot.recorded]
         own = {r.deployment for r in fresh if r.deployment is not None}
         rows = Deployment.objects.filter(pk__in=own, target__bot=bot)
@@ -378,6 +380,11 @@ def _ended(row: Deployment, record: wire.Record, text: str, now: datetime) -> No
     target.save(update_fields=["certificate", "deployment", "due_at"])
     # It may have been revoked since its bot fetched it.
     mind(target, REVOKED if _gone(served) else "")
+
+
+def _locked(bot: Bot) -> Bot:
+    """Return a bot that nobody else changes until the commit; first of all, for its row stands for all that is its."""
+    return Bot.objects.select_for_update().get(pk=bot.pk)
 
 
 def _own(bot: Bot, ident: object) -> Deployment:

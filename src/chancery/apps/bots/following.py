@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -16,6 +16,8 @@ from chancery.core.order import RevocationState
 from chancery.core.renewal import renew_at
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from chancery.apps.certificates.models import Certificate
 
 ENGINE = "engine"
@@ -27,8 +29,53 @@ EDITED = "Edited since: "
 """What a problem begins with once its target was edited: the next certificate is ordered as if all were well."""
 
 
-def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
+def settled(
+    issued: Mapping[UUID, UUID], ended: Mapping[UUID, tuple[str, str]], revoked: Collection[UUID], now: datetime
+) -> None:
+    """Follow what became of many orders and certificates, at the end of the commit in which it did.
+
+    `issued` is order → its certificate, `ended` is order that ended without one → its state and why, `revoked` are the
+    certificates that were just revoked.
+    """
+    failing = Deployment.objects.filter(order__in=list(ended), state=Stage.ORDERED)
+    serving = Target.objects.filter(certificate__in=list(revoked), deleted_at=None)
+    failed_by = set(failing.values_list("target__bot", flat=True))
+    served_by = set(serving.values_list("bot", flat=True))
+    # The bots' rows first, as for what a bot says, and in one order whoever follows: neither waits for the other with what
+    # the other waits for.
+    bots = list(Bot.objects.select_for_update().filter(pk__in=failed_by | served_by).order_by("id"))
+    for row in failing.filter(target__bot__in=failed_by).select_related("target__bot"):
+        _ended(row, *ended[row.order_id or row.pk], now)
+    for bot in bots:
+        if bot.pk in served_by:
+            _revoked(bot, serving.filter(bot=bot), now)
+    _issued(issued, now)
+
+
+def ended(order: UUID, state: str, text: str, now: datetime) -> None:
+    """Fail the deployment whose order ended without a certificate."""
+    settled({}, {order: (state, text)}, (), now)
+
+
+def _ended(row: Deployment, state: str, text: str, now: datetime) -> None:
+    fail(row, f"The order is {state.replace('_', ' ')}. {text}".strip(), now, ENGINE)
+
+
+def _revoked(bot: Bot, serving: QuerySet[Target], now: datetime) -> None:
+    """Have the next certificate ordered for a bot's targets that serve one that was just revoked, at its next look.
+
+    It is said as a problem until another is served, in place of another one: a target that had one is due as well, this
+    once, since what it serves is refused by whoever asks for revocations. What fails then says something else, and ends it.
+    What was replaced before it was revoked is no target's any more.
+    """
+    serving.update(problem=REVOKED, due_at=now)
+    summed_up(bot)
+
+
+def _issued(found: Mapping[UUID, UUID], now: datetime) -> None:
     """Make the deployments due whose orders (order → certificate) were just issued."""
+    if not found:
+        return
     some, values = one_of(list(found))
     for row in instances(
         Deployment, f"FROM bots_deployment WHERE state = %s AND order_id {some}", [str(Stage.ORDERED), *values]
@@ -36,12 +83,6 @@ def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
         row.state, row.certificate_id = Stage.READY, found[row.order_id or row.pk]
         row.save(update_fields=["state", "certificate"])
         say(row.pk, now, "due", ENGINE, "The certificate is here; the bot fetches it at its next look.")
-
-
-def ended(order: UUID, state: str, text: str, now: datetime) -> None:
-    """Fail the deployment whose order ended without a certificate."""
-    for row in Deployment.objects.filter(order=order, state=Stage.ORDERED).select_related("target__bot"):
-        fail(row, f"The order is {state.replace('_', ' ')}. {text}".strip(), now, ENGINE)
 
 
 def serving(certificate: Certificate) -> Target | None:
@@ -53,20 +94,6 @@ def serving(certificate: Certificate) -> Target | None:
 def hurry(target: Target, now: datetime) -> None:
     """Have the bot order the next certificate of a target at its next look, unless something is wrong with it."""
     Target.objects.filter(pk=target.pk, due_at__gt=now).update(due_at=now)
-
-
-def revoked(certificate: UUID, now: datetime) -> None:
-    """Have the next certificate ordered for each target that serves one that was just revoked, at its bot's next look.
-
-    It is said as a problem until another is served, in place of another one: a target that had one is due as well, this
-    once, since what it serves is refused by whoever asks for revocations. What fails then says something else, and ends it.
-    What was replaced before it was revoked is no target's any more.
-    """
-    serving = Target.objects.filter(certificate=certificate, deleted_at=None)
-    # The bot's row first, as for what a bot tells: neither waits for the other with what the other waits for.
-    for bot in Bot.objects.select_for_update().filter(pk__in=serving.values("bot")).order_by("id"):
-        serving.filter(bot=bot).update(problem=REVOKED, due_at=now)
-        summed_up(bot)
 
 
 def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:

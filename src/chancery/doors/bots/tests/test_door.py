@@ -1,5 +1,6 @@
 """The bots' door with a real bot on the other side: from the token to the certificate that is deployed."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,11 @@ from chancery_bot.run import Bot as Agent
 from chancery_bot.state import State
 from chancery_bot.testing import fingerprint, host
 from chancery_bot.web import Answer
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from chancery.apps.bots import actions, following, queries, targets
+from chancery.apps.bots import actions, channel, following, queries, targets
 from chancery.apps.bots.models import Deployment, Stage, Standing, Target
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates import reporting
@@ -440,7 +443,7 @@ def test_the_one_order_that_a_revocation_is_worth_is_placed_once_whatever_failed
     row, orders_before = Target.objects.get(), Order.objects.count()
     for one in (first, waiting):
         spoil(one, "confirmed")
-    following.revoked(first.certificate_id, SYSTEM_CLOCK.now())
+    following.settled({}, {}, {first.certificate_id}, SYSTEM_CLOCK.now())
     stage.agent.turn()
     assert (now(waiting).state, now(row).problem) == (Stage.FAILED, following.REVOKED)
     stage.agent.turn()
@@ -502,6 +505,49 @@ def test_what_is_served_and_revoked_is_said_though_something_is_under_way(cast, 
     under_way = Deployment.objects.count()
     assert stage.agent.turn() == 0
     assert (now(row).problem, Deployment.objects.count()) == (following.REVOKED, under_way)
+
+
+def tables(queries):
+    """Return which of the tables of bots and what is theirs were read or written, in this order."""
+    known = {"bots_bot", "bots_target", "bots_deployment"}
+    named = [re.search(r'(?:FROM|UPDATE|INTO) "(\w+)"', query["sql"]) for query in queries]
+    return [match[1] for match in named if match is not None and match[1] in known]
+
+
+@pytest.mark.parametrize("what", ["ask", "fetch"])
+def test_a_bots_row_is_locked_before_what_is_its(cast, stage, enrolled, what):
+    wanted = actions.issue(cast.ada, target(cast, enrolled, stage).pk)
+    with CaptureQueriesContext(connection) as found:
+        if what == "ask":
+            channel.ask(enrolled, wire.Ask(deployment=wanted.pk, csr="x"), "")
+        else:
+            channel.fetch(enrolled, wire.Fetch(deployment=wanted.pk))
+    assert tables(found.captured_queries)[:2] == ["bots_bot", "bots_deployment"]
+
+
+def test_what_became_of_many_is_followed_with_their_bots_locked_in_one_order(
+    cast, local, stage, enrolled, engine, line, tmp_path
+):
+    first = deployed(cast, enrolled, stage, engine)
+    other, token = actions.create(cast.ada, "web-2", team="Operations", environment="Production")
+    (tmp_path / "second").mkdir()
+    second = Side(tmp_path / "second", line)
+    second.enrol(token)
+    wanted = actions.issue(cast.ada, target(cast, other, second).pk)
+    second.agent.turn()
+    lost = {now(wanted).order_id: ("rejected", "No.")}
+    with transaction.atomic(), CaptureQueriesContext(connection) as found:
+        following.settled({}, lost, {first.certificate_id}, SYSTEM_CLOCK.now())
+    asked = found.captured_queries
+    assert tables(asked)[:3] == ["bots_deployment", "bots_target", "bots_bot"]
+    (locking,) = [
+        query["sql"] for query in asked if query["sql"].startswith("SELECT") and 'FROM "bots_bot"' in query["sql"]
+    ]
+    assert 'ORDER BY "bots_bot"."id" ASC' in locking
+    assert [now(bot).problem for bot in (enrolled, other)] == [
+        f"www: {following.REVOKED}",
+        "www: The order is rejected. No.",
+    ]
 
 
 def test_lost_answers_order_and_tell_once(cast, local, stage, line, enrolled, engine):
