@@ -41,7 +41,7 @@ _SILENT_AFTER = 3
 _LEAST_SILENCE = timedelta(seconds=60)
 _AFTER_ROLLBACK = timedelta(days=1)
 _IN_VAIN = (
-    "The certificate was never served, and may not be any more. None is ordered by itself: "
+    "This certificate was never served, and is not deployed again. None is ordered by itself: "
     "order one once its host can deploy it, or edit the target."
 )
 _LINE_COLUMNS = ("id", "bot_id", "number", "at", "level", "text")

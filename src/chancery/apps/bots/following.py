@@ -118,7 +118,7 @@ def failed(row: Deployment, problem: str, now: datetime) -> None:
     """
     target = row.target
     last = left(target, now)
-    if row.kind == "again" and last is None and target.problem == REVOKED:
+    if row.kind != "issue" and last is None and target.problem == REVOKED:
         # The one order that a revocation is worth has not been placed yet.
         problem = REVOKED
     elif last is not None and row.kind != "rollback":

@@ -460,6 +460,19 @@ def test_the_one_order_that_a_revocation_is_worth_is_placed_once_whatever_failed
     assert (now(row).due_at, Order.objects.count()) == (None, orders_before + 1)
 
 
+def test_a_rollback_that_fails_takes_nothing_from_what_a_revocation_is_worth(cast, stage, stuck):
+    first, second = stuck
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    back = actions.roll_back(cast.ada, row.pk)
+    spoil(first, "confirmed")
+    spoil(second, "expired")
+    following.settled({}, {}, {first.certificate_id}, SYSTEM_CLOCK.now())
+    stage.agent.turn()
+    assert (now(back).state, now(row).problem) == (Stage.FAILED, following.REVOKED)
+    stage.agent.turn()
+    assert Order.objects.count() == orders_before + 1
+
+
 def test_what_is_revoked_while_it_is_deployed_is_due_as_well(cast, local, stage, enrolled, engine, monkeypatch):
     wanted = actions.issue(cast.ada, target(cast, enrolled, stage).pk)
     stage.agent.turn()
