@@ -396,6 +396,13 @@ def spoil(row, how):
     Certificate.objects.filter(pk=row.certificate_id).update(**({"revocation": how} if how != "expired" else over))
 
 
+def recorded_as_revoked(row):
+    """Do what the engine does once a certificate is revoked."""
+    spoil(row, "confirmed")
+    with transaction.atomic():
+        following.settled({}, {}, {row.certificate_id}, SYSTEM_CLOCK.now())
+
+
 @pytest.mark.parametrize("how", ["requested", "expired"])
 def test_what_may_not_be_served_any_more_when_its_turn_comes_is_not_bought_anew_by_itself(cast, stage, stuck, how):
     first, second = stuck
@@ -441,9 +448,8 @@ def test_what_fails_since_it_may_not_be_served_any_more_is_not_bought_anew_by_it
 def test_the_one_order_that_a_revocation_is_worth_is_placed_once_whatever_failed_before(stage, stuck, waiting, engine):
     first, _ = stuck
     row, orders_before = Target.objects.get(), Order.objects.count()
-    for one in (first, waiting):
-        spoil(one, "confirmed")
-    following.settled({}, {}, {first.certificate_id}, SYSTEM_CLOCK.now())
+    spoil(waiting, "confirmed")
+    recorded_as_revoked(first)
     stage.agent.turn()
     assert (now(waiting).state, now(row).problem) == (Stage.FAILED, following.REVOKED)
     stage.agent.turn()
@@ -464,9 +470,8 @@ def test_a_rollback_that_fails_takes_nothing_from_what_a_revocation_is_worth(cas
     first, second = stuck
     row, orders_before = Target.objects.get(), Order.objects.count()
     back = actions.roll_back(cast.ada, row.pk)
-    spoil(first, "confirmed")
     spoil(second, "expired")
-    following.settled({}, {}, {first.certificate_id}, SYSTEM_CLOCK.now())
+    recorded_as_revoked(first)
     stage.agent.turn()
     assert (now(back).state, now(row).problem) == (Stage.FAILED, following.REVOKED)
     stage.agent.turn()
