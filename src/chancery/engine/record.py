@@ -122,9 +122,16 @@ class Recorder:
         self._now, self._rng = now, rng
         self._events: list[tuple[Any, ...]] = []
         self._notes: list[Note] = []
+        self._made: dict[UUID, UUID] = {}
+        self._ended: dict[UUID, tuple[str, str]] = {}
+        self._revoked: set[UUID] = set()
 
     def record(self, pairs: Sequence[Pair]) -> None:
         """Write the results of jobs."""
+        self._take(pairs)
+        self.flush()
+
+    def _take(self, pairs: Sequence[Pair]) -> None:
         orders = [p for p in pairs if p[0].asked is not None]
         self._issued([p for p in orders if isinstance(p[1], Good)])
         # Good news first: a breaker that opens in this batch stays open.
@@ -139,7 +146,6 @@ class Recorder:
                 self._call(job, result)
             elif job.kind in {Kind.LIST, Kind.FETCH}:
                 self._inventories.record(job, result)
-        self.flush()
 
     def lost(self, ids: Sequence[UUID], authority: str) -> None:
         """Move orders whose worker vanished in mid-act to *outcome unknown*; never sent again blindly."""
@@ -164,10 +170,11 @@ class Recorder:
         self.flush()
 
     def flush(self) -> None:
-        """Write the collected events and audit entries."""
+        """Write the collected events and audit entries, and have bots follow; these last, since their rows are locked for it."""
         insert(OrderEvent, EVENT_COLUMNS, self._events)
         write(engine_actor(), _ACTION, self._now, self._notes)
-        self._events, self._notes = [], []
+        bots.settled(self._made, self._ended, self._revoked, self._now)
+        self._events, self._notes, self._made, self._ended, self._revoked = [], [], {}, {}, set()
 
     @property
     def _inventories(self) -> Inventories:
@@ -195,8 +202,7 @@ class Recorder:
         rows = [self._certificate(job, result) for job, result in kept]
         insert(Certificate, _CERTIFICATE_COLUMNS, rows)
         bad = self._with_bad_keys([job for job, _ in kept])
-        made = {job.row: row[0] for (job, _), row in zip(kept, rows, strict=True) if job.row not in bad}
-        bots.issued(made, self._now)
+        self._made |= {job.row: row[0] for (job, _), row in zip(kept, rows, strict=True) if job.row not in bad}
         for job, result in kept:
             told, more = (
                 (f"{_ISSUED_ALL_THE_SAME} {result.evidence}", _CAUSE) if job.row in bad else (result.evidence, {})
@@ -210,8 +216,7 @@ class Recorder:
         bad = {job.row for job in with_bad_keys(jobs)}
         if bad:
             Order.objects.filter(pk__in=bad).update(reason_code=keys.CODE, reason=_ISSUED_ALL_THE_SAME)
-        for order in bad:
-            bots.ended(order, str(State.ISSUED), _ISSUED_ALL_THE_SAME, self._now)
+        self._ended |= dict.fromkeys(bad, (str(State.ISSUED), _ISSUED_ALL_THE_SAME))
         return bad
 
     def _complete(self, jobs: list[Job]) -> set[tuple[UUID, UUID]]:
@@ -287,7 +292,7 @@ class Recorder:
         unknown = Order.objects.filter(pk=job.row, state=State.OUTCOME_UNKNOWN, again=number)
         if unknown.exclude(fence=job.fence).update(fence=job.fence):
             told = result.evidence or "The answer came after its worker had been given up for lost."
-            self.record([(replace(job, kind=Kind.SETTLE), replace(result, evidence=told))])
+            self._take([(replace(job, kind=Kind.SETTLE), replace(result, evidence=told))])
         elif Order.objects.filter(pk=job.row, again__gt=number).exists():
             watching.late(job, result, self._now)
         elif isinstance(result, Good):
@@ -463,7 +468,7 @@ class Recorder:
         if target in _SILENT:
             published.drop(order)
         if target in _ENDED:
-            bots.ended(order.pk, str(target), str(columns.get("reason", text)), self._now)
+            self._ended[order.pk] = str(target), str(columns.get("reason", text))
         Order.objects.filter(pk=order.pk).update(**columns)
         if silent or step is None:
             return
@@ -480,7 +485,7 @@ class Recorder:
 
     def _connector(self, job: Job, error: Failed, effect: Effect) -> None:
         # Alone: another worker's fault, read before and written after, would be undone.
-        row = Connector.objects.filter(pk=job.connector or job.row).select_for_update().first()
+        row = Connector.objects.filter(pk=job.connector or job.row).select_for_update(no_key=True).first()
         if row is None or effect is Effect.NONE or row.epoch != job.epoch:
             return
         before = standing(row)
@@ -529,7 +534,7 @@ class Recorder:
         state = str(columns.get("revocation", row.revocation))
         if state == RevocationState.CONFIRMED:
             planning.revoked(row.pk)
-            bots.revoked(row.pk, self._now)
+            self._revoked.add(row.pk)
         if state != row.revocation:
             self._notes.append(
                 Note("certificate", str(row.pk), row.common_name, team=row.team_id, detail={"revocation": state})

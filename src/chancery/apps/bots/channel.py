@@ -9,12 +9,12 @@ from typing import Any
 from chancery_bot import kinds as bot_kinds
 from chancery_bot import wire
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from chancery.apps.accounts.permissions import BOT
 from chancery.apps.audit.record import Note, write
 from chancery.apps.bots.actions import digest
-from chancery.apps.bots.following import ENGINE, REVOKED, due, fail, failed, left, mind, refuse, say
+from chancery.apps.bots.following import ENGINE, REVOKED, due, fail, failed, in_vain, left, mind, refuse, say
 from chancery.apps.bots.models import OPEN, UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
 from chancery.apps.bots.queries import unfit
 from chancery.apps.bots.window import opens
@@ -40,6 +40,10 @@ KEPT_LINES = 2000
 _SILENT_AFTER = 3
 _LEAST_SILENCE = timedelta(seconds=60)
 _AFTER_ROLLBACK = timedelta(days=1)
+_IN_VAIN = (
+    "This certificate was never served, and is not deployed again. None is ordered by itself: "
+    "order one once its host can deploy it, or edit the target."
+)
 _LINE_COLUMNS = ("id", "bot_id", "number", "at", "level", "text")
 
 
@@ -119,7 +123,7 @@ def poll(bot: Bot, given: wire.Poll, address: str) -> wire.Work:
     """Take a sign of life, and return what there is to do."""
     now = current_clock().now()
     with transaction.atomic():
-        bot = Bot.objects.select_for_update().get(pk=bot.pk)
+        bot = _locked(bot)
         _seen(bot, given.host, address, now)
         if given.found is not None:
             bot.found = [f.model_dump(mode="json") for f in given.found if _printable(f)]
@@ -149,26 +153,51 @@ def _seen(bot: Bot, host: wire.Host, address: str, now: datetime) -> None:
 def _renewals(bot: Bot, now: datetime) -> None:
     """Begin what is due: each target whose certificate should be renewed by now, and has nothing under way.
 
-    A certificate that is here and could not be deployed is deployed again instead. While somebody else's order replaces the
-    certificate, the target waits: there is one renewal of a certificate at a time.
+    While somebody else's order replaces the certificate, the target waits: there is one renewal of a certificate at a time.
+    What is served and revoked without anybody having said so is due as well: it may have been deployed in the very moment
+    in which its revocation was recorded, or revoked before targets were told of it.
     """
-    others = Order.objects.filter(replaces=OuterRef("certificate"), state__in=list(OPEN_ORDERS))
-    found = bot.targets.filter(~Exists(others), deleted_at=None, due_at__lte=now).exclude(deployments__state__in=OPEN)
-    for target in found.select_related("certificate"):
-        last = left(target, now) if target.problem else None
-        row = Deployment(id=new_id(now), target=target, kind="issue", asked_by=ENGINE, created_at=now)
-        if last is not None:
-            row.kind, row.state, row.certificate, row.key_of = "again", Stage.READY, last.certificate, last.pk
-        row.save(force_insert=True)
-        say(row.pk, now, "asked", ENGINE, _why(target, again=last is not None))
+    theirs = Order.objects.filter(replaces=OuterRef("certificate"), state__in=list(OPEN_ORDERS))
+    own = Deployment.objects.filter(UNDER_WAY, target=OuterRef("pk"))
+    unsaid = Q(certificate__revocation=RevocationState.CONFIRMED, problem="")
+    found = bot.targets.filter(unsaid | Q(due_at__lte=now), deleted_at=None).select_related("certificate")
+    for target in found.annotate(theirs=Exists(theirs), own=Exists(own)):
+        if _gone(target.certificate) and not target.problem:
+            target.due_at = now
+            mind(target, REVOKED)
+        if not (target.theirs or target.own):
+            _renew(target, now)
+
+
+def _gone(certificate: Certificate | None) -> bool:
+    return certificate is not None and certificate.revocation == RevocationState.CONFIRMED
+
+
+def _renew(target: Target, now: datetime) -> None:
+    """Begin a deployment that is due. A certificate that is here and could not be deployed is deployed again instead.
+
+    Once that one may not be served any more, nothing is begun until somebody does something: the next one would be bought to
+    the same end, one for each lifetime.
+    """
+    last = left(target, now) if target.problem else None
+    bought = in_vain(target) if last is None else None
+    if bought is not None:
+        target.due_at = None
+        target.save(update_fields=["due_at"])
+        say(bought.pk, now, "over", ENGINE, _IN_VAIN, "error")
+        return
+    row = Deployment(id=new_id(now), target=target, kind="issue", asked_by=ENGINE, created_at=now)
+    if last is not None:
+        row.kind, row.state, row.certificate, row.key_of = "again", Stage.READY, last.certificate, last.pk
+    row.save(force_insert=True)
+    say(row.pk, now, "asked", ENGINE, _why(target, again=last is not None))
 
 
 def _why(target: Target, *, again: bool) -> str:
     """Say why a deployment is begun that nobody asked for."""
     if again:
         return "The certificate that could not be deployed is deployed again."
-    gone = target.certificate is not None and target.certificate.revocation == RevocationState.CONFIRMED
-    return f"The certificate that is served {'was revoked' if gone else 'is due for renewal'}."
+    return f"The certificate that is served {'was revoked' if _gone(target.certificate) else 'is due for renewal'}."
 
 
 def _cannot_roll_back(bot: Bot, now: datetime) -> None:
@@ -204,6 +233,7 @@ def ask(bot: Bot, given: wire.Ask, address: str) -> wire.Asked:
     """Place the order for a deployment, once: a repeated question gets the same order."""
     now = current_clock().now()
     with transaction.atomic():
+        bot = _locked(bot)
         row = _own(bot, given.deployment)
         if row.order_id is not None:
             return wire.Asked(state="ordered", order=row.order_id)
@@ -264,6 +294,7 @@ def fetch(bot: Bot, given: wire.Fetch) -> wire.Issued:
     """Return the certificate of a deployment, and note that the bot has it."""
     now = current_clock().now()
     with transaction.atomic():
+        bot = _locked(bot)
         row = _own(bot, given.deployment)
         if row.certificate is None or row.state not in {Stage.READY, Stage.DEPLOYING}:
             return wire.Issued(deployment=row.pk)
@@ -281,7 +312,7 @@ def report(bot: Bot, records: Sequence[wire.Record], address: str) -> int:
     """Record what a bot tells, each thing once however often it is told; returns the last number that is here."""
     now = current_clock().now()
     with transaction.atomic():
-        bot = Bot.objects.select_for_update().get(pk=bot.pk)
+        bot = _locked(bot)
         fresh = [r for r in records if r.number > bot.recorded]
         own = {r.deployment for r in fresh if r.deployment is not None}
         rows = Deployment.objects.filter(pk__in=own, target__bot=bot)
@@ -348,8 +379,12 @@ def _ended(row: Deployment, record: wire.Record, text: str, now: datetime) -> No
         target.due_at = max(target.due_at, now + _AFTER_ROLLBACK)
     target.save(update_fields=["certificate", "deployment", "due_at"])
     # It may have been revoked since its bot fetched it.
-    gone = served is not None and served.revocation == RevocationState.CONFIRMED
-    mind(target, REVOKED if gone else "")
+    mind(target, REVOKED if _gone(served) else "")
+
+
+def _locked(bot: Bot) -> Bot:
+    """Return a bot that nobody else changes until the commit; first of all, for its row stands for all that is its."""
+    return Bot.objects.select_for_update().get(pk=bot.pk)
 
 
 def _own(bot: Bot, ident: object) -> Deployment:

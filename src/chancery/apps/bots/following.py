@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -16,6 +16,8 @@ from chancery.core.order import RevocationState
 from chancery.core.renewal import renew_at
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from chancery.apps.certificates.models import Certificate
 
 ENGINE = "engine"
@@ -23,10 +25,57 @@ ENGINE = "engine"
 _PAUSES = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 """After how long a certificate that could not be deployed is deployed again; the last pause stays."""
 REVOKED = "The certificate that is served was revoked. Another is ordered, and deployed within the target's window."
+EDITED = "Edited since: "
+"""What a problem begins with once its target was edited: the next certificate is ordered as if all were well."""
 
 
-def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
+def settled(
+    issued: Mapping[UUID, UUID], ended: Mapping[UUID, tuple[str, str]], revoked: Collection[UUID], now: datetime
+) -> None:
+    """Follow what became of many orders and certificates, at the end of the commit in which it did.
+
+    `issued` is order → its certificate, `ended` is order that ended without one → its state and why, `revoked` are the
+    certificates that were just revoked.
+    """
+    failing = Deployment.objects.filter(order__in=list(ended), state=Stage.ORDERED)
+    serving = Target.objects.filter(certificate__in=list(revoked), deleted_at=None)
+    failed_by = set(failing.values_list("target__bot", flat=True))
+    served_by = set(serving.values_list("bot", flat=True))
+    # The bots' rows first, as for what a bot says, and in one order whoever follows: neither waits for the other with what
+    # the other waits for.
+    bots = list(Bot.objects.select_for_update().filter(pk__in=failed_by | served_by).order_by("id"))
+    for row in failing.filter(target__bot__in=failed_by).select_related("target__bot"):
+        _ended(row, *ended[row.order_id or row.pk], now)
+    for bot in bots:
+        if bot.pk in served_by:
+            _revoked(bot, serving.filter(bot=bot), now)
+    _issued(issued, now)
+
+
+def ended(order: UUID, state: str, text: str, now: datetime) -> None:
+    """Fail the deployment whose order ended without a certificate."""
+    settled({}, {order: (state, text)}, (), now)
+
+
+def _ended(row: Deployment, state: str, text: str, now: datetime) -> None:
+    fail(row, f"The order is {state.replace('_', ' ')}. {text}".strip(), now, ENGINE)
+
+
+def _revoked(bot: Bot, serving: QuerySet[Target], now: datetime) -> None:
+    """Have the next certificate ordered for a bot's targets that serve one that was just revoked, at its next look.
+
+    It is said as a problem until another is served, in place of another one: a target that had one is due as well, this
+    once, since what it serves is refused by whoever asks for revocations. What fails then says something else, and ends it.
+    What was replaced before it was revoked is no target's any more.
+    """
+    serving.update(problem=REVOKED, due_at=now)
+    summed_up(bot)
+
+
+def _issued(found: Mapping[UUID, UUID], now: datetime) -> None:
     """Make the deployments due whose orders (order → certificate) were just issued."""
+    if not found:
+        return
     some, values = one_of(list(found))
     for row in instances(
         Deployment, f"FROM bots_deployment WHERE state = %s AND order_id {some}", [str(Stage.ORDERED), *values]
@@ -34,12 +83,6 @@ def issued(found: Mapping[UUID, UUID], now: datetime) -> None:
         row.state, row.certificate_id = Stage.READY, found[row.order_id or row.pk]
         row.save(update_fields=["state", "certificate"])
         say(row.pk, now, "due", ENGINE, "The certificate is here; the bot fetches it at its next look.")
-
-
-def ended(order: UUID, state: str, text: str, now: datetime) -> None:
-    """Fail the deployment whose order ended without a certificate."""
-    for row in Deployment.objects.filter(order=order, state=Stage.ORDERED).select_related("target__bot"):
-        fail(row, f"The order is {state.replace('_', ' ')}. {text}".strip(), now, ENGINE)
 
 
 def serving(certificate: Certificate) -> Target | None:
@@ -51,20 +94,6 @@ def serving(certificate: Certificate) -> Target | None:
 def hurry(target: Target, now: datetime) -> None:
     """Have the bot order the next certificate of a target at its next look, unless something is wrong with it."""
     Target.objects.filter(pk=target.pk, due_at__gt=now).update(due_at=now)
-
-
-def revoked(certificate: UUID, now: datetime) -> None:
-    """Have the next certificate ordered for each target that serves one that was just revoked, at its bot's next look.
-
-    It is said as a problem until another is served. A target that had one is due as well, this once: what it serves is
-    refused by whoever asks for revocations. What was replaced before it was revoked is no target's any more.
-    """
-    serving = Target.objects.filter(certificate=certificate, deleted_at=None)
-    # The bot's row first, as for what a bot tells: neither waits for the other with what the other waits for.
-    for bot in Bot.objects.select_for_update().filter(pk__in=serving.values("bot")).order_by("id"):
-        serving.filter(bot=bot, problem="").update(problem=REVOKED)
-        serving.filter(bot=bot).update(due_at=now)
-        summed_up(bot)
 
 
 def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:
@@ -83,18 +112,22 @@ def refuse(row: Deployment, text: str, now: datetime, actor: str) -> None:
 def failed(row: Deployment, problem: str, now: datetime) -> None:
     """Note at the target that a deployment failed, and when it is tried again by itself.
 
-    Nothing is ordered by itself while an order failed: each try might be paid for. A certificate that is here is deployed
-    again, with growing pauses, until it is served or somebody does something.
+    Nothing is ordered by itself while an order failed, or what came of one was never served: each try might be paid for. A
+    certificate that is here is deployed again, with growing pauses, until it is served or somebody does something. A
+    rollback was no renewal: the next certificate comes when it is due.
     """
     target = row.target
     last = left(target, now)
-    if last is not None and row.kind != "rollback":
+    if row.kind != "issue" and last is None and target.problem == REVOKED:
+        # The one order that a revocation is worth has not been placed yet.
+        problem = REVOKED
+    elif last is not None and row.kind != "rollback":
         tried = Deployment.objects.filter(target=target, certificate=last.certificate_id, kind="again")
         tried = tried.filter(asked_by=ENGINE, asked_by_user=None)
         target.due_at = now + _PAUSES[min(tried.count(), len(_PAUSES) - 1)]
         text = f"The certificate is here: it is deployed again by itself from {target.due_at:%Y-%m-%d %H:%M} UTC on."
         say(row.pk, now, "later", ENGINE, text, "warning")
-    elif row.kind == "issue":
+    elif row.kind == "issue" or (row.kind == "again" and unserved(target) is not None):
         target.due_at = None
     mind(target, problem)
 
@@ -111,15 +144,31 @@ def left(target: Target, now: datetime) -> Deployment | None:
 
     None where somebody gave it up, or the target is for other names by now, or ordered by another profile.
     """
-    last = issued_to().filter(target=target).select_related("certificate").first()
+    last = unserved(target)
     row = last.certificate if last is not None else None
     if last is None or row is None or last.state not in {Stage.FAILED, Stage.ROLLED_BACK}:
         return None
     meant = {(kind, value) for kind, value in target.names} <= {(kind, value) for kind, value in row.names}
-    if not meant or row.profile_id != target.profile_id or unfit([row], now):
+    return None if not meant or row.profile_id != target.profile_id or unfit([row], now) else last
+
+
+def unserved(target: Target) -> Deployment | None:
+    """Return the deployment that brought a target's newest certificate, where this was never served; None otherwise."""
+    last = issued_to().filter(target=target).select_related("certificate").first()
+    if last is None:
         return None
-    served = Deployment.objects.filter(target=target, certificate=row, state=Stage.DEPLOYED)
+    served = Deployment.objects.filter(target=target, certificate=last.certificate_id, state=Stage.DEPLOYED)
     return None if served.exists() else last
+
+
+def in_vain(target: Target) -> Deployment | None:
+    """Return the deployment whose certificate was bought and never served, where another would be bought in vain as well.
+
+    None where all is well, where somebody has edited the target since, and for the one order that a revocation is worth.
+    """
+    if target.problem in {"", REVOKED} or target.problem.startswith(EDITED):
+        return None
+    return unserved(target)
 
 
 def due(target: Target, served: Certificate | None, now: datetime) -> datetime | None:
@@ -137,8 +186,14 @@ def due(target: Target, served: Certificate | None, now: datetime) -> datetime |
 
 def changed(target: Target, now: datetime) -> None:
     """Set when a target with a problem that somebody has just edited is tried: at once what is here, else as if all were well."""
-    if target.problem:
-        target.due_at = now if left(target, now) is not None else due(target, target.certificate, now)
+    if not target.problem:
+        return
+    if left(target, now) is not None:
+        target.due_at = now
+        return
+    target.due_at = due(target, target.certificate, now)
+    if target.problem != REVOKED:
+        target.problem = (EDITED + target.problem.removeprefix(EDITED))[:500]
 
 
 def summed_up(bot: Bot) -> None:

@@ -82,6 +82,7 @@ def edit(act: Act, ident: object, revision: int, values: dict[str, Any]) -> Targ
         target.names_by_user_id = act.actor.user
     target.revision += 1
     target.save()
+    following.summed_up(target.bot)
     act.note("target", target.pk, target.name, team=target.team_id, changed=changed)
     return target
 

@@ -56,8 +56,7 @@ def test_what_is_issued_after_its_key_was_reported_says_so_and_is_not_deployed(d
     lost, well = desk.order(str(ORIGIN[kind])), desk.order()
     keys.record("1" * 64, lost, "ada", desk.now)
     told = []
-    monkeypatch.setattr(bots, "issued", lambda found, _now: told.append(("due", set(found))))
-    monkeypatch.setattr(bots, "ended", lambda order, state, *_: told.append((state, order)))
+    monkeypatch.setattr(bots, "settled", lambda made, ended, *_: told.append((set(made), ended)))
     bad = desk.job(lost, kind)
     jobs = [
         (replace(bad, asked=replace(bad.asked, spki_sha256="1" * 64)), GOOD),
@@ -73,7 +72,7 @@ def test_what_is_issued_after_its_key_was_reported_says_so_and_is_not_deployed(d
     assert "cause" not in second.events.order_by("id").last().detail
     entry = json.loads(bytes(Entry.objects.get(action="engine.record", target_id=str(lost.pk)).body))
     assert entry["detail"] == {"state": "issued", "cause": "key_compromised"}
-    assert told == [("issued", lost.pk), ("due", {well.pk})]
+    assert told == [({well.pk}, {lost.pk: ("issued", text)})]
 
 
 def test_warnings_are_stored_with_the_certificate(desk):

@@ -7,6 +7,7 @@ import pytest
 from django.db import transaction
 
 from chancery.apps.audit.models import Entry
+from chancery.apps.bots import following as bots
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors import actions as connectors
@@ -17,9 +18,10 @@ from chancery.core.breaker import LOGIN_GAPS
 from chancery.core.ids import new_id
 from chancery.engine.jobs import Answered, Failed, Job, Kind, Stopped
 from chancery.engine.record import Recorder
-from chancery.engine.tests.kit import FENCE, rng
+from chancery.engine.tests.kit import CA, FENCE, Toy, at, job, leaf, rng
 from chancery.engine.tests.test_record import GOOD
-from chancery.sdk.outcome import RevocationPending, Revoked
+from chancery.engine.work import do
+from chancery.sdk.outcome import Issued, RevocationPending, Revoked
 
 pytestmark = pytest.mark.django_db
 NEVER_SEEN = datetime(2100, 1, 1, tzinfo=UTC)
@@ -53,6 +55,20 @@ def test_a_confirmed_revocation_is_dated_and_audited(desk, certificate):
     assert (after.revocation, after.revoked_at, after.due_at, after.fence) == ("confirmed", desk.now, None, None)
     assert after.revocation_text == "Revoked at the CA."
     assert Entry.objects.filter(target_kind="certificate", target_id=str(certificate.pk)).count() == 1
+
+
+def test_bots_are_told_once_of_all_that_a_commit_revoked(desk, monkeypatch):
+    told, made = [], []
+    for _ in range(2):
+        order = desk.order()
+        desk.record((desk.job(order, Kind.SUBMIT), do(job(), Toy(submit=Issued(leaf().der, (CA.der,), "ca-1")), at)))
+        made.append(Certificate.objects.get(order=order))
+    Certificate.objects.update(revocation="requested", fence=FENCE, due_at=desk.now)
+    monkeypatch.setattr(bots, "settled", lambda *given: told.append(given))
+    facts = (FENCE, desk.connector.pk, desk.connector.epoch, desk.connector.current_id, "digicert")
+    with transaction.atomic():
+        Recorder(desk.now, rng()).record([(Job(Kind.REVOKE, row.pk, *facts), Revoked()) for row in made])
+    assert told == [({}, {}, {row.pk for row in made}, desk.now)]
 
 
 def test_a_revocation_that_waits_for_a_person_at_the_ca_is_looked_at_again(desk, certificate):

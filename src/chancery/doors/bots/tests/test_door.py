@@ -1,5 +1,6 @@
 """The bots' door with a real bot on the other side: from the token to the certificate that is deployed."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,11 @@ from chancery_bot.run import Bot as Agent
 from chancery_bot.state import State
 from chancery_bot.testing import fingerprint, host
 from chancery_bot.web import Answer
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from chancery.apps.bots import actions, following, queries, targets
+from chancery.apps.bots import actions, channel, following, queries, targets
 from chancery.apps.bots.models import Deployment, Stage, Standing, Target
 from chancery.apps.certificates import actions as certificates
 from chancery.apps.certificates import reporting
@@ -244,7 +247,7 @@ def test_what_is_revoked_is_replaced_at_once_where_it_is_served(cast, local, sta
     Target.objects.update(problem=problem, due_at=None if problem else row.due_at)
     certificates.revoke(cast.ada, first.certificate_id, "keyCompromise")
     engine.until(lambda: now(row).due_at is not None and row.due_at <= SYSTEM_CLOCK.now())
-    assert row.problem == (problem or following.REVOKED)
+    assert row.problem == following.REVOKED
     bot = now(enrolled)
     assert (queries.standing(bot, SYSTEM_CLOCK.now()), bot.problem) == (Standing.FAILED, f"www: {row.problem}")
     stage.agent.turn()
@@ -360,6 +363,8 @@ def test_what_failed_is_tried_at_once_when_its_target_is_edited(cast, stage, stu
     assert other.due_at == following.due(row, first.certificate, SYSTEM_CLOCK.now()), "what is here is for other names"
     Certificate.objects.filter(pk=first.certificate_id).update(revocation="confirmed")
     assert edited(names=["shop.example.com"]).due_at <= SYSTEM_CLOCK.now()
+    Target.objects.update(problem=following.REVOKED)
+    assert edited(names=["shop.example.com"]).problem == following.REVOKED
     Target.objects.update(certificate=None)
     assert edited(names=["shop.example.com"]).due_at is None, "nobody has ever had one ordered"
 
@@ -385,13 +390,92 @@ def test_only_what_may_be_served_is_deployed_again_by_itself(stage, stuck, chang
     assert following.left(row, moment) is None
 
 
-def test_what_may_not_be_served_any_more_when_its_turn_comes_is_ordered_anew(stage, stuck):
-    _, second = stuck
-    Certificate.objects.filter(pk=second.certificate_id).update(revocation="requested")
+def spoil(row, how):
+    """Make a certificate one that may not be served."""
+    over = {"not_after": SYSTEM_CLOCK.now() - timedelta(minutes=1)}
+    Certificate.objects.filter(pk=row.certificate_id).update(**({"revocation": how} if how != "expired" else over))
+
+
+def recorded_as_revoked(row):
+    """Do what the engine does once a certificate is revoked."""
+    spoil(row, "confirmed")
+    with transaction.atomic():
+        following.settled({}, {}, {row.certificate_id}, SYSTEM_CLOCK.now())
+
+
+@pytest.mark.parametrize("how", ["requested", "expired"])
+def test_what_may_not_be_served_any_more_when_its_turn_comes_is_not_bought_anew_by_itself(cast, stage, stuck, how):
+    first, second = stuck
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    spoil(second, how)
     Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    for _ in range(2):
+        assert stage.agent.turn() == 0
+    assert (now(row).due_at, bool(row.problem), Order.objects.count()) == (None, True, orders_before)
+    over = [line for line in queries.timeline(second) if line.kind == "over"]
+    assert ["None is ordered by itself" in line.text for line in over] == [True]
+    values = {"name": "shop", "kind": "pem", "profile": "Internal", "names": ["www.example.com"]}
+    problem = row.problem
+    for _ in range(2):
+        edited = targets.edit(cast.ada, row.pk, now(row).revision, {**values, "settings": row.settings})
+        assert edited.problem == f"Edited since: {problem}"
+    assert enrolled_bot().problem == f"shop: {edited.problem}"[:500]
+    assert edited.due_at == following.due(row, first.certificate, SYSTEM_CLOCK.now())
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    assert stage.agent.turn() == 1, "somebody has done something"
+    assert Order.objects.count() == orders_before + 1
+
+
+@pytest.fixture
+def waiting(stage, stuck):
+    """Return what is deployed again by itself, and waits for its target's window."""
+    shut = [(SYSTEM_CLOCK.now() + timedelta(hours=n)).strftime("%H:%M") for n in (5, 6)]
+    Target.objects.update(due_at=SYSTEM_CLOCK.now(), window="-".join(shut))
+    assert stage.agent.turn() == 0
+    Target.objects.update(window="")
+    return Deployment.objects.get(kind="again", state=Stage.READY)
+
+
+def test_what_fails_since_it_may_not_be_served_any_more_is_not_bought_anew_by_itself(stage, stuck, waiting):
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    spoil(waiting, "requested")
+    for _ in range(2):
+        stage.agent.turn()
+        assert (now(waiting).state, now(row).due_at, Order.objects.count()) == (Stage.FAILED, None, orders_before)
+    assert row.problem.startswith("It is revoked, or its revocation was asked for.")
+
+
+def test_the_one_order_that_a_revocation_is_worth_is_placed_once_whatever_failed_before(stage, stuck, waiting, engine):
+    first, _ = stuck
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    spoil(waiting, "confirmed")
+    recorded_as_revoked(first)
     stage.agent.turn()
-    last = Deployment.objects.select_related("order").order_by("-id").first()
-    assert (last.kind, last.state) == ("issue", Stage.ORDERED)
+    assert (now(waiting).state, now(row).problem) == (Stage.FAILED, following.REVOKED)
+    stage.agent.turn()
+    third = Deployment.objects.order_by("-id").first()
+    assert (third.kind, third.state, Order.objects.count()) == ("issue", Stage.ORDERED, orders_before + 1)
+    engine.until(lambda: now(third).state == Stage.READY)
+    stage.agent.turn()
+    assert now(third).state == Stage.FAILED
+    assert pause(row) == 10
+    spoil(third, "expired")
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    for _ in range(2):
+        stage.agent.turn()
+    assert (now(row).due_at, Order.objects.count()) == (None, orders_before + 1)
+
+
+def test_a_rollback_that_fails_takes_nothing_from_what_a_revocation_is_worth(cast, stage, stuck):
+    first, second = stuck
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    back = actions.roll_back(cast.ada, row.pk)
+    spoil(second, "expired")
+    recorded_as_revoked(first)
+    stage.agent.turn()
+    assert (now(back).state, now(row).problem) == (Stage.FAILED, following.REVOKED)
+    stage.agent.turn()
+    assert Order.objects.count() == orders_before + 1
 
 
 def test_what_is_revoked_while_it_is_deployed_is_due_as_well(cast, local, stage, enrolled, engine, monkeypatch):
@@ -406,6 +490,82 @@ def test_what_is_revoked_while_it_is_deployed_is_due_as_well(cast, local, stage,
     row = Target.objects.get()
     assert (now(wanted).state, row.problem) == (Stage.DEPLOYED, following.REVOKED)
     assert row.due_at <= SYSTEM_CLOCK.now()
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_what_is_served_and_revoked_though_nobody_told_its_target_is_replaced_once(
+    cast, local, stage, enrolled, engine, due
+):
+    first = deployed(cast, enrolled, stage, engine)
+    row, orders_before = Target.objects.get(), Order.objects.count()
+    spoil(first, "confirmed")
+    Target.objects.update(due_at=row.due_at if due else None)
+    stage.agent.turn()
+    second = Deployment.objects.order_by("-id").first()
+    assert (second.kind, second.state, Order.objects.count()) == ("issue", Stage.ORDERED, orders_before + 1)
+    assert (now(row).problem, now(enrolled).problem) == (following.REVOKED, f"www: {following.REVOKED}")
+    orders.cancel(cast.ada, second.order_id)
+    for _ in range(2):
+        stage.agent.turn()
+    assert (now(second).state, now(row).due_at, Order.objects.count()) == (Stage.FAILED, None, orders_before + 1)
+
+
+@pytest.mark.parametrize("whose", ["own", "theirs"])
+def test_what_is_served_and_revoked_is_said_though_something_is_under_way(cast, local, stage, enrolled, engine, whose):
+    first = deployed(cast, enrolled, stage, engine)
+    row = Target.objects.get()
+    if whose == "own":
+        actions.issue(cast.ada, row.pk)
+        stage.agent.turn()
+    else:
+        certificates.renew(cast.rob, first.certificate_id)
+    spoil(first, "confirmed")
+    under_way = Deployment.objects.count()
+    assert stage.agent.turn() == 0
+    assert (now(row).problem, Deployment.objects.count()) == (following.REVOKED, under_way)
+
+
+def tables(queries):
+    """Return which of the tables of bots and what is theirs were read or written, in this order."""
+    known = {"bots_bot", "bots_target", "bots_deployment"}
+    named = [re.search(r'(?:FROM|UPDATE|INTO) "(\w+)"', query["sql"]) for query in queries]
+    return [match[1] for match in named if match is not None and match[1] in known]
+
+
+@pytest.mark.parametrize("what", ["ask", "fetch"])
+def test_a_bots_row_is_locked_before_what_is_its(cast, stage, enrolled, what):
+    wanted = actions.issue(cast.ada, target(cast, enrolled, stage).pk)
+    with CaptureQueriesContext(connection) as found:
+        if what == "ask":
+            channel.ask(enrolled, wire.Ask(deployment=wanted.pk, csr="x"), "")
+        else:
+            channel.fetch(enrolled, wire.Fetch(deployment=wanted.pk))
+    assert tables(found.captured_queries)[:2] == ["bots_bot", "bots_deployment"]
+
+
+def test_what_became_of_many_is_followed_with_their_bots_locked_in_one_order(
+    cast, local, stage, enrolled, engine, line, tmp_path
+):
+    first = deployed(cast, enrolled, stage, engine)
+    other, token = actions.create(cast.ada, "web-2", team="Operations", environment="Production")
+    (tmp_path / "second").mkdir()
+    second = Side(tmp_path / "second", line)
+    second.enrol(token)
+    wanted = actions.issue(cast.ada, target(cast, other, second).pk)
+    second.agent.turn()
+    lost = {now(wanted).order_id: ("rejected", "No.")}
+    with transaction.atomic(), CaptureQueriesContext(connection) as found:
+        following.settled({}, lost, {first.certificate_id}, SYSTEM_CLOCK.now())
+    asked = found.captured_queries
+    assert tables(asked)[:3] == ["bots_deployment", "bots_target", "bots_bot"]
+    (locking,) = [
+        query["sql"] for query in asked if query["sql"].startswith("SELECT") and 'FROM "bots_bot"' in query["sql"]
+    ]
+    assert 'ORDER BY "bots_bot"."id" ASC' in locking
+    assert [now(bot).problem for bot in (enrolled, other)] == [
+        f"www: {following.REVOKED}",
+        "www: The order is rejected. No.",
+    ]
 
 
 def test_lost_answers_order_and_tell_once(cast, local, stage, line, enrolled, engine):
