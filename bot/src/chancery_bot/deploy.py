@@ -19,7 +19,7 @@ from chancery_bot import aloud, kinds, posix
 from chancery_bot.clock import Clock
 from chancery_bot.errors import Refused
 from chancery_bot.local import Local
-from chancery_bot.material import together
+from chancery_bot.material import together, valid
 from chancery_bot.probe import prove
 from chancery_bot.state import State
 from chancery_bot.targets.base import Target
@@ -235,7 +235,7 @@ def _earlier(target: Target[Any]) -> str:
 def _in_time(target: Target[Any], version: str, now: datetime) -> None:
     """Raise `Refused` where a version's certificate is not valid at `now`; what is not known does not hinder."""
     found = target.certificate(version)
-    if found is not None and not found.not_valid_before_utc <= now < found.not_valid_after_utc:
+    if found is not None and not valid(found, now):
         ends = f"{found.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
         text = f"The certificate before is not valid at this moment; it ends {ends}."
         raise Refused(text, "Look at this host's clock, or order a new certificate.")

@@ -108,6 +108,11 @@ def names_of(certificate: x509.Certificate) -> list[str]:
     return [str(n.value) for n in found if isinstance(n, x509.DNSName | x509.IPAddress)]
 
 
+def valid(certificate: x509.Certificate, now: datetime) -> bool:
+    """Say whether a certificate is valid at `now`."""
+    return certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
+
+
 def together(key_pem: bytes, chain_pem: bytes, now: datetime) -> Material:
     """Return key and chain if they belong together and the certificate is valid at `now`; raises `Refused`."""
     try:
@@ -120,7 +125,7 @@ def together(key_pem: bytes, chain_pem: bytes, now: datetime) -> Material:
     for lower, upper in pairwise(chain):
         if lower.issuer != upper.subject:
             raise Refused("The chain is not in order.", "Tell whoever runs Chancery.")
-    if not chain[0].not_valid_before_utc <= now < chain[0].not_valid_after_utc:
+    if not valid(chain[0], now):
         raise Refused("The certificate is not valid at this moment.", "Look at this host's clock, or order it anew.")
     return Material(key_pem, chain)
 

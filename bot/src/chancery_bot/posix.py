@@ -168,6 +168,23 @@ def ours_alone(path: Path) -> bool:
     return found.st_uid in {0, os.getuid()} and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
+def content(path: Path, most: int) -> bytes:
+    """Return what is in a file; nothing where it is none, larger than `most` bytes, somebody else's link, or not to be read."""
+    try:
+        if path.is_symlink() and path.lstat().st_uid not in {0, os.getuid(), path.stat().st_uid}:
+            return b""
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    with os.fdopen(handle, "rb") as file:
+        try:
+            found = os.fstat(handle)
+            whole = stat.S_ISREG(found.st_mode) and found.st_size <= most
+            return file.read(most) if whole else b""
+        except OSError:
+            return b""
+
+
 def safe_program(path: Path) -> bool:
     """Say whether a file may be run: a program that nobody but root or ourselves can change."""
     try:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from chancery_bot import posix
 from chancery_bot.local import Local
 
 LARGEST = 1_000_000
@@ -32,7 +32,7 @@ def lying(local: Local) -> Iterator[tuple[Path, bytes]]:
         if real in seen or not any(Path(real).is_relative_to(root) for root in roots):
             continue
         seen.add(real)
-        found = content(path)
+        found = posix.content(path, LARGEST)
         if found:
             yield path, found
 
@@ -51,21 +51,3 @@ def _paths(root: Path) -> Iterator[Path]:
         for name in sorted(names):
             if not name.startswith(".") and not _HASHED.fullmatch(name):
                 yield Path(folder, name)
-
-
-def content(path: Path) -> bytes:
-    """Return what is in a file; nothing where it is none, too large, somebody else's link, or not to be read."""
-    try:
-        if path.is_symlink() and path.lstat().st_uid not in {0, os.getuid(), path.stat().st_uid}:
-            return b""
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with os.fdopen(handle, "rb") as file:
-        try:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
-                return b""
-            return file.read(LARGEST)
-        except OSError:
-            return b""

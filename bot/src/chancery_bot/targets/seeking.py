@@ -13,7 +13,7 @@ from chancery_bot.local import Local
 from chancery_bot.targets import tomcat
 from chancery_bot.targets.finding import Given, offer
 from chancery_bot.targets.keystore import KeystoreSettings, first_line
-from chancery_bot.targets.lying import content, lying
+from chancery_bot.targets.lying import LARGEST, lying
 from chancery_bot.wire import Found
 
 BESIDE = ".password"
@@ -38,7 +38,7 @@ def keystores(local: Local, kind: str, model: type[KeystoreSettings], look: Look
     for one in tomcat.served():
         served.setdefault(os.path.realpath(one.file), one)
     seen: set[str] = set()
-    for path, raw in chain(((one.file, content(one.file)) for one in served.values()), lying(local)):
+    for path, raw in chain(((one.file, posix.content(one.file, LARGEST)) for one in served.values()), lying(local)):
         real = os.path.realpath(path)
         if real in seen:
             continue
@@ -58,7 +58,7 @@ def _password(path: Path) -> str:
     """
     beside = Path(f"{path}{BESIDE}")
     trusted = posix.ours_alone(path) and posix.ours_alone(beside)
-    return first_line(content(beside)) if trusted else ""
+    return first_line(posix.content(beside, LARGEST)) if trusted else ""
 
 
 def _offered(

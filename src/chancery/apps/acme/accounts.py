@@ -202,8 +202,7 @@ def update(account: Account, asked: dict[str, Any], address: str) -> Account:
 def _stop(account: Account, address: str, now: datetime) -> None:
     act = Act("acme_accounts.update", Permission.ORDER_PLACE, actor_of(account, address), current_clock(), now)
     ending.stop(act, [account.pk], "Its ACME account was deactivated by its client.")
-    if act.notes:
-        write(act.actor, act.name, act.at, act.notes)
+    write(act.actor, act.name, act.at, act.notes)
 
 
 def roll_over(account: Account, old: Any, key: Key, address: str) -> Account:

@@ -14,9 +14,9 @@ from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import Act
 
 
-def stop(act: Act, accounts: Collection[UUID], text: str) -> int:
-    """Stop what was begun for accounts, as a part of the act that ends them; `text` is why. Returns how many orders ended."""
+def stop(act: Act, accounts: Collection[UUID], text: str) -> None:
+    """Stop what was begun for accounts, as a part of the act that ends them; `text` is why."""
     looked_at = Authorization.objects.filter(account__in=accounts, due_at__isnull=False)
     # Without its lease, a look that is under way tells of nothing, and is not followed by another.
     looked_at.update(due_at=None, lease_until=None)
-    return stopping.end_unsent(act, Order.objects.filter(acme__acme_order__account__in=accounts), text)
+    stopping.end_unsent(act, Order.objects.filter(acme__acme_order__account__in=accounts), text)

@@ -159,8 +159,7 @@ def _in_place(fresh: dict[UUID, Ready], results: dict[UUID, Order | ChanceryErro
         clock = current_clock()
         act = Act("acme_orders.take_place", Permission.ORDER_PLACE, ready.actor, clock, clock.now())
         anew.take_place(act, ident, Order.objects.filter(acme__acme_order__account=ready.acme_order.account_id))
-        if act.notes:
-            write(act.actor, act.name, act.at, act.notes)
+        write(act.actor, act.name, act.at, act.notes)
 
 
 def _looked_at(group: Sequence[Wanted]) -> list[Placed | Ready | ChanceryError]:

@@ -89,8 +89,8 @@ def _stop(act: Act, order: Order) -> None:
         _may_come(act, order)
 
 
-def end_unsent(act: Act, orders: QuerySet[Order], text: str) -> int:
-    """End those of some orders that no CA was asked for, as a part of whatever act says so; returns how many they were.
+def end_unsent(act: Act, orders: QuerySet[Order], text: str) -> None:
+    """End those of some orders that no CA was asked for, as a part of whatever act says so.
 
     `text` is why, which their timelines say. One that waits for a confirmation is given up: of it nothing was sent either
     (`sdk.outcome.PendingKind`). What was sent goes on, and so does what was confirmed and is queued again: whether its CA has
@@ -98,11 +98,9 @@ def end_unsent(act: Act, orders: QuerySet[Order], text: str) -> int:
     """
     asks = Q(state=State.PENDING, pending_kind=PendingKind.CONFIRMATION)
     unsent = orders.filter(asks | Q(state__in=(State.AWAITING_APPROVAL, State.QUEUED), bound=False))
-    found = list(unsent.select_for_update(of=("self",)).order_by("pk"))
-    for order in found:
+    for order in unsent.select_for_update(of=("self",)).order_by("pk"):
         target = State.FAILED if order.state == State.PENDING else State.CANCELLED
         go(act, order, target, text=text, due_at=None)
-    return len(found)
 
 
 def _may_come(act: Act, order: Order) -> None:
