@@ -11,7 +11,7 @@ from typing import Any
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import queries
-from chancery.apps.bots.following import ENGINE, say
+from chancery.apps.bots.following import asked_by_itself, say
 from chancery.apps.bots.models import OPEN, Bot, Deployment, Purpose, Stage, Target
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.shared.action import Act, Place, action
@@ -139,7 +139,7 @@ def cancel(act: Act, ident: object) -> Deployment:
             f"It is {row.get_state_display().lower()}.", remedy="There is nothing to give up.", code="wrong_state"
         )
     _cancelled(row, act.at, act.actor.name)
-    if row.kind == "again" and (row.asked_by, row.asked_by_user_id) == (ENGINE, None):
+    if row.kind == "again" and asked_by_itself(row):
         # Whoever gives up what is tried by itself wants it tried no more.
         Target.objects.filter(pk=row.target_id).update(due_at=None)
     act.note("deployment", row.pk, row.target.name, team=row.target.team_id, changed=("state",))

@@ -14,7 +14,19 @@ from django.db.models import Exists, OuterRef, Q
 from chancery.apps.accounts.permissions import BOT
 from chancery.apps.audit.record import Note, write
 from chancery.apps.bots.actions import digest
-from chancery.apps.bots.following import ENGINE, REVOKED, due, fail, failed, in_vain, left, mind, refuse, say
+from chancery.apps.bots.following import (
+    ENGINE,
+    REVOKED,
+    asked_by_itself,
+    due,
+    fail,
+    failed,
+    in_vain,
+    left,
+    mind,
+    refuse,
+    say,
+)
 from chancery.apps.bots.models import OPEN, UNDER_WAY, Bot, Deployment, DeploymentEvent, LogLine, Nonce, Stage, Target
 from chancery.apps.bots.queries import unfit
 from chancery.apps.bots.window import opens
@@ -209,7 +221,7 @@ def _cannot_roll_back(bot: Bot, now: datetime) -> None:
 def _task(row: Deployment, host: wire.Host, now: datetime) -> wire.Task | None:
     target = row.target
     # What a person asks for now is done now; the window is for what comes due by itself.
-    by_itself = row.kind == "issue" or (row.asked_by, row.asked_by_user_id) == (ENGINE, None)
+    by_itself = row.kind == "issue" or asked_by_itself(row)
     waits = by_itself and row.state == Stage.READY and not opens(target.window, now)
     if row.state == Stage.ORDERED or waits:
         return None

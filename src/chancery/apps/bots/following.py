@@ -29,6 +29,11 @@ EDITED = "Edited since: "
 """What a problem begins with once its target was edited: the next certificate is ordered as if all were well."""
 
 
+def asked_by_itself(row: Deployment) -> bool:
+    """Say whether nobody asked for a deployment; a person may be called as the engine is."""
+    return row.asked_by == ENGINE and row.asked_by_user_id is None
+
+
 def settled(
     issued: Mapping[UUID, UUID], ended: Mapping[UUID, tuple[str, str]], revoked: Collection[UUID], now: datetime
 ) -> None:
