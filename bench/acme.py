@@ -51,22 +51,22 @@ def _credential() -> tuple[str, bytes]:
     return str(made.pk), decode(secret, "mac")
 
 
-def _registered(credential: str, secret: bytes) -> Client:
+def _registered(credential: str, secret: bytes) -> tuple[Client, Line]:
     line = Line(stand.LISTEN)
     client = Client(f"http://{stand.LISTEN}/acme/directory", line.send)
     _good(client.register(credential, secret), 201)
-    # The server ends connections that nobody uses for a while, and most clients wait for their turn.
-    line.close()
-    return client
+    return client, line
 
 
 def _rate(
-    clients: list[Client], seconds: float, act: Callable[[Client, str], None], parts: dict[str, int]
+    clients: list[tuple[Client, Line]], seconds: float, act: Callable[[Client, str], None], parts: dict[str, int]
 ) -> dict[str, Any]:
     """Return how many orders so many clients finish, and how much processor time each of them costs, by who spends it."""
     until, took, errors, numbers = time.monotonic() + seconds, list[float](), list[BaseException](), count()
 
-    def work(client: Client) -> None:
+    def work(client: Client, line: Line) -> None:
+        # The server ends connections that nobody uses for a while, and most clients wait for their turn.
+        line.close()
         try:
             while time.monotonic() < until and not errors:
                 begun = time.perf_counter()
@@ -76,7 +76,7 @@ def _rate(
             errors.append(error)
 
     begun, before = time.monotonic(), _spent(parts)
-    threads = [threading.Thread(target=work, args=(c,)) for c in clients]
+    threads = [threading.Thread(target=work, args=one) for one in clients]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -212,7 +212,10 @@ def _deadline(facts: Facts) -> Said:
 
 
 def _approval_on(facts: Facts) -> Said:
-    del facts
+    if facts.only_asks:
+        text = "Its client does not wait: approve it, and the next order of that client for the same is sent at once."
+        yield _say(Topic.APPROVAL, text)
+        return
     yield _say(Topic.APPROVAL, "Approve it and it is sent at once; deny it and it ends.")
 
 

@@ -13,7 +13,7 @@ STATES: dict[State, str] = {
     State.ISSUED: "The CA issued the certificate, it passed every check, and it is stored.",
     State.DENIED: "A person refused it; nothing was sent.",
     State.REJECTED: "The CA refused it.",
-    State.CANCELLED: "It was withdrawn.",
+    State.CANCELLED: "It ended without a certificate.",
     State.FAILED: "A person gave it up.",
     State.OUTCOME_UNKNOWN: "It left for the CA, and whether the CA has it is not known.",
     State.QUARANTINED: "The CA sent a certificate that is not what was ordered; it is kept apart and not used.",

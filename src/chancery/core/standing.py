@@ -137,3 +137,5 @@ class Facts:
     second_person: str = ""
     """Who asked for ordering again and waits for a second person; '' where nobody does."""
     worker_alive: bool = True
+    only_asks: bool = False
+    """Whether a held order is there to be approved, and its client's next one goes ahead."""

@@ -26,8 +26,8 @@ _SPREAD = 0.05
 _PAST, _WIDTH = timedelta(days=1), timedelta(hours=1)
 _REVOKED = {RevocationState.REQUESTED, RevocationState.WAITING_AT_CA, RevocationState.CONFIRMED}
 _MOST_SERIAL, _LONGEST = 20, 200
-_LIVES = [str(s) for s in State if s not in ENDS or s is State.ISSUED]
-"""States of an order by which a certificate is replaced, or may still be."""
+_LIVES = [str(s) for s in State if s not in {*ENDS, State.AWAITING_APPROVAL} or s is State.ISSUED]
+"""States of an order by which a certificate is replaced, or may still be; one that is held only asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ def replaced(account: Account, ident: Any, names: Sequence[Name]) -> UUID:
         raise malformed("replaces", "It names no certificate that this account ordered.", "Leave it out.")
     if not {(n.kind, n.value) for n in names} & {(k, v) for k, v in row.names}:
         raise malformed("replaces", "That certificate has none of the names of this order.", "Leave it out.")
-    others = AcmeOrder.objects.filter(replaces=row.pk)
-    if others.filter(placement__order__state__in=_LIVES).exists():
+    if AcmeOrder.objects.filter(replaces=row.pk, placement__order__state__in=_LIVES).exists():
         text = "replaces: That certificate has been replaced already, or is being."
         raise AcmeError("alreadyReplaced", text, "Order without it.")
     not_twice(row)

@@ -78,7 +78,7 @@ def _prepared(wanted: Wanted, seen: states.View | AcmeError) -> Placed | Ready |
     if seen.placed is not None and seen.status in {"processing", "valid"}:
         return seen.order, seen.placed.pk
     if seen.status != "ready":
-        text = f"The order is {seen.status}, not ready."
+        text = f"The order is {seen.status}, not ready. {seen.problem.get('detail', '')}".strip()
         return AcmeError("orderNotReady", text, "Prove its names first, or place another order.")
     if isinstance(wanted.request, ChanceryError):
         return wanted.request
@@ -145,16 +145,13 @@ def _place(group: Sequence[Wanted]) -> list[Placed | ChanceryError]:
 
 
 def _in_place(fresh: dict[UUID, Ready], results: dict[UUID, Order | ChanceryError]) -> None:
-    """Let orders that people have to approve take the place of what the same account has waiting for the same names.
-
-    A client that has given up orders anew with another key: approving both would buy a certificate for a key that is gone.
-    """
+    """Let orders that people have to approve go ahead by what they have approved, or one of the account's ask for all for the same."""
     held = {
         order.pk: fresh[ident]
         for ident, order in results.items()
         if isinstance(order, Order) and order.state == State.AWAITING_APPROVAL
     }
-    # The newest first: of several in one group, that one is left.
+    # The newest first: of several in one group, the oldest is left.
     for ident, ready in sorted(held.items(), reverse=True):
         clock = current_clock()
         act = Act("acme_orders.take_place", Permission.ORDER_PLACE, ready.actor, clock, clock.now())

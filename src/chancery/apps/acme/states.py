@@ -1,7 +1,7 @@
 """Where an ACME order stands (RFC 8555 section 7.1.6): nothing is stored of it, everything follows from what is.
 
-An order without a placement is as its authorizations are; one with a placement is as the order that was placed. Whatever a
-person has to decide about that, the client is told *processing*: it can do nothing but wait.
+An order without a placement is as its authorizations are; one with a placement is as the order that was placed. A client is never
+told to wait for somebody's approval: then its order is *invalid*, and what is approved counts for its next one (`orders.anew`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from chancery.apps.acme.models import Account, AcmeOrder, Authorization, Authori
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.connectors.models import Connector
+from chancery.apps.orders import anew
 from chancery.apps.orders.models import Order as Placed
 from chancery.apps.shared.action import current_clock
 from chancery.apps.shared.returning import instances, joined, one_of
 from chancery.core.order import State
 
 SOON, LATER, FOR_PEOPLE = 3, 10, 20
-"""Seconds after which a client is to look again: while the CA works, while it is away, while a person decides."""
+"""Seconds after which a client is to look again: while the CA works, while it is away, while a person finds out."""
 _WANTED = (
     (AcmeOrder, ()),
     (Placed, ("id", "state", "reason", "reason_code", "connector_id")),
@@ -37,6 +38,7 @@ LEFT JOIN connectors_connector ON connectors_connector.id = orders_order.connect
 LEFT JOIN certificates_certificate ON certificates_certificate.order_id = orders_order.id
 WHERE acme_acmeorder.id"""
 _AUTHORIZATIONS = "FROM acme_authorization WHERE order_id"
+_ASK_AGAIN = "Order again later: once it is approved, the next order for the same names gets its certificate at once."
 _REFUSED = {State.DENIED, State.REJECTED, State.CANCELLED, State.FAILED}
 _SAID = frozenset(
     {
@@ -150,12 +152,21 @@ def of_placed(order: AcmeOrder, placed: Placed, certificate: Certificate | None)
     state = State(placed.state)
     if certificate is not None:
         return View(order, "valid", certificate=certificate.pk, placed=placed)
-    if state in _REFUSED:
+    if state in _REFUSED or state == State.AWAITING_APPROVAL:
         return View(order, "invalid", problem=_refused(placed), placed=placed)
     return View(order, "processing", retry_after=look_again(placed), placed=placed)
 
 
+def asking(placed: Placed) -> AcmeError | None:
+    """Return what a client is told whose order only asks; None for any other order."""
+    if placed.state == State.AWAITING_APPROVAL:
+        return AcmeError("unauthorized", f"Somebody has to approve the order {placed.pk}.", _ASK_AGAIN)
+    return AcmeError("unauthorized", placed.reason, _ASK_AGAIN) if placed.reason_code == anew.ASKED else None
+
+
 def _refused(placed: Placed) -> dict[str, Any]:
+    if (asks := asking(placed)) is not None:
+        return asks.document()
     kind = _kind(placed)
     said = placed.reason or "No reason was given."
     text = f"The order {placed.pk} is {placed.state.replace('_', ' ')}: {said}"
@@ -177,7 +188,7 @@ def _kind(placed: Placed) -> str:
 
 def look_again(placed: Placed) -> int:
     """Return the seconds after which it is worth a look: clients give up after a minute or two, whatever they are told."""
-    if placed.state in {State.AWAITING_APPROVAL, State.OUTCOME_UNKNOWN, State.QUARANTINED}:
+    if placed.state in {State.OUTCOME_UNKNOWN, State.QUARANTINED}:
         return FOR_PEOPLE
     return LATER if _is_away(placed.connector) else SOON
 

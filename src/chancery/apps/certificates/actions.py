@@ -10,7 +10,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.revoking import ask
 from chancery.apps.orders.causing import Causes
 from chancery.apps.orders.models import Order
-from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place
+from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place, renewal_open
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action, current_clock, record_refusal
@@ -18,7 +18,7 @@ from chancery.apps.shared.actor import Actor
 from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
 from chancery.core.csr import parse
-from chancery.core.errors import Absent, Blocker, Conflict, Invalid, NotPermitted
+from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
 from chancery.core.order import OPEN
 
 
@@ -125,12 +125,7 @@ def not_twice(certificate: Certificate, idem_key: str | None = None) -> None:
     """Refuse a second renewal while one is open; whoever repeats a request is told of the order that it made."""
     order = Order.objects.filter(replaces=certificate, state__in=list(OPEN)).first()
     if order is not None and (idem_key is None or idem_key != order.idem_key):
-        raise Conflict(
-            f"A renewal of it is open already: the order {order.pk} is {order.state.replace('_', ' ')}.",
-            remedy="Wait for that order, or cancel it.",
-            blockers=[Blocker("order", order.common_name, str(order.pk), "replaces this certificate")],
-            code="renewal_open",
-        )
+        raise renewal_open(order)
 
 
 def _earlier_request(certificate: Certificate) -> bytes:

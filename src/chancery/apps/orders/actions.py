@@ -7,7 +7,7 @@ from typing import Any
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import able
 from chancery.apps.connectors.descriptors import descriptor_of
-from chancery.apps.orders import again, causing, queries
+from chancery.apps.orders import again, anew, causing, queries
 from chancery.apps.orders.models import Approval, Order
 from chancery.apps.orders.place import PlaceOrder, place, place_many
 from chancery.apps.orders.restoring import look_first
@@ -34,12 +34,13 @@ __all__ = [
     "place_many",
     "refuse_again",
     "release",
+    "take_back",
 ]
 
 
 @action("orders.approve", Permission.ORDER_APPROVE)
 def approve(act: Act, ident: object) -> Order:
-    """Agree to a held order of somebody else; with the last approval that it needs it goes ahead."""
+    """Agree to a held order of somebody else; with the last approval that it needs it goes ahead, or its client's next one does."""
     order = _locked(act, ident)
     causing.refuse(act, order)
     number = _agreed(act, order)
@@ -49,8 +50,19 @@ def approve(act: Act, ident: object) -> Order:
         detail = {"approvals": number, "needed": order.approvals}
         act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
         return order
+    if order.only_asks:
+        anew.remember(act, order)
+        return order
     go(act, order, State.QUEUED, event="order.approved", due_at=act.at)
     look_first(act, order)
+    return order
+
+
+@action("orders.take_back", Permission.ORDER_APPROVE)
+def take_back(act: Act, ident: object, reason: str) -> Order:
+    """Have an approval that waits for its client's next order count no more, with a reason; that one is held again."""
+    order = _locked(act, ident)
+    anew.forget(act, order, _reason(reason))
     return order
 
 

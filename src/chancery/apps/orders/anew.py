@@ -1,13 +1,12 @@
-"""Held orders that their requester places anew: the newer one takes the place of the older, and nobody is asked twice.
+"""Held orders whose requester does not wait for people, and places the same anew later: nobody is asked twice.
 
-A machine that gives up after a while comes back with another key. What people have approved are the names and the profile, and
-not the key, so what they said to the order before counts for the one in its place, for a while and once
-(docs/adr/0025-an-acme-order-has-no-state.md).
+An ACME client cannot wait for days, and comes back with another key. So its held order only asks: once it is approved it ends
+here, no CA is asked, and what was approved counts for the order that its client places next, once
+(docs/adr/0034-a-held-acme-order-only-asks.md). People approve names and a profile, and not a key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,99 +15,123 @@ from django.db.models import QuerySet
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.accounts.queries import able
 from chancery.apps.certificates import keys
-from chancery.apps.certificates.models import Certificate
 from chancery.apps.orders import causing
 from chancery.apps.orders.models import Approval, Order
 from chancery.apps.orders.steps import go, tell
 from chancery.apps.shared.action import Act
+from chancery.core.errors import Conflict
 from chancery.core.order import State
 
-YOUNG = timedelta(days=1)
-"""For so long an approval is remembered."""
+KEPT = timedelta(days=7)
+"""For so long an approval is remembered: clients look daily, some weekly."""
+REMEMBERED, USED, TAKEN_BACK = "approved_for_next", "approval_used", "approval_taken_back"
+"""Codes of an order that was cancelled because it was approved: its approval waits, has counted, or counts no more."""
+ASKED = "asked_already"
+"""Code of an order that was cancelled because another one asks for the same."""
 _MOST = 200
-_AHEAD = {State.QUEUED, State.SUBMITTING, State.PENDING, State.ISSUED}
 _SEEN = ("common_name", "connector_id", "validity_days", "product", "team_id", "environment_id")
 """What an approver sees of an order beside its names, key type and profile; were one of these another, they have not seen
 this one. Which certificate it replaces is none: a client says that in one run and not in the next."""
 
 
 def take_place(act: Act, ident: UUID, others: QuerySet[Order]) -> None:
-    """Let a held order take the place of others of its requester for the same, as a part of the act that places it.
+    """Let a held order go ahead by an approval that waits for it, or have one order ask for all, as a part of the act that places it.
 
-    The same are names, profile and key type: a host that has a certificate for RSA and one for EC orders both. Those that
-    are held still are cancelled. Approvals that were given to them, or to the one before where that has gone ahead,
-    count for this one; with as many as it needs it goes ahead at once. The caller sees to it that no two do this for one
-    requester at one moment.
+    The same are names, profile and key type: a host that has a certificate for RSA and one for EC orders both. The one that
+    asks already goes on asking, so that whoever was told of it finds it, and this one ends; where this one is not quite
+    what people saw of the other, it takes its place. The caller sees to it that no two do this for one requester at one moment.
     """
-    order = Order.objects.select_for_update(of=("self",)).get(pk=ident)
-    if order.state != State.AWAITING_APPROVAL:
-        return
+    order = Order.objects.get(pk=ident)
     rows = others.filter(profile=order.profile_id).exclude(pk=ident)
     waiting = rows.filter(state=State.AWAITING_APPROVAL).select_for_update(of=("self",)).order_by("pk")
     held = [one for one in waiting if _same(one, order)]
-    # Looked at once those are held: nobody approves or denies one of them from now on. By the names, not by the common name,
-    # which the client chooses; by the first of them in the database, since the latest of a large account are other hosts'.
-    latest = rows.filter(names__0__1=order.names[0][1]).order_by("-pk")[:_MOST]
-    before = [one for one in latest if one.names == order.names]
-    given = _given(order, _counting(order, before), act.at)
+    # Looked at once those are held: nobody approves or denies one of them from now on.
+    if (approved := _approved(order, rows)) is not None and waits(approved, act.at) and _counts(act, order, approved):
+        return
+    asks = next((one for one in held if _as_seen(one, order) and one.approvals == order.approvals), None)
+    if asks is not None:
+        text = f"Somebody has to approve the order {asks.pk}, which asks for the same."
+        go(act, order, State.CANCELLED, text=text, due_at=None, reason_code=ASKED)
+        return
     for one in held:
         go(act, one, State.CANCELLED, text=f"It was ordered anew: the order {order.pk} takes its place.", due_at=None)
-    if given:
-        _count(act, order, given)
+    # It replaces nothing itself: the next one that says that it does is to be placed.
+    Order.objects.filter(pk=ident).update(replaces=None)
+
+
+def remember(act: Act, order: Order) -> None:
+    """End a held order that only asks, as all have approved whom it needs: that counts for the next one of its requester."""
+    tell(act, order, "order.approved", "")
+    text = (
+        "Approved. No CA was asked, as its client does not wait: the next order of the same client for the same gets its "
+        f"certificate at once, until {act.at + KEPT:%Y-%m-%d %H:%M} UTC."
+    )
+    go(act, order, State.CANCELLED, text=text, due_at=None, reason_code=REMEMBERED)
+
+
+def forget(act: Act, order: Order, reason: str) -> None:
+    """Have an approval that waits for the next order count no more. Raises `Conflict` where none waits."""
+    if not waits(order, act.at):
+        raise Conflict(
+            "No approval of this order waits for another order.",
+            remedy="Look at the order again: its page says what became of the approval.",
+            code="wrong_state",
+        )
+    order.reason_code, order.reason = TAKEN_BACK, f"The approval was taken back: {reason}"
+    order.save(update_fields=["reason_code", "reason"])
+    tell(act, order, "order.approval_taken_back", reason)
+    act.note("order", order.pk, order.common_name, team=order.team_id, changed=("reason_code",))
+
+
+def waits(order: Order, now: datetime) -> bool:
+    """Say whether what was approved of an order waits for the next one."""
+    # An order has this code from its end on.
+    return order.reason_code == REMEMBERED and order.finished_at is not None and order.finished_at + KEPT > now
 
 
 def _same(one: Order, other: Order) -> bool:
     return one.names == other.names and one.key_type == other.key_type
 
 
-def _counting(order: Order, before: Iterable[Order]) -> Iterator[Order]:
-    """Return the orders, newest first, whose approvals may count: those that are held, and the first other one where it stands.
+def _as_seen(one: Order, other: Order) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in _SEEN)
 
-    One for another type of key is passed over; but who denies that says no to the names, whose key type the client chooses.
+
+def _approved(order: Order, rows: QuerySet[Order]) -> Order | None:
+    """Return the order, held by a lock, whose approval waits for this one; None where nobody approved, or has said no since.
+
+    Of the same the last one counts that was decided. One for another type of key is passed over; but who denies that says no to
+    the names, whose key type the client chooses, as it does the common name.
     """
-    for one in before:
-        if not _same(one, order) and one.state != State.DENIED:
+    # By the first of the names in the database, since the latest of a large account are other hosts'.
+    rows = rows.filter(names__0__1=order.names[0][1]).exclude(state=State.AWAITING_APPROVAL).exclude(reason_code=ASKED)
+    for one in sorted(rows.order_by("-pk")[:_MOST], key=lambda row: row.finished_at or row.placed_at, reverse=True):
+        if one.names != order.names or (one.key_type != order.key_type and one.state != State.DENIED):
             continue
-        if one.state == State.AWAITING_APPROVAL:
-            yield one
-            continue
-        if _stands(one):
-            yield one
-        return
+        if one.reason_code != REMEMBERED or not _as_seen(one, order) or keys.bars(one):
+            return None
+        # Whoever takes it back at this moment was faster, or finds that it was used.
+        return Order.objects.select_for_update(of=("self",)).filter(pk=one.pk, reason_code=REMEMBERED).first()
+    return None
 
 
-def _stands(before: Order) -> bool:
-    """Say whether an order has gone ahead, and nobody has said no to its certificate or key since."""
-    revoked = Certificate.objects.filter(order=before).exclude(revocation="").exists()
-    return before.state in _AHEAD and not revoked and not keys.bars(before)
-
-
-def _given(order: Order, before: Iterable[Order], now: datetime) -> list[Approval]:
-    """Return the approvals of orders that count for one in their place, one for each person.
-
-    Of one that has gone ahead only those count that were given to itself: what was remembered for it is used up. That does not
-    hang on times, which the clocks of two nodes give.
-    """
-    found: dict[int, Approval] = {}
-    for one in before:
-        if any(getattr(one, name) != getattr(order, name) for name in _SEEN):
-            continue
-        own = {} if one.state == State.AWAITING_APPROVAL else {"of": None}
-        for approval in one.given.filter(at__gt=now - YOUNG, **own).select_related("user").order_by("id"):
-            if not causing.said_to(order, approval.user_id):
-                found.setdefault(approval.user_id, approval)
-    return list(found.values())
-
-
-def _count(act: Act, order: Order, given: list[Approval]) -> None:
-    for one in given:
-        Approval.objects.create(order=order, user=one.user, name=one.name, at=one.at, of_id=one.order_id)
-        text = f"{one.name} approved the order {one.order_id} for the same names, {one.at:%Y-%m-%d %H:%M} UTC."
-        tell(act, order, "order.agreed", text)
+def _counts(act: Act, order: Order, approved: Order) -> bool:
+    """Use up what was approved of an order for another; returns whether that is all that it needs."""
+    approvals = approved.given.select_related("user").order_by("id")
+    given = [one for one in approvals if not causing.said_to(order, one.user_id)]
     number = able([one.user for one in given], Permission.ORDER_APPROVE, order.team_id, order.environment_id)
+    if number < order.approvals:
+        return False
+    for one in given:
+        Approval.objects.create(order=order, user=one.user, name=one.name, at=one.at, of_id=approved.pk)
+        text = f"{one.name} approved the order {approved.pk} for the same names, {one.at:%Y-%m-%d %H:%M} UTC."
+        tell(act, order, "order.agreed", text)
+    approved.reason_code, approved.reason = USED, f"Approved. It counted for the order {order.pk}."
+    approved.save(update_fields=["reason_code", "reason"])
+    tell(act, approved, "order.approval_used", f"It counts for the order {order.pk}.")
     # No person acts here: who has approved, and what, is said by this entry alone, and by reference (docs/adr/0008).
-    remembered = [{"user": one.user_id, "order": str(one.order_id)} for one in given]
+    remembered = [{"user": one.user_id, "order": str(approved.pk)} for one in given]
     detail = {"approvals": number, "needed": order.approvals, "remembered": remembered}
     act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
-    if number >= order.approvals:
-        go(act, order, State.QUEUED, event="order.approved", due_at=act.at)
+    go(act, order, State.QUEUED, event="order.approved", due_at=act.at)
+    return True

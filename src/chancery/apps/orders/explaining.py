@@ -24,6 +24,7 @@ from chancery.core.standing import Connector, Decided, Error, Explanation, Facts
 _VERBS = {
     "order.approved": "Approved",
     "order.denied": "Denied",
+    "order.approval_taken_back": "Approval taken back",
     "order.cancelled": "Cancelled",
     "order.cancel_requested": "Withdrawal asked for",
     "order.confirmed": "Accepted",
@@ -53,6 +54,7 @@ def facts_of(order: Order, now: datetime) -> Facts:
     return Facts(
         now=now,
         state=State(order.state),
+        only_asks=order.only_asks,
         connector=_connector(order, now),
         pool=_pool(order, events),
         profile=order.profile.name,

@@ -111,6 +111,11 @@ class Order(models.Model):
     def __str__(self) -> str:
         return f"{self.common_name} ({self.id})"
 
+    @property
+    def only_asks(self) -> bool:
+        """Whether nobody waits for it while it is held: it is there to be approved, and does not go ahead itself (`anew`)."""
+        return self.requested_via == "acme"
+
 
 class Approval(models.Model):
     """That somebody approved an order, or one before it that `of` names: then it was remembered for this one (`anew`)."""

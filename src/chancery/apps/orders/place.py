@@ -33,9 +33,9 @@ from chancery.apps.shared.returning import held
 from chancery.apps.shared.texts import clean, unfit
 from chancery.apps.shared.waking import wake
 from chancery.core.csr import Limits, Request, parse
-from chancery.core.errors import Absent, ChanceryError, Conflict, Invalid, NotPermitted
+from chancery.core.errors import Absent, Blocker, ChanceryError, Conflict, Invalid, NotPermitted
 from chancery.core.ids import new_id
-from chancery.core.order import Cause, State, move
+from chancery.core.order import OPEN, Cause, State, move
 from chancery.core.policy import Ask, AuthorityFacts, Decision, ProfileRules, decide
 from chancery.core.standing_in import choose, ranked
 
@@ -152,7 +152,7 @@ def place_mixed(items: Sequence[tuple[Actor, PlaceOrder]]) -> list[Order | Chanc
         if len(items) > 1:
             return [r for item in items for r in place_mixed([item])]
         (actor, ask), before = items[0], _known(items)
-        return [_repeated(before[key], ask, requests[0]) if (key := _key(actor, ask)) in before else _not_stored()]
+        return [_repeated(before[key], ask, requests[0]) if (key := _key(actor, ask)) in before else _not_stored(ask)]
 
 
 def _parse(csr: str | bytes) -> Request | ChanceryError:
@@ -381,8 +381,21 @@ def _same(before: Order, wanted: str) -> Order | ChanceryError:
     )
 
 
-def _not_stored() -> Conflict:
+def _not_stored(ask: PlaceOrder) -> Conflict:
+    replacing = Order.objects.filter(replaces=ask.replaces, replaces__isnull=False, state__in=list(OPEN)).first()
+    if replacing is not None:
+        return renewal_open(replacing)
     return Conflict("The order could not be stored.", remedy="Send it again.", code="retry")
+
+
+def renewal_open(order: Order) -> Conflict:
+    """Return the refusal of a second order that replaces what an open one replaces."""
+    return Conflict(
+        f"A renewal of it is open already: the order {order.pk} is {order.state.replace('_', ' ')}.",
+        remedy="Wait for that order, or cancel it.",
+        blockers=[Blocker("order", order.common_name, str(order.pk), "replaces this certificate")],
+        code="renewal_open",
+    )
 
 
 def _store(fresh: list[tuple[Actor, Ready]]) -> None:

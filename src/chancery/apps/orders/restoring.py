@@ -115,6 +115,8 @@ def _one(act: Act, order: Order, about: Descriptor | None, found: PutBack, *, sa
     doubt = _POOL if pooled else "" if same_accounts else _ELSEWHERE
     original = about is not None and about.facts.dedup is Dedup.RETURN_ORIGINAL and not pooled
     if order.state == State.AWAITING_APPROVAL:
+        if order.only_asks:
+            return
         order.intended_at = order.intended_at or found.since
         order.save(update_fields=["intended_at"])
         text = (

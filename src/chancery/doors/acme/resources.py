@@ -120,7 +120,11 @@ def _finalize(asked: Asked, parts: list[str]) -> Reply:
     csr = jose.decode(asked.payload().get("csr"), "csr")
     order, placed = finalizing.finalize(asked.account, ident, csr, asked.address)
     ended = waiting.wait(placed)
-    return _order(states.of_placed(order, *ended) if ended is not None else states.of(asked.account, ident))
+    view = states.of_placed(order, *ended) if ended is not None else states.of(asked.account, ident)
+    # Many clients show what an answer says is wrong, and not what an order says.
+    if view.placed is not None and (asks := states.asking(view.placed)) is not None:
+        raise asks
+    return _order(view)
 
 
 def _authorization(asked: Asked, parts: list[str]) -> Reply:

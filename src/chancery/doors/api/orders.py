@@ -152,6 +152,12 @@ def deny(request: HttpRequest, ident: parameters.Ident, body: bodies.ReasonIn) -
     return show.order(actions.deny(actor(request), ident, body.reason))
 
 
+@router.post("/orders/{ident}/take-back", response=answers.Order, problems=(409,))
+def take_back(request: HttpRequest, ident: parameters.Ident, body: bodies.ReasonIn) -> Whole:
+    """Have an approval that waits for the next order of an ACME client count no more, with a reason."""
+    return show.order(actions.take_back(actor(request), ident, body.reason))
+
+
 @router.post("/orders/{ident}/cancel", response=answers.Order, problems=(409,))
 def cancel(request: HttpRequest, ident: parameters.Ident) -> Whole:
     """Cancel an order, at the CA too where it can."""

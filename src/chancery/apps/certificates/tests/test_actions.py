@@ -202,7 +202,7 @@ def test_a_second_renewal_waits_for_the_end_of_the_first(cast, local, issued):
     # Whoever is past that look already meets the table itself.
     with pytest.raises(Conflict) as late:
         place(cast.rob, PlaceOrder("Internal", request_pem("a.example.com"), replaces=made.pk))
-    assert late.value.code == "retry"
+    assert late.value.code == "renewal_open"
     orders.cancel(cast.rob, first.pk)
     assert actions.renew(cast.rob, made.pk).replaces_id == made.pk
 

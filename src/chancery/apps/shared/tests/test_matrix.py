@@ -111,6 +111,7 @@ orders.place              A . R B . . .
 orders.put_back           A O . . . . .
 orders.refuse_again       A O . . . . .
 orders.release            A O . . . . .
+orders.take_back          A . . . P . .
 people.create             A . . . . . .
 people.disable            A . . . . . .
 people.enable             A . . . . . .

@@ -338,6 +338,7 @@ ACTIONS = {
     "orders.place": lambda a, t: place(a, PlaceOrder("Internal", request_pem("a.example.com"))),
     "orders.approve": lambda a, t: order_actions.approve(a, t.order.pk),
     "orders.deny": lambda a, t: order_actions.deny(a, t.order.pk, "No."),
+    "orders.take_back": lambda a, t: order_actions.take_back(a, t.order.pk, "No."),
     "orders.cancel": lambda a, t: order_actions.cancel(a, t.order.pk),
     "orders.release": lambda a, t: order_actions.release(a, t.order.pk),
     "posture.decide": lambda a, t: posture_actions.decide(a, t.weak),

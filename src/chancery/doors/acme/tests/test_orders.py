@@ -24,6 +24,7 @@ from chancery.apps.orders import actions as orders
 from chancery.apps.orders.models import Order
 from chancery.apps.pools import actions as pools
 from chancery.apps.profiles import actions as profiles
+from chancery.apps.profiles.models import Profile
 from chancery.apps.renewals.models import Plan
 from chancery.apps.shared.action import current_clock
 from chancery.core import csr
@@ -140,15 +141,9 @@ def test_what_a_profile_allows_is_looked_up_once_for_a_group(client, django_asse
     assert list(known.values()) == [found]
 
 
-def test_what_a_person_approves_is_processing_until_then(door, engine, cast):
+def test_what_a_person_has_denied_says_why(door, engine, cast):
     door.offer("Careful")
     client = door.registered(profile="Careful")
-    placed = client.order("www.example.com")
-    waits = client.finalize(placed.json(), request("www.example.com"))
-    assert (waits.json()["status"], waits.headers["retry-after"]) == ("processing", "20")
-    orders.approve(cast.amy, Order.objects.get().pk)
-    engine.until(Certificate.objects.exists)
-    assert client.post(placed.headers["location"]).json()["status"] == "valid"
     denied = client.order("b.example.com")
     client.finalize(denied.json(), request("b.example.com"))
     orders.deny(cast.amy, Order.objects.get(state="awaiting_approval").pk, "Not ours.")
@@ -378,12 +373,11 @@ def waiting_orders(door, engine, served, cast, monkeypatch, name="web-1"):
     """Have one account order what waits for a person, for a CA that is away, and what that CA may have."""
     monkeypatch.setattr(waiting, "SECONDS", 0.05)
     client = door.registered(name, profile="Careful")
-    for host in ("a.example.com", "b.example.com", "c.example.com"):
+    for host, held in (("a.example.com", True), ("b.example.com", False), ("c.example.com", False)):
+        Profile.objects.filter(name="Careful").update(needs_approval=held)
         client.finalize(client.order(host).json(), request(host))
     connectors.deactivate(cast.ada, served.pk)
     mine = Order.objects.filter(acme__acme_order__account__credential__name=name)
-    for host in ("b.example.com", "c.example.com"):
-        orders.approve(cast.amy, mine.get(common_name=host).pk)
     mine.filter(common_name="c.example.com").update(bound=True)
     return client
 
@@ -516,3 +510,16 @@ def test_an_account_has_its_share_of_the_hour(door):
     assert 3500 < int(refused.headers["retry-after"]) <= 3600
     Account.objects.update(hour_from=Account.objects.get().hour_from - timedelta(hours=2))
     assert client.order("c.example.com").status == 201
+
+
+def test_of_two_orders_that_say_they_replace_the_same_one_is_placed(door, engine):
+    door.offer("Internal")
+    client = door.registered()
+    client.finalize(client.order("www.example.com").json(), request("www.example.com"))
+    engine.until(Certificate.objects.exists)
+    ident = ari.ident_of(bytes(Certificate.objects.get().der))
+    both = [client.order("www.example.com", replaces=ident).json() for _ in range(2)]
+    client.finalize(both[0], request("www.example.com"))
+    refused = client.finalize(both[1], request("www.example.com"))
+    assert (refused.status, refused.json()["type"].rpartition(":")[2]) == (409, "alreadyReplaced")
+    assert Order.objects.filter(replaces__isnull=False).count() == 1

@@ -18,7 +18,7 @@ from chancery.apps.bots.models import OPEN
 from chancery.apps.certificates import queries as certificates
 from chancery.apps.connectors import queries as connectors
 from chancery.apps.connectors.models import Connector
-from chancery.apps.orders import actions, causing, evidence, explaining, queries
+from chancery.apps.orders import actions, anew, causing, evidence, explaining, queries
 from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
@@ -132,6 +132,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "cancels": queries.cancels(order),
         "stuck": queries.stuck(order),
         "releases": queries.releases(order),
+        "approval_waits": anew.waits(order, now),
     }
     if not request.headers.get("HX-Request"):
         return show(request, actor, "order", context)
@@ -145,10 +146,11 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
 @require_POST
 @page
 def act(request: HttpRequest, actor: Actor, ident: str, what: str) -> HttpResponse:
-    """Approve, deny, cancel, release, confirm, adopt, give up, or order again by two people."""
+    """Approve, deny, take an approval back, cancel, release, confirm, adopt, give up, or order again by two people."""
     text = request.POST.get("text", "")
     verbs: dict[str, tuple[Any, str]] = {
-        "approve": (lambda: actions.approve(actor, ident), _("It is approved and goes to the CA.")),
+        "approve": (lambda: actions.approve(actor, ident), _("It is approved.")),
+        "take-back": (lambda: actions.take_back(actor, ident, text), _("The approval counts no more.")),
         "deny": (lambda: actions.deny(actor, ident, text), _("It is denied.")),
         "cancel": (lambda: actions.cancel(actor, ident), _("Its cancellation is asked for.")),
         "release": (lambda: actions.release(actor, ident), _("The CA is asked to issue it.")),
