@@ -26,8 +26,8 @@ KEPT = timedelta(days=7)
 """For so long an approval is remembered: clients look daily, some weekly."""
 REMEMBERED, USED, TAKEN_BACK = "approved_for_next", "approval_used", "approval_taken_back"
 """Codes of an order that was cancelled because it was approved: its approval waits, has counted, or counts no more."""
-ASKED = "asked_already"
-"""Code of an order that was cancelled because another one asks for the same."""
+ASKED, REPLACED = "asked_already", "ordered_anew"
+"""Codes of an order that was cancelled because another one asks for the same, or takes its place: nobody has decided about it."""
 _MOST = 200
 _SEEN = ("common_name", "connector_id", "validity_days", "product", "team_id", "environment_id")
 """What an approver sees of an order beside its names, key type and profile; were one of these another, they have not seen
@@ -42,6 +42,9 @@ def take_place(act: Act, ident: UUID, others: QuerySet[Order]) -> None:
     what people saw of the other, it takes its place. The caller sees to it that no two do this for one requester at one moment.
     """
     order = Order.objects.get(pk=ident)
+    if order.state != State.AWAITING_APPROVAL:
+        # Another one of the group has taken its place.
+        return
     rows = others.filter(profile=order.profile_id).exclude(pk=ident)
     waiting = rows.filter(state=State.AWAITING_APPROVAL).select_for_update(of=("self",)).order_by("pk")
     held = [one for one in waiting if _same(one, order)]
@@ -54,7 +57,8 @@ def take_place(act: Act, ident: UUID, others: QuerySet[Order]) -> None:
         go(act, order, State.CANCELLED, text=text, due_at=None, reason_code=ASKED)
         return
     for one in held:
-        go(act, one, State.CANCELLED, text=f"It was ordered anew: the order {order.pk} takes its place.", due_at=None)
+        text = f"It was ordered anew: the order {order.pk} takes its place."
+        go(act, one, State.CANCELLED, text=text, due_at=None, reason_code=REPLACED)
     # It replaces nothing itself: the next one that says that it does is to be placed.
     Order.objects.filter(pk=ident).update(replaces=None)
 
@@ -104,7 +108,8 @@ def _approved(order: Order, rows: QuerySet[Order]) -> Order | None:
     the names, whose key type the client chooses, as it does the common name.
     """
     # By the first of the names in the database, since the latest of a large account are other hosts'.
-    rows = rows.filter(names__0__1=order.names[0][1]).exclude(state=State.AWAITING_APPROVAL).exclude(reason_code=ASKED)
+    rows = rows.filter(names__0__1=order.names[0][1]).exclude(state=State.AWAITING_APPROVAL)
+    rows = rows.exclude(reason_code__in=(ASKED, REPLACED))
     for one in sorted(rows.order_by("-pk")[:_MOST], key=lambda row: row.finished_at or row.placed_at, reverse=True):
         if one.names != order.names or (one.key_type != order.key_type and one.state != State.DENIED):
             continue

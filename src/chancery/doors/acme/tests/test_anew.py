@@ -352,6 +352,32 @@ def test_of_several_in_one_group_one_asks_or_goes_ahead(client, cast):
     assert sorted(states()) == ["awaiting_approval", "cancelled", "cancelled", "queued"]
 
 
+def test_of_two_in_one_group_that_differ_the_newest_asks(client):
+    names = NAME, "app.example.com"
+    for _ in names:
+        client.order(*names)
+    account = accounts.by_id(Account.objects.get().pk)
+    rows = zip(AcmeOrder.objects.order_by("id"), names, strict=True)
+    finalizing._place([finalizing.Wanted(account, row.pk, csr.parse(request(*names, first=cn))) for row, cn in rows])
+    assert list(Order.objects.order_by("id").values_list("common_name", "state")) == [
+        (NAME, "cancelled"),
+        ("app.example.com", "awaiting_approval"),
+    ]
+
+
+def test_that_another_common_name_was_asked_for_and_given_up_takes_no_approval_away(client, cast):
+    names = NAME, "app.example.com"
+    _, first = run(client, *names)
+    orders.approve(cast.amy, first.pk)
+    run(client, *names, first="app.example.com")
+    Profile.objects.filter(name="Careful").update(approvals=2)
+    run(client, *names, first="app.example.com")
+    Profile.objects.filter(name="Careful").update(approvals=1)
+    _, last = run(client, *names)
+    assert states() == ["cancelled", "cancelled", "awaiting_approval", "queued"]
+    assert approvals(last) == ["amy"]
+
+
 def test_of_two_nodes_that_place_at_one_moment_one_order_is_left(client, monkeypatch):
     for _ in range(2):
         client.order(NAME)
