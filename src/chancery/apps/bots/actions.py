@@ -25,6 +25,8 @@ TOKEN_PREFIX = "cbt_"  # noqa: S105  the recognisable start, not a credential
 MOST_DAYS, USUAL_DAYS = 90, 30
 _MOST_TAGS = 20
 _POLL = (1, 3600)
+_PUT_OFF = timedelta(days=1)
+"""For so long a renewal is put off that somebody gives up."""
 
 
 @action("bots.create", Permission.BOT_CREATE)
@@ -142,6 +144,12 @@ def cancel(act: Act, ident: object) -> Deployment:
     if row.kind == "again" and asked_by_itself(row):
         # Whoever gives up what is tried by itself wants it tried no more.
         Target.objects.filter(pk=row.target_id).update(due_at=None)
+    elif row.kind == "issue" and asked_by_itself(row):
+        # Begun again at the bot's next look it could not be given up at all; never again, and what is served runs out.
+        later = act.at + _PUT_OFF
+        Target.objects.filter(pk=row.target_id, due_at__lt=later).update(due_at=later)
+        text = f"The next certificate is ordered by itself from {later:%Y-%m-%d %H:%M} UTC on."
+        say(row.pk, act.at, "later", act.actor.name, text)
     act.note("deployment", row.pk, row.target.name, team=row.target.team_id, changed=("state",))
     return row
 

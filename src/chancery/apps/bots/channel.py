@@ -16,7 +16,6 @@ from chancery.apps.audit.record import Note, write
 from chancery.apps.bots.actions import digest
 from chancery.apps.bots.following import (
     ENGINE,
-    REVOKED,
     asked_by_itself,
     due,
     fail,
@@ -24,6 +23,7 @@ from chancery.apps.bots.following import (
     in_vain,
     left,
     mind,
+    mind_revoked,
     refuse,
     say,
 )
@@ -176,7 +176,7 @@ def _renewals(bot: Bot, now: datetime) -> None:
     for target in found.annotate(theirs=Exists(theirs), own=Exists(own)):
         if _gone(target.certificate) and not target.problem:
             target.due_at = now
-            mind(target, REVOKED)
+            mind_revoked(target)
         if not (target.theirs or target.own):
             _renew(target, now)
 
@@ -391,7 +391,10 @@ def _ended(row: Deployment, record: wire.Record, text: str, now: datetime) -> No
         target.due_at = max(target.due_at, now + _AFTER_ROLLBACK)
     target.save(update_fields=["certificate", "deployment", "due_at"])
     # It may have been revoked since its bot fetched it.
-    mind(target, REVOKED if _gone(served) else "")
+    if _gone(served):
+        mind_revoked(target)
+    else:
+        mind(target, "")
 
 
 def _locked(bot: Bot) -> Bot:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from chancery.apps.bots.models import Bot, Deployment, DeploymentEvent, Stage, Target
+from chancery.apps.bots.models import Bot, Deployment, DeploymentEvent, Stage, Target, Trouble
 from chancery.apps.bots.queries import issued as issued_to
 from chancery.apps.bots.queries import unfit
 from chancery.apps.shared.returning import instances, one_of
@@ -25,8 +25,6 @@ ENGINE = "engine"
 _PAUSES = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 """After how long a certificate that could not be deployed is deployed again; the last pause stays."""
 REVOKED = "The certificate that is served was revoked. Another is ordered, and deployed within the target's window."
-EDITED = "Edited since: "
-"""What a problem begins with once its target was edited: the next certificate is ordered as if all were well."""
 
 
 def asked_by_itself(row: Deployment) -> bool:
@@ -73,7 +71,7 @@ def _revoked(bot: Bot, serving: QuerySet[Target], now: datetime) -> None:
     once, since what it serves is refused by whoever asks for revocations. What fails then says something else, and ends it.
     What was replaced before it was revoked is no target's any more.
     """
-    serving.update(problem=REVOKED, due_at=now)
+    serving.update(problem=REVOKED, trouble=Trouble.REVOKED, due_at=now)
     summed_up(bot)
 
 
@@ -123,10 +121,11 @@ def failed(row: Deployment, problem: str, now: datetime) -> None:
     """
     target = row.target
     last = left(target, now)
-    if row.kind != "issue" and last is None and target.problem == REVOKED:
+    if row.kind != "issue" and last is None and target.trouble == Trouble.REVOKED:
         # The one order that a revocation is worth has not been placed yet.
-        problem = REVOKED
-    elif last is not None and row.kind != "rollback":
+        mind_revoked(target)
+        return
+    if last is not None and row.kind != "rollback":
         tried = Deployment.objects.filter(target=target, certificate=last.certificate_id, kind="again")
         tried = tried.filter(asked_by=ENGINE, asked_by_user=None)
         target.due_at = now + _PAUSES[min(tried.count(), len(_PAUSES) - 1)]
@@ -137,11 +136,16 @@ def failed(row: Deployment, problem: str, now: datetime) -> None:
     mind(target, problem)
 
 
-def mind(target: Target, problem: str) -> None:
+def mind(target: Target, problem: str, trouble: str = "") -> None:
     """Note what is wrong with a target now ('' for nothing) and when it is due, and sum it up at its bot."""
-    target.problem = problem[:500]
-    target.save(update_fields=["problem", "due_at"])
+    target.problem, target.trouble = problem[:500], trouble
+    target.save(update_fields=["problem", "trouble", "due_at"])
     summed_up(target.bot)
+
+
+def mind_revoked(target: Target) -> None:
+    """Note that what a target serves was revoked."""
+    mind(target, REVOKED, Trouble.REVOKED)
 
 
 def left(target: Target, now: datetime) -> Deployment | None:
@@ -171,9 +175,7 @@ def in_vain(target: Target) -> Deployment | None:
 
     None where all is well, where somebody has edited the target since, and for the one order that a revocation is worth.
     """
-    if target.problem in {"", REVOKED} or target.problem.startswith(EDITED):
-        return None
-    return unserved(target)
+    return None if not target.problem or target.trouble else unserved(target)
 
 
 def due(target: Target, served: Certificate | None, now: datetime) -> datetime | None:
@@ -197,8 +199,8 @@ def changed(target: Target, now: datetime) -> None:
         target.due_at = now
         return
     target.due_at = due(target, target.certificate, now)
-    if target.problem != REVOKED:
-        target.problem = (EDITED + target.problem.removeprefix(EDITED))[:500]
+    if not target.trouble:
+        target.problem, target.trouble = f"Edited since: {target.problem}"[:500], Trouble.EDITED
 
 
 def summed_up(bot: Bot) -> None:

@@ -88,12 +88,20 @@ class Bot(models.Model):
         return self.name
 
 
+class Trouble(models.TextChoices):
+    """What is wrong with a target for which a certificate is ordered all the same."""
+
+    REVOKED = "revoked", "What it serves was revoked"
+    EDITED = "edited", "It was edited since it failed"
+
+
 class Target(models.Model):
     """One place on a bot's host that uses a certificate: where it goes, what for, and by which profile it is ordered.
 
     `window` is when it may be deployed, in UTC ("mon-fri 22:00-04:00", '' for any time). `certificate` is what it
     serves by the bot's own proof, `due_at` when the next one is ordered: `renew_days` before its end, 0 for the usual share
-    of its life. Where one that is here could not be deployed, it is when that one is deployed again.
+    of its life. Where one that is here could not be deployed, it is when that one is deployed again. `problem` is what is
+    wrong, and `trouble` says where that is no reason not to order another: after an ordinary failure it is '', and one.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -115,6 +123,7 @@ class Target(models.Model):
     deployment = models.ForeignKey("Deployment", null=True, on_delete=models.PROTECT, related_name="+")
     due_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, blank=True)
+    trouble = models.CharField(max_length=10, choices=Trouble, blank=True, db_default="")
     created_at = models.DateTimeField()
     edited_by_user = models.ForeignKey(
         "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"

@@ -93,7 +93,7 @@ def remove(act: Act, ident: object) -> None:
     target = _locked(act, ident)
     if Deployment.objects.filter(target=target, state__in=OPEN).exists():
         raise Conflict("A deployment to it is under way.", remedy="Wait for it, or give it up.", code="under_way")
-    target.deleted_at, target.due_at, target.problem = act.at, None, ""
+    target.deleted_at, target.due_at, target.problem, target.trouble = act.at, None, "", ""
     target.save()
     following.summed_up(target.bot)
     act.note("target", target.pk, target.name, team=target.team_id)

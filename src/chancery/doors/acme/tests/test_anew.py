@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from django.db import transaction
 
 from chancery.apps.accounts import actions as people
 from chancery.apps.accounts.models import Team
@@ -309,7 +310,8 @@ def cancelled(cast, row):
 
 def reported(cast, row):
     orders.approve(cast.amy, row.pk)
-    keys.record(row.spki_sha256, row, "ada", row.placed_at, "", named="it", for_everybody=True, confirmed_by="")
+    with transaction.atomic():
+        keys.record(row.spki_sha256, row, "ada", row.placed_at, "", named="it", for_everybody=True, confirmed_by="")
 
 
 def longer(cast, row):

@@ -363,10 +363,26 @@ def test_what_failed_is_tried_at_once_when_its_target_is_edited(cast, stage, stu
     assert other.due_at == following.due(row, first.certificate, SYSTEM_CLOCK.now()), "what is here is for other names"
     Certificate.objects.filter(pk=first.certificate_id).update(revocation="confirmed")
     assert edited(names=["shop.example.com"]).due_at <= SYSTEM_CLOCK.now()
-    Target.objects.update(problem=following.REVOKED)
+    Target.objects.update(problem=following.REVOKED, trouble="revoked")
     assert edited(names=["shop.example.com"]).problem == following.REVOKED
     Target.objects.update(certificate=None)
     assert edited(names=["shop.example.com"]).due_at is None, "nobody has ever had one ordered"
+
+
+def test_a_renewal_that_somebody_gives_up_is_put_off_for_a_day(cast, local, stage, enrolled, engine):
+    deployed(cast, enrolled, stage, engine)
+    row, placed = Target.objects.get(), Order.objects.count()
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    assert stage.agent.turn() == 1
+    begun = Deployment.objects.order_by("-id").first()
+    actions.cancel(cast.ada, begun.pk)
+    assert timedelta(hours=23) < now(row).due_at - SYSTEM_CLOCK.now() <= timedelta(days=1)
+    assert queries.timeline(begun)[-1].text.startswith("The next certificate is ordered by itself from ")
+    assert (stage.agent.turn(), Order.objects.count()) == (0, placed + 1)
+    later = now(row).due_at + timedelta(days=3)
+    Target.objects.update(due_at=later)
+    actions.cancel(cast.ada, actions.issue(cast.ada, row.pk).pk)
+    assert now(row).due_at == later, "whoever asked for it says nothing of the next one"
 
 
 @pytest.mark.parametrize("changed", ["given up", "profile", "revoked", "expired", "none"])
