@@ -19,7 +19,7 @@ Said = Iterator[Statement]
 
 def explain(facts: Facts) -> Explanation:
     """Return why the order stands where it stands, what it waits for, and what makes it go on."""
-    waits, goes_on = _OPEN.get(facts.state, (_nothing, _nothing))
+    waits, goes_on = _OPEN.get(facts.state, (_nothing, _ahead))
     summary = f"{STATES[facts.state]} {facts.reason}".strip() if facts.state in ENDS else STATES[facts.state]
     waiting = (*waits(facts), *_deadline(facts))
     return Explanation(summary, tuple(_decided(facts)), waiting, tuple(goes_on(facts)))
@@ -32,6 +32,12 @@ def _say(topic: Topic, text: str) -> Statement:
 def _nothing(facts: Facts) -> Said:
     del facts
     yield from ()
+
+
+def _ahead(facts: Facts) -> Said:
+    if facts.approval_waits:
+        text = "The next order of its client for the same is sent at once. Until then the approval can be taken back."
+        yield _say(Topic.APPROVAL, text)
 
 
 # What has decided ------------------------------------------------------------------------------------
@@ -201,7 +207,7 @@ def _person_wait(facts: Facts) -> Said:
 
 
 def _deadline(facts: Facts) -> Said:
-    if facts.state in ENDS:
+    if facts.state in ENDS or (facts.only_asks and facts.state == State.AWAITING_APPROVAL):
         return
     left = facts.deadline_at - facts.now
     how = f"in {lasting(left)}" if left > timedelta(0) else f"that was {lasting(-left)} ago"

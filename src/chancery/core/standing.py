@@ -139,3 +139,5 @@ class Facts:
     worker_alive: bool = True
     only_asks: bool = False
     """Whether a held order is there to be approved, and its client's next one goes ahead."""
+    approval_waits: bool = False
+    """Whether what was approved of an order that is over waits for that next one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -111,8 +111,21 @@ def replaced(account: Account, ident: Any, names: Sequence[Name]) -> UUID:
         raise malformed("replaces", "It names no certificate that this account ordered.", "Leave it out.")
     if not {(n.kind, n.value) for n in names} & {(k, v) for k, v in row.names}:
         raise malformed("replaces", "That certificate has none of the names of this order.", "Leave it out.")
-    if AcmeOrder.objects.filter(replaces=row.pk, placement__order__state__in=_LIVES).exists():
-        text = "replaces: That certificate has been replaced already, or is being."
-        raise AcmeError("alreadyReplaced", text, "Order without it.")
+    if replaced_already([row.pk]):
+        raise taken()
     not_twice(row)
     return row.pk
+
+
+def replaced_already(certificates: Collection[UUID]) -> set[UUID]:
+    """Return which of some certificates an ACME order has replaced, or may still."""
+    if not certificates:
+        return set()
+    rows = AcmeOrder.objects.filter(replaces__in=certificates, placement__order__state__in=_LIVES)
+    return {ident for ident in rows.values_list("replaces", flat=True) if ident is not None}
+
+
+def taken() -> AcmeError:
+    """Return the refusal of a second order that says it replaces the same (RFC 9773 section 5)."""
+    text = "replaces: That certificate has been replaced already, or is being."
+    return AcmeError("alreadyReplaced", text, "Order without it.")

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from chancery.apps.acme.models import Authorization
-from chancery.apps.orders import stopping
+from chancery.apps.orders import anew, stopping
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.action import Act
 
@@ -19,4 +19,6 @@ def stop(act: Act, accounts: Collection[UUID], text: str) -> None:
     looked_at = Authorization.objects.filter(account__in=accounts, due_at__isnull=False)
     # Without its lease, a look that is under way tells of nothing, and is not followed by another.
     looked_at.update(due_at=None, lease_until=None)
-    stopping.end_unsent(act, Order.objects.filter(acme__acme_order__account__in=accounts), text)
+    orders = Order.objects.filter(acme__acme_order__account__in=accounts)
+    stopping.end_unsent(act, orders, text)
+    anew.forget_all(act, orders, text)

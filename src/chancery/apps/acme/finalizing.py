@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from chancery.apps.accounts.permissions import Permission
-from chancery.apps.acme import accounts, states
+from chancery.apps.acme import accounts, ari, states
 from chancery.apps.acme.accounts import actor_of
 from chancery.apps.acme.errors import AcmeError
 from chancery.apps.acme.models import Account, AcmeOrder, Placement
@@ -130,6 +130,8 @@ def _place(group: Sequence[Wanted]) -> list[Placed | ChanceryError]:
                 for ident, one in fresh.items()
                 if one.acme_order.account_id in ended
             }
+            taken = ari.replaced_already({one.ask.replaces for one in fresh.values() if one.ask.replaces is not None})
+            results |= {ident: ari.taken() for ident, one in fresh.items() if one.ask.replaces in taken}
             stands = {ident: one for ident, one in fresh.items() if ident not in results}
             placed = place_mixed([(one.actor, one.ask) for one in stands.values()])
             results |= zip(stands, placed, strict=True)

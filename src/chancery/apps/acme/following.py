@@ -39,7 +39,8 @@ def successor(certificate: Certificate, credential: Credential) -> Order | None:
         # The first name of a request is its client's choice, among them.
         common_name__in=[value for _, value in first.names],
         id__gt=certificate.order_id,
-        state__in=[*OPEN, State.ISSUED],
+        # What only asks goes to no CA: the one that follows it may be the next.
+        state__in=[*OPEN - {State.AWAITING_APPROVAL}, State.ISSUED],
         key_type=certificate.key_type,
         acme__acme_order__account__credential=credential,
     )

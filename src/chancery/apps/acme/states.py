@@ -161,6 +161,8 @@ def asking(placed: Placed) -> AcmeError | None:
     """Return what a client is told whose order only asks; None for any other order."""
     if placed.state == State.AWAITING_APPROVAL:
         return AcmeError("unauthorized", f"Somebody has to approve the order {placed.pk}.", _ASK_AGAIN)
+    if placed.reason_code == anew.REMEMBERED:
+        return AcmeError("unauthorized", f"The order {placed.pk} is approved.", "Order again now, for the same names.")
     return AcmeError("unauthorized", placed.reason, _ASK_AGAIN) if placed.reason_code == anew.ASKED else None
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ENGINE = "engine"
 """By whom a deployment is asked for that nobody asks for."""
+PUT_OFF = timedelta(days=1)
+"""For so long a renewal is put off that somebody gives up."""
 _PAUSES = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 """After how long a certificate that could not be deployed is deployed again; the last pause stays."""
 REVOKED = "The certificate that is served was revoked. Another is ordered, and deployed within the target's window."
@@ -95,8 +97,10 @@ def serving(certificate: Certificate) -> Target | None:
 
 
 def hurry(target: Target, now: datetime) -> None:
-    """Have the bot order the next certificate of a target at its next look, unless something is wrong with it."""
-    Target.objects.filter(pk=target.pk, due_at__gt=now).update(due_at=now)
+    """Have the bot order the next certificate of a target at its next look, unless something is wrong with it, or it is put off."""
+    given_up = Deployment.objects.filter(target=target, kind="issue", state=Stage.CANCELLED, asked_by=ENGINE)
+    if not given_up.filter(asked_by_user=None, finished_at__gt=now - PUT_OFF).exists():
+        Target.objects.filter(pk=target.pk, due_at__gt=now).update(due_at=now)
 
 
 def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:

@@ -122,14 +122,15 @@ def deadline_at_risk(now: datetime) -> Look:
         late[row.pk] = [o for o in _plain(waiting) if _late(o, now)]
     for state in _OPEN:
         for order in _plain(Order.objects.filter(state=state).order_by("id")):
-            if _late(order, now):
+            # What only asks goes to no CA, so no time of its own runs out.
+            if not (order.only_asks and state == State.AWAITING_APPROVAL) and _late(order, now):
                 late.setdefault(order.connector_id, []).append(order)
     rows = Connector.objects.filter(pk__in=[k for k, v in late.items() if v]).order_by("pk")
     return _capped(_at_risk(row, late[row.pk]) for row in rows)
 
 
 def _plain(rows: Any) -> Iterator[Order]:
-    return iter(rows.only("placed_at", "deadline_at", "common_name", "connector_id")[:MOST])
+    return iter(rows.only("placed_at", "deadline_at", "common_name", "connector_id", "requested_via")[:MOST])
 
 
 def _late(order: Order, now: datetime) -> bool:

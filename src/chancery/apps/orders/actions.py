@@ -45,10 +45,11 @@ def approve(act: Act, ident: object) -> Order:
     causing.refuse(act, order)
     number = _agreed(act, order)
     refuse_compromised(order)
-    if number < order.approvals:
-        tell(act, order, "order.agreed", f"{number} of {order.approvals} approvals.")
+    if number < order.approvals or order.only_asks:
         detail = {"approvals": number, "needed": order.approvals}
         act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
+    if number < order.approvals:
+        tell(act, order, "order.agreed", f"{number} of {order.approvals} approvals.")
         return order
     if order.only_asks:
         anew.remember(act, order)
@@ -72,6 +73,7 @@ def deny(act: Act, ident: object, reason: str) -> Order:
     order = _locked(act, ident)
     causing.refuse(act, order)
     go(act, order, State.DENIED, text=_reason(reason), due_at=None)
+    anew.denied(act, order)
     return order
 
 

@@ -26,11 +26,12 @@ KEPT = timedelta(days=7)
 """For so long an approval is remembered: clients look daily, some weekly."""
 REMEMBERED, USED, TAKEN_BACK = "approved_for_next", "approval_used", "approval_taken_back"
 """Codes of an order that was cancelled because it was approved: its approval waits, has counted, or counts no more."""
+ITSELF = {"by_itself": True}
+"""What a line of a timeline says in its detail that tells of a consequence, and not of what a person did."""
 ASKED, REPLACED = "asked_already", "ordered_anew"
 """Codes of an order that was cancelled because another one asks for the same, or takes its place: nobody has decided about it."""
-_MOST = 200
-_SEEN = ("common_name", "connector_id", "validity_days", "product", "team_id", "environment_id")
-"""What an approver sees of an order beside its names, key type and profile; were one of these another, they have not seen
+_SEEN = ("common_name", "validity_days", "team_id", "environment_id")
+"""What an approver sees of an order beside its names, key type, profile and CA; were one of these another, they have not seen
 this one. Which certificate it replaces is none: a client says that in one run and not in the next."""
 
 
@@ -49,7 +50,7 @@ def take_place(act: Act, ident: UUID, others: QuerySet[Order]) -> None:
     waiting = rows.filter(state=State.AWAITING_APPROVAL).select_for_update(of=("self",)).order_by("pk")
     held = [one for one in waiting if _same(one, order)]
     # Looked at once those are held: nobody approves or denies one of them from now on.
-    if (approved := _approved(order, rows)) is not None and waits(approved, act.at) and _counts(act, order, approved):
+    if _goes_ahead(act, order, rows):
         return
     asks = next((one for one in held if _as_seen(one, order) and one.approvals == order.approvals), None)
     if asks is not None:
@@ -70,7 +71,7 @@ def remember(act: Act, order: Order) -> None:
         "Approved. No CA was asked, as its client does not wait: the next order of the same client for the same gets its "
         f"certificate at once, until {act.at + KEPT:%Y-%m-%d %H:%M} UTC."
     )
-    go(act, order, State.CANCELLED, text=text, due_at=None, reason_code=REMEMBERED)
+    go(act, order, State.CANCELLED, text=text, due_at=None, reason_code=REMEMBERED, detail=ITSELF)
 
 
 def forget(act: Act, order: Order, reason: str) -> None:
@@ -81,10 +82,25 @@ def forget(act: Act, order: Order, reason: str) -> None:
             remedy="Look at the order again: its page says what became of the approval.",
             code="wrong_state",
         )
-    order.reason_code, order.reason = TAKEN_BACK, f"The approval was taken back: {reason}"
-    order.save(update_fields=["reason_code", "reason"])
-    tell(act, order, "order.approval_taken_back", reason)
+    _end(act, order, TAKEN_BACK, f"The approval was taken back: {reason}", "order.approval_taken_back", reason)
     act.note("order", order.pk, order.common_name, team=order.team_id, changed=("reason_code",))
+
+
+def forget_all(act: Act, orders: QuerySet[Order], reason: str) -> None:
+    """Have the approvals of some orders count no more that wait, as a part of whatever act says so."""
+    waiting = orders.filter(reason_code=REMEMBERED, finished_at__gt=act.at - KEPT)
+    for order in waiting.select_for_update(of=("self",)).order_by("pk"):
+        forget(act, order, reason)
+
+
+def denied(act: Act, order: Order) -> None:
+    """Have what was approved for the names of an order that is denied count no more: the no is to the names.
+
+    The client chooses key type and common name, and whoever has another account for the same names hears the same no.
+    """
+    rows = Order.objects.filter(profile=order.profile_id, reason_code=REMEMBERED, finished_at__gt=act.at - KEPT)
+    same = [one.pk for one in rows.only("names") if one.names == order.names]
+    forget_all(act, Order.objects.filter(pk__in=same), f"The order {order.pk} for the same names was denied.")
 
 
 def waits(order: Order, now: datetime) -> bool:
@@ -98,26 +114,23 @@ def _same(one: Order, other: Order) -> bool:
 
 
 def _as_seen(one: Order, other: Order) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in _SEEN)
+    if any(getattr(one, name) != getattr(other, name) for name in _SEEN):
+        return False
+    if one.connector_id == other.connector_id:
+        return bool(one.product == other.product)
+    # Each order draws its connector: the pool is what was seen, as long as its profile is as it was.
+    pool, asked = other.profile.pool.members, {one.connector_id, other.connector_id}
+    return pool.filter(connector__in=asked).count() == len(asked) and other.profile.updated_at <= one.placed_at
 
 
-def _approved(order: Order, rows: QuerySet[Order]) -> Order | None:
-    """Return the order, held by a lock, whose approval waits for this one; None where nobody approved, or has said no since.
-
-    Of the same the last one counts that was decided. One for another type of key is passed over; but who denies that says no to
-    the names, whose key type the client chooses, as it does the common name.
-    """
-    # By the first of the names in the database, since the latest of a large account are other hosts'.
-    rows = rows.filter(names__0__1=order.names[0][1]).exclude(state=State.AWAITING_APPROVAL)
-    rows = rows.exclude(reason_code__in=(ASKED, REPLACED))
-    for one in sorted(rows.order_by("-pk")[:_MOST], key=lambda row: row.finished_at or row.placed_at, reverse=True):
-        if one.names != order.names or (one.key_type != order.key_type and one.state != State.DENIED):
-            continue
-        if one.reason_code != REMEMBERED or not _as_seen(one, order) or keys.bars(one):
-            return None
-        # Whoever takes it back at this moment was faster, or finds that it was used.
-        return Order.objects.select_for_update(of=("self",)).filter(pk=one.pk, reason_code=REMEMBERED).first()
-    return None
+def _goes_ahead(act: Act, order: Order, rows: QuerySet[Order]) -> bool:
+    """Let an order go ahead by what was approved of one of some others; False where nothing is, or not enough."""
+    waiting = rows.filter(reason_code=REMEMBERED, finished_at__gt=act.at - KEPT)
+    # Whoever takes it back at this moment was faster, or finds that it was used.
+    for one in waiting.select_for_update(of=("self",)).order_by("-finished_at"):
+        if _same(one, order) and _as_seen(one, order) and not keys.bars(one) and _counts(act, order, one):
+            return True
+    return False
 
 
 def _counts(act: Act, order: Order, approved: Order) -> bool:
@@ -130,13 +143,18 @@ def _counts(act: Act, order: Order, approved: Order) -> bool:
     for one in given:
         Approval.objects.create(order=order, user=one.user, name=one.name, at=one.at, of_id=approved.pk)
         text = f"{one.name} approved the order {approved.pk} for the same names, {one.at:%Y-%m-%d %H:%M} UTC."
-        tell(act, order, "order.agreed", text)
-    approved.reason_code, approved.reason = USED, f"Approved. It counted for the order {order.pk}."
-    approved.save(update_fields=["reason_code", "reason"])
-    tell(act, approved, "order.approval_used", f"It counts for the order {order.pk}.")
+        tell(act, order, "order.agreed", text, actor=one.name)
+    counted = f"It counted for the order {order.pk}."
+    _end(act, approved, USED, f"Approved. {counted}", "order.approval_used", counted)
     # No person acts here: who has approved, and what, is said by this entry alone, and by reference (docs/adr/0008).
     remembered = [{"user": one.user_id, "order": str(approved.pk)} for one in given]
     detail = {"approvals": number, "needed": order.approvals, "remembered": remembered}
     act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
-    go(act, order, State.QUEUED, event="order.approved", due_at=act.at)
+    go(act, order, State.QUEUED, event="order.approved", due_at=act.at, detail=ITSELF)
     return True
+
+
+def _end(act: Act, order: Order, code: str, reason: str, event: str, text: str) -> None:
+    order.reason_code, order.reason = code, reason
+    order.save(update_fields=["reason_code", "reason"])
+    tell(act, order, event, text)

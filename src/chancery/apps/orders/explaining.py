@@ -11,7 +11,7 @@ from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import BreakerState, Health, PoolMember
 from chancery.apps.connectors.models import Connector as ConnectorRow
 from chancery.apps.connectors.pace import limits
-from chancery.apps.orders import again, causing
+from chancery.apps.orders import again, anew, causing
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.core.effects import Doing
 from chancery.core.errors import Absent
@@ -23,6 +23,7 @@ from chancery.core.standing import Connector, Decided, Error, Explanation, Facts
 
 _VERBS = {
     "order.approved": "Approved",
+    "order.agreed": "Approved",
     "order.denied": "Denied",
     "order.approval_taken_back": "Approval taken back",
     "order.cancelled": "Cancelled",
@@ -55,6 +56,7 @@ def facts_of(order: Order, now: datetime) -> Facts:
         now=now,
         state=State(order.state),
         only_asks=order.only_asks,
+        approval_waits=anew.waits(order, now),
         connector=_connector(order, now),
         pool=_pool(order, events),
         profile=order.profile.name,
@@ -62,7 +64,7 @@ def facts_of(order: Order, now: datetime) -> Facts:
         requester=" and ".join(causing.names(order)),
         profile_changed=order.profile.updated_at > order.placed_at,
         rules=tuple((str(rule), str(outcome)) for rule, outcome in rules),
-        decisions=tuple(_decision(e) for e in reversed(events) if e.kind in _VERBS and e.actor != "engine"),
+        decisions=tuple(_decision(e) for e in reversed(events) if e.kind in _VERBS and _by_a_person(e)),
         reason=order.reason,
         error=_error(events),
         version=order.version.number if order.version is not None else None,
@@ -76,6 +78,10 @@ def facts_of(order: Order, now: datetime) -> Facts:
         second_person=str(asked.asked_by) if asked is not None else "",
         worker_alive=connectors.worker_alive(now),
     )
+
+
+def _by_a_person(event: OrderEvent) -> bool:
+    return event.actor != "engine" and not anew.ITSELF.items() <= event.detail.items()
 
 
 def _decision(event: OrderEvent) -> Decided:

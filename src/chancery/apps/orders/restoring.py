@@ -15,7 +15,7 @@ from chancery.apps.accounts.permissions import Permission
 from chancery.apps.audit.models import Entry
 from chancery.apps.connectors.descriptors import descriptor_of
 from chancery.apps.connectors.models import Connector, Status
-from chancery.apps.orders import published
+from chancery.apps.orders import anew, published
 from chancery.apps.orders.models import Order, OrderEvent
 from chancery.apps.orders.steps import go, tell
 from chancery.apps.shared.action import Act, action
@@ -68,6 +68,8 @@ def put_back(act: Act, *, same_accounts: bool = False) -> PutBack:
         if order.connector_id not in about:
             about[order.connector_id] = _about(order.connector)
         _one(act, order, about[order.connector_id], found, same_accounts=same_accounts)
+    for order in Order.objects.filter(reason_code=anew.REMEMBERED, finished_at__gt=act.at - anew.KEPT).order_by("pk"):
+        anew.forget(act, order, "This is from a backup, and it may have counted since.")
     detail = {"connectors": found.connectors, "searched": found.searched, "held": found.held}
     act.note("installation", "", detail=detail | {"same_accounts": same_accounts, "since": found.since.isoformat()})
     return found

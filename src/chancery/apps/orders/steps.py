@@ -63,7 +63,7 @@ def go(
         wake()
 
 
-def tell(act: Act, order: Order, kind: str, text: str, detail: dict[str, Any] | None = None) -> None:
-    """Put a line on the order's timeline."""
-    about = {"id": new_id(act.at), "at": act.at, "actor": act.actor.name}
+def tell(act: Act, order: Order, kind: str, text: str, detail: dict[str, Any] | None = None, actor: str = "") -> None:
+    """Put a line on the order's timeline; `actor` is whoever it tells of, where that is not who acts."""
+    about = {"id": new_id(act.at), "at": act.at, "actor": actor or act.actor.name}
     OrderEvent.objects.create(order=order, kind=kind, text=text, detail=detail or {}, **about)

@@ -185,7 +185,7 @@ def _ended(plan: Plan, now: datetime) -> None:
     if order.state == State.ISSUED:
         _set(plan, PlanState.REPLACED, "")
     elif order.state in _BY_PERSON and clients.credential_of(plan.certificate) is not None:
-        # Its client orders anew by itself, and what waited for approval is cancelled for that.
+        # Its client orders anew by itself.
         _again(plan, now, f"The order of its ACME client was {order.state}.")
     elif order.state in _BY_PERSON:
         said = f": {order.reason}" if order.reason else "."

@@ -142,7 +142,7 @@ def one(request: HttpRequest, ident: parameters.Ident) -> Whole:
 
 @router.post("/orders/{ident}/approve", response=answers.Order, problems=(409,))
 def approve(request: HttpRequest, ident: parameters.Ident) -> Whole:
-    """Approve a held order."""
+    """Approve a held order. One of an ACME client ends (`approved_for_next`): its client's next order for the same goes ahead."""
     return show.order(actions.approve(actor(request), ident))
 
 

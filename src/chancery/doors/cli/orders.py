@@ -253,6 +253,7 @@ def _command(name: str, about: str, field: str = "") -> None:
     def act(ident: str, body: Any, *, as_json: bool) -> None:
         order = Rest().call("POST", f"/orders/{ident}/{name}", body)
         say(f"{order['common_name']} is {order['state'].replace('_', ' ')}.", order, as_json)
+        _say_why(order, as_json)
 
     def bare(ident: str, as_json: Json = False) -> None:
         act(ident, None, as_json=as_json)

@@ -177,6 +177,17 @@ def test_what_waits_at_the_ca_is_polled_on_unless_that_could_order(desk, monkeyp
     assert (after.state, after.poll_state) == (state, {"v": 1, "order": 7} if state == "pending" else {})
 
 
+def test_what_only_asks_was_not_sent_and_what_was_approved_of_it_counts_no_more(desk):
+    asks = desk.order("awaiting_approval", intended_at=None, due_at=None, approvals=1, requested_via="acme")
+    approved = desk.order("awaiting_approval", intended_at=None, due_at=None, approvals=1, requested_via="acme")
+    assert actions.approve(desk.cast.amy, approved.pk).reason_code == "approved_for_next"
+    assert put_back(desk).held == 0
+    assert (now_of(asks).state, now_of(asks).intended_at) == ("awaiting_approval", None)
+    after = now_of(approved)
+    assert (after.state, after.reason_code) == ("cancelled", "approval_taken_back")
+    assert "it may have counted since" in after.reason
+
+
 def test_what_waits_for_approval_is_searched_for_once_it_is_approved(desk):
     order = desk.order("awaiting_approval", intended_at=None, due_at=None, approvals=1)
     fresh = desk.order("awaiting_approval", intended_at=None, due_at=None, approvals=1)

@@ -74,7 +74,10 @@ def test_orders_with_less_than_a_quarter_of_their_time_left_are_at_risk(cast, lo
     assert one.title == "Local: 2 orders close to the deadline"
     assert "wanted by 2030-01-02 00:00 UTC" in one.text
     Order.objects.filter(common_name="a.example.com").update(state="issued")
+    ordered(cast, "c.example.com", state="awaiting_approval", requested_via="acme")
     assert titles(Kind.DEADLINE_AT_RISK, NOW + timedelta(hours=20)) == ["Local: 1 order close to the deadline"]
+    Order.objects.filter(common_name="c.example.com").update(requested_via="api")
+    assert titles(Kind.DEADLINE_AT_RISK, NOW + timedelta(hours=20)) == ["Local: 2 orders close to the deadline"]
 
 
 def test_an_unknown_outcome_is_told_once_the_engine_has_done_what_it_can(cast, local):

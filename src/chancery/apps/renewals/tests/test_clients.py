@@ -96,12 +96,24 @@ def test_what_is_ordered_beside_it_is_no_renewal_of_it(client, plan, issued):
     assert renew(plan).state == "planned"
 
 
-def test_what_was_cancelled_for_the_client_s_next_try_is_followed_by_it(client, plan, issued, clock):
+def test_what_only_asks_is_no_renewal_and_what_follows_its_approval_is(client, plan, issued):
     held = issued().order
     Order.objects.filter(pk=held.pk).update(state="awaiting_approval")
     client.ordered(held)
-    assert renew(plan).order_id == held.pk
-    Order.objects.filter(pk=held.pk).update(state="cancelled")
+    assert (renew(plan).state, plan.order) == ("planned", None)
+    Order.objects.filter(pk=held.pk).update(state="cancelled", reason_code="approved_for_next")
+    assert (renew(plan, plan.due_at).state, plan.order) == ("planned", None)
+    newer = issued().order
+    client.ordered(newer)
+    assert renew(plan, plan.due_at).order_id == newer.pk
+
+
+def test_what_somebody_cancelled_is_followed_by_the_client_s_next(client, plan, issued):
+    first = issued().order
+    Order.objects.filter(pk=first.pk).update(state="queued")
+    client.ordered(first)
+    assert renew(plan).order_id == first.pk
+    Order.objects.filter(pk=first.pk).update(state="cancelled")
     assert (renew(plan).state, plan.text) == ("retrying", "The order of its ACME client was cancelled.")
     newer = issued().order
     client.ordered(newer)

@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from chancery.apps.accounts.models import Team
-from chancery.apps.shared.sqlite import give_way
+from chancery.apps.shared.sqlite import give_way, giving_way
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -128,9 +128,19 @@ def test_the_engine_lets_whoever_waits_go_first_but_not_for_ever(turn):
         thread.join(10)
 
 
+def test_what_writes_much_lets_others_go_first_as_long_as_it_lasts():
+    with giving_way(connection, much=False):
+        assert not connection.gives_way
+    with giving_way(connection, much=True):
+        assert connection.gives_way
+    assert not connection.gives_way
+
+
 def test_postgresql_needs_no_such_word():
     other = SimpleNamespace(vendor="postgresql")
     give_way(other)
+    with giving_way(other, much=True):
+        pass
     assert vars(other) == {"vendor": "postgresql"}
 
 

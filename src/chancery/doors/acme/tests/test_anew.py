@@ -18,11 +18,16 @@ from chancery.apps.acme.models import Account, AcmeOrder, Credential
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
+from chancery.apps.connectors import actions as connectors
+from chancery.apps.connectors.models import Connector
 from chancery.apps.orders import actions as orders
-from chancery.apps.orders import anew
+from chancery.apps.orders import anew, explaining
 from chancery.apps.orders.models import Order
+from chancery.apps.pools import actions as pools
+from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.core import csr
+from chancery.core.clock import SYSTEM_CLOCK
 from chancery.core.errors import Conflict, NotPermitted
 from chancery.core.names import parse_name
 from chancery.doors.acme import waiting
@@ -274,13 +279,13 @@ def test_of_taking_back_and_of_ordering_at_one_moment_one_counts(client, cast, m
     _, first = run(client)
     orders.approve(cast.amy, first.pk)
     client.order(NAME)
-    account, both, plain = accounts.by_id(Account.objects.get().pk), threading.Barrier(2), anew._approved
+    account, both, plain = accounts.by_id(Account.objects.get().pk), threading.Barrier(2), anew._counts
 
     def together(*given):
-        found = plain(*given)
+        # What was approved has been looked at, and is not yet used up.
         with suppress(threading.BrokenBarrierError):
             both.wait(1)
-        return found
+        return plain(*given)
 
     def take_back():
         with suppress(threading.BrokenBarrierError):
@@ -288,16 +293,91 @@ def test_of_taking_back_and_of_ordering_at_one_moment_one_counts(client, cast, m
         with suppress(Conflict):
             return orders.take_back(cast.amy, first.pk, "The host is gone.")
 
-    monkeypatch.setattr(anew, "_approved", together)
+    monkeypatch.setattr(anew, "_counts", together)
     wanted = finalizing.Wanted(account, AcmeOrder.objects.order_by("id").last().pk, csr.parse(request(NAME)))
     with ThreadPoolExecutor(2) as pool:
         done = [pool.submit(aside, finalizing._place, [wanted]), pool.submit(aside, take_back)]
-        [one.result(20) for one in done]
+        placed, taken_back = (one.result(20) for one in done)
     codes = dict(Order.objects.values_list("state", "reason_code"))
-    assert codes in (
-        {"cancelled": "approval_used", "queued": ""},
-        {"cancelled": "approval_taken_back", "awaiting_approval": ""},
+    if taken_back is None:
+        assert codes == {"cancelled": "approval_used", "queued": ""}
+    else:
+        # What was confirmed to somebody is so, whoever placed meanwhile.
+        assert codes == {"cancelled": "approval_taken_back", "awaiting_approval": ""}
+    assert len(placed) == 1
+
+
+def test_whichever_connector_of_its_pool_an_order_draws_one_order_asks_and_its_approval_counts(door, cast, local):
+    place = {"team": "Operations", "environment": "Production"}
+    connectors.create(cast.ada, "local", {"name": "Second", **place})
+    members = [{"connector": "Local"}, {"connector": "Second"}]
+    pools.create(
+        cast.ada, {"name": "Both", **place, "trust": "vouched", "trust_reason": "Rolled out.", "members": members}
     )
+    profiles.create(cast.ada, {"name": "Pooled", "pool": "Both", "needs_approval": True, "approvals": 1})
+    door.offer("Pooled")
+    client = door.registered(profile="Pooled")
+    for _ in range(8):
+        run(client)
+    assert states() == ["awaiting_approval", *["cancelled"] * 7]
+    asked = Order.objects.get(state="awaiting_approval")
+    drawn = Order.objects.exclude(connector=asked.connector_id)
+    assert drawn.exists()
+    orders.approve(cast.amy, asked.pk)
+    # Whatever the next one draws is the other.
+    Connector.objects.filter(pk=asked.connector_id).update(status="inactive")
+    _, placed = run(client)
+    assert placed.connector_id != asked.connector_id
+    assert (placed.state, approvals(placed)) == ("queued", ["amy"])
+
+
+def test_an_order_that_went_ahead_before_and_ends_meanwhile_decides_nothing(client, cast, engine):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    _, slow = run(client)
+    assert slow.state == "queued"
+    _, asks = run(client)
+    orders.approve(cast.amy, asks.pk)
+    engine.until(Certificate.objects.exists)
+    _, last = run(client)
+    assert (last.state, last.given.get().of_id) == ("queued", asks.pk)
+
+
+def test_it_is_explained_who_approved_what(client, cast):
+    _, first = run(client)
+    asked = explaining.of(first, SYSTEM_CLOCK.now())
+    assert [s.text for s in asked.goes_on] == [
+        "Its client does not wait: approve it, and the next order of that client for the same is sent at once."
+    ]
+    assert "It is wanted by" not in str(asked.waits_for)
+    first = orders.approve(cast.amy, first.pk)
+    ahead = explaining.of(first, SYSTEM_CLOCK.now())
+    assert [s.text for s in ahead.goes_on] == [
+        "The next order of its client for the same is sent at once. Until then the approval can be taken back."
+    ]
+    _, second = run(client)
+    for order in (first, second):
+        said = [s.text for s in explaining.of(order, SYSTEM_CLOCK.now()).decided if s.topic == "approval"]
+        assert [line.split(" at ")[0] for line in said if " by " in line] == ["Approved by amy"]
+    assert f"amy approved the order {first.pk} for the same names" in said[-1]
+
+
+def test_an_approval_ends_with_the_account_of_its_client(client, cast):
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    acme.revoke_account(cast.ada, Account.objects.get().pk)
+    first.refresh_from_db()
+    assert (first.reason_code, first.reason) == (
+        "approval_taken_back",
+        "The approval was taken back: Its ACME account was revoked.",
+    )
+
+
+def test_a_client_that_looks_at_its_old_order_is_told_to_order_again(client, cast):
+    where, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    told = client.post(where).json()["error"]["detail"]
+    assert told == f"The order {first.pk} is approved. Order again now, for the same names."
 
 
 def denied(cast, row):

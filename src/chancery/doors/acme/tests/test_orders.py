@@ -512,7 +512,8 @@ def test_an_account_has_its_share_of_the_hour(door):
     assert client.order("c.example.com").status == 201
 
 
-def test_of_two_orders_that_say_they_replace_the_same_one_is_placed(door, engine):
+@pytest.mark.parametrize("issued", [False, True])
+def test_of_two_orders_that_say_they_replace_the_same_one_is_placed(door, engine, issued):
     door.offer("Internal")
     client = door.registered()
     client.finalize(client.order("www.example.com").json(), request("www.example.com"))
@@ -520,6 +521,8 @@ def test_of_two_orders_that_say_they_replace_the_same_one_is_placed(door, engine
     ident = ari.ident_of(bytes(Certificate.objects.get().der))
     both = [client.order("www.example.com", replaces=ident).json() for _ in range(2)]
     client.finalize(both[0], request("www.example.com"))
+    if issued:
+        engine.until(lambda: Certificate.objects.count() == 2)
     refused = client.finalize(both[1], request("www.example.com"))
     assert (refused.status, refused.json()["type"].rpartition(":")[2]) == (409, "alreadyReplaced")
     assert Order.objects.filter(replaces__isnull=False).count() == 1
