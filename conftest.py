@@ -35,10 +35,10 @@ SLOW = (
 )
 """Where one test may wait for a minute, the longest first: begun last, it leaves the other processes without work for as long."""
 
-VALUES = 2
-"""So many of a test's values are run, if it has more: on PostgreSQL, and of what is about the wire alone."""
 WIRE = ("src/chancery/authorities/", "src/chancery/protocols/")
 """Where the same checks are made of each of two dozen ways to talk with a CA."""
+VALUES, OF_THE_WIRE = 2, 1
+"""So many of a test's values are run, if it has more: on PostgreSQL, and of what is about the wire alone."""
 
 
 def pytest_addoption(parser):
@@ -58,11 +58,11 @@ def pytest_collection_modifyitems(config, items):
                 if mark.kwargs.get("on", on) == on:
                     why = "the other database shows the same" if mark.kwargs else "takes minutes"
                     item.add_marker(pytest.mark.skip(reason=f"{why}: make chaos and make interop run it"))
-        _few(config, items, WIRE if on == "sqlite" else ())
+        _few(config, items, *((WIRE, OF_THE_WIRE) if on == "sqlite" else ((), VALUES)))
     items[:] = _spread(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
-def _few(config, items, where):
+def _few(config, items, where, most):
     """Keep of each test there that has many values a few, from all over; what was asked for by its own name is kept.
 
     Another few of each test: what one suite leaves out of the checks that it shares with others, another one runs. What is
@@ -77,7 +77,7 @@ def _few(config, items, where):
     dropped = set()
     for name, some in alike.items():
         some.sort(key=lambda one: one.nodeid)
-        first, number = crc32(name.encode()) % len(some), min(VALUES, len(some))
+        first, number = crc32(name.encode()) % len(some), min(most, len(some))
         dropped |= {*some} - {some[(first + n * len(some) // number) % len(some)] for n in range(number)}
     config.hook.pytest_deselected(items=[item for item in items if item in dropped])
     items[:] = [item for item in items if item not in dropped]

@@ -203,6 +203,7 @@ class Webhook(BaseModel):
     revision: int = Field(examples=[1])
     former_secret_until: Moment | None = Field(description="Until then messages are signed by the secret before, too.")
     last_sent_at: Moment | None
+    test_asked_at: Moment | None = Field(description="Since when a test waits to be sent; empty where none does.")
     tested_at: Moment | None = Field(description="When the last test was taken.")
     failures: int = Field(description="In a row.", examples=[0])
     last_error: str = Field(examples=[""])

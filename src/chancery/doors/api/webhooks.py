@@ -91,7 +91,7 @@ def test(request: HttpRequest, ident: parameters.ChannelIdent) -> Status[Answer]
 def webhook(row: Webhook) -> Answer:
     """Return a webhook, without its secret."""
     names = ("name", "url", "events", "allowed_networks", "is_active", "revision")
-    more = ("last_sent_at", "tested_at", "failures", "last_error")
+    more = ("last_sent_at", "test_asked_at", "tested_at", "failures", "last_error")
     environment = row.environment.name if row.environment is not None else ""
     shown = {n: getattr(row, n) for n in (*names, *more)}
     ident = {"id": str(row.pk), "team": row.team.name, "environment": environment}
