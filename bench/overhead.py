@@ -12,19 +12,20 @@ from typing import Any
 
 from bench import ca, fast, requests, stand, waiting
 
-_PER_SECOND, _ROUNDS = 480, 3
+_ROUNDS, _FIRST = 3, 1_000
 
 
 def run(seconds: float) -> dict[str, Any]:
-    """Return the rates and their ratios, for as many orders as take about so many seconds.
+    """Return the rates and their ratios, for as many orders in each round as the client alone does in two thirds of so many seconds.
 
     What counts is how fast a queue gets to the CA (ADR 31); orders that are placed meanwhile share this machine's processors
     with what sends them, so their rate is shown beside it.
     """
-    number = int(_PER_SECOND * seconds) // _ROUNDS
     direct, drained, meanwhile = [], [], []
     with stand.installation(), ca.running() as about:
         row = ca.connect(about)
+        # As long on a quick machine as on a slow one: a worker begins slowly, as it starts a process for its calls.
+        number = int(_direct(row, requests.make(_FIRST, "first")) * seconds * 2 / 3)
         # By turns, and the middle one counts: the speed of a shared machine changes within a minute.
         for n in range(_ROUNDS):
             direct.append(_direct(row, requests.make(number, f"direct{n}")))

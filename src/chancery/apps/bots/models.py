@@ -123,7 +123,7 @@ class Target(models.Model):
     deployment = models.ForeignKey("Deployment", null=True, on_delete=models.PROTECT, related_name="+")
     due_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, blank=True)
-    trouble = models.CharField(max_length=10, choices=Trouble, blank=True, db_default="")
+    trouble = models.CharField(max_length=10, choices=Trouble, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
     edited_by_user = models.ForeignKey(
         "accounts.User", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"

@@ -126,8 +126,8 @@ def _as_seen(one: Order, other: Order) -> bool:
 def _goes_ahead(act: Act, order: Order, rows: QuerySet[Order]) -> bool:
     """Let an order go ahead by what was approved of one of some others; False where nothing is, or not enough."""
     waiting = rows.filter(reason_code=REMEMBERED, finished_at__gt=act.at - KEPT)
-    # Whoever takes it back at this moment was faster, or finds that it was used.
-    for one in waiting.select_for_update(of=("self",)).order_by("-finished_at"):
+    # Whoever takes it back at this moment was faster, or finds that it was used. Locked in the order in which a denial does.
+    for one in reversed(waiting.select_for_update(of=("self",)).order_by("pk")):
         if _same(one, order) and _as_seen(one, order) and not keys.bars(one) and _counts(act, order, one):
             return True
     return False

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='target',
             name='trouble',
-            field=models.CharField(blank=True, choices=[('revoked', 'What it serves was revoked'), ('edited', 'It was edited since it failed')], db_default='', max_length=10),
+            field=models.CharField(blank=True, choices=[('revoked', 'What it serves was revoked'), ('edited', 'It was edited since it failed')], db_default='', default='', max_length=10),
         ),
         migrations.RunPython(told, migrations.RunPython.noop),
     ]
