@@ -33,7 +33,6 @@ from chancery.core.names import Name
 from chancery.core.order import State
 
 _COLUMNS = ("acme_order_id", "order_id")
-_KINDS = {"dns": "DNS", "ip": "IP"}
 
 
 Placed = tuple[AcmeOrder, UUID]
@@ -130,8 +129,7 @@ def _place(group: Sequence[Wanted]) -> list[Placed | ChanceryError]:
                 for ident, one in fresh.items()
                 if one.acme_order.account_id in ended
             }
-            taken = ari.replaced_already({one.ask.replaces for one in fresh.values() if one.ask.replaces is not None})
-            results |= {ident: ari.taken() for ident, one in fresh.items() if one.ask.replaces in taken}
+            results |= _replaced_already(fresh)
             stands = {ident: one for ident, one in fresh.items() if ident not in results}
             placed = place_mixed([(one.actor, one.ask) for one in stands.values()])
             results |= zip(stands, placed, strict=True)
@@ -144,6 +142,17 @@ def _place(group: Sequence[Wanted]) -> list[Placed | ChanceryError]:
             raise
         return [again]
     return [_outcome(one, results) if isinstance(one, Ready) else one for one in prepared]
+
+
+def _replaced_already(fresh: dict[UUID, Ready]) -> dict[UUID, ChanceryError]:
+    """Refuse what says that it replaces what another order replaces, be it of the same group."""
+    replacing = {ident: one.ask.replaces for ident, one in fresh.items() if one.ask.replaces is not None}
+    taken, refused = ari.replaced_already(set(replacing.values())), dict[UUID, ChanceryError]()
+    for ident, certificate in replacing.items():
+        if certificate in taken:
+            refused[ident] = ari.taken()
+        taken.add(certificate)
+    return refused
 
 
 def _in_place(fresh: dict[UUID, Ready], results: dict[UUID, Order | ChanceryError]) -> None:

@@ -27,7 +27,7 @@ SOON, LATER, FOR_PEOPLE = 3, 10, 20
 """Seconds after which a client is to look again: while the CA works, while it is away, while a person finds out."""
 _WANTED = (
     (AcmeOrder, ()),
-    (Placed, ("id", "state", "reason", "reason_code", "connector_id")),
+    (Placed, ("id", "state", "reason", "reason_code", "connector_id", "finished_at")),
     (Connector, ("id", "status", "deleted_at", "breaker_until")),
     (Certificate, ("id",)),
 )
@@ -161,9 +161,11 @@ def asking(placed: Placed) -> AcmeError | None:
     """Return what a client is told whose order only asks; None for any other order."""
     if placed.state == State.AWAITING_APPROVAL:
         return AcmeError("unauthorized", f"Somebody has to approve the order {placed.pk}.", _ASK_AGAIN)
-    if placed.reason_code == anew.REMEMBERED:
+    if anew.waits(placed, current_clock().now()):
         return AcmeError("unauthorized", f"The order {placed.pk} is approved.", "Order again now, for the same names.")
-    return AcmeError("unauthorized", placed.reason, _ASK_AGAIN) if placed.reason_code == anew.ASKED else None
+    if placed.reason_code in {anew.ASKED, anew.REPLACED}:
+        return AcmeError("unauthorized", placed.reason, _ASK_AGAIN)
+    return None
 
 
 def _refused(placed: Placed) -> dict[str, Any]:

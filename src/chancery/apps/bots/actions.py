@@ -25,6 +25,7 @@ TOKEN_PREFIX = "cbt_"  # noqa: S105  the recognisable start, not a credential
 MOST_DAYS, USUAL_DAYS = 90, 30
 _MOST_TAGS = 20
 _POLL = (1, 3600)
+_NONE = timedelta(0)
 
 
 @action("bots.create", Permission.BOT_CREATE)
@@ -144,7 +145,8 @@ def cancel(act: Act, ident: object) -> Deployment:
         Target.objects.filter(pk=row.target_id).update(due_at=None)
     elif row.kind == "issue" and asked_by_itself(row):
         # Begun again at the bot's next look it could not be given up at all; never again, and what is served runs out.
-        later = act.at + PUT_OFF
+        served = row.target.certificate
+        later = act.at + (PUT_OFF if served is None else min(PUT_OFF, max(served.not_after - act.at, _NONE) / 2))
         if Target.objects.filter(pk=row.target_id, due_at__lt=later).update(due_at=later):
             text = f"The next certificate is ordered by itself from {later:%Y-%m-%d %H:%M} UTC on."
             say(row.pk, act.at, "later", act.actor.name, text)

@@ -123,14 +123,14 @@ def deadline_at_risk(now: datetime) -> Look:
     for state in _OPEN:
         for order in _plain(Order.objects.filter(state=state).order_by("id")):
             # What only asks goes to no CA, so no time of its own runs out.
-            if not (order.only_asks and state == State.AWAITING_APPROVAL) and _late(order, now):
+            if not order.asks and _late(order, now):
                 late.setdefault(order.connector_id, []).append(order)
     rows = Connector.objects.filter(pk__in=[k for k, v in late.items() if v]).order_by("pk")
     return _capped(_at_risk(row, late[row.pk]) for row in rows)
 
 
 def _plain(rows: Any) -> Iterator[Order]:
-    return iter(rows.only("placed_at", "deadline_at", "common_name", "connector_id", "requested_via")[:MOST])
+    return iter(rows.only("placed_at", "deadline_at", "common_name", "connector_id", "requested_via", "state")[:MOST])
 
 
 def _late(order: Order, now: datetime) -> bool:

@@ -55,11 +55,11 @@ def take_place(act: Act, ident: UUID, others: QuerySet[Order]) -> None:
     asks = next((one for one in held if _as_seen(one, order) and one.approvals == order.approvals), None)
     if asks is not None:
         text = f"Somebody has to approve the order {asks.pk}, which asks for the same."
-        go(act, order, State.CANCELLED, text=text, due_at=None, reason_code=ASKED)
+        go(act, order, State.CANCELLED, text=text, due_at=None, reason_code=ASKED, detail=ITSELF)
         return
     for one in held:
         text = f"It was ordered anew: the order {order.pk} takes its place."
-        go(act, one, State.CANCELLED, text=text, due_at=None, reason_code=REPLACED)
+        go(act, one, State.CANCELLED, text=text, due_at=None, reason_code=REPLACED, detail=ITSELF)
     # It replaces nothing itself: the next one that says that it does is to be placed.
     Order.objects.filter(pk=ident).update(replaces=None)
 
@@ -98,9 +98,19 @@ def denied(act: Act, order: Order) -> None:
 
     The client chooses key type and common name, and whoever has another account for the same names hears the same no.
     """
-    rows = Order.objects.filter(profile=order.profile_id, reason_code=REMEMBERED, finished_at__gt=act.at - KEPT)
-    same = [one.pk for one in rows.only("names") if one.names == order.names]
-    forget_all(act, Order.objects.filter(pk__in=same), f"The order {order.pk} for the same names was denied.")
+    text = f"The order {order.pk} for the same names was denied."
+    rows = Order.objects.filter(profile=order.profile_id).only("names")
+    asking = rows.filter(state=State.AWAITING_APPROVAL, given__isnull=False).distinct()
+    for held in Order.objects.select_for_update().filter(pk__in=_for_the_names(order, asking)).order_by("pk"):
+        if held.only_asks and held.given.all().delete()[0]:
+            tell(act, held, "order.approval_taken_back", text)
+            act.note("order", held.pk, held.common_name, team=held.team_id, changed=("approvals",))
+    approved = rows.filter(reason_code=REMEMBERED, finished_at__gt=act.at - KEPT)
+    forget_all(act, Order.objects.filter(pk__in=_for_the_names(order, approved)), text)
+
+
+def _for_the_names(order: Order, rows: QuerySet[Order]) -> list[UUID]:
+    return [one.pk for one in rows if one.names == order.names]
 
 
 def waits(order: Order, now: datetime) -> bool:
@@ -118,9 +128,12 @@ def _as_seen(one: Order, other: Order) -> bool:
         return False
     if one.connector_id == other.connector_id:
         return bool(one.product == other.product)
-    # Each order draws its connector: the pool is what was seen, as long as its profile is as it was.
-    pool, asked = other.profile.pool.members, {one.connector_id, other.connector_id}
-    return pool.filter(connector__in=asked).count() == len(asked) and other.profile.updated_at <= one.placed_at
+    # Each order draws its connector: the pool is what was seen, as long as it and the profile are as they were.
+    profile, pool = other.profile, other.profile.pool
+    if any(changed is not None and changed > one.placed_at for changed in (profile.updated_at, pool.updated_at)):
+        return False
+    both = {one.connector_id, other.connector_id}
+    return pool.members.filter(connector__in=both).count() == len(both)
 
 
 def _goes_ahead(act: Act, order: Order, rows: QuerySet[Order]) -> bool:
@@ -136,9 +149,9 @@ def _goes_ahead(act: Act, order: Order, rows: QuerySet[Order]) -> bool:
 def _counts(act: Act, order: Order, approved: Order) -> bool:
     """Use up what was approved of an order for another; returns whether that is all that it needs."""
     approvals = approved.given.select_related("user").order_by("id")
-    given = [one for one in approvals if not causing.said_to(order, one.user_id)]
-    number = able([one.user for one in given], Permission.ORDER_APPROVE, order.team_id, order.environment_id)
-    if number < order.approvals:
+    place = Permission.ORDER_APPROVE, order.team_id, order.environment_id
+    given = [one for one in approvals if not causing.said_to(order, one.user_id) and able([one.user], *place)]
+    if len(given) < order.approvals:
         return False
     for one in given:
         Approval.objects.create(order=order, user=one.user, name=one.name, at=one.at, of_id=approved.pk)
@@ -148,7 +161,7 @@ def _counts(act: Act, order: Order, approved: Order) -> bool:
     _end(act, approved, USED, f"Approved. {counted}", "order.approval_used", counted)
     # No person acts here: who has approved, and what, is said by this entry alone, and by reference (docs/adr/0008).
     remembered = [{"user": one.user_id, "order": str(approved.pk)} for one in given]
-    detail = {"approvals": number, "needed": order.approvals, "remembered": remembered}
+    detail = {"approvals": len(given), "needed": order.approvals, "remembered": remembered}
     act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
     go(act, order, State.QUEUED, event="order.approved", due_at=act.at, detail=ITSELF)
     return True

@@ -113,8 +113,13 @@ class Order(models.Model):
 
     @property
     def only_asks(self) -> bool:
-        """Whether nobody waits for it while it is held: it is there to be approved, and does not go ahead itself (`anew`)."""
+        """Whether its client does not wait for people: held, it is there to be approved, and does not go ahead itself (`anew`)."""
         return self.requested_via == "acme"
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is held, and there to be approved alone."""
+        return self.only_asks and self.state == State.AWAITING_APPROVAL
 
 
 class Approval(models.Model):

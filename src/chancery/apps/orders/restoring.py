@@ -68,8 +68,7 @@ def put_back(act: Act, *, same_accounts: bool = False) -> PutBack:
         if order.connector_id not in about:
             about[order.connector_id] = _about(order.connector)
         _one(act, order, about[order.connector_id], found, same_accounts=same_accounts)
-    for order in Order.objects.filter(reason_code=anew.REMEMBERED, finished_at__gt=act.at - anew.KEPT).order_by("pk"):
-        anew.forget(act, order, "This is from a backup, and it may have counted since.")
+    anew.forget_all(act, Order.objects.all(), "This is from a backup, and it may have counted since.")
     detail = {"connectors": found.connectors, "searched": found.searched, "held": found.held}
     act.note("installation", "", detail=detail | {"same_accounts": same_accounts, "since": found.since.isoformat()})
     return found
@@ -117,7 +116,7 @@ def _one(act: Act, order: Order, about: Descriptor | None, found: PutBack, *, sa
     doubt = _POOL if pooled else "" if same_accounts else _ELSEWHERE
     original = about is not None and about.facts.dedup is Dedup.RETURN_ORIGINAL and not pooled
     if order.state == State.AWAITING_APPROVAL:
-        if order.only_asks:
+        if order.asks:
             return
         order.intended_at = order.intended_at or found.since
         order.save(update_fields=["intended_at"])

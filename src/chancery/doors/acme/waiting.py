@@ -23,7 +23,7 @@ from chancery.apps.shared.returning import joined, one_of
 SECONDS, BRIEFLY = 10.0, 0.25
 PLACES = 24
 _WANTED = (
-    (Order, ("id", "state", "reason", "reason_code", "connector_id")),
+    (Order, ("id", "state", "reason", "reason_code", "connector_id", "finished_at")),
     (Connector, ("id", "status", "deleted_at", "breaker_until")),
     (Certificate, ("id",)),
 )

@@ -15,6 +15,7 @@ from chancery.apps.accounts.queries import actor_of
 from chancery.apps.acme import accounts, ari, finalizing
 from chancery.apps.acme import actions as acme
 from chancery.apps.acme.models import Account, AcmeOrder, Credential
+from chancery.apps.acme.states import of as states_of
 from chancery.apps.audit.models import Entry
 from chancery.apps.certificates import keys
 from chancery.apps.certificates.models import Certificate
@@ -331,6 +332,43 @@ def test_whichever_connector_of_its_pool_an_order_draws_one_order_asks_and_its_a
     assert (placed.state, approvals(placed)) == ("queued", ["amy"])
 
 
+def test_a_pool_that_was_changed_since_is_not_what_was_approved(door, cast, local):
+    place = {"team": "Operations", "environment": "Production"}
+    second = connectors.create(cast.ada, "local", {"name": "Second", **place})
+    pool = pools.create(cast.ada, {"name": "One", **place, "members": [{"connector": "Local"}]})
+    profiles.create(cast.ada, {"name": "Pooled", "pool": "One", "needs_approval": True, "approvals": 1})
+    door.offer("Pooled")
+    client = door.registered(profile="Pooled")
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    more = {"trust": "vouched", "trust_reason": "Rolled out.", "members": [{"connector": "Second"}]}
+    pools.edit(cast.ada, pool.pk, pool.revision, {"name": "One", **place, **more})
+    _, placed = run(client)
+    assert (placed.connector_id, placed.state) == (second.pk, "awaiting_approval")
+
+
+def test_a_denial_takes_along_what_some_have_approved_of_an_order_that_still_asks(client, cast, ann, key):
+    Profile.objects.filter(name="Careful").update(approvals=2)
+    _, first = run(client)
+    orders.approve(cast.amy, first.pk)
+    _, other = run(client, key=key)
+    orders.deny(cast.amy, other.pk, "Not any more.")
+    assert approvals(first) == []
+    assert first.events.order_by("id").last().text == f"The order {other.pk} for the same names was denied."
+    orders.approve(ann, first.pk)
+    first.refresh_from_db()
+    assert first.state == "awaiting_approval"
+
+
+def test_who_is_not_counted_any_more_is_not_recorded_either(client, cast, ann):
+    _, first = run(client)
+    Order.objects.filter(pk=first.pk).update(approvals=2)
+    orders.approve(cast.amy, first.pk), orders.approve(ann, first.pk)
+    people.set_grants(cast.host, ann.user, [])
+    _, second = run(client)
+    assert (second.state, approvals(second)) == ("queued", ["amy"])
+
+
 def test_an_order_that_went_ahead_before_and_ends_meanwhile_decides_nothing(client, cast, engine):
     _, first = run(client)
     orders.approve(cast.amy, first.pk)
@@ -378,6 +416,9 @@ def test_a_client_that_looks_at_its_old_order_is_told_to_order_again(client, cas
     orders.approve(cast.amy, first.pk)
     told = client.post(where).json()["error"]["detail"]
     assert told == f"The order {first.pk} is approved. Order again now, for the same names."
+    ended = Order.objects.get(pk=first.pk).finished_at
+    Order.objects.filter(pk=first.pk).update(finished_at=ended - anew.KEPT)
+    assert "Order again now" not in client.post(where).json()["error"]["detail"]
 
 
 def denied(cast, row):
@@ -441,6 +482,11 @@ def test_of_two_in_one_group_that_differ_the_newest_asks(client):
     account = accounts.by_id(Account.objects.get().pk)
     rows = zip(AcmeOrder.objects.order_by("id"), names, strict=True)
     finalizing._place([finalizing.Wanted(account, row.pk, csr.parse(request(*names, first=cn))) for row, cn in rows])
+    older, newer = (states_of(account, row.pk) for row in AcmeOrder.objects.order_by("id"))
+    assert (older.problem["status"], "takes its place. Order again later" in older.problem["detail"]) == (403, True)
+    said = explaining.of(Order.objects.order_by("id").first(), SYSTEM_CLOCK.now())
+    assert "Cancelled by" not in str(said.decided)
+    assert newer.status == "invalid"
     assert list(Order.objects.order_by("id").values_list("common_name", "state")) == [
         (NAME, "cancelled"),
         ("app.example.com", "awaiting_approval"),
@@ -458,6 +504,19 @@ def test_that_another_common_name_was_asked_for_and_given_up_takes_no_approval_a
     _, last = run(client, *names)
     assert states() == ["cancelled", "cancelled", "awaiting_approval", "queued"]
     assert approvals(last) == ["amy"]
+
+
+def test_of_two_in_one_group_that_replace_the_same_one_is_placed(client, cast, engine):
+    Profile.objects.filter(name="Careful").update(needs_approval=False)
+    run(client)
+    engine.until(Certificate.objects.exists)
+    ident = ari.ident_of(bytes(Certificate.objects.get().der))
+    for _ in range(2):
+        client.order(NAME, replaces=ident)
+    account = accounts.by_id(Account.objects.get().pk)
+    rows = AcmeOrder.objects.filter(placement=None).order_by("id")
+    placed, refused = finalizing._place([finalizing.Wanted(account, row.pk, csr.parse(request(NAME))) for row in rows])
+    assert (len(placed), refused.kind, states()) == (2, "alreadyReplaced", ["issued", "queued"])
 
 
 def test_of_two_nodes_that_place_at_one_moment_one_order_is_left(client, monkeypatch):

@@ -378,6 +378,12 @@ def test_a_renewal_that_somebody_gives_up_is_put_off_for_a_day(cast, local, stag
     actions.cancel(cast.ada, begun.pk)
     assert timedelta(hours=23) < now(row).due_at - SYSTEM_CLOCK.now() <= timedelta(days=1)
     assert queries.timeline(begun)[-1].text.startswith("The next certificate is ordered by itself from ")
+    hour = SYSTEM_CLOCK.now() + timedelta(hours=1)
+    Certificate.objects.filter(pk=row.certificate_id).update(not_after=hour)
+    Deployment.objects.filter(pk=begun.pk).update(state=Stage.ORDERED)
+    Target.objects.update(due_at=SYSTEM_CLOCK.now())
+    actions.cancel(cast.ada, begun.pk)
+    assert timedelta(minutes=29) < now(row).due_at - SYSTEM_CLOCK.now() <= timedelta(minutes=30), "before it runs out"
     following.hurry(row, SYSTEM_CLOCK.now())
     assert (stage.agent.turn(), Order.objects.count()) == (0, placed + 1)
     following.hurry(row, SYSTEM_CLOCK.now() + timedelta(days=1, seconds=1))

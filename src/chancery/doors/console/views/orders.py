@@ -128,6 +128,7 @@ def detail(request: HttpRequest, actor: Actor, ident: str) -> HttpResponse:
         "given": order.given.order_by("pk"),
         "causes": causing.told(order),
         "kept_out": kept_out,
+        "wanted_by": (order.state not in ENDS or going) and not order.asks,
         "late": order.deadline_at <= now,
         "cancels": queries.cancels(order),
         "stuck": queries.stuck(order),
@@ -149,7 +150,7 @@ def act(request: HttpRequest, actor: Actor, ident: str, what: str) -> HttpRespon
     """Approve, deny, take an approval back, cancel, release, confirm, adopt, give up, or order again by two people."""
     text = request.POST.get("text", "")
     verbs: dict[str, tuple[Any, str]] = {
-        "approve": (lambda: actions.approve(actor, ident), _("It is approved.")),
+        "approve": (lambda: actions.approve(actor, ident), _("Your approval is noted.")),
         "take-back": (lambda: actions.take_back(actor, ident, text), _("The approval counts no more.")),
         "deny": (lambda: actions.deny(actor, ident, text), _("It is denied.")),
         "cancel": (lambda: actions.cancel(actor, ident), _("Its cancellation is asked for.")),
