@@ -24,6 +24,7 @@ from chancery.apps.connectors.models import Connector
 from chancery.apps.orders import actions as orders
 from chancery.apps.orders import anew, explaining
 from chancery.apps.orders.models import Order
+from chancery.apps.orders.place import PlaceOrder, place
 from chancery.apps.pools import actions as pools
 from chancery.apps.profiles import actions as profiles
 from chancery.apps.profiles.models import Profile
@@ -309,11 +310,11 @@ def test_of_taking_back_and_of_ordering_at_one_moment_one_counts(client, cast, m
 
 
 def test_whichever_connector_of_its_pool_an_order_draws_one_order_asks_and_its_approval_counts(door, cast, local):
-    place = {"team": "Operations", "environment": "Production"}
-    connectors.create(cast.ada, "local", {"name": "Second", **place})
+    there = {"team": "Operations", "environment": "Production"}
+    connectors.create(cast.ada, "local", {"name": "Second", **there})
     members = [{"connector": "Local"}, {"connector": "Second"}]
     pools.create(
-        cast.ada, {"name": "Both", **place, "trust": "vouched", "trust_reason": "Rolled out.", "members": members}
+        cast.ada, {"name": "Both", **there, "trust": "vouched", "trust_reason": "Rolled out.", "members": members}
     )
     profiles.create(cast.ada, {"name": "Pooled", "pool": "Both", "needs_approval": True, "approvals": 1})
     door.offer("Pooled")
@@ -333,16 +334,16 @@ def test_whichever_connector_of_its_pool_an_order_draws_one_order_asks_and_its_a
 
 
 def test_a_pool_that_was_changed_since_is_not_what_was_approved(door, cast, local):
-    place = {"team": "Operations", "environment": "Production"}
-    second = connectors.create(cast.ada, "local", {"name": "Second", **place})
-    pool = pools.create(cast.ada, {"name": "One", **place, "members": [{"connector": "Local"}]})
+    there = {"team": "Operations", "environment": "Production"}
+    second = connectors.create(cast.ada, "local", {"name": "Second", **there})
+    pool = pools.create(cast.ada, {"name": "One", **there, "members": [{"connector": "Local"}]})
     profiles.create(cast.ada, {"name": "Pooled", "pool": "One", "needs_approval": True, "approvals": 1})
     door.offer("Pooled")
     client = door.registered(profile="Pooled")
     _, first = run(client)
     orders.approve(cast.amy, first.pk)
     more = {"trust": "vouched", "trust_reason": "Rolled out.", "members": [{"connector": "Second"}]}
-    pools.edit(cast.ada, pool.pk, pool.revision, {"name": "One", **place, **more})
+    pools.edit(cast.ada, pool.pk, pool.revision, {"name": "One", **there, **more})
     _, placed = run(client)
     assert (placed.connector_id, placed.state) == (second.pk, "awaiting_approval")
 
@@ -351,9 +352,12 @@ def test_a_denial_takes_along_what_some_have_approved_of_an_order_that_still_ask
     Profile.objects.filter(name="Careful").update(approvals=2)
     _, first = run(client)
     orders.approve(cast.amy, first.pk)
+    # Whoever placed this one waits for it, and is not of that client.
+    waits = place(cast.rob, PlaceOrder("Careful", request(NAME)))
+    orders.approve(cast.amy, waits.pk)
     _, other = run(client, key=key)
     orders.deny(cast.amy, other.pk, "Not any more.")
-    assert approvals(first) == []
+    assert (approvals(first), approvals(waits)) == ([], ["amy"])
     assert first.events.order_by("id").last().text == f"The order {other.pk} for the same names was denied."
     orders.approve(ann, first.pk)
     first.refresh_from_db()

@@ -141,6 +141,18 @@ def test_what_a_profile_allows_is_looked_up_once_for_a_group(client, django_asse
     assert list(known.values()) == [found]
 
 
+@pytest.mark.parametrize("state", ["outcome_unknown", "quarantined"])
+def test_what_a_person_has_to_find_out_is_processing_until_then(door, state, monkeypatch):
+    monkeypatch.setattr(waiting, "SECONDS", 0.05)
+    door.offer("Internal")
+    client = door.registered()
+    placed = client.order("www.example.com")
+    client.finalize(placed.json(), request("www.example.com"))
+    Order.objects.update(state=state)
+    seen = client.post(placed.headers["location"])
+    assert (seen.json()["status"], seen.headers["retry-after"]) == ("processing", "20")
+
+
 def test_what_a_person_has_denied_says_why(door, engine, cast):
     door.offer("Careful")
     client = door.registered(profile="Careful")

@@ -388,7 +388,12 @@ def test_a_renewal_that_somebody_gives_up_is_put_off_for_a_day(cast, local, stag
     assert (stage.agent.turn(), Order.objects.count()) == (0, placed + 1)
     following.hurry(row, SYSTEM_CLOCK.now() + timedelta(days=1, seconds=1))
     assert now(row).due_at <= SYSTEM_CLOCK.now() + timedelta(days=1, seconds=1)
-    later = now(row).due_at + timedelta(days=3)
+    Deployment.objects.filter(pk=begun.pk).update(state=Stage.ORDERED)
+    later = SYSTEM_CLOCK.now() + timedelta(days=3)
+    Target.objects.update(due_at=later)
+    lines = len(queries.timeline(begun))
+    actions.cancel(cast.ada, begun.pk)
+    assert (now(row).due_at, len(queries.timeline(begun))) == (later, lines + 1), "it is put off for longer already"
     Target.objects.update(due_at=later)
     actions.cancel(cast.ada, actions.issue(cast.ada, row.pk).pk)
     assert now(row).due_at == later, "whoever asked for it says nothing of the next one"
