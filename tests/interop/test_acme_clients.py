@@ -86,7 +86,7 @@ class Stand:
                     process.terminate()
                     process.wait(10)
         failed = {c.name: c.said() for c, p in started if p.returncode}
-        assert well is False or failed == {}
+        assert not (well and failed), failed
         return failed
 
 
@@ -159,15 +159,10 @@ class Everybody:
             (folder / kind.name).mkdir()
             self.clients[f"{kind.name}.example.com"] = stand.client(kind, folder / kind.name, "Public")
 
-    def all(self, command, meanwhile=lambda: None):
-        """Let all of them do the same."""
+    def all(self, command, meanwhile=lambda: None, *, well=True):
+        """Let all of them do the same; return what those said that failed."""
         started = [(c, getattr(c, command)(name)) for name, c in self.clients.items()]
-        self.stand.run_all(started, meanwhile)
-
-    def refused(self, command):
-        """Let all of them ask in vain; return what each said."""
-        started = [(c, getattr(c, command)(name)) for name, c in self.clients.items()]
-        return self.stand.run_all(started, well=False)
+        return self.stand.run_all(started, meanwhile, well=well)
 
     def obtain(self, command, meanwhile=lambda: None):
         """Let all of them get certificates, and keep their serial numbers."""
@@ -198,7 +193,7 @@ def test_they_wait_while_the_ca_is_slow_or_away_and_come_back_once_a_person_has_
     assert since, "the CA was away"
 
     Profile.objects.filter(name="Public").update(needs_approval=True)
-    told = everybody.refused("renew")
+    told = everybody.all("renew", well=False)
     assert set(told) == {kind.name for kind in ALL}
     assert {name: said for name, said in told.items() if "Somebody has to approve the order" not in said} == {}
     for held in Order.objects.filter(state="awaiting_approval"):

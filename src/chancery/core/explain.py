@@ -207,7 +207,7 @@ def _person_wait(facts: Facts) -> Said:
 
 
 def _deadline(facts: Facts) -> Said:
-    if facts.state in ENDS or (facts.only_asks and facts.state == State.AWAITING_APPROVAL):
+    if facts.state in ENDS or facts.asks:
         return
     left = facts.deadline_at - facts.now
     how = f"in {lasting(left)}" if left > timedelta(0) else f"that was {lasting(-left)} ago"
@@ -218,7 +218,7 @@ def _deadline(facts: Facts) -> Said:
 
 
 def _approval_on(facts: Facts) -> Said:
-    if facts.only_asks:
+    if facts.asks:
         text = "Its client does not wait: approve it, and the next order of that client for the same is sent at once."
         yield _say(Topic.APPROVAL, text)
         return

@@ -137,7 +137,7 @@ class Facts:
     second_person: str = ""
     """Who asked for ordering again and waits for a second person; '' where nobody does."""
     worker_alive: bool = True
-    only_asks: bool = False
-    """Whether a held order is there to be approved, and its client's next one goes ahead."""
+    asks: bool = False
+    """Whether it is held and only there to be approved: its client's next one goes ahead."""
     approval_waits: bool = False
     """Whether what was approved of an order that is over waits for that next one."""

@@ -25,12 +25,12 @@ from chancery.core.order import State
 
 SOON, LATER, FOR_PEOPLE = 3, 10, 20
 """Seconds after which a client is to look again: while the CA works, while it is away, while a person finds out."""
-_WANTED = (
-    (AcmeOrder, ()),
+WANTED = (
     (Placed, ("id", "state", "reason", "reason_code", "connector_id", "finished_at")),
     (Connector, ("id", "status", "deleted_at", "breaker_until")),
     (Certificate, ("id",)),
 )
+"""What `of_placed` looks at: an order that was placed, its connector, and the certificate that it led to."""
 _FROM = """
 FROM acme_acmeorder LEFT JOIN acme_placement ON acme_placement.acme_order_id = acme_acmeorder.id
 LEFT JOIN orders_order ON orders_order.id = acme_placement.order_id
@@ -90,7 +90,7 @@ def of(account: Account, ident: UUID) -> View:
 def several(wanted: Sequence[tuple[Account, UUID]]) -> list[View | AcmeError]:
     """Return orders of accounts, one after the other as they are asked for; a refusal where that account has none such."""
     some, values = one_of(sorted({ident for _, ident in wanted}))
-    rows = {row[0].pk: row for row in joined(_WANTED, f"{_FROM} {some}", values)}
+    rows = {row[0].pk: row for row in joined(((AcmeOrder, ()), *WANTED), f"{_FROM} {some}", values)}
     proofs = _authorizations([order.pk for order, placed, *_ in rows.values() if placed is None and order.validated])
     return [_seen(account, rows.get(ident), proofs.get(ident, [])) for account, ident in wanted]
 

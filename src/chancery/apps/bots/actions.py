@@ -11,7 +11,7 @@ from typing import Any
 from chancery.apps.accounts import queries as people
 from chancery.apps.accounts.permissions import Permission
 from chancery.apps.bots import queries
-from chancery.apps.bots.following import PUT_OFF, asked_by_itself, say
+from chancery.apps.bots.following import asked_by_itself, put_off, say
 from chancery.apps.bots.models import OPEN, Bot, Deployment, Purpose, Stage, Target
 from chancery.apps.certificates.models import Certificate
 from chancery.apps.shared.action import Act, Place, action
@@ -25,7 +25,6 @@ TOKEN_PREFIX = "cbt_"  # noqa: S105  the recognisable start, not a credential
 MOST_DAYS, USUAL_DAYS = 90, 30
 _MOST_TAGS = 20
 _POLL = (1, 3600)
-_NONE = timedelta(0)
 
 
 @action("bots.create", Permission.BOT_CREATE)
@@ -144,12 +143,7 @@ def cancel(act: Act, ident: object) -> Deployment:
         # Whoever gives up what is tried by itself wants it tried no more.
         Target.objects.filter(pk=row.target_id).update(due_at=None)
     elif row.kind == "issue" and asked_by_itself(row):
-        # Begun again at the bot's next look it could not be given up at all; never again, and what is served runs out.
-        served = row.target.certificate
-        later = act.at + (PUT_OFF if served is None else min(PUT_OFF, max(served.not_after - act.at, _NONE) / 2))
-        if Target.objects.filter(pk=row.target_id, due_at__lt=later).update(due_at=later):
-            text = f"The next certificate is ordered by itself from {later:%Y-%m-%d %H:%M} UTC on."
-            say(row.pk, act.at, "later", act.actor.name, text)
+        put_off(row, act.at, act.actor.name)
     act.note("deployment", row.pk, row.target.name, team=row.target.team_id, changed=("state",))
     return row
 

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.db.models import Q
+
 from chancery.apps.bots.models import Bot, Deployment, DeploymentEvent, Stage, Target, Trouble
 from chancery.apps.bots.queries import issued as issued_to
 from chancery.apps.bots.queries import unfit
@@ -22,15 +24,17 @@ if TYPE_CHECKING:
 
 ENGINE = "engine"
 """By whom a deployment is asked for that nobody asks for."""
-PUT_OFF = timedelta(days=1)
-"""For so long a renewal is put off that somebody gives up."""
+_PUT_OFF = timedelta(days=1)
+"""For so long a renewal is put off that somebody gives up, at most."""
+_BY_ITSELF = Q(asked_by=ENGINE, asked_by_user=None)
+"""Deployments that nobody asked for; a person may be called as the engine is."""
 _PAUSES = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 """After how long a certificate that could not be deployed is deployed again; the last pause stays."""
 REVOKED = "The certificate that is served was revoked. Another is ordered, and deployed within the target's window."
 
 
 def asked_by_itself(row: Deployment) -> bool:
-    """Say whether nobody asked for a deployment; a person may be called as the engine is."""
+    """Say whether nobody asked for a deployment (`_BY_ITSELF`)."""
     return row.asked_by == ENGINE and row.asked_by_user_id is None
 
 
@@ -98,9 +102,27 @@ def serving(certificate: Certificate) -> Target | None:
 
 def hurry(target: Target, now: datetime) -> None:
     """Have the bot order the next certificate of a target at its next look, unless something is wrong with it, or it is put off."""
-    given_up = Deployment.objects.filter(target=target, kind="issue", state=Stage.CANCELLED, asked_by=ENGINE)
-    if not given_up.filter(asked_by_user=None, finished_at__gt=now - PUT_OFF).exists():
+    given_up = Deployment.objects.filter(_BY_ITSELF, target=target, kind="issue", state=Stage.CANCELLED)
+    if not given_up.filter(finished_at__gt=now - _PUT_OFF).exists():
         Target.objects.filter(pk=target.pk, due_at__gt=now).update(due_at=now)
+
+
+def put_off(row: Deployment, now: datetime, actor: str) -> None:
+    """Put the next order of a target off whose renewal somebody gave up, by half of what is left of what it serves at most.
+
+    Begun again at the bot's next look it could not be given up at all; never again, and what is served would run out.
+    """
+    served = row.target.certificate
+    left = _PUT_OFF if served is None else max(served.not_after - now, timedelta(0)) / 2
+    later = now + min(_PUT_OFF, left)
+    if Target.objects.filter(pk=row.target_id, due_at__lt=later).update(due_at=later):
+        say(
+            row.pk,
+            now,
+            "later",
+            actor,
+            f"The next certificate is ordered by itself from {later:%Y-%m-%d %H:%M} UTC on.",
+        )
 
 
 def fail(row: Deployment, text: str, now: datetime, actor: str) -> None:
@@ -130,8 +152,7 @@ def failed(row: Deployment, problem: str, now: datetime) -> None:
         mind_revoked(target)
         return
     if last is not None and row.kind != "rollback":
-        tried = Deployment.objects.filter(target=target, certificate=last.certificate_id, kind="again")
-        tried = tried.filter(asked_by=ENGINE, asked_by_user=None)
+        tried = Deployment.objects.filter(_BY_ITSELF, target=target, certificate=last.certificate_id, kind="again")
         target.due_at = now + _PAUSES[min(tried.count(), len(_PAUSES) - 1)]
         text = f"The certificate is here: it is deployed again by itself from {target.due_at:%Y-%m-%d %H:%M} UTC on."
         say(row.pk, now, "later", ENGINE, text, "warning")

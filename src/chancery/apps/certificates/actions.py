@@ -10,7 +10,7 @@ from chancery.apps.certificates.models import Certificate
 from chancery.apps.certificates.revoking import ask
 from chancery.apps.orders.causing import Causes
 from chancery.apps.orders.models import Order
-from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place, renewal_open
+from chancery.apps.orders.place import RENEW, PlaceOrder, limits, place, renewal_open, replacing
 from chancery.apps.profiles import queries as profiles
 from chancery.apps.profiles.models import Profile
 from chancery.apps.shared.action import Act, action, current_clock, record_refusal
@@ -19,7 +19,6 @@ from chancery.apps.shared.asked import about
 from chancery.apps.shared.paging import by_id
 from chancery.core.csr import parse
 from chancery.core.errors import Absent, Conflict, Invalid, NotPermitted
-from chancery.core.order import OPEN
 
 
 @action("certificates.revoke", Permission.CERTIFICATE_REVOKE)
@@ -123,7 +122,7 @@ def _named(actor: Actor, certificate: Certificate, named: str) -> Profile:
 
 def not_twice(certificate: Certificate, idem_key: str | None = None) -> None:
     """Refuse a second renewal while one is open; whoever repeats a request is told of the order that it made."""
-    order = Order.objects.filter(replaces=certificate, state__in=list(OPEN)).first()
+    order = replacing(certificate.pk)
     if order is not None and (idem_key is None or idem_key != order.idem_key):
         raise renewal_open(order)
 

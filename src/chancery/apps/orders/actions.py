@@ -45,13 +45,13 @@ def approve(act: Act, ident: object) -> Order:
     causing.refuse(act, order)
     number = _agreed(act, order)
     refuse_compromised(order)
-    if number < order.approvals or order.only_asks:
+    if number < order.approvals or order.asks:
         detail = {"approvals": number, "needed": order.approvals}
         act.note("order", order.pk, order.common_name, team=order.team_id, changed=("approvals",), detail=detail)
     if number < order.approvals:
         tell(act, order, "order.agreed", f"{number} of {order.approvals} approvals.")
         return order
-    if order.only_asks:
+    if order.asks:
         anew.remember(act, order)
         return order
     go(act, order, State.QUEUED, event="order.approved", due_at=act.at)

@@ -102,7 +102,7 @@ def denied(act: Act, order: Order) -> None:
     rows = Order.objects.filter(profile=order.profile_id).only("names")
     asking = rows.filter(state=State.AWAITING_APPROVAL, given__isnull=False).distinct()
     for held in Order.objects.select_for_update().filter(pk__in=_for_the_names(order, asking)).order_by("pk"):
-        if held.only_asks and held.given.all().delete()[0]:
+        if held.asks and held.given.all().delete()[0]:
             tell(act, held, "order.approval_taken_back", text)
             act.note("order", held.pk, held.common_name, team=held.team_id, changed=("approvals",))
     approved = rows.filter(reason_code=REMEMBERED, finished_at__gt=act.at - KEPT)

@@ -55,7 +55,7 @@ def facts_of(order: Order, now: datetime) -> Facts:
     return Facts(
         now=now,
         state=State(order.state),
-        only_asks=order.only_asks,
+        asks=order.asks,
         approval_waits=anew.waits(order, now),
         connector=_connector(order, now),
         pool=_pool(order, events),

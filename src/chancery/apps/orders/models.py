@@ -112,14 +112,9 @@ class Order(models.Model):
         return f"{self.common_name} ({self.id})"
 
     @property
-    def only_asks(self) -> bool:
-        """Whether its client does not wait for people: held, it is there to be approved, and does not go ahead itself (`anew`)."""
-        return self.requested_via == "acme"
-
-    @property
     def asks(self) -> bool:
-        """Whether it is held, and there to be approved alone."""
-        return self.only_asks and self.state == State.AWAITING_APPROVAL
+        """Whether it is held and only there to be approved: its client does not wait, and it does not go ahead itself (`anew`)."""
+        return self.state == State.AWAITING_APPROVAL and self.requested_via == "acme"
 
 
 class Approval(models.Model):

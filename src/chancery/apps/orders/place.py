@@ -385,10 +385,15 @@ def _same(before: Order, wanted: str) -> Order | ChanceryError:
 
 
 def _not_stored(ask: PlaceOrder) -> Conflict:
-    replacing = Order.objects.filter(replaces=ask.replaces, replaces__isnull=False, state__in=list(OPEN)).first()
-    if replacing is not None:
-        return renewal_open(replacing)
+    other = replacing(ask.replaces) if ask.replaces is not None else None
+    if other is not None:
+        return renewal_open(other)
     return Conflict("The order could not be stored.", remedy="Send it again.", code="retry")
+
+
+def replacing(certificate: UUID) -> Order | None:
+    """Return the open order that replaces a certificate; there is one at most."""
+    return Order.objects.filter(replaces=certificate, state__in=list(OPEN)).first()
 
 
 def renewal_open(order: Order) -> Conflict:

@@ -125,7 +125,7 @@ def why(order: Order) -> str:
         return f"{connector.name} is {connector.get_health_display().lower()}{said}; looked at again at {at}."
     usual = {
         State.AWAITING_APPROVAL: "A second person must approve it"
-        + (", and its client's next order goes ahead." if order.only_asks else "."),
+        + (", and its client's next order goes ahead." if order.asks else "."),
         State.QUEUED: "The next free seat takes it.",
         State.SUBMITTING: "It is on its way to the CA.",
         State.PENDING: "The CA has it and has not issued it yet.",

@@ -112,12 +112,13 @@ def _about(connector: Connector) -> Descriptor | None:
 
 
 def _one(act: Act, order: Order, about: Descriptor | None, found: PutBack, *, same_accounts: bool) -> None:
+    if order.asks:
+        # It was never sent: its client's next one is, which is an order of its own.
+        return
     pooled = order.profile.pool.members.count() > 1
     doubt = _POOL if pooled else "" if same_accounts else _ELSEWHERE
     original = about is not None and about.facts.dedup is Dedup.RETURN_ORIGINAL and not pooled
     if order.state == State.AWAITING_APPROVAL:
-        if order.asks:
-            return
         order.intended_at = order.intended_at or found.since
         order.save(update_fields=["intended_at"])
         text = (

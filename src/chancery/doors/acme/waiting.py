@@ -15,18 +15,12 @@ from django.db import OperationalError
 
 from chancery.apps.acme import states
 from chancery.apps.certificates.models import Certificate
-from chancery.apps.connectors.models import Connector
 from chancery.apps.orders.models import Order
 from chancery.apps.shared.grouped import LATER, Grouped, Result
 from chancery.apps.shared.returning import joined, one_of
 
 SECONDS, BRIEFLY = 10.0, 0.25
 PLACES = 24
-_WANTED = (
-    (Order, ("id", "state", "reason", "reason_code", "connector_id", "finished_at")),
-    (Connector, ("id", "status", "deleted_at", "breaker_until")),
-    (Certificate, ("id",)),
-)
 _FROM = """
 FROM orders_order JOIN connectors_connector ON connectors_connector.id = orders_order.connector_id
 LEFT JOIN certificates_certificate ON certificates_certificate.order_id = orders_order.id WHERE orders_order.id"""
@@ -48,7 +42,7 @@ def wait(order: UUID) -> Ended | None:
 def _look(wanted: Sequence[UUID]) -> list[Result[Ended]]:
     some, values = one_of(sorted(set(wanted)))
     try:
-        rows = joined(_WANTED, f"{_FROM} {some}", values)
+        rows = joined(states.WANTED, f"{_FROM} {some}", values)
     except OperationalError:
         # Looked at again in a moment; whoever waits is let go in the end anyway.
         return [LATER for _ in wanted]

@@ -465,17 +465,17 @@ def test_nobody_approves_by_another_order_what_they_brought_about(door, client, 
 
 
 def test_of_several_in_one_group_one_asks_or_goes_ahead(client, cast):
-    def place():
+    def together():
         for _ in range(2):
             client.order(NAME)
         account = accounts.by_id(Account.objects.get().pk)
         rows = AcmeOrder.objects.filter(placement=None).order_by("id")
         finalizing._place([finalizing.Wanted(account, row.pk, csr.parse(request(NAME))) for row in rows])
 
-    place()
+    together()
     assert states() == ["awaiting_approval", "cancelled"]
     orders.approve(cast.amy, Order.objects.get(state="awaiting_approval").pk)
-    place()
+    together()
     assert sorted(states()) == ["awaiting_approval", "cancelled", "cancelled", "queued"]
 
 
